@@ -1,0 +1,40 @@
+"""Why a pod failed, decided by rules over what the cluster recorded. Pure: no client, no I/O, no clock, no logging.
+
+In the order in which data meets them:
+
+pod, events, workload     the API's objects, cut down to typed structs (tolerant: any JSON shape is read)
+containers, pod_level,    findings: facts read from a pod; helped by probes, image_pull, last_words, scheduling
+pending, findings         … and put in the order in which they may speak for the pod
+config, reading           YAML text → rules, or every mistake at once
+matchers, rules, scene    what a rule asks for, and what it is tried on; patterns: one RE2 set for all
+categorizer               findings → rules → verdict
+facts, template, wording  the sentence, the hint, the evidence
+redaction, text           what every text passes before it is written
+rules/default.yaml        the default pack
+"""
+
+from coroner_categorizer.categorizer import Categorizer, default, load
+from coroner_categorizer.config_path import ConfigError, Mistake
+from coroner_categorizer.events import Event, parse_event
+from coroner_categorizer.pod import Pod, parse_pod
+from coroner_categorizer.verdict import Evidence, Failure, Identity, Judgement, Verdict
+from coroner_categorizer.workload import Workload, parse_workload
+
+__all__ = [
+    "Categorizer",
+    "ConfigError",
+    "Event",
+    "Evidence",
+    "Failure",
+    "Identity",
+    "Judgement",
+    "Mistake",
+    "Pod",
+    "Verdict",
+    "Workload",
+    "default",
+    "load",
+    "parse_event",
+    "parse_pod",
+    "parse_workload",
+]

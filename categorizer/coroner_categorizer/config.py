@@ -1,0 +1,251 @@
+"""YAML text → a rule set, or every mistake at once.
+
+Two forms are read. A document with ``kind: Categorizer`` is Coroner's own. Anything else is read as Armada's
+``errorCategories`` block, bare or under that key, and decides as Armada decides (docs/armada-rules.md).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal, get_args
+
+import msgspec
+import yaml
+
+from coroner_categorizer.config_path import ConfigError, Mistakes, Path
+from coroner_categorizer.facts import BASE_FACTS, FINDING_FACTS
+from coroner_categorizer.matchers import MATCHERS, Matcher, OnConditions
+from coroner_categorizer.patterns import compile_pattern
+from coroner_categorizer.reading import NAME_LIMIT, Reader
+from coroner_categorizer.rules import Rule
+from coroner_categorizer.template import Template, literal, parse_template
+from coroner_categorizer.verdict import Confidence, Retry
+
+API_VERSION = "coroner.dev/v1alpha1"
+KIND = "Categorizer"
+
+Action = Literal["Retain", "Delete"]
+Precedence = Literal["Rules", "Failures"]
+
+_DOCUMENT_KEYS = ("enabled", "defaultCategory", "defaultSubcategory", "categories")
+_OWN_DOCUMENT_KEYS = ("apiVersion", "kind", "metadata", "extends", "precedence", *_DOCUMENT_KEYS)
+_ARMADA_MATCHERS = ("onExitCodes", "onTerminationMessage", "onConditions", "onPodError", "onPodEvents")
+_ARMADA_RULE_KEYS = (*_ARMADA_MATCHERS, "containerName", "subcategory", "hint")
+_OWN_RULE_KEYS = ("name", "reason", "retry", "confidence", "message")
+_MATCHER_BY_KEY: dict[str, type[Matcher]] = {m.key: m for m in MATCHERS}
+_REASON = re.compile(r"^[A-Z][A-Za-z0-9]*$")
+_TEXT_LIMIT = 1024  # what status.message and status.hint of a FailureReport hold
+
+
+class RuleSet(msgspec.Struct, frozen=True):
+    """One document, parsed."""
+
+    rules: tuple[Rule, ...]
+    """In file order over all categories."""
+    precedence: Precedence = "Rules"
+    """Rules: the first rule that matches anything in the pod decides. Failures: the failure that speaks for the pod
+    is found first, and the first rule that matches it decides."""
+    default_category: str = ""
+    default_subcategory: str = ""
+    extends_default: bool = False
+    enabled: bool = True
+    category_names: tuple[str, ...] = ()
+
+
+class _UniqueKeyLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
+    """YAML 1.1 without silent overwriting of a key that stands twice, and without aliases that multiply."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise yaml.MarkedYAMLError(problem="aliases are not supported", problem_mark=event.start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.MarkedYAMLError(problem=f'key "{key.value}" stands twice', problem_mark=key.start_mark)
+                seen.add(key.value)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
+
+
+def parse(text: str) -> RuleSet:
+    """One document. Raises ConfigError with every mistake in it."""
+    mistakes = Mistakes()
+    node = _load_yaml(text, mistakes)
+    rule_set = None if mistakes.found else _Parser(mistakes).document(node)
+    if mistakes.found or rule_set is None:
+        raise ConfigError(mistakes.found)
+    return rule_set
+
+
+def _load_yaml(text: str, mistakes: Mistakes) -> Any:
+    try:
+        documents = list(yaml.load_all(text, Loader=_UniqueKeyLoader))  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as refused:
+        mark = refused.problem_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "document"
+        mistakes.add(Path((place,)), f"not YAML: {refused.problem or refused.context}", "mend the syntax there")
+        return None
+    except (yaml.YAMLError, ValueError, RecursionError) as refused:
+        first = str(refused).splitlines()[0] if str(refused) else type(refused).__name__
+        mistakes.add(Path(), f"not YAML: {first}", "write the rules as one YAML document")
+        return None
+    documents = [d for d in documents if d is not None]
+    if len(documents) != 1:
+        found = "is empty" if not documents else f"holds {len(documents)} documents"
+        mistakes.add(Path(), found, "write one document with `categories:`")
+        return None
+    return documents[0]
+
+
+class _Parser(Reader):
+    """Reads one document; ``own`` is whether it is Coroner's own form."""
+
+    own = False
+
+    def document(self, node: Any) -> RuleSet | None:
+        path = Path()
+        if isinstance(node, dict) and set(node) == {"errorCategories"}:
+            node, path = node["errorCategories"], path / "errorCategories"
+        self.own = isinstance(node, dict) and ("kind" in node or "apiVersion" in node or "extends" in node)
+        fields = self.mapping(node, path, _OWN_DOCUMENT_KEYS if self.own else _DOCUMENT_KEYS)
+        if fields is None:
+            return None
+        if self.own:
+            self.one_of(fields.get("apiVersion"), path / "apiVersion", [API_VERSION], default=API_VERSION)
+            self.one_of(fields.get("kind"), path / "kind", [KIND])
+        enabled = fields.get("enabled", True)
+        if not isinstance(enabled, bool):
+            self.mistakes.add(path / "enabled", "expected true or false", "write true or false")
+        extends = self.one_of(fields.get("extends"), path / "extends", ["default"], default="")
+        precedence = self.one_of(fields.get("precedence"), path / "precedence", get_args(Precedence), default="Rules")
+        default = self.text(fields.get("defaultCategory"), path / "defaultCategory", limit=NAME_LIMIT)
+        sub = self.text(fields.get("defaultSubcategory"), path / "defaultSubcategory", limit=NAME_LIMIT)
+        names, rules = self.categories(fields.get("categories"), path / "categories", required=not extends)
+        return RuleSet(
+            rules=tuple(rules),
+            precedence="Failures" if precedence == "Failures" else "Rules",
+            default_category=default or "",
+            default_subcategory=sub or "",
+            extends_default=extends == "default",
+            enabled=enabled is not False,
+            category_names=tuple(names),
+        )
+
+    def categories(self, node: Any, path: Path, *, required: bool) -> tuple[list[str], list[Rule]]:
+        if node is None and not required:
+            return [], []
+        names: list[str] = []
+        rules: list[Rule] = []
+        for i, item in enumerate((self.items(node, path, "categories") if node is not None else []) or []):
+            at = path / i
+            fields = self.mapping(item, at, ("name", "action", "rules"))
+            if fields is None:
+                continue
+            name = self.text(fields.get("name"), at / "name", limit=NAME_LIMIT)
+            if name == "":
+                self.mistakes.add(at / "name", "missing", "give the category a name")
+            elif name in names:
+                self.mistakes.add(at / "name", f'"{name}" stands twice', "merge the two or rename one")
+            names += [name] if name else []
+            self.one_of(fields.get("action") or None, at / "action", get_args(Action), default="Retain")
+            items = self.items(fields.get("rules"), at / "rules", "rules") if fields.get("rules") is not None else []
+            if items == []:
+                self.mistakes.add(at / "rules", "no rule given", "give the category at least one rule")
+            read = [self.rule(rule, at / "rules" / j, name or "") for j, rule in enumerate(items or [])]
+            rules += [r for r in read if r]
+        self.unique_names(rules)
+        return names, rules
+
+    def unique_names(self, rules: list[Rule]) -> None:
+        seen: set[str] = set()
+        for rule in rules:
+            if rule.id in seen:
+                self.mistakes.add(Path((rule.id,)), f'rule name "{rule.id}" stands twice', "rename one of the two")
+            seen.add(rule.id)
+
+    def rule(self, node: Any, path: Path, category: str) -> Rule | None:
+        keys = [*_MATCHER_BY_KEY, "containerName", "subcategory", "hint", *_OWN_RULE_KEYS]
+        fields = self.mapping(node, path, keys)
+        if fields is None:
+            return None
+        before = len(self.mistakes.found)
+        given = [key for key in _MATCHER_BY_KEY if fields.get(key) is not None]
+        matchers = [_MATCHER_BY_KEY[key].read(fields[key], path / key, self) for key in given]
+        own = self.own or not set(fields) <= set(_ARMADA_RULE_KEYS)
+        if not given:
+            self.mistakes.add(path, "no matcher", f"add one of {', '.join(_MATCHER_BY_KEY)}")
+        elif len(given) > 1 and not own:
+            remedy = f"an errorCategories block takes one a rule; add `kind: {KIND}` to ask for all of them"
+            self.mistakes.add(path, f"several matchers: {', '.join(given)}", remedy)
+        container = self.text(fields.get("containerName"), path / "containerName")
+        subcategory = self.text(fields.get("subcategory"), path / "subcategory", limit=NAME_LIMIT)
+        name = self.text(fields.get("name"), path / "name", limit=253)
+        reason = self.text(fields.get("reason"), path / "reason", limit=NAME_LIMIT)
+        if reason and not _REASON.match(reason):
+            self.mistakes.add(path / "reason", f'"{reason}" is not CamelCase', "write it like OOMKilled")
+        retry = self.one_of(fields.get("retry"), path / "retry", get_args(Retry), default="Unknown")
+        good = [m for m in matchers if m]
+        confidence = self.one_of(
+            fields.get("confidence"), path / "confidence", get_args(Confidence), default=_natural_confidence(good)
+        )
+        messages = self.templates(fields.get("message"), path / "message", good, own)
+        hints = self.templates(fields.get("hint"), path / "hint", good, own)
+        if len(self.mistakes.found) > before:
+            return None
+        scoped = [
+            msgspec.structs.replace(m, container=container) if isinstance(m, OnConditions) and container else m
+            for m in good
+        ]
+        return Rule(
+            id=name or str(path),
+            category=category,
+            subcategory=subcategory or "",
+            matchers=tuple(scoped),
+            container=container or "",
+            retry=_literal(retry, get_args(Retry)),
+            confidence=_literal(confidence, get_args(Confidence)),
+            reason=reason or "",
+            messages=messages,
+            hints=hints,
+        )
+
+    def templates(self, node: Any, path: Path, matchers: list[Matcher], own: bool) -> tuple[Template, ...]:
+        """A sentence, or several of which the first with all facts known is said. An Armada hint is literal."""
+        if node is None or node == "":
+            return ()
+        if not own:
+            text = self.text(node, path)
+            return (literal(text),) if text else ()
+        known = {*BASE_FACTS, *FINDING_FACTS, *_groups(matchers)}
+        items = list(enumerate(node)) if isinstance(node, list) else [(None, node)]
+        templates = []
+        for i, item in items:
+            at = path if i is None else path / i
+            text = self.text(item, at, limit=_TEXT_LIMIT)
+            if not text:
+                continue
+            template = parse_template(text)
+            for name in (n for n in template.facts if n not in known):
+                self.mistakes.add(at, f"unknown fact ${{{name}}}", f"known here: {', '.join(sorted(known))}")
+            templates.append(template)
+        return tuple(templates)
+
+
+def _groups(matchers: list[Matcher]) -> set[str]:
+    return {name for m in matchers for _, pattern in m.patterns for name in compile_pattern(pattern).groupindex}
+
+
+def _natural_confidence(matchers: list[Matcher]) -> Confidence:
+    """Confirmed where every matcher reads a field of fixed meaning, else Likely."""
+    return "Confirmed" if matchers and all(m.structural for m in matchers) else "Likely"
+
+
+def _literal(value: str | None, allowed: tuple[Any, ...]) -> Any:
+    return value if value in allowed else allowed[-1]
+
+

@@ -1,0 +1,261 @@
+"""Findings from container statuses: instances that ended badly, and containers that wait for what will not come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from coroner_categorizer.events import Event
+from coroner_categorizer.finding import Finding, Seen, Standing
+from coroner_categorizer.image_pull import WAITING_REASONS, pull_cause, pull_cause_in_events
+from coroner_categorizer.last_words import last_words, telling_part
+from coroner_categorizer.pod import Container, ContainerStatus, Pod, Terminated, Waiting
+from coroner_categorizer.probes import killer
+from coroner_categorizer.verdict import Confidence, Identity
+
+Role = Literal["init", "sidecar", "main"]
+
+SIGKILL_EXIT, SIGTERM_EXIT = 137, 143
+# Waiting for a while is normal: only events can say that something is wrong (pending.py).
+_PATIENT_REASONS = ("", "ContainerCreating", "PodInitializing")
+# The container was made and its start failed: the ended instance in lastState is the same failure (o4).
+_START_REASONS = ("CrashLoopBackOff", "RunContainerError", "PostStartHookError")
+_PERMANENT_REASONS = ("InvalidImageName", "ErrImageNeverPull")
+_SLACK = timedelta(seconds=1)
+
+
+class ContainerView(msgspec.Struct, frozen=True):
+    """A container's status together with its spec."""
+
+    status: ContainerStatus
+    spec: Container
+    role: Role
+
+    @property
+    def path(self) -> str:
+        part = "containerStatuses" if self.role == "main" else "initContainerStatuses"
+        return f"status.{part}[{self.status.name}]"
+
+
+def container_views(pod: Pod) -> list[ContainerView]:
+    """Main containers first, then init containers and sidecars, each in the API's order."""
+    specs = {c.name: c for c in pod.spec.containers}
+    init_specs = {c.name: c for c in pod.spec.initContainers}
+    views = [ContainerView(s, specs.get(s.name) or Container(), "main") for s in pod.status.containerStatuses]
+    for status in pod.status.initContainerStatuses:
+        spec = init_specs.get(status.name) or Container()
+        views.append(ContainerView(status, spec, "sidecar" if spec.restartPolicy == "Always" else "init"))
+    return views
+
+
+def container_findings(pod: Pod, events: Sequence[Event]) -> list[Finding]:
+    """Every container that ended badly or waits in vain, in no particular order."""
+    views = container_views(pod)
+    pod_ended_at = _mains_ended_at(pod, views)
+    return [finding for view in views for finding in _of_container(pod, view, events, pod_ended_at)]
+
+
+def _of_container(
+    pod: Pod, view: ContainerView, events: Sequence[Event], pod_ended_at: datetime | None
+) -> Iterator[Finding]:
+    state, last = view.status.state, view.status.lastState.terminated
+    restarts = view.status.restartCount
+    is_newest = bool(last and last.containerID and last.containerID == view.status.containerID)
+    if state.terminated:
+        if state.terminated.exitCode != 0:
+            yield _ended(pod, view, state.terminated, "state", restarts + 1, events, pod_ended_at, current=True)
+        if last and last.exitCode != 0:
+            earlier = _ended(pod, view, last, "lastState", restarts, events, pod_ended_at, current=False)
+            yield msgspec.structs.replace(earlier, newest=False)
+    elif state.waiting:
+        yield from _waiting(pod, view, state.waiting, events, pod_ended_at)
+    elif state.running and last and last.exitCode != 0:
+        stuck = _never_ready_since(pod, view, state.running.startedAt)
+        ended = restarts + 1 if is_newest else restarts
+        yield _ended(pod, view, last, "lastState", ended, events, pod_ended_at, current=stuck)
+
+
+def _waiting(
+    pod: Pod, view: ContainerView, waiting: Waiting, events: Sequence[Event], pod_ended_at: datetime | None
+) -> Iterator[Finding]:
+    last = view.status.lastState.terminated
+    # While a container waits, lastState holds its newest instance: the kubelet moved it there.
+    ended = view.status.restartCount + 1
+    if last and last.exitCode != 0:
+        explains = waiting.reason in _START_REASONS or waiting.reason in _PATIENT_REASONS
+        found = _ended(pod, view, last, "lastState", ended, events, pod_ended_at, current=explains)
+        if explains and waiting.reason:
+            also = Seen(f"{view.path}.state.waiting", _joined(waiting.reason, waiting.message))
+            names = tuple(dict.fromkeys((*found.names, waiting.reason)))
+            found = msgspec.structs.replace(found, names=names, seen_in=(*found.seen_in, also))
+        yield found
+        if explains:
+            return
+    elif last and waiting.reason == "CrashLoopBackOff":
+        yield _keeps_completing(pod, view, last, events)
+        return
+    if waiting.reason not in _PATIENT_REASONS and waiting.reason != "CrashLoopBackOff":
+        yield _cannot_start(pod, view, waiting, events)
+
+
+def _ended(
+    pod: Pod,
+    view: ContainerView,
+    ended: Terminated,
+    where: str,
+    ended_instances: int,
+    events: Sequence[Event],
+    pod_ended_at: datetime | None,
+    *,
+    current: bool,
+) -> Finding:
+    """One instance of a container that ended with another code than 0."""
+    names: list[str] = []
+    facts: dict[str, str] = {}
+    seen: tuple[Seen, ...] = ()
+    ceiling: Confidence = "Confirmed"
+    if ended.reason == "OOMKilled" and ended.exitCode == SIGTERM_EXIT:
+        names.append("StaleOOMKilled")
+    elif ended.reason == "ContainerStatusUnknown":
+        names.append("StatusLost")
+    elif ended.reason != "OOMKilled" and (cause := killer(events, view.status.name, ended)):
+        names.append(cause.name)
+        seen, ceiling = cause.seen, "Likely"
+        if cause.detail:
+            facts["probeAnswer"] = cause.detail
+    elif ended.reason == "Error" and ended.exitCode == SIGKILL_EXIT and (system := _system_oom(events, ended)):
+        names.append("SystemOOM")
+        seen = (system,)
+    if ended.reason not in ("", "Error"):
+        names.append(ended.reason)
+    words = last_words(ended.message, ended.exitCode)
+    if words:
+        names.append("UncaughtException")
+        facts |= {"lastWords": words.line, "language": words.language}
+    if ended.reason == "Error":
+        names.append("Error")
+    return Finding(
+        names=tuple(names or ["Error"]),
+        standing=Standing.SIDECAR if view.role == "sidecar" else Standing.CONTAINER,
+        source=f"{view.path}.{where}.terminated",
+        identity=Identity(pod.metadata.uid, view.status.name, ended.containerID or f"{ended.reason}#{ended_instances}"),
+        at=ended.finishedAt if ended.finishedAt and ended.finishedAt.year > 1970 else None,
+        current=current and pod.status.phase != "Succeeded",
+        covered=view.role == "sidecar" and _ended_with_its_pod(ended, pod_ended_at),
+        container=view.status.name,
+        exit_code=ended.exitCode,
+        termination_message=ended.message,
+        text=ended.message if ended.reason not in ("Error", "") else telling_part(ended.message, words),
+        facts=facts | {"role": view.role},
+        ceiling=ceiling,
+        ended_instances=ended_instances,
+        seen_in=seen,
+    )
+
+
+def _keeps_completing(pod: Pod, view: ContainerView, last: Terminated, events: Sequence[Event]) -> Finding:
+    """CrashLoopBackOff over an instance that ended with 0: restarted for succeeding (h2), or by a probe."""
+    cause = killer(events, view.status.name, last)
+    names = (cause.name,) if cause else ("CompletedRestarting",)
+    facts = {"role": view.role} | ({"probeAnswer": cause.detail} if cause and cause.detail else {})
+    return Finding(
+        names=(*names, *((last.reason,) if last.reason else ())),
+        standing=Standing.SIDECAR if view.role == "sidecar" else Standing.CONTAINER,
+        source=f"{view.path}.lastState.terminated",
+        # One failure however often it completes: what is wrong is the pod's spec, not one instance.
+        identity=Identity(pod.metadata.uid, view.status.name, names[0]),
+        at=last.finishedAt,
+        container=view.status.name,
+        exit_code=0,
+        termination_message=last.message,
+        text=last.message,
+        facts=facts,
+        ceiling="Likely" if cause else "Confirmed",
+        seen_in=cause.seen if cause else (Seen(f"{view.path}.state.waiting", "CrashLoopBackOff"),),
+    )
+
+
+def _cannot_start(pod: Pod, view: ContainerView, waiting: Waiting, events: Sequence[Event]) -> Finding:
+    """A container that waits for an image, its configuration or the runtime."""
+    text, names = waiting.message, (waiting.reason,)
+    seen: tuple[Seen, ...] = ()
+    facts = {"role": view.role}
+    if waiting.reason in WAITING_REASONS:
+        text = pull_cause(waiting.message)
+        if not text and (text := pull_cause_in_events(events, view.status.name, view.spec.image)):
+            seen = (Seen("events[Failed]", text),)
+        names = ("ErrImagePull",) if waiting.reason == "ImagePullBackOff" else (waiting.reason,)
+        names = (*names, *(("ImagePullBackOff",) if waiting.reason == "ImagePullBackOff" else ()))
+    elif waiting.reason == "CreateContainerError" and (hook := _hook_event(events, view.status.name)):
+        seen = (hook,)
+    return Finding(
+        names=names,
+        standing=Standing.SIDECAR if view.role == "sidecar" else Standing.CONTAINER,
+        source=f"{view.path}.state.waiting",
+        identity=Identity(pod.metadata.uid, view.status.name, names[0]),
+        at=_waiting_since(pod),
+        container=view.status.name,
+        text=text,
+        facts=facts,
+        waiting=True,
+        permanent=waiting.reason in _PERMANENT_REASONS,
+        seen_in=seen,
+    )
+
+
+def _hook_event(events: Sequence[Event], container: str) -> Seen | None:
+    found = next((e for e in events if e.reason == "FailedPostStartHook" and e.container == container), None)
+    return Seen("events[FailedPostStartHook]", found.text) if found else None
+
+
+def _waiting_since(pod: Pod) -> datetime | None:
+    """When the pod began to wait: it was scheduled, or made. A waiting container itself has no time."""
+    scheduled = pod.condition("PodScheduled")
+    return (scheduled.lastTransitionTime if scheduled else None) or pod.metadata.creationTimestamp
+
+
+def _mains_ended_at(pod: Pod, views: list[ContainerView]) -> datetime | None:
+    """When the last main container ended; None while one still runs, or where no time was recorded."""
+    mains = [view.status.state.terminated for view in views if view.role == "main"]
+    if not mains or any(ended is None for ended in mains):
+        return None
+    times = [ended.finishedAt for ended in mains if ended and ended.finishedAt]
+    return max(times, default=None)
+
+
+def _ended_with_its_pod(ended: Terminated, pod_ended_at: datetime | None) -> bool:
+    """A native sidecar that the kubelet stopped because the main containers had ended (r2, r3): noise."""
+    if not pod_ended_at:
+        return False
+    if ended.reason == "ContainerStatusUnknown":
+        return True
+    return bool(ended.finishedAt and ended.finishedAt >= pod_ended_at - _SLACK)
+
+
+def _never_ready_since(pod: Pod, view: ContainerView, started: datetime | None) -> bool:
+    """The container runs again after a failure, but has not been ready since: the failure still holds.
+
+    The pod's Ready condition turned False when the old instance ended, before the new one started; had the new one
+    been ready in between, the condition would have turned again.
+    """
+    ready = pod.condition("Ready")
+    if view.status.ready or not ready or ready.status != "False" or not ready.lastTransitionTime or not started:
+        return False
+    return ready.lastTransitionTime <= started + _SLACK
+
+
+def _system_oom(events: Sequence[Event], ended: Terminated) -> Seen | None:
+    """An event about the node that tells of an OOM kill while this container ended."""
+    window = timedelta(seconds=30)
+    for event in events:
+        about_oom = event.reason in ("SystemOOM", "OOMKilling") and event.about.kind == "Node"
+        if about_oom and ended.finishedAt and event.last_seen and abs(event.last_seen - ended.finishedAt) <= window:
+            return Seen(f"events[{event.reason}]", event.text)
+    return None
+
+
+def _joined(reason: str, message: str) -> str:
+    return f"{reason}: {message}" if message else reason

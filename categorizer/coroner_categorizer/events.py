@@ -1,0 +1,101 @@
+"""Kubernetes Events about a pod or a workload, of either API (core/v1 and events.k8s.io/v1).
+
+Scheduler events have only ``eventTime``, kubelet events only ``firstTimestamp``/``lastTimestamp``; counts may be
+null. Merged events begin with ``(combined from similar events): ``: no pattern may be anchored at the start.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from coroner_categorizer.tolerant import tolerant_convert
+
+COMBINED_PREFIX = "(combined from similar events): "
+
+# involvedObject.fieldPath: spec.containers{main}, spec.initContainers{init}, spec.ephemeralContainers{debug}
+_FIELD_PATH = re.compile(r"^spec\.(?:init|ephemeral)?[cC]ontainers\{(.*)\}$")
+
+
+class ObjectReference(msgspec.Struct, frozen=True):
+    apiVersion: str = ""
+    kind: str = ""
+    namespace: str = ""
+    name: str = ""
+    uid: str = ""
+    fieldPath: str = ""
+
+
+class EventMetadata(msgspec.Struct, frozen=True):
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resourceVersion: str = ""
+    creationTimestamp: datetime | None = None
+
+
+class EventSeries(msgspec.Struct, frozen=True):
+    count: int = 0
+    lastObservedTime: datetime | None = None
+
+
+class Event(msgspec.Struct, frozen=True):
+    apiVersion: str = ""
+    kind: str = ""
+    metadata: EventMetadata = EventMetadata()
+    type: str = ""
+    reason: str = ""
+    message: str = ""
+    """core/v1."""
+    note: str = ""
+    """events.k8s.io/v1."""
+    count: int | None = None
+    deprecatedCount: int | None = None
+    firstTimestamp: datetime | None = None
+    lastTimestamp: datetime | None = None
+    deprecatedFirstTimestamp: datetime | None = None
+    deprecatedLastTimestamp: datetime | None = None
+    eventTime: datetime | None = None
+    series: EventSeries | None = None
+    involvedObject: ObjectReference | None = None
+    regarding: ObjectReference | None = None
+
+    @property
+    def about(self) -> ObjectReference:
+        """The object that the event speaks of."""
+        return self.involvedObject or self.regarding or ObjectReference()
+
+    @property
+    def text(self) -> str:
+        """The message without the mark of merged events."""
+        return (self.message or self.note).removeprefix(COMBINED_PREFIX)
+
+    @property
+    def container(self) -> str:
+        """Name of the container that the event speaks of; "" = the pod."""
+        found = _FIELD_PATH.match(self.about.fieldPath)
+        return found.group(1) if found else ""
+
+    @property
+    def times(self) -> int:
+        """How often it was seen, at least 1."""
+        return max(self.count or 0, self.deprecatedCount or 0, self.series.count if self.series else 0, 1)
+
+    @property
+    def first_seen(self) -> datetime | None:
+        return (
+            self.firstTimestamp or self.deprecatedFirstTimestamp or self.eventTime or self.metadata.creationTimestamp
+        )
+
+    @property
+    def last_seen(self) -> datetime | None:
+        series = self.series.lastObservedTime if self.series else None
+        return series or self.lastTimestamp or self.deprecatedLastTimestamp or self.first_seen
+
+
+def parse_event(obj: Any) -> Event:
+    """Any JSON-shaped value as an Event: what has the wrong shape is read as absent. Never raises."""
+    return tolerant_convert(obj, Event)

@@ -1,0 +1,66 @@
+"""A finding: one fact read from a pod or its events, with everything that rules and sentences need of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import IntEnum
+from typing import NamedTuple
+
+import msgspec
+
+from coroner_categorizer.verdict import Confidence, Identity
+
+
+class Standing(IntEnum):
+    """Whose failure speaks first for a pod (docs/verdicts.md, "Which failure of a pod speaks for it")."""
+
+    POD = 0
+    """status.reason, DisruptionTarget, deletion: the kubelet or a controller says what happened."""
+    CONTAINER = 1
+    """Plain init containers and spec.containers."""
+    SIDECAR = 2
+    """Native sidecars: only if nothing else failed."""
+
+
+class Seen(NamedTuple):
+    """One thing that was read, unredacted."""
+
+    source: str
+    text: str
+
+
+class Finding(msgspec.Struct, frozen=True):
+    names: tuple[str, ...]
+    """Our own name first where there is one (KilledByLivenessProbe), then Kubernetes' reasons."""
+    standing: Standing
+    source: str
+    """Where it was read: a path in the pod, or ``events[REASON]``."""
+    identity: Identity
+    at: datetime | None = None
+    current: bool = True
+    """False: a failure of the past; the container runs again or the pod ended well."""
+    covered: bool = False
+    """The end of a container that a pod-level finding already explains, or a sidecar's end with its pod:
+    no failure of its own. Rules in Armada's manner see it all the same."""
+    container: str = ""
+    """"" = the pod."""
+    exit_code: int | None = None
+    termination_message: str = ""
+    """Unredacted, as the API gives it."""
+    text: str = ""
+    """What tells the cause, unredacted: the waiting message, the pod's message, the scheduler's or an event's text."""
+    facts: dict[str, str] = {}
+    """Details for messages and hints: ``${name}`` in a rule's template. Unredacted."""
+    ceiling: Confidence = "Confirmed"
+    """The most that may be claimed: Likely where the finding itself is inferred."""
+    waiting: bool = False
+    permanent: bool = False
+    ended_instances: int | None = None
+    seen_in: tuple[Seen, ...] = ()
+    """Further places that support it, e.g. the probe's events."""
+    newest: bool = True
+    """False: an earlier instance of a container that has ended again since; no rule over the whole pod sees it."""
+
+    @property
+    def name(self) -> str:
+        return self.names[0]

@@ -1,0 +1,93 @@
+"""All findings of a pod, the one that speaks for it first (docs/verdicts.md, "Which failure of a pod speaks for it")."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from coroner_categorizer.containers import SIGKILL_EXIT, SIGTERM_EXIT, container_findings
+from coroner_categorizer.events import Event
+from coroner_categorizer.finding import Finding
+from coroner_categorizer.pending import stuck
+from coroner_categorizer.pod import Pod
+from coroner_categorizer.pod_level import deletion, disruption, failed_without_reason, status_reason, unschedulable
+from coroner_categorizer.workload import Workload
+
+# Every name that this package gives to what Kubernetes knows but does not name; ``onFindings`` takes these.
+OWN_NAMES = frozenset(
+    {
+        "CompletedRestarting",
+        "DeletedWhileRunning",
+        "FailedCreate",
+        "KilledByLivenessProbe",
+        "KilledByStartupProbe",
+        "NodeOutOfResource",
+        "OwnerDeadlineExceeded",
+        "PodFailed",
+        "PostStartHookFailed",
+        "StaleOOMKilled",
+        "StatusLost",
+        "SystemOOM",
+        "UncaughtException",
+        "Unschedulable",
+    }
+)
+
+_LATEST = datetime.max.replace(tzinfo=UTC)
+
+
+def read_findings(pod: Pod, events: Sequence[Event] = (), owner: Workload | None = None) -> list[Finding]:
+    """Everything that went wrong in this pod: current findings first, by the order in which they may speak."""
+    containers = container_findings(pod, events)
+    told = [f for f in (status_reason(pod), disruption(pod), deletion(pod, events, owner)) if f]
+    if told:
+        # One thing happened to the pod: further pod-level findings are evidence, not failures of their own.
+        first, *others = told
+        seen = (*first.seen_in, *(s for f in others for s in f.seen_in))
+        told = [msgspec.structs.replace(first, seen_in=tuple(dict.fromkeys(seen)))]
+        containers = [_covered_by(first, f, pod) for f in containers]
+    if pod.metadata.deletionTimestamp:
+        containers = [msgspec.structs.replace(f, current=False) if f.waiting else f for f in containers]
+    found = [*told, *containers]
+    if not any(f.current and not f.covered for f in found):
+        pending = unschedulable(pod) or stuck(pod, events) or failed_without_reason(pod)
+        found += [pending] if pending else []
+    return sorted(found, key=_speaking_order)
+
+
+def _covered_by(told: Finding, container: Finding, pod: Pod) -> Finding:
+    """A container's end that the pod-level finding explains is no failure of its own."""
+    if not container.newest or not container.current or container.name == "OOMKilled":
+        return container
+    killed = container.exit_code in (SIGKILL_EXIT, SIGTERM_EXIT)
+    condition = pod.condition("DisruptionTarget")
+    since = condition.lastTransitionTime if condition and condition.status == "True" else None
+    after = bool(since and container.at and container.at >= since and "DeletedWhileRunning" not in told.names)
+    return msgspec.structs.replace(container, covered=True) if killed or after or container.waiting else container
+
+
+def _speaking_order(finding: Finding) -> tuple[bool, bool, int, int, datetime, str, str]:
+    return (
+        not finding.current,
+        finding.covered,
+        finding.standing,
+        _cause_rank(finding),
+        finding.at or _LATEST,
+        finding.container,
+        finding.source,
+    )
+
+
+def _cause_rank(finding: Finding) -> int:
+    """OOM before other codes, a code of its own before what cannot start, and that before a kill by someone."""
+    if not finding.container:
+        return 0
+    if "OOMKilled" in finding.names and "StaleOOMKilled" not in finding.names:
+        return 0
+    if finding.waiting:
+        return 2
+    if finding.exit_code == 0:
+        return 4
+    return 3 if finding.exit_code in (SIGKILL_EXIT, SIGTERM_EXIT) else 1

@@ -1,0 +1,38 @@
+"""Why an image could not be pulled: the cause behind ErrImagePull and ImagePullBackOff (trap 8).
+
+The kubelet flips between the two for ever. BackOff's message carries the cause in Kubernetes 1.32+
+(``Back-off pulling image "X": ErrImagePull: CAUSE``); before that only the event and the earlier status had it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from coroner_categorizer.events import Event
+
+WAITING_REASONS = ("ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "SignatureValidationFailed", "ImageInspectError")
+
+_BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(?:: )?')
+_EVENT = re.compile(r'^Failed to pull image "([^"]*)": ')
+_REASON_PREFIX = re.compile(r"^(?:ErrImagePull|RegistryUnavailable|SignatureValidationFailed): ")
+
+
+def pull_cause(message: str) -> str:
+    """The cause in a waiting message; "" where the message only says that the kubelet backs off."""
+    return _REASON_PREFIX.sub("", _BACK_OFF.sub("", message)).strip()
+
+
+def pull_cause_in_events(events: Iterable[Event], container: str, image: str) -> str:
+    """The cause that the newest ``Failed`` event of this container, or of this image, gives; "" if none does."""
+    causes = [
+        (event.last_seen or event.first_seen, event.text[found.end() :])
+        for event in events
+        if event.reason == "Failed"
+        and (found := _EVENT.match(event.text))
+        and (event.container == container if event.container else found.group(1) == image)
+    ]
+    timed = [(at, cause) for at, cause in causes if at]
+    if timed:
+        return max(timed)[1]
+    return causes[-1][1] if causes else ""

@@ -1,0 +1,173 @@
+"""The last words of a program: the line of its termination message that says why it ended.
+
+A termination message is the tail of a log (at most 4,096 bytes, cut at the front). A traceback that was logged and
+survived is not the cause, so only a trace at the *end* of the text counts: nothing but blank or trailer lines after it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+# Bounded quantifiers and no nesting: these patterns see untrusted text line by line, at most 400 characters each.
+_LINE_LIMIT = 400
+# A prefix is common: "[rank0]: " by torchrun, "    | " in exception groups, a compose-like "main | ".
+_PYTHON_START = re.compile(r"^(.{0,60}?)(?:Exception Group )?Traceback \(most recent call last\):\s*$")
+_DOTTED = r"[A-Za-z_][\w]*(?:\.[A-Za-z_<][\w<>]*)*"
+_PYTHON_LAST = re.compile(rf"^({_DOTTED})(?:: (.*))?$")
+# Exceptions that only say that a child failed; the child's own words stand before them.
+_ENVELOPES = ("torch.distributed.elastic.multiprocessing.errors.ChildFailedError", "subprocess.CalledProcessError")
+_TELLING_LINES = 40  # torchrun's summary alone has about 20
+_PYTHON_FATAL = re.compile(r"^Fatal Python error: .+")
+_GO_PANIC = re.compile(r"^(?:panic|fatal error): .+")
+_GO_TRACE = re.compile(r"^(?:goroutine \d+ .*\[.*\]:|\t\S.*:\d+.*|[\w./*()\[\]{}-]+\(.*\)$|created by .+|exit status \d+|\[signal .+|\[recovered.*)")
+_RUST_PANIC = re.compile(r"^thread '[^']*' (?:\(\d+\) )?panicked at (.+)$")
+_RUST_TRAILER = re.compile(r"^(?:note: |stack backtrace:|\s+\d+: |\s+at )")
+_JAVA_FIRST = re.compile(r"^Exception in thread \"[^\"]*\" (\S.*)$")
+_JAVA_NAME = rf"(?:{_DOTTED}\.)?[A-Z]\w*(?:Exception|Error|Throwable)\b"
+_JAVA_BARE = re.compile(rf"^{_JAVA_NAME}.*$")
+_JAVA_CAUSE = re.compile(r"^Caused by: (.+)$")
+_JAVA_TRACE = re.compile(r"^\s*(?:at [\w.$<>/@-]+(?:\(.*\))?|\.\.\. \d+ (?:more|common frames omitted)|Suppressed: .+|Caused by: .+)$")
+_NODE_ERROR = re.compile(rf"^(?:Uncaught )?((?:{_DOTTED} )?(?:[A-Z]\w*)?(?:Error|Exception)\b(?: \[\w+\])?: .+|[A-Z]\w*Error)$")
+_NODE_FRAME = re.compile(r"^\s+at .+")
+_NODE_TRAILER = re.compile(r"^(?:Node\.js v\d+.*|\s*[{}\]]+,?|\s+\w+: .*[,}]?|\s*)$")
+_DOTNET = re.compile(r"^Unhandled exception[.:]? (.+)$")
+_RUBY = re.compile(r"^\S+\.rb:\d+:in .+: (.+ \(\w[\w:]*\))$")
+_RUBY_TRAILER = re.compile(r"^\s+(?:\d+: )?from .+")
+
+
+class LastWords(NamedTuple):
+    language: str
+    line: str
+    """The line that says what, without the trace: ``ValueError: bad input``."""
+
+
+def last_words(message: str, exit_code: int | None = None) -> LastWords | None:
+    """The uncaught exception or panic that the message ends with; None where it ends with anything else."""
+    lines = [line[:_LINE_LIMIT].rstrip() for line in message.replace("\r\n", "\n").split("\n")]
+    while lines and not lines[-1].strip():
+        lines.pop()
+    if not lines:
+        return None
+    return (
+        _python(lines, exit_code) or _go(lines) or _rust(lines) or _java(lines) or _node(lines) or _other(lines)
+    )
+
+
+def telling_part(message: str, words: LastWords | None) -> str:
+    """The part of a termination message in which a cause may be looked for.
+
+    The exception's line where there is one: what was logged earlier had been survived. torchrun's own exception only
+    wraps a worker's, so there, and where nothing ends the message, it is the last lines.
+    """
+    if words and not words.line.startswith(_ENVELOPES):
+        return words.line
+    lines = [line for line in message.split("\n") if line.strip()]
+    return "\n".join(lines[-_TELLING_LINES:])
+
+
+def _python(lines: list[str], exit_code: int | None) -> LastWords | None:
+    if _PYTHON_FATAL.match(lines[-1]):
+        return LastWords("python", lines[-1])
+    for i in range(len(lines) - 1, -1, -1):
+        if start := _PYTHON_START.match(lines[i]):
+            return _python_trace(start.group(1).replace("+", "|"), lines[i + 1 :], exit_code)
+    return _python_cut(lines)
+
+
+def _python_trace(prefix: str, lines: list[str], exit_code: int | None) -> LastWords | None:
+    """The exception below a "Traceback" line, whose frames are ``lines``."""
+    own = [line.removeprefix(prefix) for line in lines]
+    # Frames are indented; the first line that is not is the exception.
+    after = next((i for i, line in enumerate(own) if line and not line[0].isspace()), None)
+    if not after:  # no frame at all, or nothing but frames: the text was cut
+        return None
+    last = _PYTHON_LAST.match(own[after])
+    rest = [line for line in lines[after + 1 :] if line.strip()]
+    # More lines: the rest of the exception's message, or standard output that was flushed at the exit (code 1).
+    # A program that goes on logging has survived its traceback.
+    if not last or (rest and exit_code not in (None, 1)) or any(_LOG_LINE.match(line) for line in rest):
+        return None
+    return LastWords("python", own[after])
+
+
+_EXCEPTION_NAME = re.compile(r"(?:Error|Exception|Warning|Interrupt|Exit|Iteration|Fault|Timeout|Failure)$")
+_LOG_LINE = re.compile(
+    r"^(?:\[?\d{4}[-/]\d\d[-/]\d\d[T ]|\[?\d\d:\d\d:\d\d|(?:DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL|FATAL)\b"
+    r"|[IWEF]\d{4} |\{\"|time=|level=|\[(?:DEBUG|INFO|WARN|WARNING|ERROR)\])"
+)
+
+
+def _python_cut(lines: list[str]) -> LastWords | None:
+    """The front of the text was cut away, "Traceback" with it: frames, then an exception's line at the end."""
+    last = _PYTHON_LAST.match(lines[-1])
+    if not last or not _EXCEPTION_NAME.search(last.group(1)) or len(lines) < 2:
+        return None
+    frames = [line for line in lines[:-1] if re.match(r'^\s+File ".+", line \d+', line)]
+    before = lines[-2]
+    return LastWords("python", lines[-1]) if frames and before.startswith((" ", "\t")) else None
+
+
+def _go(lines: list[str]) -> LastWords | None:
+    start = next((i for i in range(len(lines) - 1, -1, -1) if _GO_PANIC.match(lines[i])), None)
+    if start is None:
+        return None
+    # panic: first\n\tpanic: second\n goroutine …: what follows must be the trace
+    rest = [line for line in lines[start + 1 :] if line.strip()]
+    if rest and not any(line.startswith(("goroutine ", "[signal ", "\tpanic:")) for line in rest[:6]):
+        return None
+    return LastWords("go", lines[start]) if all(_GO_TRACE.match(x) or x.startswith("\t") for x in rest[-2:]) else None
+
+
+def _rust(lines: list[str]) -> LastWords | None:
+    start = next((i for i in range(len(lines) - 1, -1, -1) if _RUST_PANIC.match(lines[i])), None)
+    if start is None:
+        return None
+    rest = [line for line in lines[start + 1 :] if line.strip() and not _RUST_TRAILER.match(line)]
+    if len(rest) > 3 or any(_LOG_LINE.match(line) for line in rest):
+        return None
+    # Since Rust 1.73 the message stands on the next line, before that in quotes on the same one.
+    if lines[start].endswith(":") and rest:
+        return LastWords("rust", f"panicked: {rest[0].strip()}")
+    return LastWords("rust", lines[start])
+
+
+def _java(lines: list[str]) -> LastWords | None:
+    if not _JAVA_TRACE.match(lines[-1]):
+        only = _JAVA_FIRST.match(lines[-1])
+        return LastWords("java", only.group(1)) if only else None
+    start = len(lines) - 1
+    while start > 0 and _JAVA_TRACE.match(lines[start]):
+        start -= 1
+    causes = [m.group(1) for line in lines[start:] if (m := _JAVA_CAUSE.match(line))]
+    if causes:
+        return LastWords("java", causes[-1])
+    first = _JAVA_FIRST.match(lines[start])
+    if first:
+        return LastWords("java", first.group(1))
+    return LastWords("java", lines[start]) if _JAVA_BARE.match(lines[start]) else None
+
+
+def _node(lines: list[str]) -> LastWords | None:
+    end = len(lines)
+    while end > 0 and _NODE_TRAILER.match(lines[end - 1]):
+        end -= 1
+    first = end
+    while first > 0 and _NODE_FRAME.match(lines[first - 1]):
+        first -= 1
+    if first == end or first == 0:
+        return None
+    # The error's message may have several lines: look a few lines up from the first frame.
+    for i in range(first - 1, max(-1, first - 6), -1):
+        if found := _NODE_ERROR.match(lines[i]):
+            return LastWords("node", found.group(1))
+    return None
+
+
+def _other(lines: list[str]) -> LastWords | None:
+    for i in range(len(lines) - 1, max(-1, len(lines) - 40), -1):
+        if (found := _DOTNET.match(lines[i])) and all(line.lstrip().startswith(("at ", "--->", "---")) for line in lines[i + 1 :]):
+            return LastWords("dotnet", found.group(1))
+        if (found := _RUBY.match(lines[i])) and all(_RUBY_TRAILER.match(line) for line in lines[i + 1 :]):
+            return LastWords("ruby", found.group(1))
+    return None

@@ -1,0 +1,101 @@
+"""Findings from events: why a pod stays in ContainerCreating, and why a workload's pods were never created.
+
+An event alone never makes a failing pod: these are looked at only while the pod really waits, or where no pod exists.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from coroner_categorizer.events import Event
+from coroner_categorizer.finding import Finding, Seen, Standing
+from coroner_categorizer.pod import Pod
+from coroner_categorizer.probes import newest
+from coroner_categorizer.verdict import Identity
+from coroner_categorizer.workload import Workload
+
+# Reasons of the kubelet, the attach-detach controller and the resource-claim controller that keep a pod from starting.
+_STUCK_REASONS = (
+    "FailedCreatePodSandBox",
+    "FailedCreatePodSandbox",
+    "FailedMount",
+    "FailedAttachVolume",
+    "FailedMapVolume",
+    "FailedPrepareDynamicResources",
+    "FailedResourceClaimCreation",
+    "FailedCreatePodContainer",
+    "NetworkNotReady",
+    "FailedPostStartHook",
+)
+# Normal while a node catches up; the kubelet tries again at once.
+_TRANSIENT = re.compile(r"failed to sync (?:configmap|secret) cache|object \"[^\"]*\"/\"[^\"]*\" not registered")
+# Summaries that name no cause: taken only where nothing better was said.
+_UNINFORMATIVE = re.compile(r"timed out waiting for the condition|context deadline exceeded$")
+# What the kubelet does once volumes and sandbox are there.
+_PROGRESS_REASONS = ("Pulling", "Pulled", "Created", "Started")
+
+_CREATE_REASONS = ("FailedCreate", "FailedResourceClaimCreation")
+# Job and ReplicaSet: `Error creating: …`; StatefulSet: `create Pod X in StatefulSet Y failed error: …`;
+# CronJob: `Error creating job: …`.
+_CREATE_PREFIX = re.compile(r"^(?:Error creating(?: job)?: |[cC]reate (?:Pod|Claim) .*? failed error: )")
+
+
+def stuck(pod: Pod, events: Sequence[Event]) -> Finding | None:
+    """Why a scheduled pod still waits for its sandbox or volumes (b9, f3, s5); None where no event says."""
+    if pod.status.phase != "Pending" or pod.metadata.deletionTimestamp:
+        return None
+    progress = newest(e.last_seen for e in events if e.reason in _PROGRESS_REASONS)
+    found = [
+        e
+        for e in events
+        if e.reason in _STUCK_REASONS
+        and e.type != "Normal"
+        and not _TRANSIENT.search(e.text)
+        and not (progress and e.last_seen and e.last_seen <= progress)
+    ]
+    event = _most_telling(found)
+    if not event:
+        return None
+    return Finding(
+        names=(event.reason.replace("SandBox", "Sandbox"), event.reason),
+        standing=Standing.POD,
+        source=f"events[{event.reason}]",
+        identity=Identity(pod.metadata.uid, "", event.reason.replace("SandBox", "Sandbox")),
+        at=event.first_seen,
+        text=event.text,
+        ceiling="Likely",
+        waiting=True,
+    )
+
+
+def never_created(workload: Workload, events: Iterable[Event]) -> Finding | None:
+    """Why a workload's pods could not be created (p1, p2, p3); None where no FailedCreate event says so."""
+    found = [e for e in events if e.reason in _CREATE_REASONS and e.type != "Normal"]
+    event = _most_telling(found)
+    if not event:
+        return None
+    succeeded = newest(e.last_seen for e in events if e.reason == "SuccessfulCreate")
+    if succeeded and event.last_seen and succeeded >= event.last_seen:
+        return None
+    times = sum(e.times for e in found)
+    return Finding(
+        names=("FailedCreate", event.reason),
+        standing=Standing.POD,
+        source=f"events[{event.reason}]",
+        identity=Identity(workload.metadata.uid, "", "FailedCreate"),
+        at=newest(e.last_seen for e in found),
+        text=_CREATE_PREFIX.sub("", event.text),
+        facts={"attempts": str(times), "workload": f"{workload.kind} {workload.metadata.name}"},
+        waiting=True,
+        seen_in=(Seen(f"events[{event.reason}]", event.text),),
+    )
+
+
+def _most_telling(events: Sequence[Event]) -> Event | None:
+    """The newest event that names a cause; the newest at all where none does."""
+    telling = [e for e in events if not _UNINFORMATIVE.search(e.text.strip())] or list(events)
+    timed = [(e.last_seen, i, e) for i, e in enumerate(telling) if e.last_seen]
+    if timed:
+        return max(timed, key=lambda t: (t[0], t[2].reason, t[2].text))[2]
+    return max(telling, key=lambda e: (e.reason, e.text), default=None)

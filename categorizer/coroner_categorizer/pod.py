@@ -1,0 +1,146 @@
+"""A pod as the API serves it, cut down to the fields that a verdict can rest on.
+
+Field names are the API's own (camelCase), so that a path in the evidence is a path that ``kubectl`` understands.
+Sources: ``k8s.io/api/core/v1`` types.go. Everything is optional: real objects lack what one would expect
+(a pod refused at admission has no container statuses and no conditions).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from coroner_categorizer.tolerant import tolerant_convert
+
+
+class OwnerReference(msgspec.Struct, frozen=True):
+    apiVersion: str = ""
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    controller: bool | None = None
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resourceVersion: str = ""
+    creationTimestamp: datetime | None = None
+    deletionTimestamp: datetime | None = None
+    """When the grace period ends, not when deletion was asked for: see ``deletion_requested``."""
+    deletionGracePeriodSeconds: int | None = None
+    ownerReferences: list[OwnerReference] = []
+    labels: dict[str, str] = {}
+
+
+class Resources(msgspec.Struct, frozen=True):
+    limits: dict[str, Any] = {}
+    """Quantities as written in the spec, e.g. ``{"memory": "256Mi"}``; a number when the author wrote one."""
+    requests: dict[str, Any] = {}
+
+
+class Container(msgspec.Struct, frozen=True):
+    """From spec.containers or spec.initContainers."""
+
+    name: str = ""
+    image: str = ""
+    restartPolicy: str | None = None
+    """``Always`` on an init container makes it a native sidecar."""
+    resources: Resources = Resources()
+    command: list[str] = []
+
+
+class PodSpec(msgspec.Struct, frozen=True):
+    nodeName: str = ""
+    restartPolicy: str = ""
+    serviceAccountName: str = ""
+    schedulerName: str = ""
+    priorityClassName: str = ""
+    runtimeClassName: str = ""
+    activeDeadlineSeconds: int | None = None
+    terminationGracePeriodSeconds: int | None = None
+    nodeSelector: dict[str, str] = {}
+    resources: Resources = Resources()
+    """Pod-level resources (1.32+); usually empty."""
+    containers: list[Container] = []
+    initContainers: list[Container] = []
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    reason: str = ""
+    message: str = ""
+
+
+class Running(msgspec.Struct, frozen=True):
+    startedAt: datetime | None = None
+
+
+class Terminated(msgspec.Struct, frozen=True):
+    exitCode: int = 0
+    signal: int | None = None
+    """Never set by containerd in any case seen here; CRI-O and dockershim set it now and then."""
+    reason: str = ""
+    message: str = ""
+    startedAt: datetime | None = None
+    """1970-01-01 where the container never started (StartError, o1)."""
+    finishedAt: datetime | None = None
+    containerID: str = ""
+
+
+class ContainerState(msgspec.Struct, frozen=True):
+    waiting: Waiting | None = None
+    running: Running | None = None
+    terminated: Terminated | None = None
+
+
+class ContainerStatus(msgspec.Struct, frozen=True):
+    """From status.containerStatuses or status.initContainerStatuses; sorted by name, not in spec order (t14)."""
+
+    name: str = ""
+    image: str = ""
+    containerID: str = ""
+    """Of the newest instance."""
+    ready: bool = False
+    started: bool | None = None
+    restartCount: int = 0
+    state: ContainerState = ContainerState()
+    lastState: ContainerState = ContainerState()
+
+
+class PodCondition(msgspec.Struct, frozen=True):
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    lastTransitionTime: datetime | None = None
+
+
+class PodStatus(msgspec.Struct, frozen=True):
+    phase: str = ""
+    reason: str = ""
+    message: str = ""
+    startTime: datetime | None = None
+    nominatedNodeName: str = ""
+    conditions: list[PodCondition] = []
+    containerStatuses: list[ContainerStatus] = []
+    initContainerStatuses: list[ContainerStatus] = []
+
+
+class Pod(msgspec.Struct, frozen=True):
+    apiVersion: str = ""
+    kind: str = ""
+    metadata: Metadata = Metadata()
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+    def condition(self, type_: str) -> PodCondition | None:
+        """The condition of this type, or None."""
+        return next((c for c in self.status.conditions if c.type == type_), None)
+
+
+def parse_pod(obj: Any) -> Pod:
+    """Any JSON-shaped value as a Pod: what has the wrong shape is read as absent. Never raises."""
+    return tolerant_convert(obj, Pod)

@@ -1,0 +1,217 @@
+"""Findings of the pod as a whole: what the kubelet, the scheduler or a controller says they did to it.
+
+They outrank what the containers show, because a kill looks the same from inside whoever asked for it (137).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from coroner_categorizer.events import Event
+from coroner_categorizer.finding import Finding, Seen, Standing
+from coroner_categorizer.pod import Pod, PodCondition, Terminated
+from coroner_categorizer.scheduling import read_refusal
+from coroner_categorizer.verdict import Confidence, Identity
+from coroner_categorizer.workload import Workload
+
+_SLACK = timedelta(seconds=1)
+_KILLED_CODES = (137, 143)
+_DEFAULT_GRACE = 30  # seconds; the API's default of terminationGracePeriodSeconds
+_KUBELET_LAG = 5  # seconds from the last container's end to the kubelet's own deletion; 3 s were seen (m3)
+
+
+def status_reason(pod: Pod) -> Finding | None:
+    """status.reason of a pod that is not well: Evicted, DeadlineExceeded, OutOfcpu, NodeAffinity, …"""
+    if not pod.status.reason or pod.status.phase == "Succeeded":
+        return None
+    # OutOfcpu, OutOfmemory, OutOfnvidia.com/gpu, …: kubelet lifecycle/predicate.go, InsufficientResourceError
+    out_of = ("NodeOutOfResource",) if pod.status.reason.startswith("OutOf") else ()
+    return Finding(
+        names=(pod.status.reason, *out_of),
+        standing=Standing.POD,
+        source="status",
+        identity=Identity(pod.metadata.uid, "", pod.status.reason),
+        at=ended_at(pod),
+        text=pod.status.message,
+        seen_in=_disruption_seen(pod),
+    )
+
+
+def disruption(pod: Pod) -> Finding | None:
+    """The DisruptionTarget condition, where the disruption ended the pod.
+
+    A taint also deletes pods that had finished long ago (c4, c9): their containers ended before the condition
+    was set, and keep their own verdict.
+    """
+    condition = _disruption_condition(pod)
+    if not condition or pod.status.phase == "Succeeded" or not _came_to_an_end(pod):
+        return None
+    since = condition.lastTransitionTime
+    ends = _bad_ends(pod)
+    if since and ends and all(e.finishedAt and e.finishedAt < since - _SLACK for e in ends):
+        return None
+    return Finding(
+        names=(condition.reason or "DisruptionTarget", "DisruptionTarget"),
+        standing=Standing.POD,
+        source="status.conditions[DisruptionTarget]",
+        identity=Identity(pod.metadata.uid, "", condition.reason or "DisruptionTarget"),
+        at=ended_at(pod) or since,
+        text=condition.message,
+    )
+
+
+def deletion(pod: Pod, events: Sequence[Event], owner: Workload | None) -> Finding | None:
+    """A pod that was deleted while it ran, and whose containers were killed for it.
+
+    Only metadata tells: no condition, no reason (s2). Containers that ended by themselves, with a code of their own or
+    before the deletion was asked for, are not this.
+    """
+    if not pod.metadata.deletionTimestamp or pod.status.phase == "Succeeded" or _disruption_condition(pod):
+        return None
+    killed = [e for e in _bad_ends(pod) if killed_by_deletion(pod, e)]
+    if not killed:
+        return None
+    names = ["DeletedWhileRunning"]
+    seen: tuple[Seen, ...] = ()
+    failed = _owner_deadline(owner)
+    if failed and owner:
+        names.insert(0, "OwnerDeadlineExceeded")
+        text = f"{failed.reason}: {failed.message}"
+        seen = (Seen(f"{owner.kind} {owner.metadata.name} status.conditions[{failed.type}]", text),)
+    facts: dict[str, str] = {}
+    if pod.metadata.deletionGracePeriodSeconds:
+        facts["gracePeriod"] = f"{pod.metadata.deletionGracePeriodSeconds} s"
+    if owner and owner.spec.activeDeadlineSeconds is not None:
+        facts["ownerDeadline"] = f"{owner.spec.activeDeadlineSeconds} s"
+    stopping = next((e for e in events if e.reason == "Killing"), None)
+    if stopping:
+        seen = (*seen, Seen("events[Killing]", stopping.text))
+    # Without the grace period that was asked for, a kill shortly before the deletion may have been another's.
+    ceiling: Confidence = "Confirmed" if pod.metadata.deletionGracePeriodSeconds or stopping or failed else "Likely"
+    return Finding(
+        names=tuple(names),
+        standing=Standing.POD,
+        source="metadata.deletionTimestamp",
+        identity=Identity(pod.metadata.uid, "", "DeletedWhileRunning"),
+        at=ended_at(pod),
+        text="the pod was deleted",
+        facts=facts,
+        ceiling=ceiling,
+        seen_in=seen,
+    )
+
+
+def killed_by_deletion(pod: Pod, ended: Terminated) -> bool:
+    """Whether this instance was killed after the pod's deletion had been asked for."""
+    asked = deletion_requested(pod)
+    if ended.exitCode not in _KILLED_CODES or ended.reason == "OOMKilled":
+        return False
+    return not (asked and ended.finishedAt and ended.finishedAt < asked - _SLACK)
+
+
+def deletion_requested(pod: Pod) -> datetime | None:
+    """When deletion was asked for, or the earliest time at which it can have been.
+
+    deletionTimestamp lies a grace period later. The kubelet's own last deletion sets both anew, with a grace period
+    of 0 (m3, s2): from then on only the spec's grace period tells how long before that the kill may have been.
+    """
+    stamp = pod.metadata.deletionTimestamp
+    if not stamp:
+        return None
+    grace = pod.metadata.deletionGracePeriodSeconds
+    if not grace:
+        written = pod.spec.terminationGracePeriodSeconds
+        grace = (_DEFAULT_GRACE if written is None else written) + _KUBELET_LAG
+    try:
+        return stamp - timedelta(seconds=grace)
+    except OverflowError:
+        return stamp
+
+
+def unschedulable(pod: Pod) -> Finding | None:
+    """PodScheduled=False/Unschedulable. SchedulingGated is deliberate and no finding (j4)."""
+    scheduled = pod.condition("PodScheduled")
+    if not scheduled or scheduled.status != "False" or scheduled.reason != "Unschedulable":
+        return None
+    if pod.status.phase not in ("Pending", "") or pod.spec.nodeName or pod.metadata.deletionTimestamp:
+        return None
+    refusal = read_refusal(scheduled.message)
+    facts = {"scheduler": scheduled.message}
+    if refusal.total:
+        facts["nodes"] = str(refusal.total)
+    if refusal.blockers:
+        first = refusal.blockers[0]
+        facts["blocked"] = str(first.nodes)
+        facts["blockers"] = "; ".join(f"{b.nodes} of {refusal.total} nodes: {b.reason}" for b in refusal.blockers)
+    alone = len(refusal.blockers) == 1
+    return Finding(
+        names=("Unschedulable",),
+        standing=Standing.POD,
+        source="status.conditions[PodScheduled]",
+        identity=Identity(pod.metadata.uid, "", "Unschedulable"),
+        at=scheduled.lastTransitionTime or pod.metadata.creationTimestamp,
+        text=refusal.blockers[0].reason if refusal.blockers else scheduled.message,
+        facts=facts,
+        # Several reasons: the most frequent one need not be the one that matters to the author.
+        ceiling="Confirmed" if alone else "Likely",
+        waiting=True,
+    )
+
+
+def failed_without_reason(pod: Pod) -> Finding | None:
+    """phase Failed and nothing else: said as what it is."""
+    if pod.status.phase != "Failed":
+        return None
+    return Finding(
+        names=("PodFailed",),
+        standing=Standing.POD,
+        source="status.phase",
+        identity=Identity(pod.metadata.uid, "", "PodFailed"),
+        at=ended_at(pod),
+        text=pod.status.message,
+        ceiling="Unknown",
+    )
+
+
+def ended_at(pod: Pod) -> datetime | None:
+    """When the last container that ended badly ended, or else when the pod ceased to be ready, or was made."""
+    ends = [e.finishedAt for e in _bad_ends(pod) if e.finishedAt and e.finishedAt.year > 1970]
+    if ends:
+        return max(ends)
+    marks = [c.lastTransitionTime for c in pod.status.conditions if c.type in ("DisruptionTarget", "Ready")]
+    known = [m for m in marks if m]
+    return max(known) if known else (pod.status.startTime or pod.metadata.creationTimestamp)
+
+
+def _disruption_condition(pod: Pod) -> PodCondition | None:
+    condition = pod.condition("DisruptionTarget")
+    return condition if condition and condition.status == "True" else None
+
+
+def _disruption_seen(pod: Pod) -> tuple[Seen, ...]:
+    condition = _disruption_condition(pod)
+    if not condition:
+        return ()
+    return (Seen("status.conditions[DisruptionTarget]", f"{condition.reason}: {condition.message}".strip(": ")),)
+
+
+def _bad_ends(pod: Pod) -> list[Terminated]:
+    statuses = (*pod.status.containerStatuses, *pod.status.initContainerStatuses)
+    return [s.state.terminated for s in statuses if s.state.terminated and s.state.terminated.exitCode != 0]
+
+
+def _came_to_an_end(pod: Pod) -> bool:
+    """Victims show DisruptionTarget while they still run; only an end makes it a failure."""
+    return pod.status.phase == "Failed" or bool(_bad_ends(pod))
+
+
+def _owner_deadline(owner: Workload | None) -> PodCondition | None:
+    """The Job's own DeadlineExceeded (m3): the Job controller deletes the pods, which then look deleted by a person."""
+    if not owner:
+        return None
+    for type_ in ("Failed", "FailureTarget"):
+        c = owner.condition(type_)
+        if c and c.status == "True" and c.reason == "DeadlineExceeded":
+            return PodCondition(c.type, c.status, c.reason, c.message, c.lastTransitionTime)
+    return None

@@ -1,0 +1,86 @@
+"""Who ended a container, as its events tell: a probe of the kubelet's, or a failed postStart hook.
+
+The container's status never says so: it reads Error 137 (or the program's own code) like any other kill (q1, q2, q3,
+q5, s1). Needed are both the ``Unhealthy`` event of that container and a ``Killing`` of it, while this very
+instance ran; a probe that failed now and then on a container that ended by itself accuses nobody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from coroner_categorizer.events import Event
+from coroner_categorizer.finding import Seen
+from coroner_categorizer.pod import Terminated
+
+# Events and statuses have whole seconds, and the two are written by different parts of the kubelet.
+_SLACK = timedelta(seconds=2)
+_EPOCH_YEAR = 1970  # startedAt of a container that never started
+_NAMED_PROBE = re.compile(r"failed (liveness|startup) probe")
+_UNHEALTHY = re.compile(r"^(Liveness|Startup) probe (?:failed|errored|warning)")
+
+
+class Killer(NamedTuple):
+    """What ended a container."""
+
+    name: str
+    """Finding name: KilledByLivenessProbe, KilledByStartupProbe or PostStartHookFailed."""
+    seen: tuple[Seen, ...]
+    detail: str
+    """What the probe answered, unredacted; "" where it printed nothing."""
+
+
+def killer(events: Sequence[Event], container: str, ended: Terminated) -> Killer | None:
+    """What ended this instance of the container, or None where the events do not say."""
+    mine = [e for e in events if (e.container == container or not e.container) and _while_it_ran(e, ended)]
+    hook = next((e for e in mine if e.reason == "FailedPostStartHook" and e.container == container), None)
+    if hook:
+        return Killer("PostStartHookFailed", (_seen(hook),), hook.text)
+    unhealthy = [(e, found.group(1)) for e in mine if e.reason == "Unhealthy" and (found := _UNHEALTHY.match(e.text))]
+    stopped = [e for e in mine if e.reason == "Killing" and _speaks_of(e, container)]
+    # The kubelet limits how often it says the same: of a container that is killed again and again, the newest
+    # ``Killing`` may be missing (q3). Then one of an earlier instance will do, if the same probe failed again.
+    earlier = [e for e in events if e.reason == "Killing" and e.container == container and e not in stopped]
+    failing = {probe for _, probe in unhealthy}
+    for killing in (*reversed(stopped), *reversed(earlier)):
+        named = _NAMED_PROBE.search(killing.text)
+        probe = named.group(1).capitalize() if named else unhealthy[-1][1] if unhealthy and killing in stopped else ""
+        if probe and (killing in stopped or probe in failing):
+            told = next((e for e, failed in reversed(unhealthy) if failed == probe), None)
+            return Killer(f"KilledBy{probe}Probe", tuple(_seen(e) for e in (told, killing) if e), _answer(told))
+    return None
+
+
+def _answer(unhealthy: Event | None) -> str:
+    """What the probe printed: the part after "Liveness probe failed: "."""
+    return unhealthy.text.partition(": ")[2].strip() if unhealthy else ""
+
+
+def _speaks_of(event: Event, container: str) -> bool:
+    if event.container:
+        return event.container == container
+    words = event.text.replace(",", " ").split()
+    return container in words
+
+
+def _seen(event: Event) -> Seen:
+    times = f" ({event.times} times)" if event.times > 1 else ""
+    return Seen(f"events[{event.reason}]", event.text.strip() + times)
+
+
+def _while_it_ran(event: Event, ended: Terminated) -> bool:
+    first, last = event.first_seen, event.last_seen
+    if not first or not last:
+        return True
+    started = ended.startedAt if ended.startedAt and ended.startedAt.year > _EPOCH_YEAR else None
+    if ended.finishedAt and first > ended.finishedAt + _SLACK:
+        return False
+    return not (started and last < started - _SLACK)
+
+
+def newest(times: Iterable[datetime | None]) -> datetime | None:
+    """The newest of the times that are known."""
+    return max((t for t in times if t), default=None)

@@ -1,0 +1,105 @@
+"""Reading YAML nodes into values, noting every mistake instead of stopping at the first."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from coroner_categorizer.config_path import Mistakes, Path
+from coroner_categorizer.patterns import PatternError, compile_pattern
+
+NAME_LIMIT = 63  # bytes; a label value's limit, and Armada's
+
+
+class Reader:
+    """Typed access to nodes of one document. A method returns None where it noted a mistake."""
+
+    def __init__(self, mistakes: Mistakes) -> None:
+        self.mistakes = mistakes
+
+    def mapping(self, node: Any, path: Path, keys: Iterable[str]) -> Mapping[str, Any] | None:
+        """A mapping with no other keys than these."""
+        if not isinstance(node, dict):
+            self.mistakes.add(path, f"expected a mapping, found {kind_of(node)}", "write `key: value` pairs here")
+            return None
+        known = list(keys)
+        for key in node:
+            if key not in known:
+                close = difflib.get_close_matches(str(key), known, n=1)
+                remedy = f'did you mean "{close[0]}"?' if close else f"known here: {', '.join(known)}"
+                self.mistakes.add(path / str(key), "unknown key", remedy)
+        return node
+
+    def items(self, node: Any, path: Path, what: str) -> list[Any] | None:
+        """A list."""
+        if not isinstance(node, list):
+            self.mistakes.add(path, f"expected a list of {what}, found {kind_of(node)}", "write `- …` items here")
+            return None
+        return node
+
+    def text(self, node: Any, path: Path, *, default: str = "", limit: int | None = None) -> str | None:
+        """A string; absent = ``default``. ``limit`` is in bytes."""
+        if node is None:
+            return default
+        if not isinstance(node, str):
+            self.mistakes.add(path, f"expected a string, found {kind_of(node)}", "put it in quotes")
+            return None
+        if limit is not None and (size := len(node.encode("utf-8", "replace"))) > limit:
+            self.mistakes.add(path, f"{size} bytes long", f"use at most {limit}")
+            return None
+        return node
+
+    def one_of(self, node: Any, path: Path, allowed: Iterable[str], *, default: str | None = None) -> str | None:
+        """One of a closed set of strings; absent = ``default`` if there is one."""
+        if node is None and default is not None:
+            return default
+        choices = list(allowed)
+        if isinstance(node, str) and node in choices:
+            return node
+        quoted = [f'"{c}"' for c in choices]
+        use = quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
+        said = f'unknown value "{node}"' if isinstance(node, str) else f"expected a string, found {kind_of(node)}"
+        self.mistakes.add(path, said, f"use {use}")
+        return None
+
+    def whole_number(self, node: Any, path: Path) -> int | None:
+        if isinstance(node, bool) or not isinstance(node, int) or abs(node) >= 2**31:
+            self.mistakes.add(path, f"expected a whole number, found {kind_of(node)}", "write it without quotes")
+            return None
+        return node
+
+    def pattern(self, node: Any, path: Path) -> str | None:
+        """An RE2 pattern that compiles."""
+        if node is None:
+            self.mistakes.add(path, "missing", "give a pattern (RE2 syntax, as in Go)")
+            return None
+        text = self.text(node, path)
+        if text is None:
+            return None
+        try:
+            compile_pattern(text)
+        except PatternError as refused:
+            self.mistakes.add(path, f"not a pattern: {refused}", "use RE2 syntax (no look-around, no back-references)")
+            return None
+        return text
+
+
+def kind_of(node: Any) -> str:
+    """What a person would call this node."""
+    match node:
+        case None:
+            return "nothing"
+        case bool():
+            return f"{str(node).lower()} (a boolean)"
+        case int() | float():
+            return f"the number {node}"
+        case str():
+            shown = node if len(node) <= 40 else f"{node[:40]}…"
+            return f'the string "{shown}"'
+        case list():
+            return "a list"
+        case dict():
+            return "a mapping"
+        case _:
+            return type(node).__name__

@@ -1,0 +1,230 @@
+"""Secrets that only their key gives away: ``password: …``, ``DB_TOKEN=…``, ``--api-key …``, ``Authorization: …``.
+
+RE2 finds the heads (key and separator); a small reader then takes the value by its quotes, and ``redaction_plain`` says
+what is no secret after all. Each byte is read a bounded number of times, so the whole stays linear.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coroner_categorizer.redaction_plain import Pair, is_plain
+from coroner_categorizer.redaction_rule import MARK, Regexp, Rule, compiled, mark, replace_spans
+
+# Plurals are missing on purpose: "max_tokens: 2048" and "imagePullSecrets: […]" hold no secret.
+_KEY = (
+    r"(passw(?:or)?d|passwort|pass[_-]?phrase|pass[_-]?code|pwd|pass|secret|token|client[_-]?secret|secret[_-]?access[_-]?key"
+    r"|account[_-]?key|shared[_-]?access[_-]?(?:key|signature)|secret[_-]?key[_-]?base"
+    r"|(?:api|app|access|secret|private|signing|encryption|decryption|master|shared|auth|license|ssh|hmac|webhook|subscription"
+    r"|service[_-]?account|session|consumer|deploy)[_-]?key"
+    r"|credentials?|creds|auth|authorization|cookie)(?:[_-]?(?:value|hash|b64|base64|[0-9]{1,2}))?"
+)
+_QUOTE = r"(?:\\{0,7}(?:\"|')|&quot;)"
+_NEEDS = tuple(b"pass pwd secret token key cred auth cookie".split())
+
+_ASSIGNED = compiled(rf"(?i){_KEY}({_QUOTE}?\]?[ \t]*(?:=>|:=|\+=|===?|=|:|%3D|%3A)[ \t]*|>)")
+_FLAG = compiled(rf"(?i)(?:^|[\s\"'(\[,=`])--?(?:[a-z0-9.]+[_-])*{_KEY}({_QUOTE},[ \t\r\n]*|[ \t]+)")
+# As in a pod's spec: {"name": "DB_PASSWORD", "value": "…"}, in JSON, YAML or Go's way of printing it.
+_NAMED = compiled(
+    rf"(?i)\bname{_QUOTE}?[ \t]*[:=][ \t]*{_QUOTE}?[a-z0-9_.-]*?{_KEY}"
+    rf"({_QUOTE}?\s*,?\s*{_QUOTE}?value{_QUOTE}?[ \t]*[:=][ \t]*)"
+)
+
+_MARKS = {
+    name: mark(name) for name in ("password", "secret", "token", "api-key", "aws-key", "azure-key", "private-key")
+}
+_MARKS |= {name: mark(name) for name in ("credentials", "authorization", "cookie", "key")}
+
+_OPEN_QUOTE = compiled(r"[bBuUrRfF]{0,2}(\"\"\"|'''|\\{0,7}[\"'`]|&quot;)")
+_IN_MARK = compiled(r"\[redacted:[a-z0-9-]*\z")
+_QUOTES = compiled(r"\\*[\"'`]|\n")
+_LIST = compiled(r"[ \t]*\[")
+_TO_BRACKET = compiled(r"(?:\[redacted:[a-z0-9-]+\]|[^\]\n])*")
+_SCHEME = compiled(
+    r"(?i)(bearer|basic|token|bot|api-?key|key|sso-key|negotiate|ntlm|splunk|digest|hawk|oauth|aws4-hmac-sha256)[ \t]+"
+)
+_SCHEMES_WITH_PARAMETERS = frozenset((b"digest", b"hawk", b"oauth", b"aws4-hmac-sha256"))
+
+_RUN = compiled(r"[^\s\"'`,;&|()\[\]{}<>\\]*")
+_DELIMITED = compiled(
+    r"[,;&|)\]}>\"'`\\]*(?:[\s,;:.)\]}>\"'`|]|\z)"
+)  # nothing but closing characters up to a white space or the end
+_NEXT_PAIR = compiled(
+    r"[,;&|][ \t]*[\"']?[A-Za-z_][A-Za-z0-9_. -]{0,40}[\"']?[=:]|[;&]|,[\s\"'\\]|\\*[\"'`]|</|&quot;|\z"
+)
+_REST_OF_LINE = compiled(r"[^\n\"'`\\]*")
+_NEXT_KEY = compiled(r"[,;]?[ \t]+(?:#|[A-Za-z_][A-Za-z0-9_.-]*[ \t]*[=:])")
+_TAG = compiled(r"<[A-Za-z][A-Za-z0-9:._-]*\z|<\z")
+_BLOCK = compiled(r"[|>][+-]?[0-9]?[ \t]*\r?\n")
+_INDENT = compiled(r"[ \t]*(?:- )?")
+_LINE_START = compiled(r"(?:^|\n)[ \t]*(?:[-+#] |export |set |ENV |ARG )?[ \t]*[\"']?[A-Za-z0-9_.-]*\z")
+
+
+_KINDS: tuple[tuple[str, tuple[bytes, ...]], ...] = (
+    ("password", (b"pass", b"pwd")),
+    ("aws-key", (b"secretaccesskey",)),
+    ("azure-key", (b"accountkey", b"sharedaccess")),
+    ("private-key", (b"privatekey",)),
+    ("api-key", (b"apikey",)),
+    ("credentials", (b"cred",)),
+    ("authorization", (b"auth",)),
+    ("cookie", (b"cookie",)),
+    ("token", (b"token",)),
+    ("secret", (b"secret",)),
+)
+
+
+def _kind(key: bytes) -> str:
+    """The mark's name for a key."""
+    word = key.lower().replace(b"_", b"").replace(b"-", b"")
+    for name, parts in _KINDS:
+        if any(part in word for part in parts):
+            return name
+    return "key"
+
+
+@dataclass(frozen=True)
+class _Head:
+    """A key and its separator."""
+
+    kind: str
+    key: bytes
+    before: bytes
+    """Up to 48 bytes before the key."""
+    end: int
+    """Where the separator ends."""
+    is_flag: bool
+
+
+def _hide(data: bytes, heads: Regexp, is_flag: bool = False) -> bytes:
+    spans: list[tuple[int, int, bytes]] = []
+    at = 0
+    while found := heads.search(data, at):
+        key, end = found.group(1), found.end()
+        before = data[max(0, found.start(1) - 48) : found.start(1)]
+        head = _Head(_kind(key), key, before, end, is_flag)
+        if _IN_MARK.search(before) or (
+            data[end - 1 : end] == b">" and data[end - 2 : end] != b"=>" and not _TAG.search(before)
+        ):
+            at = end
+            continue
+        value, quoted, at = _value(data, head)
+        if value.start < value.stop and not MARK.fullmatch(data, value.start, value.stop):
+            pair = _pair(data, head, value, quoted)
+            if not is_plain(pair):
+                spans.append((value.start, value.stop, _MARKS[head.kind]))
+    return replace_spans(data, spans)
+
+
+def _pair(data: bytes, head: _Head, value: slice, quoted: bool) -> Pair:
+    spaced = data[head.end - 1 : head.end].isspace()
+    after = data[value.stop : value.stop + 48]
+    return Pair(head.kind, head.key, head.before, data[value], after, quoted, spaced, head.is_flag)
+
+
+def _value(data: bytes, head: _Head) -> tuple[slice, bool, int]:
+    """Where the value is, whether it was quoted, and where to go on reading."""
+    at = head.end
+    in_list = None if MARK.match(data, at) else _LIST.match(data, at)
+    if in_list:
+        at = in_list.end()
+    if opening := _OPEN_QUOTE.match(data, at):
+        start = opening.end()
+        end, go_on = _closing(data, start, opening.group(1))
+        if head.kind == "authorization" and (scheme := _SCHEME.match(data, start, end)):
+            start = scheme.end()
+        return slice(start, end), True, go_on
+    start, end = _bare_value(data, at, head, bool(in_list))
+    return slice(start, end), False, max(end, head.end)
+
+
+def _bare_value(data: bytes, at: int, head: _Head, in_list: bool) -> tuple[int, int]:
+    if head.kind == "authorization" and (scheme := _SCHEME.match(data, at)):
+        at = scheme.end()
+        if scheme.group(1).lower() in _SCHEMES_WITH_PARAMETERS:
+            is_quoted = b"'" in head.before or b'"' in head.before
+            return at, (_REST_OF_LINE.match(data, at).end() if is_quoted else _line_end(data, at))
+    if in_list:
+        return at, _TO_BRACKET.match(data, at).end()
+    if head.kind == "cookie":
+        return at, _REST_OF_LINE.match(data, at).end()
+    if _BLOCK.match(data, at):
+        return _block(data, at, head.before)
+    end = _unquoted_end(data, at)
+    if head.kind == "password" and data[at - 1 : at] in b" \t" and not head.is_flag and _LINE_START.search(head.before):
+        end = max(end, _line_value_end(data, end))
+    return at, end
+
+
+def _closing(data: bytes, at: int, opening: bytes) -> tuple[int, int]:
+    """End of the value and of its closing quote; without one, the value ends with its line."""
+    if len(opening) == 3 or opening.startswith(b"&"):
+        end = data.find(opening, at)
+        return (end, end + len(opening)) if end >= 0 else (len(data), len(data))
+    escapes, quote = len(opening) - 1, opening[-1:]
+    for found in _QUOTES.finditer(data, at):
+        text = found.group()
+        if text == b"\n":
+            return found.start(), found.start()
+        if text[-1:] != quote:
+            continue
+        slashes = len(text) - 1
+        # Written k times escaped, a quote has more backslashes inside the value than at its end.
+        if slashes % 2 == 0 if escapes == 0 else slashes <= escapes:
+            return (found.start() + (slashes if escapes == 0 else 0)), found.end()
+    return len(data), len(data)
+
+
+def _unquoted_end(data: bytes, at: int) -> int:
+    """White space ends a bare value; so does a closing or separating character where something else begins after it."""
+    start = at
+    while True:
+        if marked := MARK.match(data, at):
+            at = marked.end()
+        at = _RUN.match(data, at).end()
+        if at >= len(data) or data[at : at + 1].isspace():
+            return at
+        if at > start and (_NEXT_PAIR.match(data, at) or _DELIMITED.match(data, at)):
+            return at
+        at += 1
+
+
+def _line_value_end(data: bytes, at: int) -> int:
+    """For a pass phrase in YAML: up to a comment, another key or the end of the line."""
+    line_end = _REST_OF_LINE.match(data, at).end()
+    following = _NEXT_KEY.search(data, at, line_end)
+    end = following.start() if following else line_end
+    return at + len(data[at:end].rstrip())
+
+
+def _line_end(data: bytes, at: int) -> int:
+    end = data.find(b"\n", at)
+    return end if end >= 0 else len(data)
+
+
+def _block(data: bytes, at: int, before: bytes) -> tuple[int, int]:
+    """A YAML block scalar: the lines after its header that are indented more than its key."""
+    line = before[before.rfind(b"\n") + 1 :]
+    depth = len(line) - len(line.lstrip(b" \t"))
+    start = _line_end(data, at) + 1
+    first = start + _INDENT.match(data, start).end() - start
+    end = start
+    while end < len(data):
+        stop = _line_end(data, end)
+        text = data[end:stop]
+        if text.strip() and len(text) - len(text.lstrip(b" \t")) <= depth:
+            break
+        end = min(stop + 1, len(data))
+    value = data[start:end].rstrip()
+    return min(first, start + len(value)), start + len(value)
+
+
+def _in_tag(before: bytes) -> bool:
+    return bool(_TAG.search(before))
+
+
+PAIR_RULES: tuple[Rule, ...] = (
+    Rule("named-value", _NEEDS, lambda data: _hide(data, _NAMED)),
+    Rule("flag", _NEEDS, lambda data: _hide(data, _FLAG, is_flag=True)),
+    Rule("pair", _NEEDS, lambda data: _hide(data, _ASSIGNED)),
+)

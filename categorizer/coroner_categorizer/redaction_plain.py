@@ -1,0 +1,169 @@
+"""What stands after a key such as ``password:`` and is no secret: references, placeholders, paths, code, sentences.
+
+"failed to fetch anonymous token: Get \"https://…\"", "Invalid token: unexpected end" and "password: ${DB_PASSWORD}"
+must stay readable. Where a word could be either, a key named like a variable (``DB_TOKEN``) speaks for a secret, a bare word in a
+sentence against it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coroner_categorizer.redaction_rule import compiled
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A key and its value, and what is around them."""
+
+    kind: str
+    key: bytes
+    before: bytes
+    """Up to 48 bytes before the key."""
+    value: bytes
+    after: bytes
+    """Up to 48 bytes after the value."""
+    quoted: bool
+    spaced: bool
+    """White space stands between the separator and the value."""
+    is_flag: bool
+    """``--password VALUE``"""
+
+    @property
+    def is_variable(self) -> bool:
+        """The key is the end of a longer name, as in ``DB_TOKEN`` and ``authToken``."""
+        return not self.is_flag and (self.before[-1:].isalnum() or self.before[-1:] in (b"_", b"-"))
+
+
+_WORDS = (
+    r"null|nil|none|true|false|undefined|n/a|unset|empty|yes|no|on|off"
+    r"|redacted|masked|hidden|filtered|removed|omitted|optional|required"
+)
+_PLACEHOLDERS = (
+    r"\*+|x{3,}|\.{3,}|-+|_+|\xe2\x80\xa6|(?:\xe2\x80\xa2)+"
+    r"|</?[a-z|_][a-z0-9 |_:./-]*>|\[[a-z][a-z _:-]*\]?|\([a-z][a-z _-]*\)"
+    r"|\[redacted:[a-z0-9-]*(?:\xe2\x80\xa6)?"
+)
+_SECRET_NAME = r"[a-z_]*(?:pass|pwd|secret|token|key|auth|cred)[a-z0-9_]*"
+_VARIABLES = (
+    rf"\$\{{[^{{}}]*\}}|\$\([^()]*\)|\${_SECRET_NAME}|\$[0-9@*#]|(?-i:\$[A-Z_][A-Z0-9_]*)"
+    rf"|%{_SECRET_NAME}%|%\([a-z0-9_]*\)s|%[-+#]?[svqrdxp]|\{{[a-z0-9_.!:]*\}}|\{{\{{.*"
+)
+_REFERENCES = (
+    r"[a-z][a-z0-9+.-]*://[^\s]*|//.*|arn:aws[a-z-]*:.*|vault:[^\s]*[/#][^\s]*|projects/[^\s]*/secrets/[^\s]*|file:.*"
+    r"|sha(?:256|512):[0-9a-f]*"
+)
+_PATHS = (
+    r"(?:[a-z]:)?[/\\](?:etc|var|run|home|root|mnt|tmp|opt|usr|data|srv|dev|proc|sys|app|workspace|secrets?|config|vault"
+    r"|builds?|users|kaniko)[/\\].*|(?:~|\.{1,2})/.*"
+)
+_CODE = (
+    r"str|bytes|string|int|bool|float|any|object|secretstr|optional\[.*|str \|.*"
+    r"|(?:os|self|cls|config|cfg|settings|args|opts|options|env|environ|process|params|kwargs|request|req|ctx|context|this)"
+    r"(?:\.[a-z_][a-z0-9_.]*|\[).*"
+    r"|[a-z_.]*(?:get|load|read|fetch|generate|input|decode|create|make)[a-z_.]*\(.*"
+)
+_ANYWHERE = compiled(rf"(?is){_WORDS}|{_PLACEHOLDERS}|{_VARIABLES}|{_REFERENCES}|{_PATHS}|{_CODE}")
+_NUMBER = compiled(r"[0-9]{1,5}|[0-9]+\.[0-9]+|[0-9]{1,5}(?:ms|s|m|h|%|k|b)")
+_SYMBOLS = compiled(r"[^A-Za-z0-9\x80-\xff]*")
+_SPECIAL_TOKEN = compiled(r"</?[A-Za-z_|]+>|<\|[^|]*\|>|\[[A-Z_]+\]?")
+
+# Tokenizer settings, rates and counters: "eos_token: </s>", "time per token: 5ms".
+_COUNTED = compiled(
+    r"(?i)(?:eos|bos|pad|unk|cls|sep|mask|special|additional|stop|start|end|begin|image|next|per|max|min|num|first|last"
+    r"|prev|current)[_ ./-]?\z"
+)
+_SCHEME_NAMES = compiled(
+    r"(?i)(?:basic|bearer|digest|oauth2?|md5|scram[a-z0-9-]*|plain|ldap|saml|oidc|kerberos|token|password|iam|anonymous"
+    r"|enabled|disabled|failed|ok|success|include|same-origin|omit|cert|mtls|tls|jwt|session|simple|internal|external|default)"
+)
+
+# Words with which a sentence about a failure goes on after a colon; none is a likely first word of a pass phrase.
+_SENTENCE = compiled(
+    r"(?i)(?:are|authentication|authorization|cannot|can't|connection|contains?|could|couldn't|did|does|doesn't|empty|eof"
+    r"|error|exceeded|expected|expired|failed|failure|field|forbidden|found|has|illegal|incorrect|invalid|is|length"
+    r"|malformed|may|missing|must|needs?|never|not|please|required|requires?|rpc|should|status|timed|timeout|too|unable"
+    r"|unauthorized|unauthenticated|unexpected|unknown|unsupported|unrecognized|was|were|wrong|denied|rejected|revoked"
+    r"|mismatch|verification)"
+)
+_AFTER_FLAG = compiled(
+    r"(?i)(?:and|or|flags?|option|argument|parameter|in|for|to|with|without|instead|from|via|if|when|has|set|value)"
+)
+_WORD = compiled(r"([A-Za-z][A-Za-z'-]*)[,.:;!?)]*")
+_ENDS_SENTENCE = compiled(
+    r"(?i)(?:eof|expired|forbidden|unauthorized|unauthenticated|invalid|denied|missing|required|unknown|rejected|revoked"
+    r"|malformed|failed|error|timeout|mismatch|unexpected|unsupported)[.!]?"
+)
+_WORD_BEFORE = compiled(r"[A-Za-z][)\]\"']?[ \t]+[\"'`(]?\z")
+_PARSER_BEFORE = compiled(
+    r"(?i)(?:unexpected|illegal|unrecognized|unknown|expected|near|invalid|bad|extra|missing)[ \t]+\z"
+)
+_SAID_OF_OBJECT = compiled(
+    r"(?i)\\?[\"']?:?[ \t]+(?:is |was |does |has )*"
+    r"(?:not|forbidden|missing|already|cannot|expired|invalid|in namespace|of type)\b"
+)
+_OBJECT = compiled(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?:?")
+_VARIABLE = compiled(r"[A-Za-z_][A-Za-z0-9_.]*")
+
+_COMMON_WORDS = frozenset(
+    (b"secret", b"token", b"auth", b"authorization", b"credential", b"credentials", b"creds", b"pass", b"cookie")
+)
+
+
+def is_plain(pair: Pair) -> bool:
+    """Whether the value is no secret, and stays."""
+    if pair.kind == "cookie":
+        return b"=" not in pair.value
+    return bool(_ANYWHERE.fullmatch(pair.value)) or _is_setting(pair) or _is_own_name(pair) or _is_sentence(pair)
+
+
+def _is_setting(pair: Pair) -> bool:
+    """A value that keys of this kind also have where they name no secret."""
+    value, key = pair.value, pair.key.lower()
+    if pair.kind == "password":
+        # PWD and OLDPWD are directories; "bypass" and "pass: 12" are no passwords.
+        is_directory = key == b"pwd" and value.startswith(b"/")
+        return is_directory or (key == b"pass" and (pair.before[-1:].isalpha() or bool(_NUMBER.fullmatch(value))))
+    if _NUMBER.fullmatch(value) or _SYMBOLS.fullmatch(value):
+        return True
+    if pair.kind == "token":
+        return bool(_COUNTED.search(pair.before)) and (len(value) <= 24 or bool(_SPECIAL_TOKEN.fullmatch(value)))
+    return pair.kind == "authorization" and bool(_SCHEME_NAMES.fullmatch(value))
+
+
+def _is_own_name(pair: Pair) -> bool:
+    """``token=token``, ``password=db_password`` in a quoted line of code."""
+    if pair.quoted or pair.after[:1] not in (b",", b")"):
+        return False
+    return bool(_VARIABLE.fullmatch(pair.value)) and pair.value.lower().endswith(pair.key.lower())
+
+
+def _is_sentence(pair: Pair) -> bool:
+    """Whether the value is the next word of a sentence, the key being one of its words."""
+    words = pair.value.split(None, 1)
+    word = _WORD.fullmatch(words[0]) if words else None
+    goes_on = len(words) > 1 or (pair.after[:1] in (b" ", b"\t") and pair.after[1:2] not in (b"#", b""))
+    if word and not pair.quoted and _is_sentence_word(pair, word.group(), word.group(1), goes_on):
+        return True
+    if pair.key.lower() not in _COMMON_WORDS or pair.is_variable or pair.is_flag:
+        return False
+    return _is_about_object(pair) or (
+        bool(word and pair.spaced and _WORD_BEFORE.search(pair.before))
+        and ((goes_on and not pair.quoted) or bool(_PARSER_BEFORE.search(pair.before)))
+    )
+
+
+def _is_sentence_word(pair: Pair, first: bytes, word: bytes, goes_on: bool) -> bool:
+    if pair.is_flag:
+        return bool(_SENTENCE.fullmatch(word) or _AFTER_FLAG.fullmatch(word))
+    if not pair.spaced or pair.is_variable:
+        return False
+    return bool(_SENTENCE.fullmatch(word) if goes_on else _ENDS_SENTENCE.fullmatch(first))
+
+
+def _is_about_object(pair: Pair) -> bool:
+    """``secret: default/regcred``, ``secret: "db" not found``, ``POST /v1/token: connection refused``."""
+    if pair.before.endswith(b"/") and pair.spaced:
+        return True
+    is_object = pair.key.lower() == b"secret" and bool(_OBJECT.fullmatch(pair.value))
+    return is_object or bool(_SAID_OF_OBJECT.match(pair.after))

@@ -1,0 +1,98 @@
+"""Secrets that give themselves away by their shape, one row a provider: mark, needed substrings, pattern.
+
+The prefixes are the providers' own (GitHub, GitLab, Slack, … publish them for secret scanners). Lengths are lower
+bounds well under the real ones: a token that a log has cut short is still a secret. A left boundary is asked for only
+where the prefix is short enough to occur in words ("task-…", "shelf_…").
+"""
+
+from __future__ import annotations
+
+from coroner_categorizer.redaction_rule import Rule, shape_rule
+
+_LEFT = r"(?:^|[^A-Za-z0-9])"  # RE2 has no look-behind; the secret itself is group 1
+
+_SHAPES: tuple[tuple[str, str, str], ...] = (
+    # Cloud providers
+    ("aws-key", "akia asia abia acca", r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?::[A-Za-z0-9/+=]{40})?"),
+    ("aws-session-token", "fwogzxiv iqojb3jp", r"(?:FwoGZXIv|IQoJb3Jp)[A-Za-z0-9+/=%]{40,}"),
+    ("aws-bedrock-key", "absk", r"ABSK[A-Za-z0-9+/=]{100,}"),
+    ("google-api-key", "aiza", r"AIza[A-Za-z0-9_-]{30,}"),
+    ("google-oauth-token", "ya29. 1//0", r"ya29\.[A-Za-z0-9_.-]{10,}|1//0[A-Za-z0-9_-]{24,}"),
+    ("google-client-secret", "gocspx-", r"GOCSPX-[A-Za-z0-9_-]{16,}"),
+    ("azure-client-secret", "q~", r"[A-Za-z0-9_~.-]{3}[78]Q~[A-Za-z0-9_~.-]{30,}"),
+    ("digitalocean-token", "_v1_", r"do[opr]_v1_[a-f0-9]{16,}"),
+    ("cloudflare-token", "v1.0-", _LEFT + r"(v1\.0-[a-f0-9]{24}-[a-f0-9]{60,})"),
+    ("tailscale-key", "tskey-", r"tskey-[a-z]+-[A-Za-z0-9-]{10,}"),
+    # Code hosts, registries, CI
+    ("github-token", "gho_ ghp_ ghr_ ghs_ ghu_", r"gh[pousr]_[A-Za-z0-9]{16,}"),
+    ("github-token", "github_pat_", r"github_pat_[A-Za-z0-9_]{16,}"),
+    (
+        "gitlab-token",
+        "glpat- gldt- glrt- glrtr- glcbt- glptt- glft- glimt- glagent- glsoat- glffct- gloas- glwt-",
+        r"gl(?:pat|dt|rtr?|cbt|ptt|ft|imt|agent|soat|ffct|oas|wt)-[A-Za-z0-9_-]{16,}(?:\.[A-Za-z0-9_-]+)*",
+    ),
+    ("gitlab-token", "gr1348941", r"GR1348941[A-Za-z0-9_-]{16,}"),
+    ("docker-token", "dckr_", r"dckr_(?:pat|oat)_[A-Za-z0-9_-]{10,}"),
+    ("npm-token", "npm_", r"npm_[A-Za-z0-9]{20,}"),
+    ("pypi-token", "pypi-age", r"pypi-AgE[A-Za-z0-9_-]{16,}"),
+    ("rubygems-key", "rubygems_", r"rubygems_[a-f0-9]{32,}"),
+    ("atlassian-token", "atatt3 atctt3", r"AT[AC]TT3[A-Za-z0-9_=-]{40,}"),
+    ("artifactory-key", "akcp", r"AKCp[A-Za-z0-9]{40,}"),
+    ("terraform-token", ".atlasv1.", r"[A-Za-z0-9]{10,}\.atlasv1\.[A-Za-z0-9_=-]{40,}"),
+    ("pulumi-token", "pul-", _LEFT + r"(pul-[a-f0-9]{40})"),
+    ("openshift-token", "sha256~", r"sha256~[A-Za-z0-9_-]{20,}"),
+    # Models and data
+    ("anthropic-key", "sk-ant-", r"sk-ant-[A-Za-z0-9_-]{10,}"),
+    (
+        "openai-key",
+        "sk-",
+        _LEFT + r"(sk-(?:(?:proj|svcacct|admin|None|or-v1)-[A-Za-z0-9_-]{16,}|[A-Za-z0-9]{20,}))",
+    ),
+    ("huggingface-token", "hf_ api_org_", _LEFT + r"((?:hf_|api_org_)[A-Za-z0-9]{20,})"),
+    ("wandb-key", "wandb_v1_", r"wandb_v1_[A-Za-z0-9_]{20,}"),
+    # 40 hexadecimal digits are a git hash everywhere but here.
+    ("wandb-key", "wandb", r"(?i:wandb)[ .](?:login|api[_ ]?key)\b[^\n]{0,40}?[\s=:'\"(]((?:local-)?[0-9a-f]{40})\b"),
+    ("databricks-token", "dapi", r"dapi[0-9a-f]{32}(?:-\d+)?"),
+    ("groq-key", "gsk_", _LEFT + r"(gsk_[A-Za-z0-9]{30,})"),
+    ("nvidia-key", "nvapi-", r"nvapi-[A-Za-z0-9_-]{30,}"),
+    ("replicate-token", "r8_", _LEFT + r"(r8_[A-Za-z0-9]{30,})"),
+    ("xai-key", "xai-", _LEFT + r"(xai-[A-Za-z0-9]{40,})"),
+    ("perplexity-key", "pplx-", r"pplx-[A-Za-z0-9]{30,}"),
+    ("langsmith-key", "lsv2_", r"lsv2_(?:pt|sk)_[A-Za-z0-9_]{30,}"),
+    ("kaggle-token", "kgat_", r"KGAT_[A-Za-z0-9]{20,}"),
+    ("planetscale-token", "pscale_", r"pscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.=-]{20,}"),
+    ("supabase-token", "sbp_ sb_secret_", r"sbp_[a-f0-9]{32,}|sb_secret_[A-Za-z0-9_-]{16,}"),
+    # Messages, mail, payments
+    ("slack-token", "xox", r"xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,}"),
+    ("slack-token", "xapp-", r"xapp-\d-[A-Za-z0-9-]{10,}"),
+    (
+        "slack-webhook",
+        "hooks.slack",
+        r"(?i)hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/([A-Za-z0-9/_+-]{6,})",
+    ),
+    ("discord-webhook", "webhooks/", r"(?i)discord(?:app)?\.com/api/(?:v\d+/)?webhooks/([A-Za-z0-9/_-]{6,})"),
+    ("discord-token", ".", _LEFT + r"([MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,})"),
+    ("teams-webhook", "webhookb2/", r"(?i)webhook\.office\.com/webhookb2/([^\s\"'<>\\]{6,})"),
+    ("telegram-token", ":aa", _LEFT + r"(\d{8,10}:AA[A-Za-z0-9_-]{30,})"),
+    ("sendgrid-key", "sg.", r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
+    ("mailgun-key", "key-", _LEFT + r"(key-[0-9a-f]{32})"),
+    ("twilio-key", "sk", _LEFT + r"(SK[0-9a-f]{32})"),
+    ("stripe-key", "k_live_ k_test_", r"[rs]k_(?:live|test)_[A-Za-z0-9]{10,}"),
+    ("stripe-webhook-secret", "whsec_", r"whsec_[A-Za-z0-9+/=]{16,}"),
+    ("shopify-token", "shp", r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}"),
+    ("square-token", "sq0", r"sq0(?:atp|csp)-[A-Za-z0-9_-]{20,}"),
+    # Machines
+    ("vault-token", "hvs. hvb. hvr.", r"hv[sbr]\.[A-Za-z0-9_-]{16,}"),
+    ("grafana-token", "glsa_ glc_", r"glsa_[A-Za-z0-9]{20,}(?:_[a-f0-9]+)?|glc_[A-Za-z0-9+/=]{30,}"),
+    ("newrelic-key", "nrak-", r"NRAK-[A-Z0-9]{20,}"),
+    ("age-key", "age-secret-key-", r"AGE-SECRET-KEY-[A-Z0-9-]{10,}"),
+    # The header may have been cut off by the tail, and the signature by another limit: ".eyJ" (the claims) is enough.
+    (
+        "jwt",
+        "eyj",
+        r"[A-Za-z0-9_-]*\.eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?|eyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]+)+",
+    ),
+    ("bearer-token", "bearer", r"(?i)\bbearer[ \t]+([A-Za-z0-9._~+/-]{20,}=*)"),
+)
+
+SHAPE_RULES: tuple[Rule, ...] = tuple(shape_rule(*row) for row in _SHAPES)

@@ -1,0 +1,64 @@
+"""Secrets inside URLs and connection strings: credentials before the host, and signatures in the query.
+
+Scheme, host and path stay: they say what could not be reached.
+"""
+
+from __future__ import annotations
+
+from coroner_categorizer.redaction_rule import Rule, compiled, mark, replace_spans, shape_rule
+
+_CREDENTIALS = mark("url-credentials")
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*://"
+_DATABASE = (
+    r"(?i:postgres|postgresql|mysql|mariadb|mongodb|rediss?|valkey|amqps?|mssql|sqlserver|oracle|clickhouse|cockroachdb"
+    r"|neo4j|bolt|nats|kafka|s?ftp|smtps?|ldaps?)(?:\+[a-z0-9]+)?://"
+)
+
+# user:password@, where the password may hold "@" and ":". Then a password with a raw "/", "?" or "#": in a web address
+# that would be a host, a port and a path, so only for databases and the like, and not where a port number stands.
+# Then a lone token of 16 and more: https://TOKEN@host; "git@" and other user names stay.
+_USERINFO = (
+    compiled(rf"{_SCHEME}([^\s/?#\"'<>`@:\[]*:[^\s/?#\"'<>`]+)@"),
+    compiled(
+        rf"{_DATABASE}([^\s/?#\"'<>`@:\[]*:[^\s\"'<>`@/?#]*[^\s\"'<>`@/?#0-9][^\s\"'<>`@/?#]*[/?#][^\s\"'<>`@]*)@[A-Za-z0-9\[]"
+    ),
+    compiled(rf"{_SCHEME}([^\s/?#\"'<>`@:\[$]{{16,}})@"),
+)
+_DIGEST = compiled(r"@sha(?:256|384|512):")
+_PLACEHOLDER = compiled(r"[^:]*:(?:\*+|x{3,}|\$\{?\w+\}?|<[A-Za-z_ -]+>|%[sv])?")
+
+
+def _hide_userinfo(data: bytes) -> bytes:
+    for pattern in _USERINFO:
+        spans = []
+        for match in pattern.finditer(data):
+            start, end = match.span(1)
+            # docker://nginx:1.25@sha256:… is a tag and a digest.
+            if not _DIGEST.match(data, end) and not _PLACEHOLDER.fullmatch(data[start:end]):
+                spans.append((start, end, _CREDENTIALS))
+        data = replace_spans(data, spans)
+    return data
+
+
+# "&" may have been written as &amp; by HTML or \u0026 by Go's JSON.
+_QUERY = (
+    r"(?i)(?:[?&;]|\\u0026|%26)(?:X-Amz-(?:Signature|Credential|Security-Token)|X-Goog-(?:Signature|Credential)|X-Oss-Signature"
+    r"|AWSAccessKeyId|GoogleAccessId|Signature|Key-Pair-Id|sig)(?:=|%3D)((?:[^&\s\"'<>\\;,%\[\])]|%[013-9A-F][0-9A-F]|%2[0-57-9A-F]"
+    r"|\[redacted:[a-z0-9-]+\])+)"
+)
+
+URL_RULES: tuple[Rule, ...] = (
+    Rule("url-credentials", (b"://",), _hide_userinfo),
+    shape_rule("url-credentials", "jdbc:oracle", r"(?i)jdbc:oracle:\w+:([^\s/@\"']+/[^\s@\"']+)@"),
+    shape_rule("url-credentials", "@tcp( @unix(", r"([^\s:@/\"'`=\[\]]+:[^\s\"'`\[\]]+)@(?:tcp|unix)\("),
+    shape_rule(
+        "url-signature",
+        "signature credential x-amz- awsaccesskeyid googleaccessid key-pair-id sig= sig%3d",
+        _QUERY,
+    ),
+    shape_rule(
+        "credentials",
+        "curl",
+        r"(?i)\bcurl\b[^\n]*?\s(?:-u|--user|--proxy-user|-U)[ =]*[\"']?([^\s:\"'\[$]+:[^\s\"'\[$]+)",
+    ),
+)

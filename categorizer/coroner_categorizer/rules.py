@@ -1,0 +1,74 @@
+"""A rule: matchers that must all hold, and what is said of the pod when they do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from coroner_categorizer.finding import Finding, Seen
+from coroner_categorizer.matchers import Matcher
+from coroner_categorizer.patterns import compile_pattern
+from coroner_categorizer.scene import Scene
+from coroner_categorizer.template import Template
+from coroner_categorizer.verdict import Confidence, Retry
+
+RANK: dict[Confidence, int] = {"Unknown": 0, "Likely": 1, "Confirmed": 2}
+
+
+class Match(msgspec.Struct, frozen=True):
+    """A rule that held, for which finding, and what it saw."""
+
+    rule: Rule
+    finding: Finding | None
+    """None: the rule looked at the pod as a whole."""
+    seen: tuple[Seen, ...]
+
+
+class Rule(msgspec.Struct, frozen=True):
+    id: str
+    """Its name, or its path in the document: ``categories[0].rules[1]``."""
+    category: str
+    subcategory: str
+    matchers: tuple[Matcher, ...]
+    container: str = ""
+    """Scope of the container matchers; "" = any."""
+    retry: Retry = "Unknown"
+    confidence: Confidence = "Likely"
+    reason: str = ""
+    """"" = the finding's own name."""
+    messages: tuple[Template, ...] = ()
+    """The first whose facts are all known is said."""
+    hints: tuple[Template, ...] = ()
+
+    @property
+    def about_pod_only(self) -> bool:
+        return all(m.about == "pod" for m in self.matchers)
+
+    def match_any(self, findings: Iterable[Finding], scene: Scene) -> Match | None:
+        """Try the rule on the whole pod: the first finding that all of its container matchers hold for."""
+        if self.about_pod_only:
+            return self.match_one(None, scene)
+        return next((m for f in findings if (m := self.match_one(f, scene))), None)
+
+    def match_one(self, finding: Finding | None, scene: Scene) -> Match | None:
+        """Try the rule on one finding."""
+        if self.container and not self.about_pod_only and (not finding or finding.container != self.container):
+            return None
+        seen = []
+        for matcher in self.matchers:
+            found = matcher.match(finding, scene)
+            if found is None:
+                return None
+            seen.append(found)
+        return Match(self, finding, tuple(seen))
+
+    def groups(self, match: Match) -> dict[str, str]:
+        """What the named groups of the rule's patterns caught, e.g. ``{"object": "nope"}``."""
+        caught: dict[str, str] = {}
+        for matcher, seen in zip(self.matchers, match.seen, strict=True):
+            for _, pattern in matcher.patterns:
+                if "(?P<" in pattern or "(?<" in pattern:
+                    found = compile_pattern(pattern).search(seen.text)
+                    caught |= {k: v for k, v in found.groupdict().items() if v} if found else {}
+        return caught

@@ -1,0 +1,61 @@
+"""What rules are tried on: a pod's findings, its conditions and texts, its events, and which patterns are found where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from coroner_categorizer.events import Event
+from coroner_categorizer.finding import Finding, Seen
+from coroner_categorizer.patterns import PatternSet
+from coroner_categorizer.pod import Pod
+
+Domain = Literal["termination message", "message", "pod error", "event"]
+
+
+class Scene:
+    """One pod as rules see it. Lives for one judgement; remembers which patterns each text holds."""
+
+    def __init__(
+        self,
+        pod: Pod,
+        findings: Sequence[Finding],
+        events: Sequence[Event],
+        pod_texts: Sequence[Seen],
+        patterns: dict[Domain, PatternSet],
+    ) -> None:
+        self.pod = pod
+        self.findings = findings
+        self.events = events
+        self.pod_texts = pod_texts
+        self._patterns = patterns
+        self._found: dict[tuple[Domain, str], frozenset[str]] = {}
+
+    def holds(self, domain: Domain, pattern: str, text: str) -> bool:
+        """Whether the pattern is found in the text; every pattern of the domain is looked for at once."""
+        key = (domain, text)
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = self._patterns[domain].found_in(text)
+        return pattern in found
+
+
+def pod_texts(pod: Pod, pod_error: str | None) -> list[Seen]:
+    """The pod-level texts for ``onPodError``: the caller's, or what the pod itself says.
+
+    status.message, the messages of waiting containers and the scheduler's.
+    """
+    if pod_error is not None:
+        return [Seen("pod error", pod_error)] if pod_error else []
+    texts = [Seen("status.message", pod.status.message)]
+    for part, statuses in (
+        ("containerStatuses", pod.status.containerStatuses),
+        ("initContainerStatuses", pod.status.initContainerStatuses),
+    ):
+        for s in statuses:
+            if s.state.waiting:
+                texts.append(Seen(f"status.{part}[{s.name}].state.waiting", s.state.waiting.message))
+    scheduled = pod.condition("PodScheduled")
+    if scheduled and scheduled.status == "False":
+        texts.append(Seen("status.conditions[PodScheduled]", scheduled.message))
+    return [t for t in texts if t.text]

@@ -1,0 +1,56 @@
+"""The scheduler's sentence, read: ``0/3 nodes are available: 2 Insufficient cpu, 1 node(s) had untolerated taint(s).``
+
+Format: kubernetes pkg/scheduler/framework/types.go, FitError.Error(). A node may be counted for several reasons.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_HEAD = re.compile(r"^(\d+)/(\d+) nodes are available: ")
+# What follows the reasons: the claims plugin's and the preemption's remarks; they explain nothing.
+_TAIL = re.compile(r"\.? ?(?:no new claims to deallocate|preemption: |still not schedulable)")
+_REASON = re.compile(r"(?:^|, )(\d+) ")
+
+
+class Blocker(NamedTuple):
+    """One reason, and how many nodes it rules out."""
+
+    nodes: int
+    reason: str
+
+
+class Refusal(NamedTuple):
+    """Why no node takes the pod."""
+
+    total: int
+    """Nodes looked at; 0 = the sentence does not say."""
+    blockers: tuple[Blocker, ...]
+    """Most nodes first; at equal counts what a pod's author can read most from: shortage before taints."""
+
+
+def read_refusal(message: str) -> Refusal:
+    """The message of PodScheduled=False/Unschedulable, or of a FailedScheduling event."""
+    head = _HEAD.match(message)
+    total = int(head.group(2)) if head else 0
+    body = message[head.end() :] if head else message
+    tail = _TAIL.search(body)
+    if tail:
+        body = body[: tail.start()]
+    body = body.strip().removesuffix(".")
+    starts = list(_REASON.finditer(body))
+    if not starts or starts[0].start() != 0:
+        # No count: a reason found before any node was looked at (a missing PersistentVolumeClaim, say).
+        return Refusal(total, (Blocker(total, body),) if body else ())
+    ends = [m.start() for m in starts[1:]] + [len(body)]
+    blockers = [Blocker(int(m.group(1)), body[m.end() : end].strip()) for m, end in zip(starts, ends, strict=True)]
+    return Refusal(total, tuple(sorted(blockers, key=lambda b: (-b.nodes, _tie_rank(b.reason), b.reason))))
+
+
+def _tie_rank(reason: str) -> int:
+    if reason.startswith(("Insufficient ", "Too many pods")):
+        return 0
+    if "taint" in reason:
+        return 2  # the text names no taint, so it tells least
+    return 1

@@ -1,0 +1,82 @@
+"""What the categorizer answers: a verdict on a pod, and every failure that the pod shows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+import msgspec
+
+Retry = Literal["MayRecover", "NeedsChange", "Unknown"]
+Confidence = Literal["Confirmed", "Likely", "Unknown"]
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """One thing that was read, and where."""
+
+    source: str
+    """A path in the object, e.g. ``status.containerStatuses[main].state.terminated``, or ``events[FailedMount]``."""
+    text: str
+    """Redacted and bounded: may be written anywhere."""
+
+
+class Verdict(msgspec.Struct, frozen=True, rename="camel"):
+    """Why a pod failed. Every text in it is redacted, free of control characters and bounded."""
+
+    category: str
+    """"" where no rule matched and the rules name no default."""
+    subcategory: str
+    categories: tuple[str, ...]
+    """Every category that any rule matched, sorted, unique."""
+    reason: str
+    """CamelCase, for machines."""
+    message: str
+    hint: str
+    retry: Retry
+    confidence: Confidence
+    container: str | None
+    exit_code: int | None
+    evidence: tuple[Evidence, ...]
+    rule: str | None
+    """Name or path of the rule that decided; None for the default category."""
+    signal: str | None = None
+    """SIGKILL, … from the exit code − 128."""
+    termination_message: str | None = None
+
+
+class Identity(NamedTuple):
+    """What makes a failure the same failure however often it is seen."""
+
+    pod_uid: str
+    """UID of the pod; of the workload for pods that were never created."""
+    container: str
+    """"" = the failure is the pod's."""
+    instance: str
+    """containerID of the ended instance, or the reason for failures that are no end of a container."""
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """One thing that went wrong."""
+
+    identity: Identity
+    verdict: Verdict
+    at: datetime | None
+    """When it happened, as the cluster says; None = not recorded."""
+    current: bool
+    """False: the container runs again or the pod ended well; it counts, but accuses nobody."""
+    ended_instances: int | None = None
+    """How many instances of this container have ended, this one included (from restartCount); None for
+    failures that are not the end of a container instance."""
+    waiting: bool = False
+    """The pod still waits for something (image, volume, node): may heal by itself, so patience applies."""
+    permanent: bool = False
+    """Waiting, but can never heal (InvalidImageName, ErrImageNeverPull): no patience is needed."""
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """All that one look at a pod gives."""
+
+    verdict: Verdict | None
+    """The current verdict; None: nothing is failing now, or no rule matched."""
+    failures: tuple[Failure, ...]
+    """Every failure the pod shows, the one that speaks for it first; past ones included."""

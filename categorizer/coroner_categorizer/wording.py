@@ -1,0 +1,115 @@
+"""From a match to a verdict: the sentence, the hint and the evidence, every text through the one redactor."""
+
+from __future__ import annotations
+
+import re
+
+from coroner_categorizer.facts import PodFacts
+from coroner_categorizer.finding import Finding, Seen
+from coroner_categorizer.rules import RANK, Match
+from coroner_categorizer.scene import Scene
+from coroner_categorizer.signals import signal_of
+from coroner_categorizer.template import Template
+from coroner_categorizer.text import one_line, safe_text
+from coroner_categorizer.verdict import Confidence, Evidence, Verdict
+
+MESSAGE_LIMIT = 1024
+HINT_LIMIT = 1024
+FACT_LIMIT = 300  # one fact in a sentence: longer quotes are not read
+EVIDENCE_LIMIT = 512
+EVIDENCE_ITEMS = 16
+TERMINATION_MESSAGE_LIMIT = 1024
+_REASON_LIMIT = 63
+_NOT_REASON = re.compile(r"[^A-Za-z0-9]+([A-Za-z0-9]?)")
+
+
+def make_verdict(
+    match: Match | None,
+    speaker: Finding,
+    scene: Scene,
+    categories: set[str],
+    default: tuple[str, str] = ("", ""),
+) -> Verdict:
+    """The verdict that ``match`` gives on ``speaker``; ``match`` None = the rule set's default category."""
+    rule = match.rule if match else None
+    facts = _SafeFacts(PodFacts(scene.pod, speaker, rule.groups(match) if rule and match else {}))
+    confidence: Confidence = rule.confidence if rule else "Unknown"
+    return Verdict(
+        category=rule.category if rule else default[0],
+        subcategory=rule.subcategory if rule else default[1],
+        categories=tuple(sorted(categories)),
+        reason=camel_case((rule.reason if rule else "") or speaker.name),
+        message=one_line(_first(rule.messages if rule else (), facts) or _plain_message(speaker, facts), MESSAGE_LIMIT),
+        hint=_first(rule.hints if rule else (), facts) or "",
+        retry=rule.retry if rule else "Unknown",
+        confidence=min(confidence, speaker.ceiling, key=RANK.__getitem__),
+        container=speaker.container or None,
+        exit_code=speaker.exit_code,
+        signal=signal_of(speaker.exit_code),
+        evidence=_evidence(match, speaker, scene),
+        rule=rule.id if rule else None,
+        termination_message=_tail(speaker.termination_message) or None,
+    )
+
+
+def camel_case(reason: str) -> str:
+    """A reason that a condition may carry: ``OutOfephemeral-storage`` → ``OutOfephemeralStorage``."""
+    joined = _NOT_REASON.sub(lambda found: found.group(1).upper(), reason)[:_REASON_LIMIT]
+    return joined if joined[:1].isalpha() else f"Reason{joined}"
+
+
+class _SafeFacts:
+    """Facts as they may be written: redacted, on one line, bounded."""
+
+    def __init__(self, facts: PodFacts) -> None:
+        self._facts = facts
+
+    def __call__(self, name: str) -> str | None:
+        value = self._facts(name)
+        return one_line(value, FACT_LIMIT) if value else None
+
+
+def _first(templates: tuple[Template, ...], facts: _SafeFacts) -> str | None:
+    return next((text for t in templates if (text := t.render(facts))), None)
+
+
+def _plain_message(speaker: Finding, facts: _SafeFacts) -> str:
+    """For rules that bring no sentence of their own."""
+    what = f'container "{facts("container")}"' if speaker.container else "the pod"
+    if speaker.exit_code is not None:
+        said = facts("lastLine")
+        ended = f"{what} ended with exit code {speaker.exit_code} ({speaker.name})"
+        return f"{ended}: {said}" if said else ended
+    text = facts("text")
+    return f"{what}: {speaker.name}: {text}" if text else f"{what}: {speaker.name}"
+
+
+def _evidence(match: Match | None, speaker: Finding, scene: Scene) -> tuple[Evidence, ...]:
+    """What was read: the finding itself, what the rule saw, what supports it, and the pod's other findings."""
+    seen = [Seen(speaker.source, _describe(speaker))]
+    seen += match.seen if match else ()
+    seen += speaker.seen_in
+    seen += [Seen(f.source, _describe(f)) for f in scene.findings if f is not speaker and f.newest]
+    by_source: dict[str, Evidence] = {}
+    for source, text in seen:
+        # The finding and a matcher often read the same field: the first telling stands.
+        place = source.removesuffix(".message")
+        if place not in by_source and text:
+            by_source[place] = Evidence(one_line(place, 253), one_line(text, EVIDENCE_LIMIT))
+    return tuple(by_source.values())[:EVIDENCE_ITEMS]
+
+
+def _describe(finding: Finding) -> str:
+    reason = finding.names[-1] if finding.exit_code is not None else finding.names[0]
+    reason = "OOMKilled" if "StaleOOMKilled" in finding.names else reason
+    if finding.exit_code is not None:
+        own = next((n for n in finding.names if n not in ("UncaughtException", "CrashLoopBackOff")), reason)
+        said = f": {finding.text.strip()}" if finding.text.strip() else ""
+        return f"{own}, exit code {finding.exit_code}{said}"
+    return f"{reason}: {finding.text}" if finding.text else reason
+
+
+def _tail(message: str) -> str:
+    """The end of a termination message: the last words tell more than the first."""
+    text = safe_text(message, 1 << 16).strip()
+    return text if len(text) <= TERMINATION_MESSAGE_LIMIT else "…" + text[-(TERMINATION_MESSAGE_LIMIT - 1) :]

@@ -1,0 +1,59 @@
+"""A workload (Job, Deployment, …) cut down to what speaks for or against its pods."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from coroner_categorizer.pod import Metadata
+from coroner_categorizer.tolerant import tolerant_convert
+
+
+class WorkloadCondition(msgspec.Struct, frozen=True):
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    lastTransitionTime: datetime | None = None
+
+
+class WorkloadStatus(msgspec.Struct, frozen=True):
+    conditions: list[WorkloadCondition] = []
+    replicas: int = 0
+    readyReplicas: int = 0
+    updatedReplicas: int = 0
+    availableReplicas: int = 0
+    unavailableReplicas: int = 0
+    observedGeneration: int | None = None
+    desiredNumberScheduled: int = 0
+    numberReady: int = 0
+    active: Any = None
+    """A number on a Job, a list of references on a CronJob."""
+    succeeded: int = 0
+    failed: int = 0
+
+
+class WorkloadSpec(msgspec.Struct, frozen=True):
+    replicas: int | None = None
+    activeDeadlineSeconds: int | None = None
+    backoffLimit: int | None = None
+    suspend: bool | None = None
+
+
+class Workload(msgspec.Struct, frozen=True):
+    apiVersion: str = ""
+    kind: str = ""
+    metadata: Metadata = Metadata()
+    spec: WorkloadSpec = WorkloadSpec()
+    status: WorkloadStatus = WorkloadStatus()
+
+    def condition(self, type_: str) -> WorkloadCondition | None:
+        """The condition of this type, or None."""
+        return next((c for c in self.status.conditions if c.type == type_), None)
+
+
+def parse_workload(obj: Any) -> Workload:
+    """Any JSON-shaped value as a Workload: what has the wrong shape is read as absent. Never raises."""
+    return tolerant_convert(obj, Workload)
