@@ -34,6 +34,7 @@ _ARMADA_RULE_KEYS = (*_ARMADA_MATCHERS, "containerName", "subcategory", "hint")
 _OWN_RULE_KEYS = ("name", "reason", "retry", "confidence", "message")
 _MATCHER_BY_KEY: dict[str, type[Matcher]] = {m.key: m for m in MATCHERS}
 _REASON = re.compile(r"^[A-Z][A-Za-z0-9]*$")
+_DEPTH_LIMIT = 32  # a rule's deepest value stands at 7
 _TEXT_LIMIT = 1024  # what status.message and status.hint of a FailureReport hold
 
 
@@ -53,13 +54,7 @@ class RuleSet(msgspec.Struct, frozen=True):
 
 
 class _UniqueKeyLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
-    """YAML 1.1 without silent overwriting of a key that stands twice, and without aliases that multiply."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
-            raise yaml.MarkedYAMLError(problem="aliases are not supported", problem_mark=event.start_mark)
-        return super().compose_node(parent, index)
+    """YAML 1.1 without silent overwriting of a key that stands twice."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -84,7 +79,8 @@ def parse(text: str) -> RuleSet:
 
 def _load_yaml(text: str, mistakes: Mistakes) -> Any:
     try:
-        documents = list(yaml.load_all(text, Loader=_UniqueKeyLoader))  # noqa: S506 - a SafeLoader
+        _check_shape(text)
+        documents = list(yaml.load_all(text, Loader=_UniqueKeyLoader))
     except yaml.MarkedYAMLError as refused:
         mark = refused.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "document"
@@ -100,6 +96,17 @@ def _load_yaml(text: str, mistakes: Mistakes) -> Any:
         mistakes.add(Path(), found, "write one document with `categories:`")
         return None
     return documents[0]
+
+
+def _check_shape(text: str) -> None:
+    """Refuse what would multiply (aliases) or overflow the C loader's stack (nesting) before it is built."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_UniqueKeyLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(problem="aliases are not supported", problem_mark=event.start_mark)  # type: ignore[arg-type]
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEPTH_LIMIT:
+            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=event.start_mark)  # type: ignore[arg-type]
 
 
 class _Parser(Reader):
@@ -247,5 +254,3 @@ def _natural_confidence(matchers: list[Matcher]) -> Confidence:
 
 def _literal(value: str | None, allowed: tuple[Any, ...]) -> Any:
     return value if value in allowed else allowed[-1]
-
-

@@ -54,7 +54,7 @@ def container_views(pod: Pod) -> list[ContainerView]:
 def container_findings(pod: Pod, events: Sequence[Event]) -> list[Finding]:
     """Every container that ended badly or waits in vain, in no particular order."""
     views = container_views(pod)
-    pod_ended_at = _mains_ended_at(pod, views)
+    pod_ended_at = _mains_ended_at(views)
     return [finding for view in views for finding in _of_container(pod, view, events, pod_ended_at)]
 
 
@@ -180,9 +180,9 @@ def _keeps_completing(pod: Pod, view: ContainerView, last: Terminated, events: S
 
 def _cannot_start(pod: Pod, view: ContainerView, waiting: Waiting, events: Sequence[Event]) -> Finding:
     """A container that waits for an image, its configuration or the runtime."""
-    text, names = waiting.message, (waiting.reason,)
+    text = waiting.message
+    names: tuple[str, ...] = (waiting.reason,)
     seen: tuple[Seen, ...] = ()
-    facts = {"role": view.role}
     if waiting.reason in WAITING_REASONS:
         text = pull_cause(waiting.message)
         if not text and (text := pull_cause_in_events(events, view.status.name, view.spec.image)):
@@ -199,7 +199,7 @@ def _cannot_start(pod: Pod, view: ContainerView, waiting: Waiting, events: Seque
         at=_waiting_since(pod),
         container=view.status.name,
         text=text,
-        facts=facts,
+        facts={"role": view.role},
         waiting=True,
         permanent=waiting.reason in _PERMANENT_REASONS,
         seen_in=seen,
@@ -217,7 +217,7 @@ def _waiting_since(pod: Pod) -> datetime | None:
     return (scheduled.lastTransitionTime if scheduled else None) or pod.metadata.creationTimestamp
 
 
-def _mains_ended_at(pod: Pod, views: list[ContainerView]) -> datetime | None:
+def _mains_ended_at(views: list[ContainerView]) -> datetime | None:
     """When the last main container ended; None while one still runs, or where no time was recorded."""
     mains = [view.status.state.terminated for view in views if view.role == "main"]
     if not mains or any(ended is None for ended in mains):

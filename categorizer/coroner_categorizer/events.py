@@ -86,9 +86,7 @@ class Event(msgspec.Struct, frozen=True):
 
     @property
     def first_seen(self) -> datetime | None:
-        return (
-            self.firstTimestamp or self.deprecatedFirstTimestamp or self.eventTime or self.metadata.creationTimestamp
-        )
+        return self.firstTimestamp or self.deprecatedFirstTimestamp or self.eventTime or self.metadata.creationTimestamp
 
     @property
     def last_seen(self) -> datetime | None:

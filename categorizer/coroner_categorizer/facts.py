@@ -30,7 +30,17 @@ FINDING_FACTS = frozenset(
 )
 
 _QUANTITY = re.compile(r"^([+-]?[0-9.]+)([EPTGMK]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$")
-_SUFFIX = {"n": "1e-9", "u": "1e-6", "m": "1e-3", "k": "1e3", "M": "1e6", "G": "1e9", "T": "1e12", "P": "1e15", "E": "1e18"}
+_SUFFIX = {
+    "n": "1e-9",
+    "u": "1e-6",
+    "m": "1e-3",
+    "k": "1e3",
+    "M": "1e6",
+    "G": "1e9",
+    "T": "1e12",
+    "P": "1e15",
+    "E": "1e18",
+}
 _BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 
 
@@ -89,6 +99,12 @@ class PodFacts:
         if value is None:
             value = self._pod.spec.resources.limits.get(resource)
         return str(value) if value is not None else None
+
+    def memory_limits(self) -> str | None:
+        """The memory limits of all containers: ``main 1Mi, proxy 64Mi``."""
+        containers = (*self._pod.spec.containers, *self._pod.spec.initContainers)
+        limits = [(c.name, c.resources.limits.get("memory")) for c in containers]
+        return ", ".join(f"{name} {limit}" for name, limit in limits if limit is not None) or None
 
     def request(self, resource: str) -> str | None:
         container = self._container()
@@ -158,6 +174,7 @@ BASE_FACTS: dict[str, Callable[[PodFacts], str | None]] = {
     "image": PodFacts.image,
     "lastLine": PodFacts.last_line,
     "memoryLimit": lambda f: f.limit("memory"),
+    "memoryLimits": PodFacts.memory_limits,
     "memoryRequest": lambda f: f.request("memory"),
     "ephemeralStorageLimit": lambda f: f.limit("ephemeral-storage"),
     "namespace": PodFacts.namespace,
@@ -219,7 +236,7 @@ def _parse_quantity(text: str) -> Decimal | None:
         if not suffix:
             return Decimal(number)
         if suffix.endswith("i"):
-            return Decimal(number) * 1024 ** _BINARY.index(suffix)
+            return Decimal(number) * Decimal(1024 ** _BINARY.index(suffix))
         return Decimal(number) * Decimal(_SUFFIX[suffix]) if suffix in _SUFFIX else Decimal(number + suffix)
     except (InvalidOperation, ValueError):
         return None

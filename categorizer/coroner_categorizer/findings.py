@@ -1,4 +1,4 @@
-"""All findings of a pod, the one that speaks for it first (docs/verdicts.md, "Which failure of a pod speaks for it")."""
+"""All findings of a pod, the one that speaks for it first: docs/verdicts.md, "Which failure of a pod speaks for it"."""
 
 from __future__ import annotations
 

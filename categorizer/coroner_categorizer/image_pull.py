@@ -11,7 +11,13 @@ from collections.abc import Iterable
 
 from coroner_categorizer.events import Event
 
-WAITING_REASONS = ("ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "SignatureValidationFailed", "ImageInspectError")
+WAITING_REASONS = (
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "RegistryUnavailable",
+    "SignatureValidationFailed",
+    "ImageInspectError",
+)
 
 _BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(?:: )?')
 _EVENT = re.compile(r'^Failed to pull image "([^"]*)": ')

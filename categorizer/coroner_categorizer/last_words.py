@@ -20,15 +20,22 @@ _ENVELOPES = ("torch.distributed.elastic.multiprocessing.errors.ChildFailedError
 _TELLING_LINES = 40  # torchrun's summary alone has about 20
 _PYTHON_FATAL = re.compile(r"^Fatal Python error: .+")
 _GO_PANIC = re.compile(r"^(?:panic|fatal error): .+")
-_GO_TRACE = re.compile(r"^(?:goroutine \d+ .*\[.*\]:|\t\S.*:\d+.*|[\w./*()\[\]{}-]+\(.*\)$|created by .+|exit status \d+|\[signal .+|\[recovered.*)")
+_GO_TRACE = re.compile(
+    r"^(?:goroutine \d+ .*\[.*\]:|\t\S.*:\d+.*|[\w./*()\[\]{}-]+\(.*\)$|created by .+"
+    r"|exit status \d+|\[signal .+|\[recovered.*)"
+)
 _RUST_PANIC = re.compile(r"^thread '[^']*' (?:\(\d+\) )?panicked at (.+)$")
 _RUST_TRAILER = re.compile(r"^(?:note: |stack backtrace:|\s+\d+: |\s+at )")
 _JAVA_FIRST = re.compile(r"^Exception in thread \"[^\"]*\" (\S.*)$")
 _JAVA_NAME = rf"(?:{_DOTTED}\.)?[A-Z]\w*(?:Exception|Error|Throwable)\b"
 _JAVA_BARE = re.compile(rf"^{_JAVA_NAME}.*$")
 _JAVA_CAUSE = re.compile(r"^Caused by: (.+)$")
-_JAVA_TRACE = re.compile(r"^\s*(?:at [\w.$<>/@-]+(?:\(.*\))?|\.\.\. \d+ (?:more|common frames omitted)|Suppressed: .+|Caused by: .+)$")
-_NODE_ERROR = re.compile(rf"^(?:Uncaught )?((?:{_DOTTED} )?(?:[A-Z]\w*)?(?:Error|Exception)\b(?: \[\w+\])?: .+|[A-Z]\w*Error)$")
+_JAVA_TRACE = re.compile(
+    r"^\s*(?:at [\w.$<>/@-]+(?:\(.*\))?|\.\.\. \d+ (?:more|common frames omitted)|Suppressed: .+|Caused by: .+)$"
+)
+_NODE_ERROR = re.compile(
+    rf"^(?:Uncaught )?((?:{_DOTTED} )?(?:[A-Z]\w*)?(?:Error|Exception)\b(?: \[\w+\])?: .+|[A-Z]\w*Error)$"
+)
 _NODE_FRAME = re.compile(r"^\s+at .+")
 _NODE_TRAILER = re.compile(r"^(?:Node\.js v\d+.*|\s*[{}\]]+,?|\s+\w+: .*[,}]?|\s*)$")
 _DOTNET = re.compile(r"^Unhandled exception[.:]? (.+)$")
@@ -49,9 +56,7 @@ def last_words(message: str, exit_code: int | None = None) -> LastWords | None:
         lines.pop()
     if not lines:
         return None
-    return (
-        _python(lines, exit_code) or _go(lines) or _rust(lines) or _java(lines) or _node(lines) or _other(lines)
-    )
+    return _python(lines, exit_code) or _go(lines) or _rust(lines) or _java(lines) or _node(lines) or _other(lines)
 
 
 def telling_part(message: str, words: LastWords | None) -> str:
@@ -155,7 +160,7 @@ def _node(lines: list[str]) -> LastWords | None:
     first = end
     while first > 0 and _NODE_FRAME.match(lines[first - 1]):
         first -= 1
-    if first == end or first == 0:
+    if first in (0, end):
         return None
     # The error's message may have several lines: look a few lines up from the first frame.
     for i in range(first - 1, max(-1, first - 6), -1):
@@ -166,7 +171,9 @@ def _node(lines: list[str]) -> LastWords | None:
 
 def _other(lines: list[str]) -> LastWords | None:
     for i in range(len(lines) - 1, max(-1, len(lines) - 40), -1):
-        if (found := _DOTNET.match(lines[i])) and all(line.lstrip().startswith(("at ", "--->", "---")) for line in lines[i + 1 :]):
+        if (found := _DOTNET.match(lines[i])) and all(
+            line.lstrip().startswith(("at ", "--->", "---")) for line in lines[i + 1 :]
+        ):
             return LastWords("dotnet", found.group(1))
         if (found := _RUBY.match(lines[i])) and all(_RUBY_TRAILER.match(line) for line in lines[i + 1 :]):
             return LastWords("ruby", found.group(1))

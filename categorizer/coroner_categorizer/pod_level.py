@@ -95,7 +95,7 @@ def deletion(pod: Pod, events: Sequence[Event], owner: Workload | None) -> Findi
         source="metadata.deletionTimestamp",
         identity=Identity(pod.metadata.uid, "", "DeletedWhileRunning"),
         at=ended_at(pod),
-        text="the pod was deleted",
+        text=f"set to {pod.metadata.deletionTimestamp:%Y-%m-%dT%H:%M:%SZ}",
         facts=facts,
         ceiling=ceiling,
         seen_in=seen,

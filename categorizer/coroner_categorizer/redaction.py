@@ -67,8 +67,9 @@ class Redactor:
 
 def _site_rule(site: SitePattern) -> Rule:
     if not _NAME.fullmatch(site.name):
+        shown = site.name.encode("unicode_escape").decode()[:80]  # one line, whatever the name
         raise ValueError(
-            f'redaction pattern "{site.name}": the name must be lower-case letters, digits and "-", at most 63'
+            f'redaction pattern "{shown}": the name must be lower-case letters, digits and "-", at most 63'
         )
     try:
         regexp = re2.compile(site.pattern.encode(), OPTIONS_UTF8)

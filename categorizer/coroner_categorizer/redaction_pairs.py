@@ -45,13 +45,11 @@ _SCHEME = compiled(
 )
 _SCHEMES_WITH_PARAMETERS = frozenset((b"digest", b"hawk", b"oauth", b"aws4-hmac-sha256"))
 
-_RUN = compiled(r"[^\s\"'`,;&|()\[\]{}<>\\]*")
-_DELIMITED = compiled(
-    r"[,;&|)\]}>\"'`\\]*(?:[\s,;:.)\]}>\"'`|]|\z)"
-)  # nothing but closing characters up to a white space or the end
-_NEXT_PAIR = compiled(
-    r"[,;&|][ \t]*[\"']?[A-Za-z_][A-Za-z0-9_. -]{0,40}[\"']?[=:]|[;&]|,[\s\"'\\]|\\*[\"'`]|</|&quot;|\z"
-)
+_REFERENCE = compiled(r"\$\([^()\n]*\)|\$\{[^{}\n]*\}|\{\{[^{}\n]*\}\}|<[A-Za-z][A-Za-z _-]*>")
+_RUN = compiled(r"[^\s\"'`,;&|)\]}>\\<]*")
+_CLOSERS = compiled(r"[\"'`,;&|)\]}>\\]+")
+_ENDS_VALUE = compiled(r"[:.]?(?:\s|\z)|[ \t]*[\"']?[A-Za-z_][A-Za-z0-9_. -]{0,40}[\"']?[=:]|&quot;|<")
+_SEPARATES = compiled(r"[;&]|,\\*[\"'`]")
 _REST_OF_LINE = compiled(r"[^\n\"'`\\]*")
 _NEXT_KEY = compiled(r"[,;]?[ \t]+(?:#|[A-Za-z_][A-Za-z0-9_.-]*[ \t]*[=:])")
 _TAG = compiled(r"<[A-Za-z][A-Za-z0-9:._-]*\z|<\z")
@@ -176,17 +174,21 @@ def _closing(data: bytes, at: int, opening: bytes) -> tuple[int, int]:
 
 
 def _unquoted_end(data: bytes, at: int) -> int:
-    """White space ends a bare value; so does a closing or separating character where something else begins after it."""
-    start = at
+    """White space ends a bare value; so do closing or separating characters where something else begins after them."""
+    if reference := _REFERENCE.match(data, at):
+        at = reference.end()
     while True:
         if marked := MARK.match(data, at):
             at = marked.end()
         at = _RUN.match(data, at).end()
-        if at >= len(data) or data[at : at + 1].isspace():
+        if at >= len(data) or data[at : at + 1].isspace() or data[at : at + 2] == b"</":
             return at
-        if at > start and (_NEXT_PAIR.match(data, at) or _DELIMITED.match(data, at)):
+        if not (closers := _CLOSERS.match(data, at)):
+            at += 1  # a "<"
+        elif _ENDS_VALUE.match(data, closers.end()) or _SEPARATES.search(closers.group()):
             return at
-        at += 1
+        else:
+            at = closers.end()
 
 
 def _line_value_end(data: bytes, at: int) -> int:

@@ -10,19 +10,20 @@ from coroner_categorizer.redaction_rule import Rule, compiled, mark, replace_spa
 
 _MARK = mark("private-key")
 
-_ARMOUR = compiled(r"-{4,5} ?(BEGIN|END) (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)? ?-{4,5}|Private-Lines: \d+")
+_ARMOUR = compiled(r"-{0,5} ?\b(BEGIN|END) (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)? ?-{4,5}|Private-Lines: \d+")
 
 # What separates lines: a line break, or one that JSON or a shell has written as \n, once or several times escaped.
 _BREAK = r"(?:[ \t]*(?:\r?\n|(?:\\+r)?\\+n)[ \t]*)"
 _HEADER = r"(?:Proc-Type|DEK-Info|Version|Comment|Charset|Hash): [^\n\\]*"
 _CUT_END = rf"(?:{_BREAK}*-{{1,5}} ?[A-Z0-9 ]*-{{0,4}}\z)?"  # an END line that is cut short
 
+_LINES = rf"(?:(?:[A-Za-z0-9+/=]+|{_HEADER}){_BREAK}+|[A-Za-z0-9+/=]{{40,}}[ \t]+)*"
+# Group 2: a last line that ends with the text or with the string around it. In other lines a space follows the word.
 _BODY_AFTER = compiled(
-    rf"(?:[ \t]*{_BREAK}+(?:[A-Za-z0-9+/=]+|{_HEADER})|[ \t]+[A-Za-z0-9+/=]{{40,}})*(?:{_BREAK}|[ \t])*{_CUT_END}"
+    rf"((?:[ \t]*{_BREAK}+|[ \t]+)?{_LINES}(?:-{{1,5}} ?[A-Z0-9 ]*-{{0,4}}\z)?)"
+    r"(?:([A-Za-z0-9+/=]+)(?:\z|[\"'`,;)\]}\\]))?"
 )
-_BODY_BEFORE = compiled(
-    rf"(?:[A-Za-z0-9+/=]+{_BREAK}+|[A-Za-z0-9+/=]{{40,}}[ \t]+|{_HEADER}{_BREAK}+)*[A-Za-z0-9+/=]*{_BREAK}*\z"
-)
+_BODY_BEFORE = compiled(rf"{_LINES}[A-Za-z0-9+/=]*{_BREAK}*\z")
 # Nothing but the shape tells a body that has lost both ends; two whole lines at the start of the text are enough.
 _CUT_AT_BOTH_ENDS = compiled(
     rf"\A(?:[A-Z0-9 ]{{0,40}}-{{1,5}})?[A-Za-z0-9+/=]{{0,76}}(?:{_BREAK}[A-Za-z0-9+/]{{60,76}}){{2,}}"
@@ -67,7 +68,8 @@ def _armoured(data: bytes) -> list[tuple[int, int, bytes]]:
 
 def _end_of_body(data: bytes, start: int, stop: int) -> int:
     """Where the body of a key without an END line ends; white space after it stays."""
-    end: int = _BODY_AFTER.match(data, start, stop).end()
+    body = _BODY_AFTER.match(data, start, stop)
+    end: int = body.end(2) if body.group(2) else body.end(1)
     return start + len(data[start:end].rstrip())
 
 

@@ -1,8 +1,8 @@
 """What stands after a key such as ``password:`` and is no secret: references, placeholders, paths, code, sentences.
 
 "failed to fetch anonymous token: Get \"https://…\"", "Invalid token: unexpected end" and "password: ${DB_PASSWORD}"
-must stay readable. Where a word could be either, a key named like a variable (``DB_TOKEN``) speaks for a secret, a bare word in a
-sentence against it.
+must stay readable. Where a word could be either, a key named like a variable (``DB_TOKEN``) speaks for a secret, a bare
+word in a sentence against it.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class Rule:
     """The text with this rule's secrets as marks."""
 
 
-_MEMORY_LIMIT = 2 << 20  # bytes a pattern: RE2's own 8 MiB, times all rules, is too much to give to hostile text
+_MEMORY_LIMIT = 1 << 20  # bytes a pattern: RE2's own 8 MiB, times all rules, is too much to give to hostile text
 
 
 def _options(encoding: Any) -> Any:

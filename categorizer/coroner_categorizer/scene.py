@@ -1,4 +1,4 @@
-"""What rules are tried on: a pod's findings, its conditions and texts, its events, and which patterns are found where."""
+"""What rules are tried on: a pod's findings, conditions, texts and events, and which patterns are found where."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ _ESCAPE_SEQUENCE = re2.compile(
     r"(?:\x1b\[|\x{9b})[0-?]*[ -/]*[@-~]?"
     r"|(?:\x1b[\]PX^_]|[\x{90}\x{98}\x{9d}\x{9e}\x{9f}])"
     r"[^\n\x07\x1b\x{90}\x{98}\x{9b}-\x{9f}]*(?:\x07|\x1b\\|\x{9c})"
-    r"|\x1b[ -/]+[0-~]",
+    r"|\x1b[()][0-9A-Za-z]",
     _OPTIONS,
 )
 
@@ -90,8 +90,8 @@ def valid(text: str) -> str:
 
 
 def _cleaned(text: str) -> str:
-    if text.isprintable():  # no control, format or surrogate character: nearly every one-line text
-        return text.translate(_DROP_ALL) if not text.isascii() else text
+    if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():  # nearly every text
+        return text
     text = valid(text).translate(_DROP_BUT_ESCAPES)
     if _ESCAPING.isdisjoint(text) and _ENDING.isdisjoint(text):
         return text

@@ -6,6 +6,7 @@ import re
 
 from coroner_categorizer.facts import PodFacts
 from coroner_categorizer.finding import Finding, Seen
+from coroner_categorizer.findings import OWN_NAMES
 from coroner_categorizer.rules import RANK, Match
 from coroner_categorizer.scene import Scene
 from coroner_categorizer.signals import signal_of
@@ -100,13 +101,12 @@ def _evidence(match: Match | None, speaker: Finding, scene: Scene) -> tuple[Evid
 
 
 def _describe(finding: Finding) -> str:
-    reason = finding.names[-1] if finding.exit_code is not None else finding.names[0]
-    reason = "OOMKilled" if "StaleOOMKilled" in finding.names else reason
+    """What the cluster recorded, in its own words: never a name that this package gave."""
+    reason = next((name for name in finding.names if name not in OWN_NAMES and name != "CrashLoopBackOff"), "")
+    said = (finding.facts.get("scheduler") or finding.text).strip()
     if finding.exit_code is not None:
-        own = next((n for n in finding.names if n not in ("UncaughtException", "CrashLoopBackOff")), reason)
-        said = f": {finding.text.strip()}" if finding.text.strip() else ""
-        return f"{own}, exit code {finding.exit_code}{said}"
-    return f"{reason}: {finding.text}" if finding.text else reason
+        reason = ", ".join(filter(None, (reason, f"exit code {finding.exit_code}")))
+    return ": ".join(filter(None, (reason, said)))
 
 
 def _tail(message: str) -> str:

@@ -1,0 +1,42 @@
+"""The last words of a program, in the languages that people run."""
+
+from __future__ import annotations
+
+import pytest
+
+from coroner_categorizer.last_words import last_words
+
+PYTHON = 'Traceback (most recent call last):\n  File "a.py", line 1, in <module>\n    f()\n    ~^^\n'
+ENDINGS: list[tuple[str, str, int | None, str | None]] = [
+    ("python", PYTHON + "ValueError: bad input\n", 1, "ValueError: bad input"),
+    ("python without a text", PYTHON + "KeyboardInterrupt\n", 130, "KeyboardInterrupt"),
+    ("python, chained", PYTHON + "KeyError: 'a'\n\nDuring handling of the above exception, another exception occurred:\n\n" + PYTHON + "app.errors.Lost: b", 1, "app.errors.Lost: b"),
+    ("python behind a prefix", "".join(f"[rank0]: {line}\n" for line in (PYTHON + "RuntimeError: x").splitlines()), 1, "RuntimeError: x"),
+    ("python, a text of several lines", PYTHON + "RuntimeError: CUDA error: y\nCompile with TORCH_USE_CUDA_DSA\n", 1, "RuntimeError: CUDA error: y"),
+    ("python, cut at the front", '  File "a.py", line 9, in f\n    g()\nOSError: [Errno 28] No space left on device\n', 1, "OSError: [Errno 28] No space left on device"),
+    ("python, an exception group", "  + Exception Group Traceback (most recent call last):\n  |   File \"a.py\", line 1, in <module>\n  | ExceptionGroup: many (1 sub-exception)\n  +-+---------------- 1 ----------------\n    | Traceback (most recent call last):\n    |   File \"a.py\", line 2, in f\n    | ValueError: inner\n    +------------------------------------\n", 1, "ValueError: inner"),
+    ("python, logged and survived", PYTHON + "ValueError: x\n2026-01-01 00:00:00 INFO going on\n", 1, None),
+    ("python, survived and ended with a code of its own", PYTHON + "ValueError: x\ngiving up after 3 tries\n", 3, None),
+    ("python, cut at the end", PYTHON, 1, None),
+    ("python, faulthandler", "Fatal Python error: Segmentation fault", 139, "Fatal Python error: Segmentation fault"),
+    ("go", "panic: runtime error: index out of range [5] with length 3\n\ngoroutine 1 [running]:\nmain.main()\n\t/app/main.go:7 +0x1d\nexit status 2\n", 2, "panic: runtime error: index out of range [5] with length 3"),
+    ("go, recovered and logged", "panic: oh no\nrecovered, going on\nlistening on :8080\n", 1, None),
+    ("go, fatal", "fatal error: all goroutines are asleep - deadlock!\n\ngoroutine 1 [chan receive]:\nmain.main()\n\t/app/main.go:5 +0x2f\n", 2, "fatal error: all goroutines are asleep - deadlock!"),
+    ("rust", "thread 'main' panicked at src/main.rs:2:5:\nindex out of bounds: the len is 3 but the index is 5\nnote: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n", 101, "panicked: index out of bounds: the len is 3 but the index is 5"),
+    ("java", 'Exception in thread "main" java.lang.IllegalStateException: no config\n\tat com.x.Main.main(Main.java:10)\n', 1, "java.lang.IllegalStateException: no config"),
+    ("java, the last cause", 'Exception in thread "main" java.lang.RuntimeException: start\n\tat a.B.c(B.java:1)\nCaused by: java.io.IOException: disk\n\tat a.B.d(B.java:2)\n\t... 1 more\n', 1, "java.io.IOException: disk"),
+    ("java, logged before the end", "java.lang.IllegalStateException: x\n\tat a.B.c(B.java:1)\nshut down\n", 1, None),
+    ("node", "/app/a.js:3\n    x.y.z\n      ^\n\nTypeError: Cannot read properties of undefined (reading 'y')\n    at Object.<anonymous> (/app/a.js:3:5)\n    at node:internal/main/run_main_module:23:47\n\nNode.js v20.20.2\n", 1, "TypeError: Cannot read properties of undefined (reading 'y')"),
+    ("node, a library's own error", "MongoServerError: E11000 duplicate key\n    at Conn.x (/app/c.js:1:1) {\n  code: 11000\n}\n\nNode.js v20.1.0", 1, "MongoServerError: E11000 duplicate key"),
+    ("dotnet", "Unhandled exception. System.InvalidOperationException: nope\n   at P.Main() in /app/P.cs:line 3\n", 134, "System.InvalidOperationException: nope"),
+    ("ruby", "a.rb:1:in `f': undefined method `x' for nil (NoMethodError)\n\tfrom a.rb:3:in `<main>'\n", 1, "undefined method `x' for nil (NoMethodError)"),
+    ("plain words", "cannot open /data/in.csv\n", 1, None),
+    ("nothing", "", 1, None),
+    ("blank lines", "\n\n\n", 1, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("message", "code", "line"), [e[1:] for e in ENDINGS], ids=[e[0] for e in ENDINGS])
+def test_last_words(message: str, code: int | None, line: str | None) -> None:
+    found = last_words(message, code)
+    assert (found.line if found else None) == line

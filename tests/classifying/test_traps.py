@@ -1,0 +1,190 @@
+"""The traps of docs: what looks like one failure and is another, or none. Each row is one sentence that must hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.classifying.pods import (
+    completed,
+    condition,
+    crash_looping,
+    create_failed,
+    disrupted,
+    event,
+    failed,
+    job,
+    killing,
+    pod,
+    running,
+    terminated,
+    unschedulable,
+    waiting,
+)
+
+import coroner_categorizer as cc
+
+Json = dict[str, Any]
+
+TRACEBACK = 'Traceback (most recent call last):\n  File "train.py", line 3, in <module>\n    main()\n{}\n'
+
+# (what holds, pod, events, owner, category/subcategory or None)
+TRAPS: list[tuple[str, Json, list[Json], Json | None, str | None]] = [
+    ("OOMKilled with 137 is an OOM", pod(failed(137, "OOMKilled")), [], None, "resources/oom-killed"),
+    ("OOMKilled with another code is an OOM", pod(failed(1, "OOMKilled")), [], None, "resources/oom-killed"),
+    ("OOMKilled with 0 on a pod that succeeded is none", pod(completed() | {"state": {"terminated": terminated(0, "OOMKilled")}}), [], None, None),
+    ("OOMKilled with 143 is a stale mark", pod(failed(143, "OOMKilled")), [], None, "disruption/terminated"),
+    ("137 with reason Error is not an OOM", pod(failed(137)), [], None, "unknown/sigkill"),
+    ("a program's own message does not explain a SIGKILL", pod(failed(137, message="CUDA out of memory")), [], None, "unknown/sigkill"),
+    ("ContainerStatusUnknown is the kubelet's word", pod(failed(137, "ContainerStatusUnknown")), [], None, "platform/status-lost"),
+    ("a disruption outranks the exit code", pod(failed(137), conditions=(disrupted("PreemptionByScheduler"),)), [], None, "disruption/preempted"),
+    ("a disruption outranks a code that the program gave when told to stop", pod(failed(1), conditions=(disrupted("EvictionByEvictionAPI"),)), [], None, "disruption/api-eviction"),
+    ("a pod that had failed before the disruption keeps its own verdict", pod(failed(3), conditions=(disrupted("DeletionByTaintManager", at="2026-11-21T21:20:00Z"),)), [], None, "user-code/error-exit"),
+    ("a disruption of a pod that still runs is no failure yet", pod(running(), conditions=(disrupted("EvictionByEvictionAPI"),)), [], None, None),
+    ("a pod that ended well while being evicted has no verdict", pod(completed(), conditions=(disrupted("EvictionByEvictionAPI"),)), [], None, None),
+    ("a DisruptionTarget that is False is none", pod(failed(3), conditions=(condition("DisruptionTarget", "False", "PreemptionByScheduler"),)), [], None, "user-code/error-exit"),
+    ("a node that is gone takes the pod with it, whatever its containers show", pod(running(), phase="Failed", conditions=(disrupted("DeletionByPodGC", "PodGC: node no longer exists"),)), [], None, "disruption/node-gone"),
+    ("a crash loop's cause is in lastState", pod(crash_looping(139)), [], None, "user-code/segfault"),
+    ("a crash loop of OOM kills is an OOM", pod(crash_looping(137, "OOMKilled")), [], None, "resources/oom-killed"),
+    ("a loop of successes is a configuration mistake", pod(crash_looping(0), restart_policy="Always"), [], None, "user-config/completed-restarting"),
+    ("a container that runs well again accuses nobody", pod(running(last=terminated(1), restarts=1)), [], None, None),
+    ("a container that runs again but never became ready is still failing", pod(running(last=terminated(7), restarts=1, ready=False), conditions=(condition("Ready", "False", at="2026-11-21T21:15:50Z"),)), [], None, "user-code/error-exit"),
+    ("an old crash does not explain why a container is not ready today", pod(running(last=terminated(7), restarts=1, ready=False), conditions=(condition("Ready", "False", at="2026-11-21T23:00:00Z"),)), [], None, None),
+    ("a sidecar stopped with its pod is noise", pod(failed(1, name="main"), sidecars=(failed(137, name="proxy", at="2026-11-21T21:15:52Z"),)), [], None, "user-code/error-exit"),
+    ("a sidecar lost at the end of a success is noise", pod(completed(), sidecars=(failed(137, "ContainerStatusUnknown", name="proxy"),)), [], None, None),
+    ("a sidecar that crashes while the program runs is a failure", pod(running(), sidecars=(crash_looping(6, name="proxy"),)), [], None, "user-code/error-exit"),
+    ("a plain container speaks before a sidecar that crashed first", pod(failed(139), sidecars=(failed(6, name="proxy", at="2026-11-21T21:15:41Z"),)), [], None, "user-code/segfault"),
+    ("an OOM speaks before another code that came first", pod(failed(1, name="a", at="2026-11-21T21:15:45Z"), failed(137, "OOMKilled", name="b")), [], None, "resources/oom-killed"),
+    ("a code of its own speaks before a kill that came first", pod(failed(137, name="a", at="2026-11-21T21:15:45Z"), failed(3, name="b")), [], None, "user-code/error-exit"),
+    ("node pressure is the node's", pod(failed(137), phase="Failed", reason="Evicted", message="The node was low on resource: memory. Threshold quantity: 100Mi, available: 90Mi. "), [], None, "disruption/node-pressure-memory"),
+    ("disk pressure reads like the pod's own limit and is the node's", pod(failed(137), phase="Failed", reason="Evicted", message="The node was low on resource: ephemeral-storage. Threshold quantity: 1Gi, available: 900Mi. "), [], None, "disruption/node-pressure-disk"),
+    ("a restarted kubelet under pressure rejects pods", pod(phase="Failed", reason="Evicted", message="Pod was rejected: The node had condition: [DiskPressure]. "), [], None, "disruption/node-pressure-disk"),
+    ("the pod's own storage limit is its own fault", pod(failed(137), phase="Failed", reason="Evicted", message='Container main exceeded its local ephemeral storage limit "10Mi". '), [], None, "resources/ephemeral-storage-limit"),
+    ("an eviction for a cause unheard of is said as that", pod(failed(137), phase="Failed", reason="Evicted", message="because of the weather"), [], None, "unknown/uncategorized"),
+    ("a pod refused at admission has nothing but a reason", pod(phase="Failed", reason="NodeAffinity", message="Pod was rejected: Predicate NodeAffinity failed"), [], None, "platform/node-affinity"),
+    ("any resource may be the one that a node lacks", pod(phase="Failed", reason="OutOfnvidia.com/gpu", message="Pod was rejected: Node didn't have enough resource: nvidia.com/gpu, requested: 1, used: 0, capacity: 0"), [], None, "capacity/node-out-of-resource"),
+    ("a kill after the deletion was asked for is the deletion", pod(failed(137), deleted="2026-11-21T21:16:10Z"), [], None, "cancelled/deleted"),
+    ("a kill before the deletion was asked for is not", pod(failed(137, at="2026-11-21T21:15:00Z"), deleted="2026-11-21T21:16:10Z"), [], None, "unknown/sigkill"),
+    ("a program that ended by itself while being deleted keeps its verdict", pod(failed(3), deleted="2026-11-21T21:16:10Z"), [], None, "user-code/error-exit"),
+    ("a deleted pod that still runs has not failed", pod(running(), deleted="2026-11-21T21:16:30Z"), [], None, None),
+    ("a deleted pod that ended well has not failed", pod(completed(), deleted="2026-11-21T21:16:10Z"), [], None, None),
+    ("the Job's deadline explains the deletion of its pod", pod(failed(137), deleted="2026-11-21T21:16:10Z"), [], job(condition("Failed", "True", "DeadlineExceeded")), "resources/deadline-exceeded"),
+    ("the Job's back-off limit explains no deletion", pod(failed(137), deleted="2026-11-21T21:16:10Z"), [], job(condition("Failed", "True", "BackoffLimitExceeded")), "cancelled/deleted"),
+    ("a liveness probe needs the failed probe and the kill", pod(failed(137)), [event("Unhealthy", "Liveness probe failed: HTTP 500", "main"), killing()], None, "user-code/liveness-probe"),
+    ("a liveness probe that failed without a kill explains nothing", pod(failed(1)), [event("Unhealthy", "Liveness probe failed: HTTP 500", "main")], None, "user-code/error-exit"),
+    ("a kill without a failed probe is not a probe's", pod(failed(137)), [killing()], None, "unknown/sigkill"),
+    ("another container's probe is not this one's", pod(failed(137, name="a"), running("b")), [event("Unhealthy", "Liveness probe failed: ", "b"), killing("Stopping container b", "b")], None, "unknown/sigkill"),
+    ("a probe after the end did not cause it", pod(failed(137)), [event("Unhealthy", "Liveness probe failed: ", "main", at="2026-11-21T21:30:00Z"), killing(at="2026-11-21T21:30:00Z")], None, "unknown/sigkill"),
+    ("a readiness probe kills nobody", pod(failed(137)), [event("Unhealthy", "Readiness probe failed: ", "main"), killing()], None, "unknown/sigkill"),
+    ("a startup probe is told from a liveness probe", pod(failed(137)), [event("Unhealthy", "Startup probe failed: ", "main"), killing()], None, "user-code/startup-probe"),
+    ("a program that ends well when its probe fails was killed by the probe", pod(crash_looping(0), restart_policy="Always"), [event("Unhealthy", "Liveness probe failed: ", "main"), killing("Container main failed liveness probe, will be restarted")], None, "user-code/liveness-probe"),
+    ("an OOM mark outranks a probe", pod(failed(137, "OOMKilled")), [event("Unhealthy", "Liveness probe failed: ", "main"), killing()], None, "resources/oom-killed"),
+    ("a failed postStart hook is what killed it", pod(failed(137)), [event("FailedPostStartHook", "PostStartHook failed", "main"), killing("FailedPostStartHook")], None, "user-config/post-start-hook"),
+    ("events of another pod of the same name say nothing", pod(failed(137)), [event("Unhealthy", "Liveness probe failed: ", "main", uid="other"), event("Killing", "Stopping container main", "main", "Normal", uid="other")], None, "unknown/sigkill"),
+    ("warnings on a healthy pod accuse nobody", pod(running()), [event("FailedMount", 'MountVolume.SetUp failed for volume "v" : secret "x" not found'), event("BackOff", "Back-off restarting failed container")], None, None),
+    ("a mount that only waits for the kubelet's cache is no failure", pod(waiting("ContainerCreating")), [event("FailedMount", 'MountVolume.SetUp failed for volume "t" : failed to sync configmap cache: timed out waiting for the condition')], None, None),
+    ("a missing secret in a volume is told by an event alone", pod(waiting("ContainerCreating")), [event("FailedMount", 'MountVolume.SetUp failed for volume "t" : secret "nope" not found')], None, "user-config/missing-config"),
+    ("a mount that was healed explains nothing", pod(waiting("ContainerCreating")), [event("FailedMount", 'MountVolume.SetUp failed for volume "t" : secret "nope" not found'), event("Pulling", 'Pulling image "app:1"', "main", "Normal", at="2026-11-21T21:16:20Z")], None, None),
+    ("a merged event is read like any other", pod(waiting("ContainerCreating")), [event("FailedMount", '(combined from similar events): MountVolume.SetUp failed for volume "t" : secret "nope" not found')], None, "user-config/missing-config"),
+    ("a container that is only being created has not failed", pod(waiting("ContainerCreating")), [], None, None),
+    ("back-off hides the cause that an event still knows", pod(waiting("ImagePullBackOff", 'Back-off pulling image "app:1"')), [event("Failed", 'Failed to pull image "app:1": rpc error: code = NotFound desc = app:1: not found', "main")], None, "user-config/image-not-found"),
+    ("back-off without any cause is not guessed at", pod(waiting("ImagePullBackOff", 'Back-off pulling image "app:1"')), [], None, "unknown/uncategorized"),
+    ("a registry that does not answer is not a wrong image", pod(waiting("ErrImagePull", 'failed to pull image "r.example/app:1": dial tcp: lookup r.example: no such host')), [], None, "platform/registry-unavailable"),
+    ("a scheduling gate is deliberate", pod(conditions=(condition("PodScheduled", "False", "SchedulingGated"),)), [], None, None),
+    ("a logged traceback that was survived is not the cause", pod(failed(1, message=TRACEBACK.format("ValueError: x") + "2026-11-21 21:15:49 INFO retrying\n2026-11-21 21:15:50 ERROR giving up")), [], None, "user-code/error-exit"),
+    ("output flushed after the traceback does not hide it", pod(failed(1, message=TRACEBACK.format("ValueError: x") + "step 1\nstep 2\n")), [], None, "user-code/uncaught-exception"),
+    ("advice is never a cause", pod(failed(1, message="It is possible that the GPU is out of memory.\nCompile with `TORCH_USE_CUDA_DSA` to enable device-side assertions.")), [], None, "user-code/error-exit"),
+    ("a CUDA OOM that was survived is not the cause of a later error", pod(failed(1, message="WARNING CUDA out of memory, halving the batch\n" + TRACEBACK.format("KeyError: 'label'"))), [], None, "user-code/uncaught-exception"),
+    ("a CUDA OOM inside torchrun's envelope is the cause", pod(failed(1, message=TRACEBACK.format("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB") + TRACEBACK.format("torch.distributed.elastic.multiprocessing.errors.ChildFailedError: \n====\ntrain.py FAILED"))), [], None, "accelerator/cuda-oom"),
+    ("an init container's failure is the pod's", pod(waiting("PodInitializing"), phase="Failed", init=(failed(4, name="setup"),)), [], None, "user-code/error-exit"),
+    ("phase Failed and nothing else is said as that", pod(phase="Failed"), [], None, "unknown/uncategorized"),
+    ("a pod nobody has started yet is fine", pod(), [], None, None),
+    ("phase Unknown alone is no failure", pod(running(), phase="Unknown"), [], None, None),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def categorizer() -> cc.Categorizer:
+    return cc.default()
+
+
+@pytest.mark.parametrize(("subject", "events", "owner", "expected"), [t[1:] for t in TRAPS], ids=[t[0] for t in TRAPS])
+def test_trap(
+    subject: Json, events: list[Json], owner: Json | None, expected: str | None, categorizer: cc.Categorizer
+) -> None:
+    verdict = categorizer.classify(subject, events, owner=owner)
+    assert (f"{verdict.category}/{verdict.subcategory}" if verdict else None) == expected
+
+
+# (scheduler's sentence, subcategory)
+REFUSALS = [
+    ("0/3 nodes are available: 3 Insufficient cpu. preemption: 0/3 nodes are available: 3 No preemption victims found for incoming pod.", "capacity/insufficient-cpu"),
+    ("0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient memory. preemption: 0/3 nodes are available.", "capacity/insufficient-memory"),
+    ("0/3 nodes are available: 3 Insufficient nvidia.com/gpu.", "capacity/insufficient-gpu"),
+    ("0/3 nodes are available: 3 Insufficient example.com/license.", "capacity/insufficient-resource"),
+    ("0/3 nodes are available: 3 Insufficient ephemeral-storage.", "capacity/insufficient-ephemeral-storage"),
+    ("0/3 nodes are available: 3 Too many pods. preemption: not eligible", "capacity/insufficient-pods"),
+    ("0/3 nodes are available: 3 node(s) were unschedulable.", "capacity/nodes-unschedulable"),
+    ("0/5 nodes are available: 1 node(s) were unschedulable, 2 node(s) had untolerated taint {node.kubernetes.io/not-ready: }, 2 node(s) didn't match Pod's node affinity/selector.", "user-config/node-selector"),
+    ("0/3 nodes are available: 3 node(s) had untolerated taint {dedicated: gpu}.", "user-config/toleration"),
+    ("0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.", "user-config/host-port"),
+    ("0/3 nodes are available: 3 node(s) didn't match pod topology spread constraints (missing required label).", "user-config/topology-spread"),
+    ("0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules.", "user-config/pod-affinity"),
+    ("0/3 nodes are available: 3 node(s) didn't satisfy existing pods anti-affinity rules.", "user-config/pod-affinity"),
+    ("0/3 nodes are available: 3 node(s) had volume node affinity conflict.", "user-config/volume-node-affinity"),
+    ("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found", "user-config/pvc-unbound"),
+    ('0/1 nodes are available: persistentvolumeclaim "nope" not found. not found', "user-config/missing-volume"),
+    ("0/3 nodes are available: 3 cannot allocate all claims.", "capacity/insufficient-device"),
+    ("0/3 nodes are available: 3 something that no release has ever said.", "unknown/uncategorized"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("message", "expected"), REFUSALS, ids=[r[1] + " " + str(i) for i, r in enumerate(REFUSALS)])
+def test_the_scheduler_is_understood(message: str, expected: str, categorizer: cc.Categorizer) -> None:
+    verdict = categorizer.classify(unschedulable(message))
+    assert verdict is not None
+    assert f"{verdict.category}/{verdict.subcategory}" == expected
+    assert "${" not in verdict.message + verdict.hint
+
+
+def test_several_reasons_of_the_scheduler_are_never_called_confirmed(categorizer: cc.Categorizer) -> None:
+    alone = categorizer.classify(unschedulable("0/3 nodes are available: 3 Insufficient cpu."))
+    mixed = categorizer.classify(unschedulable("0/3 nodes are available: 2 Insufficient cpu, 1 Too many pods."))
+    assert (alone and alone.confidence, mixed and mixed.confidence) == ("Confirmed", "Likely")
+
+
+FORBIDDEN = 'pods "j-x" is forbidden: '
+# (text of FailedCreate, category/subcategory)
+DENIALS = [
+    (FORBIDDEN + "exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0", "capacity/quota-exceeded"),
+    (FORBIDDEN + "failed quota: q: must specify limits.memory for: main", "user-config/quota-requires-limits"),
+    (FORBIDDEN + 'violates PodSecurity "restricted:latest": runAsNonRoot != true', "user-config/pod-security"),
+    (FORBIDDEN + "maximum memory usage per Container is 1Gi, but limit is 2Gi", "user-config/limit-range"),
+    (FORBIDDEN + 'error looking up service account d/nope: serviceaccount "nope" not found', "user-config/missing-service-account"),
+    (FORBIDDEN + "no PriorityClass with name nope was found", "user-config/missing-priority-class"),
+    ('admission webhook "w.example.com" denied the request: no root', "user-config/admission-denied"),
+    ('Internal error occurred: failed calling webhook "w.example.com": failed to call webhook: Post "https://w.d.svc:443/?timeout=10s": context deadline exceeded', "platform/webhook-unreachable"),
+    (FORBIDDEN + "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no latest", "user-config/admission-denied"),
+    ('Pod "j-x" is invalid: spec.containers[0].image: Required value', "user-config/invalid-pod-spec"),
+    ('namespaces "gone" not found', "user-config/missing-namespace"),
+    ("the dog ate it", "unknown/uncategorized"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("prefix", ["Error creating: ", "create Pod s-0 in StatefulSet s failed error: "])
+@pytest.mark.parametrize(("text", "expected"), DENIALS, ids=[d[1] for d in DENIALS])
+def test_a_pod_that_was_never_created_is_explained(
+    prefix: str, text: str, expected: str, categorizer: cc.Categorizer
+) -> None:
+    events = [cc.parse_event(create_failed(prefix + text))]
+    verdict = categorizer.judge_workload(cc.parse_workload(job()), events).verdict
+    assert verdict is not None
+    assert f"{verdict.category}/{verdict.subcategory}" == expected
+    assert prefix.strip() not in verdict.message
+
+
+def test_a_workload_whose_pod_was_created_after_all_is_not_accused(categorizer: cc.Categorizer) -> None:
+    created = create_failed("Created pod: j-x") | {"reason": "SuccessfulCreate", "type": "Normal"}
+    created |= {"firstTimestamp": "2026-11-21T21:20:00Z", "lastTimestamp": "2026-11-21T21:20:00Z"}
+    events = [cc.parse_event(e) for e in (create_failed("Error creating: x"), created)]
+    assert categorizer.judge_workload(cc.parse_workload(job()), events).verdict is None
