@@ -160,16 +160,21 @@ def _closing(data: bytes, at: int, opening: bytes) -> tuple[int, int]:
         end = data.find(opening, at)
         return (end, end + len(opening)) if end >= 0 else (len(data), len(data))
     escapes, quote = len(opening) - 1, opening[-1:]
+    doubled = -1
     for found in _QUOTES.finditer(data, at):
         text = found.group()
         if text == b"\n":
             return found.start(), found.start()
-        if text[-1:] != quote:
+        if text[-1:] != quote or found.start() == doubled:
             continue
         slashes = len(text) - 1
         # Written k times escaped, a quote has more backslashes inside the value than at its end.
-        if slashes % 2 == 0 if escapes == 0 else slashes <= escapes:
-            return (found.start() + (slashes if escapes == 0 else 0)), found.end()
+        if slashes % 2 if escapes == 0 else slashes > escapes:
+            continue
+        if escapes == 0 and data[found.end() : found.end() + 1] == quote:  # 'it''s', in YAML, SQL and shells
+            doubled = found.end()
+            continue
+        return found.start() + (slashes if escapes == 0 else 0), found.end()
     return len(data), len(data)
 
 
