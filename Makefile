@@ -1,0 +1,98 @@
+# `make` alone lists the targets. Everything runs in .venv, which make itself builds from the exact versions in requirements/.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+PY := $(VENV)/bin/python
+UV ?= uv
+# Interpreter for .venv; by default the first of these that is Python 3.11 or newer.
+PYTHON ?=
+PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.13 python3)
+PYTEST := $(PY) -m pytest
+RUN_STAMP := $(VENV)/.run-installed
+DEV_STAMP := $(VENV)/.dev-installed
+# Words that codespell takes for mistakes: an operator of exit-code rules, a Kubernetes source path.
+SPELLING := --skip 'tests/fixtures/*,*.sum,requirements/*.txt' --ignore-words-list notin,linz
+
+.PHONY: help demo test check lint types contracts format e2e golden bench bench-cluster cluster-up cluster-down lock clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(RUN_STAMP)  ## Watch the operator turn recorded failures into reports: no cluster needed (DEMO_KEEP=1 keeps it up)
+	@$(PY) -m demo
+
+test: $(DEV_STAMP)  ## Run all tests; what cannot run here is skipped, and said so at the end (ARGS=... for pytest)
+	@$(PYTEST) tests $(ARGS)
+
+check: lint types contracts test  ## Everything that continuous integration checks
+
+lint: $(DEV_STAMP)  ## Check style, formatting and spelling
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@git ls-files -z | xargs -0 -r $(PY) -m codespell_lib $(SPELLING)
+
+types: $(DEV_STAMP)  ## Check types (mypy --strict)
+	@$(PY) -m mypy
+	@MYPYPATH=. $(PY) -m mypy --explicit-package-bases demo tests/conftest.py tests/bench tests/classifying tests/cluster tests/config tests/e2e tests/layout
+
+contracts: $(DEV_STAMP)  ## Check who may import whom (import-linter)
+	@$(VENV)/bin/lint-imports
+
+format: $(DEV_STAMP)  ## Format the code and mend what ruff can mend
+	@$(PY) -m ruff format .
+	@$(PY) -m ruff check --fix .
+
+e2e: $(DEV_STAMP)  ## Run the tests on a real cluster, or fail where none can be had
+	@REQUIRE_CLUSTER=1 $(PYTEST) tests/e2e $(ARGS)
+
+golden: $(DEV_STAMP)  ## Write the golden files anew; read the difference before you commit it
+	@UPDATE_GOLDEN=1 $(PYTEST) tests/classifying
+
+bench: $(DEV_STAMP)  ## Measure the categorizer: microseconds a pod, by number of rules
+	@$(PY) -m tests.bench.rules
+
+bench-cluster: $(DEV_STAMP)  ## Measure the operator on a real API server: 10,000 pods, a burst of 2,000 failures
+	@$(PY) -m tests.bench.cluster
+
+cluster-up:  ## Start a real one-node Kubernetes on this machine (root; the first time it is built)
+	@tests/cluster/up
+
+cluster-down:  ## End the Kubernetes that cluster-up started
+	@tests/cluster/down
+
+lock:  ## Write requirements/*.txt anew from pyproject.toml (needs uv)
+	@$(UV) pip compile $(LOCK) pyproject.toml requirements/build.in -o requirements/run.txt
+	@$(UV) pip compile $(LOCK) pyproject.toml requirements/build.in --extra dev -c requirements/run.txt -o requirements/dev.txt
+
+clean:  ## Remove what make made in this folder
+	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	--custom-compile-command "make lock"
+
+# What pip needs to install this project itself without a network is in the lock files (requirements/build.in).
+INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
+define install
+	@$(INSTALL) --require-hashes -r $(1)
+	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+endef
+
+$(RUN_STAMP): requirements/run.txt pyproject.toml | $(PY)
+	$(call install,requirements/run.txt)
+
+$(DEV_STAMP): requirements/dev.txt pyproject.toml | $(PY)
+	$(call install,requirements/dev.txt)
+	@touch $(RUN_STAMP)
+
+$(PY):
+	@for python in $(PYTHONS); do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then echo "Python 3.11 or newer is needed; none of these is: $(PYTHONS). Say which: make PYTHON=..." >&2; exit 1; fi; \
+	if ! "$$found" -c 'import ensurepip, venv' 2>/dev/null; then echo "$$found lacks its venv module (Debian: apt-get install python3-venv)" >&2; exit 1; fi; \
+	echo "making $(VENV) with $$("$$found" --version)"; \
+	"$$found" -m venv $(VENV)

@@ -1,0 +1,28 @@
+"""What all tests share: the real Kubernetes (tests/cluster), and the account of what was not tested."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["tests.cluster.plugin"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was skipped and why; nobody should take a short run for a whole one."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    terminalreporter.section("what was skipped, and why")
+    if not skipped:
+        terminalreporter.write_line("nothing")
+    files: dict[str, set[str]] = defaultdict(set)
+    counts: dict[str, int] = defaultdict(int)
+    for report in skipped:
+        place, _, reason = (
+            report.longrepr if isinstance(report.longrepr, tuple) else (report.nodeid, 0, str(report.longrepr))
+        )
+        reason = reason.removeprefix("Skipped: ")
+        counts[reason] += 1
+        files[reason].add(report.nodeid.partition("::")[0] or Path(place).name)
+    for reason, count in sorted(counts.items(), key=lambda entry: -entry[1]):
+        terminalreporter.write_line(f"{count:4}  {reason}")
+        terminalreporter.write_line(f"      in {', '.join(sorted(files[reason]))}")
