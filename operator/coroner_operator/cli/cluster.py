@@ -1,0 +1,228 @@
+"""Pods, workloads and their events from a cluster: a pod with its owner, or all pods of a workload."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterable
+from typing import NamedTuple, TypeVar
+
+import click
+import msgspec
+
+from coroner_categorizer.events import Event
+from coroner_categorizer.pod import Metadata, OwnerReference, Pod
+from coroner_categorizer.tolerant import tolerant_decode
+from coroner_categorizer.workload import Workload
+from coroner_operator.cli import resources
+from coroner_operator.cli.api import PARTIAL_LIST, Api, Connection, RefusedError, connected
+from coroner_operator.cli.faults import BadInput
+from coroner_operator.cli.objects import Objects
+from coroner_operator.cli.resources import Resource
+
+T = TypeVar("T")
+
+_OWNERS_LIMIT = 200  # custom owners that are looked up one by one; a namespace with more is read as far as this
+_KIND = re.compile(r"[A-Za-z][A-Za-z0-9-]*(\.[a-z0-9.-]+)?")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")  # what the path of a request can hold without a second thought
+
+
+class Target(NamedTuple):
+    kind: str
+    """As the user wrote it: ``job``, ``deploy``, ``JobSet``, ``jobs.batch``."""
+    name: str
+    argument: str
+    """For faults."""
+
+
+class _ReportedWorkload(msgspec.Struct, rename="camel"):
+    api_version: str = ""
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+
+
+class _ReportSpec(msgspec.Struct):
+    workload: _ReportedWorkload = msgspec.field(default_factory=_ReportedWorkload)
+
+
+class _Report(msgspec.Struct):
+    spec: _ReportSpec = msgspec.field(default_factory=_ReportSpec)
+
+
+def is_kind(word: str) -> bool:
+    """Whether the word can be a kind; which ones there are, only the cluster knows."""
+    return _KIND.fullmatch(word) is not None
+
+
+class Cluster:
+    """Where the kubeconfig points; nothing is asked before the first ``add_to``."""
+
+    def __init__(self, namespace: str | None, context: str | None, kubeconfig: str | None) -> None:
+        self._namespace = namespace
+        self._connection = Connection(context, kubeconfig)
+
+    def add_to(self, objects: Objects, target: Target) -> None:
+        """The target with its pods, owners and events. Raises BadInput where it cannot be read."""
+        for name in (target.name, self._namespace or "default"):
+            if not _NAME.fullmatch(name):
+                raise BadInput(target.argument, f'no object can be called "{name}"', "check the name and -n")
+        asyncio.run(self._add_to(objects, target))
+
+    async def _add_to(self, objects: Objects, target: Target) -> None:
+        async with connected(self._connection, target.argument) as api:
+            reading = _Reading(api, self._namespace or api.namespace, objects, target.argument)
+            resource = resources.known(target.kind) or await reading.custom_kind(target.kind)
+            if resource == resources.POD:
+                await reading.pod(target.name)
+            elif resource == resources.REPORT:
+                await reading.reported(target.name)
+            else:
+                workload = await reading.get(resource, target.name, Workload)
+                await reading.workload(resource, workload)
+
+
+class _Reading:
+    """One target's objects."""
+
+    def __init__(self, api: Api, namespace: str, objects: Objects, argument: str) -> None:
+        self.api = api
+        self.namespace = namespace
+        self.objects = objects
+        self.argument = argument
+        self._custom: list[Resource] | None = None
+
+    async def get(self, resource: Resource, name: str, type_: type[T]) -> T:
+        try:
+            raw = await self.api.get(resource.path(self.namespace, name))
+        except RefusedError as refused:
+            if not refused.not_found:
+                raise
+            no_file = "no file and no" if self.argument == name else "no"
+            fault = f'{no_file} {resource.kind} called "{name}" in namespace {self.namespace}'
+            raise BadInput(self.argument, fault, "check the name, -n and --context") from refused
+        return tolerant_decode(raw, msgspec.json.Decoder(type_), type_)
+
+    async def pod(self, name: str) -> None:
+        pod = await self.get(resources.POD, name, Pod)
+        self.objects.add_pod(msgspec.structs.replace(pod, kind="Pod", apiVersion="v1"))
+        for reference in pod.metadata.ownerReferences:
+            owner = await self._owner(reference)
+            if owner is not None:
+                self.objects.add_owner(owner)
+        await self._add_events({pod.metadata.uid}, fieldSelector=f"involvedObject.uid={pod.metadata.uid}")
+
+    async def reported(self, name: str) -> None:
+        """The pods of the workload that a FailureReport is about, also when the workload itself is gone."""
+        about = (await self.get(resources.REPORT, name, _Report)).spec.workload
+        if about.kind == "Pod":
+            await self.pod(about.name)
+            return
+        metadata = Metadata(name=about.name, namespace=self.namespace, uid=about.uid)
+        resource = resources.known_as(about.api_version, about.kind) or await self.custom_kind(about.kind)
+        await self.workload(resource, Workload(apiVersion=about.api_version, kind=about.kind, metadata=metadata))
+
+    async def workload(self, resource: Resource, workload: Workload) -> None:
+        """The workload, what stands between it and its pods, the pods, and the events of all of them."""
+        workload = msgspec.structs.replace(workload, kind=resource.kind, apiVersion=resource.group_version)
+        between = await self._between(resource)
+        pods = [pod async for pod in self._list(resources.POD, Pod)]
+        owners = {found.metadata.uid: found.metadata.ownerReferences for found in between}
+        if resource not in resources.KNOWN:
+            await self._add_custom_owners(owners, pods, workload.metadata.uid)
+        family = _family(workload.metadata.uid, owners)
+        self.objects.add_workload(workload)
+        for found in between:
+            if found.metadata.uid in family:
+                self.objects.add_workload(found)
+        uids = set(family)
+        for pod in pods:
+            if any(reference.uid in family for reference in pod.metadata.ownerReferences):
+                self.objects.add_pod(msgspec.structs.replace(pod, kind="Pod", apiVersion="v1"))
+                uids.add(pod.metadata.uid)
+        await self._add_events(uids)
+
+    async def custom_kind(self, word: str) -> Resource:
+        """The kind of this name, asked of the cluster. Raises BadInput if it has none."""
+        for resource in await self._custom_kinds():
+            if resource.is_called(word):
+                return resource
+        raise BadInput(self.argument, f'no such file, and no kind called "{word}" in the cluster', "e.g. job/train")
+
+    async def _custom_kinds(self) -> list[Resource]:
+        if self._custom is None:
+            self._custom = list(resources.discovered(await self.api.get("/apis", resources.DISCOVERY)))
+        return self._custom
+
+    async def _between(self, resource: Resource) -> list[Workload]:
+        kinds = () if resource in resources.OWN_PODS else resources.BETWEEN.get(resource, resources.BETWEEN_CUSTOM)
+        found: list[Workload] = []
+        for kind in kinds:
+            # Whole objects of what owns pods: a Job's condition and a ReplicaSet's count belong to the judgement.
+            accept = "application/json" if kind in resources.OWN_PODS else PARTIAL_LIST
+            async for workload in self._list(kind, Workload, accept):
+                found.append(msgspec.structs.replace(workload, kind=kind.kind, apiVersion=kind.group_version))
+        return found
+
+    async def _list(self, resource: Resource, type_: type[T], accept: str = "application/json") -> AsyncIterator[T]:
+        decoder = msgspec.json.Decoder(type_)
+        async for raw in self.api.items(resource.path(self.namespace), accept):
+            yield tolerant_decode(raw, decoder, type_)
+
+    async def _add_custom_owners(
+        self, owners: dict[str, list[OwnerReference]], pods: Iterable[Pod], root_uid: str
+    ) -> None:
+        """Completes ``owners`` (UID → its owners) upwards from the pods through kinds that are not built in."""
+        waiting = [r for references in owners.values() for r in references]
+        waiting += [r for pod in pods for r in pod.metadata.ownerReferences]
+        asked = 0
+        while waiting and asked < _OWNERS_LIMIT:
+            reference = waiting.pop()
+            if reference.uid in owners or reference.uid == root_uid:
+                continue
+            asked += 1
+            owner = await self._owner(reference)
+            owners[reference.uid] = owner.metadata.ownerReferences if owner else []
+            waiting += owners[reference.uid]
+
+    async def _owner(self, reference: OwnerReference) -> Workload | None:
+        """The owner itself; None where it is gone, may not be read, or is not of a kind that the cluster serves."""
+        resource = resources.known_as(reference.apiVersion, reference.kind)
+        try:
+            if resource is None:
+                group = reference.apiVersion.rpartition("/")[0]
+                kinds = (kind for kind in await self._custom_kinds() if kind.group == group)
+                resource = next((kind for kind in kinds if kind.kind == reference.kind), None)
+            if resource is None:
+                return None
+            raw = await self.api.get(resource.path(self.namespace, reference.name))
+        except RefusedError:
+            return None
+        owner = tolerant_decode(raw, msgspec.json.Decoder(Workload), Workload)
+        if owner.metadata.uid != reference.uid:  # names are reused
+            return None
+        return msgspec.structs.replace(owner, kind=resource.kind, apiVersion=resource.group_version)
+
+    async def _add_events(self, uids: set[str], **query: str) -> None:
+        decoder = msgspec.json.Decoder(Event)
+        try:
+            async for raw in self.api.items(resources.EVENT.path(self.namespace), **query):
+                event = tolerant_decode(raw, decoder, Event)
+                if event.about.uid in uids:
+                    self.objects.add_event(event)
+        except RefusedError as refused:
+            note = BadInput(self.argument, f"judged without events ({refused.status}): {refused.message}")
+            click.echo(note.format_message(), err=True)
+
+
+def _family(root_uid: str, owners: dict[str, list[OwnerReference]]) -> set[str]:
+    """The root and everything that it owns, directly or not."""
+    family = {root_uid}
+    grown = True
+    while grown:
+        grown = False
+        for uid, references in owners.items():
+            if uid not in family and any(reference.uid in family for reference in references):
+                family.add(uid)
+                grown = True
+    return family

@@ -1,0 +1,109 @@
+"""Text as JSON documents, whatever it came as: one, several, concatenated, or YAML."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from coroner_operator.cli.faults import BadInput
+from coroner_operator.cli.source import Source
+from coroner_operator.cli.yaml_text import yaml_documents
+
+Json = bytes | memoryview
+
+KUBECTL = 'give what "kubectl get ... -o json" prints'
+
+_LENIENT_LIMIT = 64 * 1024 * 1024  # bytes; the standard library's parser takes ten times the memory and the time
+_BLANK = re.compile(rb"[ \t\r\n]*")
+_BLANK_TEXT = re.compile(r"[ \t\r\n]*")
+_TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
+_BYTE = re.compile(r"\(byte (\d+)\)")
+
+
+class Document(NamedTuple):
+    place: str
+    """For a fault: ``pods.json``, or ``pods.json: document 2`` from the second on."""
+    json: Json
+
+
+def documents(source: Source) -> Iterator[Document]:
+    """The JSON of each document in order. Raises BadInput at the first place that is neither JSON nor YAML."""
+    start = _after_blanks(source.data, 0)
+    if start == len(source.data):
+        raise BadInput(source.name, "empty", KUBECTL)
+    if source.data[start : start + 1] in (b"{", b"["):
+        found = _json_documents(source, start)
+    else:
+        found = (msgspec.json.encode(document.value) for document in yaml_documents(source.name, source.data))
+    count = 0
+    for count, raw in enumerate(found, start=1):
+        yield Document(source.name if count == 1 else f"{source.name}: document {count}", raw)
+    if not count:
+        raise BadInput(source.name, "holds no object, only comments or empty documents", KUBECTL)
+
+
+def _after_blanks(data: bytes, start: int) -> int:
+    found = _BLANK.match(data, start)
+    return found.end() if found else start
+
+
+def _json_documents(source: Source, start: int) -> Iterator[Json]:
+    view = memoryview(source.data)
+    while start < len(view):
+        try:
+            msgspec.json.decode(view[start:], type=msgspec.Raw)
+        except RecursionError as error:
+            raise BadInput(source.name, "nested too deeply", KUBECTL) from error
+        except msgspec.DecodeError as error:
+            # The decoder takes one document; where the next one begins (counted from 1) only its message tells.
+            trailing = _TRAILING.search(str(error))
+            if trailing is None:
+                yield from _lenient_documents(source, start, str(error))
+                return
+            end = start + int(trailing.group(1)) - 1
+        else:
+            end = len(view)
+        yield view[start:end]
+        start = _after_blanks(source.data, end)
+
+
+def _lenient_documents(source: Source, start: int, problem: str) -> Iterator[Json]:
+    """Once more with the standard library, which takes raw control characters in strings and lone surrogates."""
+    cut_off = "truncated" in problem
+    if len(source.data) - start > _LENIENT_LIMIT:
+        at = _BYTE.search(problem)
+        raise _not_json(source, start + int(at.group(1)) if at else len(source.data), problem, cut_off)
+    text = source.data[start:].decode()
+    decoder = json.JSONDecoder(strict=False, parse_constant=lambda _: None)
+    index = 0
+    try:
+        while index < len(text):
+            value, end = decoder.raw_decode(text, index)
+            yield json.dumps(value, ensure_ascii=False).encode(errors="replace")
+            index = _after_blank_text(text, end)
+    except RecursionError as error:
+        raise BadInput(source.name, "nested too deeply", KUBECTL) from error
+    except json.JSONDecodeError as error:
+        position = len(source.data) if cut_off else start + len(text[: error.pos].encode())
+        raise _not_json(source, position, error.msg, cut_off) from error
+    except ValueError as error:  # a number of thousands of digits
+        raise BadInput(source.name, "not JSON that can be read: a number is too long", KUBECTL) from error
+
+
+def _after_blank_text(text: str, start: int) -> int:
+    found = _BLANK_TEXT.match(text, start)
+    return found.end() if found else start
+
+
+def _not_json(source: Source, position: int, problem: str, cut_off: bool) -> BadInput:
+    line = source.data.count(b"\n", 0, position) + 1
+    column = position - source.data.rfind(b"\n", 0, position)
+    place = f"{source.name}: line {line}, column {column}"
+    if cut_off:
+        return BadInput(place, "the JSON is cut off here", "write the file again, whole")
+    problem = _BYTE.sub("", problem.removeprefix("JSON is malformed: ")).strip()
+    return BadInput(place, f"not JSON: {problem[:1].lower()}{problem[1:]}", KUBECTL)

@@ -1,0 +1,121 @@
+"""``coroner explain``: why pods failed, from files, standard input or a cluster."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Literal
+
+import click
+from rich.console import Console
+
+from coroner_operator.cli.cluster import Cluster, Target, is_kind
+from coroner_operator.cli.explanations import explain_objects
+from coroner_operator.cli.faults import BadInput, OneLineCommand
+from coroner_operator.cli.objects import Objects
+from coroner_operator.cli.render import WIDTH_LIMIT, as_json, as_yaml, print_text
+from coroner_operator.cli.resources import known
+from coroner_operator.cli.rules_file import load_rules
+from coroner_operator.cli.source import read_source
+
+Output = Literal["text", "json", "yaml"]
+
+_FILE_SUFFIXES = (".json", ".jsonl", ".yaml", ".yml", ".txt", ".log")
+
+
+@click.command(cls=OneLineCommand, short_help="Say why pods failed.")
+@click.argument("what", metavar="[FILE|-|POD|KIND/NAME]...", nargs=-1)
+@click.option("--rules", metavar="FILE", help="Judge by these rules instead of the shipped ones.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json", "yaml"]),
+    default="text",
+    show_default=True,
+    help="For a person, or for a program.",
+)
+@click.option("-n", "--namespace", metavar="NS", help="Of the objects in the cluster; default: the context's.")
+@click.option("--context", metavar="NAME", help="Context of the kubeconfig; default: its current one.")
+@click.option("--kubeconfig", metavar="FILE", help="Default: $KUBECONFIG, else ~/.kube/config.")
+@click.pass_context
+def explain(
+    ctx: click.Context,
+    *,
+    what: tuple[str, ...],
+    rules: str | None,
+    output: Output,
+    namespace: str | None,
+    context: str | None,
+    kubeconfig: str | None,
+) -> None:
+    """Say why pods failed, or could not be created.
+
+    \b
+    From files: what "kubectl get ... -o json" or "-o yaml" prints. Pods, workloads,
+    events and Lists of them, in any mixture. Events (also of another file) are joined
+    to their pods by UID and often tell the cause.
+        coroner explain pods.json events.json
+        kubectl get pods,jobs,events -o json | coroner explain -
+
+    \b
+    From the cluster of the kubeconfig: a pod, or all pods of a workload. KIND is a
+    kind or its short name: job/train, deploy/web, sts/db, ds/agent, cj/nightly.
+        coroner explain train-x7k2p -n ml
+        coroner explain job/train -n ml
+
+    An argument that exists as a file is a file. With -n, --context or --kubeconfig only arguments that
+    end like a file (.json, .yaml, ...) are. Without arguments standard input is read.
+
+    \b
+    Exit status: 0  nothing is failing
+                 1  something is
+                 2  bad usage or input, one line on standard error
+    """
+    if not what and (sys.stdin is None or sys.stdin.isatty()):
+        raise BadInput(ctx.command_path, "nothing to explain", f'name files or pods; see "{ctx.command_path} --help"')
+    in_cluster = any(option is not None for option in (namespace, context, kubeconfig))
+    categorizer = load_rules(rules)
+    objects = Objects()
+    cluster = Cluster(namespace, context, kubeconfig)
+    for argument in what or ("-",):
+        target = _target(argument, in_cluster)
+        if target is None:
+            objects.add_source(read_source(argument))
+        else:
+            cluster.add_to(objects, target)
+    explanations = explain_objects(objects, categorizer)
+    if output == "text":
+        print_text(explanations, _console())
+    else:
+        click.echo(as_json(explanations) if output == "json" else as_yaml(explanations), nl=False)
+    ctx.exit(int(any(explanation.verdict is not None for explanation in explanations)))
+
+
+def _target(argument: str, in_cluster: bool) -> Target | None:
+    """What to ask the cluster for; None: the argument is a file."""
+    like_a_file = argument.lower().endswith(_FILE_SUFFIXES)
+    if argument == "-" or (like_a_file if in_cluster else _exists(argument)):
+        return None
+    kind, slash, name = argument.partition("/")
+    names_a_kind = bool(slash and name) and "/" not in name and is_kind(kind)
+    if names_a_kind and (known(kind) or not like_a_file):
+        return Target(kind, name, argument)
+    if like_a_file or "/" in argument or "\\" in argument or not argument:
+        raise BadInput(argument, "no such file, and no KIND/NAME", "name a file, a POD or KIND/NAME, e.g. job/train")
+    return Target("pod", argument, argument)
+
+
+def _exists(argument: str) -> bool:
+    try:
+        return Path(argument).exists()
+    except (OSError, ValueError):  # too long, or a NUL in it
+        return False
+
+
+def _console() -> Console:
+    """Standard output: colour on a terminal only, NO_COLOR and FORCE_COLOR respected."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8 gets "?", not a traceback
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.width = min(console.width, WIDTH_LIMIT) if console.is_terminal else WIDTH_LIMIT
+    return console

@@ -1,0 +1,95 @@
+"""Objects → one answer for each pod, and for each workload whose pods could not be created."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from coroner_categorizer.events import Event, ObjectReference
+from coroner_categorizer.pod import Metadata, OwnerReference, Pod
+from coroner_categorizer.verdict import Judgement, Verdict
+from coroner_categorizer.workload import Workload
+from coroner_operator.cli.objects import Objects
+
+_NO_WORKLOADS = frozenset({"", "Pod", "Node", "Namespace", "PersistentVolume", "PersistentVolumeClaim"})
+"""Kinds whose events never speak of pods that could not be created."""
+
+
+class Judge(Protocol):
+    """The two questions that are put to a Categorizer."""
+
+    def classify(
+        self, pod: Pod, events: Iterable[Event] = (), pod_error: str | None = None, owner: Workload | None = None
+    ) -> Verdict | None: ...
+
+    def judge_workload(self, workload: Workload, events: Sequence[Event]) -> Judgement: ...
+
+
+class Explanation(NamedTuple):
+    kind: str
+    namespace: str
+    name: str
+    verdict: Verdict | None
+    """None: nothing is failing, or no rule matched."""
+
+
+def explain_objects(objects: Objects, judge: Judge) -> list[Explanation]:
+    """The answers in input order; last the workloads that only events speak of. Joined by UID, never by name."""
+    events = _by_uid(objects.events)
+    nodes = _by_node(objects.events)
+    explanations: list[Explanation] = []
+    for subject in objects.subjects:
+        about_it = events.get(subject.metadata.uid, [])
+        if isinstance(subject, Pod):
+            seen = [*about_it, *nodes.get(subject.spec.nodeName, [])]
+            verdict = judge.classify(subject, seen, None, _owner(subject, objects.owner))
+            explanations.append(_explanation(subject, verdict))
+        else:
+            explanations += _never_created(subject, about_it, judge)
+    given = {subject.metadata.uid for subject in objects.subjects}
+    for uid, about_it in events.items():
+        if uid not in given and about_it[0].about.kind not in _NO_WORKLOADS:
+            explanations += _never_created(_named_by(about_it[0].about), about_it, judge)
+    return explanations
+
+
+def _by_uid(events: Iterable[Event]) -> dict[str, list[Event]]:
+    found: dict[str, list[Event]] = {}
+    for event in events:
+        if event.about.uid:
+            found.setdefault(event.about.uid, []).append(event)
+    return found
+
+
+def _by_node(events: Iterable[Event]) -> dict[str, list[Event]]:
+    """Events about nodes, e.g. SystemOOM. By name: the kubelet writes its node's name for a UID, others the UID."""
+    found: dict[str, list[Event]] = {}
+    for event in events:
+        if event.about.kind == "Node":
+            found.setdefault(event.about.name, []).append(event)
+    return found
+
+
+def _owner(pod: Pod, find: Callable[[str], Workload | None]) -> Workload | None:
+    """The pod's controller if it is in the input, else any other owner that is."""
+
+    def controller_first(reference: OwnerReference) -> bool:
+        return not reference.controller
+
+    owners = (find(reference.uid) for reference in sorted(pod.metadata.ownerReferences, key=controller_first))
+    return next((owner for owner in owners if owner is not None), None)
+
+
+def _never_created(workload: Workload, events: list[Event], judge: Judge) -> list[Explanation]:
+    verdict = judge.judge_workload(workload, events).verdict
+    return [] if verdict is None else [_explanation(workload, verdict)]
+
+
+def _explanation(subject: Pod | Workload, verdict: Verdict | None) -> Explanation:
+    return Explanation(subject.kind, subject.metadata.namespace, subject.metadata.name, verdict)
+
+
+def _named_by(reference: ObjectReference) -> Workload:
+    """All that is known of a workload that is not in the input."""
+    metadata = Metadata(name=reference.name, namespace=reference.namespace, uid=reference.uid)
+    return Workload(apiVersion=reference.apiVersion, kind=reference.kind, metadata=metadata)

@@ -1,0 +1,139 @@
+"""What the input holds: pods and workloads in input order, and every event once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from coroner_categorizer.events import Event
+from coroner_categorizer.pod import Pod
+from coroner_categorizer.tolerant import tolerant_decode
+from coroner_categorizer.workload import Workload
+from coroner_operator.cli.documents import KUBECTL, Document, documents
+from coroner_operator.cli.faults import BadInput
+from coroner_operator.cli.source import Source
+
+_LISTS_WITHIN_LISTS = 20  # a List of Lists is what "kubectl get --output=json" of several resources may give
+
+_PODS = msgspec.json.Decoder(Pod)
+_EVENTS = msgspec.json.Decoder(Event)
+_WORKLOADS = msgspec.json.Decoder(Workload)
+
+
+class _Envelope(msgspec.Struct, rename="camel"):
+    """The fields that tell what an object is. ``Any``: nothing is refused for a field of a wrong type."""
+
+    api_version: Any = None
+    kind: Any = None
+    items: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    object: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    """Of a watch event (``kubectl get -w --output-watch-events``) or a recorded case."""
+    events: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    """Of a recorded case: the events beside its object."""
+
+
+_ENVELOPES = msgspec.json.Decoder(_Envelope)
+_ARRAYS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class Objects:
+    """Filled from any number of inputs."""
+
+    def __init__(self) -> None:
+        self.subjects: list[Pod | Workload] = []
+        """In input order."""
+        self._owners: dict[str, Workload] = {}
+        self._events: dict[tuple[str, ...], Event] = {}
+
+    @property
+    def events(self) -> Iterable[Event]:
+        """In input order; an event that was given several times counts once, as it was seen last."""
+        return self._events.values()
+
+    def add_source(self, source: Source) -> None:
+        """Everything in the text. Raises BadInput where it is not JSON, not YAML or not Kubernetes."""
+        for document in documents(source):
+            self._add(document, _Envelope(), 0)
+
+    def owner(self, uid: str) -> Workload | None:
+        """The workload of this UID."""
+        return self._owners.get(uid)
+
+    def add_pod(self, pod: Pod) -> None:
+        self.subjects.append(pod)
+
+    def add_workload(self, workload: Workload) -> None:
+        self.subjects.append(workload)
+        self.add_owner(workload)
+
+    def add_owner(self, owner: Workload) -> None:
+        """A workload that only speaks for its pods: nothing is asked about it."""
+        if owner.metadata.uid:
+            self._owners[owner.metadata.uid] = owner
+
+    def add_event(self, event: Event) -> None:
+        metadata = event.metadata
+        key = (metadata.uid,) if metadata.uid else (metadata.namespace, metadata.name, event.about.uid, event.text)
+        seen = self._events.get(key)
+        if seen is None or event.times >= seen.times:
+            self._events[key] = event
+
+    def _add(self, document: Document, within: _Envelope, depth: int) -> None:
+        """One object or List; ``within`` names kind and apiVersion where a typed list leaves them out."""
+        place, raw = document
+        if bytes(raw[:1]) == b"[":
+            self._add_items(f"{place}: ", raw, _Envelope(), depth)
+            return
+        try:
+            envelope = _ENVELOPES.decode(raw)
+        except msgspec.ValidationError as error:
+            raise BadInput(place, "not a Kubernetes object", KUBECTL) from error
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            raise BadInput(place, f"cannot be read: {error}", KUBECTL) from error
+        kind = envelope.kind if isinstance(envelope.kind, str) else ""
+        if envelope.items is not msgspec.UNSET and (not kind or kind.endswith("List")):
+            inherited = _Envelope(api_version=envelope.api_version, kind=kind.removesuffix("List"))
+            self._add_items(f"{place}: items", envelope.items, inherited, depth)
+        elif not kind and envelope.object is not msgspec.UNSET:
+            self._add(Document(f"{place}: object", memoryview(envelope.object)), _Envelope(), depth + 1)
+            if envelope.events is not msgspec.UNSET:
+                self._add_items(f"{place}: events", envelope.events, _Envelope(), depth)
+        else:
+            self._add_object(document, envelope, within)
+
+    def _add_items(self, place: str, raw: Any, within: _Envelope, depth: int) -> None:
+        if bytes(raw) == b"null":  # how Go prints an empty list
+            return
+        if depth > _LISTS_WITHIN_LISTS:
+            raise BadInput(place, f"more than {_LISTS_WITHIN_LISTS} lists within lists", KUBECTL)
+        try:
+            items = _ARRAYS.decode(raw)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise BadInput(place, "not a list of objects", KUBECTL) from error
+        for index, item in enumerate(items):
+            self._add(Document(f"{place}[{index}]", memoryview(item)), within, depth + 1)
+
+    def _add_object(self, document: Document, envelope: _Envelope, within: _Envelope) -> None:
+        kind = envelope.kind or within.kind
+        api_version = envelope.api_version or within.api_version
+        if not (isinstance(kind, str) and kind) or not isinstance(api_version, str | None):
+            raise BadInput(document.place, 'no "kind" and "apiVersion": not a Kubernetes object', KUBECTL)
+        if not api_version and kind not in ("Pod", "Event"):
+            raise BadInput(document.place, 'no "apiVersion": not a Kubernetes object', KUBECTL)
+        try:
+            self._add_decoded(bytes(document.json), kind, api_version)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:  # e.g. a number out of range
+            raise BadInput(document.place, f"cannot be read: {error}", KUBECTL) from error
+
+    def _add_decoded(self, raw: bytes, kind: str, api_version: str | None) -> None:
+        group = (api_version or "v1").partition("/")[0]
+        if kind == "Pod" and group == "v1":
+            pod = tolerant_decode(raw, _PODS, Pod)
+            self.add_pod(msgspec.structs.replace(pod, kind=kind, apiVersion="v1"))
+        elif kind == "Event" and group in ("v1", "events.k8s.io"):
+            self.add_event(tolerant_decode(raw, _EVENTS, Event))
+        else:
+            workload = tolerant_decode(raw, _WORKLOADS, Workload)
+            self.add_workload(msgspec.structs.replace(workload, kind=kind, apiVersion=api_version or ""))

@@ -1,0 +1,55 @@
+"""The bytes of a file or of standard input, at most ``INPUT_LIMIT`` of them, as clean UTF-8."""
+
+from __future__ import annotations
+
+import codecs
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from coroner_operator.cli.faults import BadInput
+
+INPUT_LIMIT = 512 * 1024 * 1024
+"""Bytes. About 60,000 pods as JSON; read whole, so this bounds the memory too (and ``/dev/zero`` ends)."""
+
+
+class Source(NamedTuple):
+    name: str
+    """As the user wrote it; ``stdin`` for ``-``."""
+    data: bytes
+    """Valid UTF-8 without a byte order mark."""
+
+
+def read_source(argument: str) -> Source:
+    """The file of this name, or standard input for ``-``. Raises BadInput if it cannot be read."""
+    name = "stdin" if argument == "-" else argument
+    try:
+        if argument == "-" and sys.stdin is None:  # closed by the shell: "<&-"
+            data = b""
+        elif argument == "-":
+            data = sys.stdin.buffer.read(INPUT_LIMIT + 1)
+        else:
+            with Path(argument).open("rb") as file:
+                data = file.read(INPUT_LIMIT + 1)
+    except IsADirectoryError as error:
+        raise BadInput(name, "is a directory", "name the files in it") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BadInput(name, f"cannot be read: {reason}", "name a file that you may read") from error
+    if len(data) > INPUT_LIMIT:
+        raise BadInput(name, f"larger than {INPUT_LIMIT // 2**20} MiB", "give it in parts")
+    return Source(name, _as_utf8(data))
+
+
+def _as_utf8(data: bytes) -> bytes:
+    if data.isascii():
+        return data
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # what "kubectl ... > file" writes in PowerShell
+        return data.decode("utf-16", errors="replace").encode()
+    data = data.removeprefix(codecs.BOM_UTF8)
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        # A termination message may hold any bytes: the object is still worth a verdict.
+        return data.decode(errors="replace").encode()
+    return data
