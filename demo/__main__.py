@@ -1,4 +1,4 @@
-"""``make demo``: start the embedded API server and the operator, let recorded failures happen, show what was written."""
+"""``make demo``: start the embedded API server and the operator, let recorded failures happen, show the reports."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from embedded_apiserver import ServerThread, running_server
 
 from demo.player import heal, play
 from demo.recording import RECORDINGS
 from demo.scenes import SCENES, Scene
 from demo.screen import Screen
+from embedded_apiserver import EmbeddedApiServer, running_server
 
 ROOT = Path(__file__).parents[1]
 _REPORTED_WITHIN = 45.0  # seconds; a slow machine needs longer than the few that it takes
@@ -52,14 +52,14 @@ def main() -> int:
     return 0
 
 
-def _show(screen: Screen, server: ServerThread) -> None:
+def _show(screen: Screen, server: EmbeddedApiServer) -> None:
     screen.table()
     report = _reports(server)["research", SCENES[0].workload]
     screen.describe("research", report["metadata"]["name"])
     screen.explain(*(RECORDINGS / f"{name}.json" for name in _EXPLAINED))
 
 
-def _keep(server: ServerThread, kubeconfig: Path) -> None:
+def _keep(server: EmbeddedApiServer, kubeconfig: Path) -> None:
     print(
         f"\nThe API server listens at {server.url} until you press Ctrl-C. In another terminal:\n"
         f"  export KUBECONFIG={kubeconfig}\n"
@@ -92,7 +92,7 @@ def _operator(kubeconfig: Path, log: Path) -> Iterator[None]:
                 process.wait()
 
 
-def _reports(server: ServerThread) -> dict[tuple[str, str], dict[str, Any]]:
+def _reports(server: EmbeddedApiServer) -> dict[tuple[str, str], dict[str, Any]]:
     """Reports by namespace and workload (kind/name)."""
     found = {}
     for report in server.objects("FailureReport"):
@@ -101,7 +101,7 @@ def _reports(server: ServerThread) -> dict[tuple[str, str], dict[str, Any]]:
     return found
 
 
-def _wait_for(server: ServerThread, scenes: tuple[Scene, ...], state: str) -> list[str]:
+def _wait_for(server: EmbeddedApiServer, scenes: tuple[Scene, ...], state: str) -> list[str]:
     """Wait until each scene's report has this state; the workloads whose report does not, when time is up."""
     end = time.monotonic() + _REPORTED_WITHIN
     while missing := [s.workload for s in scenes if not _has(server, s, state)]:
@@ -111,7 +111,7 @@ def _wait_for(server: ServerThread, scenes: tuple[Scene, ...], state: str) -> li
     return []
 
 
-def _has(server: ServerThread, scene: Scene, state: str) -> bool:
+def _has(server: EmbeddedApiServer, scene: Scene, state: str) -> bool:
     status = _reports(server).get((scene.namespace, scene.workload), {}).get("status", {})
     told = status.get("subcategory") == scene.subcategory if state == "Failing" else True
     return status.get("state") == state and told

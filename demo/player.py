@@ -7,15 +7,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from embedded_apiserver import ServerThread
-
 from demo.recording import Recording
 from demo.scenes import Scene
+from embedded_apiserver import EmbeddedApiServer
 
 _PACE = 0.7  # seconds between two scenes: slow enough to watch
 
 
-def play(server: ServerThread, scenes: tuple[Scene, ...], say: Callable[[str], None]) -> None:
+def play(server: EmbeddedApiServer, scenes: tuple[Scene, ...], say: Callable[[str], None]) -> None:
     """Let every scene's failure happen, one after the other."""
     for scene in scenes:
         say(f"{scene.namespace:9} {scene.workload:23} {scene.told}")
@@ -25,7 +24,7 @@ def play(server: ServerThread, scenes: tuple[Scene, ...], say: Callable[[str], N
         time.sleep(_PACE)
 
 
-def heal(server: ServerThread, scene: Scene) -> None:
+def heal(server: EmbeddedApiServer, scene: Scene) -> None:
     """The scene's pods run well from now on, and its Deployment is available, as after a corrected roll-out."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     for file in scene.files:
@@ -39,7 +38,7 @@ def heal(server: ServerThread, scene: Scene) -> None:
         server.put(obj)
 
 
-def _appear(server: ServerThread, recording: Recording) -> None:
+def _appear(server: EmbeddedApiServer, recording: Recording) -> None:
     """A pod is first seen while it is still well, then as it was recorded; events come with it."""
     obj = recording.object
     if obj["kind"] == "Pod":

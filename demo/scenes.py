@@ -32,7 +32,11 @@ SCENES = (
     ),
     Scene(
         "a service crashes again and again; later its owner mends it",
-        ("deployment-n1-deploy-crashes", "replicaset-n1-deploy-crashes-799dbd9bc4", "n1-deploy-crashes-799dbd9bc4-hl9gh"),
+        (
+            "deployment-n1-deploy-crashes",
+            "replicaset-n1-deploy-crashes-799dbd9bc4",
+            "n1-deploy-crashes-799dbd9bc4-hl9gh",
+        ),
         {"n1-deploy-crashes": "checkout", '"proof"': '"shop"', "_proof(": "_shop("},
         "shop",
         "Deployment/checkout",
@@ -42,7 +46,11 @@ SCENES = (
     Scene(
         "an image that is not in its registry",
         ("e4-imagepull-not-found",),
-        {"e4-imagepull-not-found": "frontend", '"proof"': '"shop"', "localhost:5001/nope:1": "registry.shop.example/frontend:2.4"},
+        {
+            "e4-imagepull-not-found": "frontend",
+            '"proof"': '"shop"',
+            "localhost:5001/nope:1": "registry.shop.example/frontend:2.4",
+        },
         "shop",
         "Pod/frontend",
         "image-not-found",

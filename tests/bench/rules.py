@@ -9,13 +9,27 @@ import statistics
 import time
 from collections.abc import Callable
 
-import coroner_categorizer as cc
 import re2
+
+import coroner_categorizer as cc
 from coroner_categorizer.patterns import PatternSet
 
 SIZES = (10, 60, 200)
 ROUNDS = 15
-_WORDS = "socket disk shard tensor broker ledger replica stream quota lease cursor packet".split()
+_WORDS = [
+    "socket",
+    "disk",
+    "shard",
+    "tensor",
+    "broker",
+    "ledger",
+    "replica",
+    "stream",
+    "quota",
+    "lease",
+    "cursor",
+    "packet",
+]
 
 
 def patterns(count: int) -> list[str]:

@@ -8,16 +8,40 @@ from typing import Any
 import re2
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.classifying.pods import crash_looping, failed, pod, running, waiting
 
 import coroner_categorizer as cc
 from coroner_categorizer.patterns import PatternSet
+from tests.classifying.pods import crash_looping, failed, pod, running, waiting
 
 CATEGORIZER = cc.default()
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=30)
 KEYS = st.sampled_from(
-    ["metadata", "status", "spec", "phase", "reason", "message", "containerStatuses", "initContainerStatuses", "state", "lastState", "terminated", "waiting", "running", "exitCode", "name", "conditions", "type", "containers", "restartCount", "uid", "deletionTimestamp", "ownerReferences", "finishedAt"]
+    [
+        "metadata",
+        "status",
+        "spec",
+        "phase",
+        "reason",
+        "message",
+        "containerStatuses",
+        "initContainerStatuses",
+        "state",
+        "lastState",
+        "terminated",
+        "waiting",
+        "running",
+        "exitCode",
+        "name",
+        "conditions",
+        "type",
+        "containers",
+        "restartCount",
+        "uid",
+        "deletionTimestamp",
+        "ownerReferences",
+        "finishedAt",
+    ]
 )
 ANY_JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=6))
 TEXT = st.text(st.characters(), max_size=200)

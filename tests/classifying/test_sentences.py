@@ -9,9 +9,9 @@ import os
 from pathlib import Path
 
 import yaml
-from tests.classifying.test_fixtures import EXPECTED, verdict_on
 
 import coroner_categorizer as cc
+from tests.classifying.test_fixtures import EXPECTED, verdict_on
 
 GOLDEN = Path(__file__).parent / "sentences.yaml"
 

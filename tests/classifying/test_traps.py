@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
+import coroner_categorizer as cc
 from tests.classifying.pods import (
     completed,
     condition,
@@ -21,8 +23,6 @@ from tests.classifying.pods import (
     unschedulable,
     waiting,
 )
-
-import coroner_categorizer as cc
 
 Json = dict[str, Any]
 

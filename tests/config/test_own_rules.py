@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.classifying.pods import condition, disrupted, event, failed, killing, pod, running, unschedulable, waiting
 
 import coroner_categorizer as cc
+from tests.classifying.pods import condition, disrupted, event, failed, killing, pod, running, unschedulable, waiting
 
 Json = dict[str, Any]
 
