@@ -11,9 +11,11 @@ from coroner_categorizer.config import RuleSet, parse
 from coroner_categorizer.events import Event, parse_event
 from coroner_categorizer.finding import Finding, Seen, Standing
 from coroner_categorizer.findings import read_findings
+from coroner_categorizer.job import job_failed
 from coroner_categorizer.patterns import PatternSet
 from coroner_categorizer.pending import never_created
 from coroner_categorizer.pod import Metadata, Pod, parse_pod
+from coroner_categorizer.redaction import DEFAULT_REDACTOR, Redactor
 from coroner_categorizer.rules import Match
 from coroner_categorizer.scene import Domain, Scene, pod_texts
 from coroner_categorizer.verdict import Failure, Identity, Judgement, Verdict
@@ -26,7 +28,8 @@ _DOMAINS: tuple[Domain, ...] = ("termination message", "message", "pod error", "
 class Categorizer:
     """Compiled rules: the document's own first, then the default pack's if it extends that."""
 
-    def __init__(self, rule_sets: Sequence[RuleSet], text_hash: str) -> None:
+    def __init__(self, rule_sets: Sequence[RuleSet], text_hash: str, redactor: Redactor = DEFAULT_REDACTOR) -> None:
+        self.redactor = redactor
         self._rule_sets = [s for s in rule_sets if s.enabled]
         self.rules = tuple(rule for s in self._rule_sets for rule in s.rules)
         self.hash = text_hash
@@ -65,15 +68,21 @@ class Categorizer:
         if pod_error and not any(f.current for f in findings):
             findings.insert(0, _told_by_the_caller(pod, pod_error))
         mine = [e for e in mine if e.about.kind != "Node"]
-        return self._judge(Scene(pod, findings, mine, pod_texts(pod, pod_error), self._patterns))
+        return self._judge(Scene(pod, findings, mine, pod_texts(pod, pod_error), self._patterns, self.redactor))
 
     def judge_workload(self, workload: Workload, events: Sequence[Event]) -> Judgement:
         """Why a workload's pods were never created, from the FailedCreate events about it."""
         mine = [e for e in events if _is_about(e, workload.metadata)]
-        finding = never_created(workload, mine)
+        return self._judge_workload(workload, never_created(workload, mine), mine)
+
+    def judge_job(self, job: Workload) -> Judgement:
+        """Why a Job failed by its own condition, for a Job none of whose pods was seen to fail."""
+        return self._judge_workload(job, job_failed(job), ())
+
+    def _judge_workload(self, workload: Workload, finding: Finding | None, events: Sequence[Event]) -> Judgement:
         pod = Pod(metadata=Metadata(namespace=workload.metadata.namespace))
         texts = [Seen(finding.source, finding.text)] if finding else []
-        return self._judge(Scene(pod, [finding] if finding else [], mine, texts, self._patterns))
+        return self._judge(Scene(pod, [finding] if finding else [], events, texts, self._patterns, self.redactor))
 
     def _judge(self, scene: Scene) -> Judgement:
         if not self._rule_sets:
@@ -136,19 +145,22 @@ class Categorizer:
         return make_verdict(None, speaker, scene, {category}, default=(category, subcategory))
 
 
-def load(text: str) -> Categorizer:
-    """Rules in YAML → Categorizer. Raises ConfigError, whose ``mistakes`` are all that is wrong with the document."""
+def load(text: str, redactor: Redactor = DEFAULT_REDACTOR) -> Categorizer:
+    """Rules in YAML → Categorizer. Raises ConfigError, whose ``mistakes`` are all that is wrong with the document.
+
+    ``redactor``: what verdicts pass; give one of your own to hide a site's own secrets too.
+    """
     rule_set = parse(text)
     if not rule_set.extends_default:
-        return Categorizer([rule_set], _hash(text))
+        return Categorizer([rule_set], _hash(text), redactor)
     pack = _default_text()
-    return Categorizer([rule_set, parse(pack)], _hash(text + pack))
+    return Categorizer([rule_set, parse(pack)], _hash(text + pack), redactor)
 
 
-def default() -> Categorizer:
+def default(redactor: Redactor = DEFAULT_REDACTOR) -> Categorizer:
     """The default pack that ships with the package (``rules/default.yaml``)."""
     pack = _default_text()
-    return Categorizer([parse(pack)], _hash(pack))
+    return Categorizer([parse(pack)], _hash(pack), redactor)
 
 
 def _default_text() -> str:

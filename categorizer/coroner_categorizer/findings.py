@@ -21,6 +21,7 @@ OWN_NAMES = frozenset(
         "CompletedRestarting",
         "DeletedWhileRunning",
         "FailedCreate",
+        "JobFailed",
         "KilledByLivenessProbe",
         "KilledByStartupProbe",
         "NodeOutOfResource",

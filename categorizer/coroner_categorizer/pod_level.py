@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 
 from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Finding, Seen, Standing
+from coroner_categorizer.job import failed_condition
 from coroner_categorizer.pod import Pod, PodCondition, Terminated
 from coroner_categorizer.scheduling import read_refusal
 from coroner_categorizer.verdict import Confidence, Identity
-from coroner_categorizer.workload import Workload
+from coroner_categorizer.workload import Workload, WorkloadCondition
 
 _SLACK = timedelta(seconds=1)
 _KILLED_CODES = (137, 143)
@@ -206,12 +207,7 @@ def _came_to_an_end(pod: Pod) -> bool:
     return pod.status.phase == "Failed" or bool(_bad_ends(pod))
 
 
-def _owner_deadline(owner: Workload | None) -> PodCondition | None:
+def _owner_deadline(owner: Workload | None) -> WorkloadCondition | None:
     """The Job's own DeadlineExceeded (m3): the Job controller deletes the pods, which then look deleted by a person."""
-    if not owner:
-        return None
-    for type_ in ("Failed", "FailureTarget"):
-        c = owner.condition(type_)
-        if c and c.status == "True" and c.reason == "DeadlineExceeded":
-            return PodCondition(c.type, c.status, c.reason, c.message, c.lastTransitionTime)
-    return None
+    condition = failed_condition(owner) if owner else None
+    return condition if condition and condition.reason == "DeadlineExceeded" else None

@@ -9,6 +9,7 @@ from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Finding, Seen
 from coroner_categorizer.patterns import PatternSet
 from coroner_categorizer.pod import Pod
+from coroner_categorizer.redaction import DEFAULT_REDACTOR, Redactor
 
 Domain = Literal["termination message", "message", "pod error", "event"]
 
@@ -23,11 +24,14 @@ class Scene:
         events: Sequence[Event],
         pod_texts: Sequence[Seen],
         patterns: dict[Domain, PatternSet],
+        redactor: Redactor = DEFAULT_REDACTOR,
     ) -> None:
         self.pod = pod
         self.findings = findings
         self.events = events
         self.pod_texts = pod_texts
+        self.redactor = redactor
+        """What every text passes that is told of this pod."""
         self._patterns = patterns
         self._found: dict[tuple[Domain, str], frozenset[str]] = {}
 

@@ -7,17 +7,19 @@ import re
 from coroner_categorizer.facts import PodFacts
 from coroner_categorizer.finding import Finding, Seen
 from coroner_categorizer.findings import OWN_NAMES
+from coroner_categorizer.redaction import Redactor
 from coroner_categorizer.rules import RANK, Match
 from coroner_categorizer.scene import Scene
 from coroner_categorizer.signals import signal_of
 from coroner_categorizer.template import Template
-from coroner_categorizer.text import one_line, safe_text
+from coroner_categorizer.text import cap, one_line, safe_text
 from coroner_categorizer.verdict import Confidence, Evidence, Verdict
 
 MESSAGE_LIMIT = 1024
 HINT_LIMIT = 1024
 FACT_LIMIT = 300  # one fact in a sentence: longer quotes are not read
 EVIDENCE_LIMIT = 512
+PLACE_LIMIT = 253
 EVIDENCE_ITEMS = 16
 TERMINATION_MESSAGE_LIMIT = 1024
 _REASON_LIMIT = 63
@@ -33,14 +35,14 @@ def make_verdict(
 ) -> Verdict:
     """The verdict that ``match`` gives on ``speaker``; ``match`` None = the rule set's default category."""
     rule = match.rule if match else None
-    facts = _SafeFacts(PodFacts(scene.pod, speaker, rule.groups(match) if rule and match else {}))
+    facts = _SafeFacts(PodFacts(scene.pod, speaker, rule.groups(match) if rule and match else {}), scene.redactor)
     confidence: Confidence = rule.confidence if rule else "Unknown"
     return Verdict(
         category=rule.category if rule else default[0],
         subcategory=rule.subcategory if rule else default[1],
         categories=tuple(sorted(categories)),
         reason=camel_case((rule.reason if rule else "") or speaker.name),
-        message=one_line(_first(rule.messages if rule else (), facts) or _plain_message(speaker, facts), MESSAGE_LIMIT),
+        message=cap(_first(rule.messages if rule else (), facts) or _plain_message(speaker, facts), MESSAGE_LIMIT),
         hint=_first(rule.hints if rule else (), facts) or "",
         retry=rule.retry if rule else "Unknown",
         confidence=min(confidence, speaker.ceiling, key=RANK.__getitem__),
@@ -49,7 +51,7 @@ def make_verdict(
         signal=signal_of(speaker.exit_code),
         evidence=_evidence(match, speaker, scene),
         rule=rule.id if rule else None,
-        termination_message=_tail(speaker.termination_message) or None,
+        termination_message=_tail(speaker.termination_message, scene.redactor) or None,
     )
 
 
@@ -62,12 +64,13 @@ def camel_case(reason: str) -> str:
 class _SafeFacts:
     """Facts as they may be written: redacted, on one line, bounded."""
 
-    def __init__(self, facts: PodFacts) -> None:
+    def __init__(self, facts: PodFacts, redactor: Redactor) -> None:
         self._facts = facts
+        self._redactor = redactor
 
     def __call__(self, name: str) -> str | None:
         value = self._facts(name)
-        return one_line(value, FACT_LIMIT) if value else None
+        return one_line(value, FACT_LIMIT, self._redactor) if value else None
 
 
 def _first(templates: tuple[Template, ...], facts: _SafeFacts) -> str | None:
@@ -96,7 +99,9 @@ def _evidence(match: Match | None, speaker: Finding, scene: Scene) -> tuple[Evid
         # The finding and a matcher often read the same field: the first telling stands.
         place = source.removesuffix(".message")
         if place not in by_source and text:
-            by_source[place] = Evidence(one_line(place, 253), one_line(text, EVIDENCE_LIMIT))
+            by_source[place] = Evidence(
+                one_line(place, PLACE_LIMIT, scene.redactor), one_line(text, EVIDENCE_LIMIT, scene.redactor)
+            )
     return tuple(by_source.values())[:EVIDENCE_ITEMS]
 
 
@@ -109,7 +114,7 @@ def _describe(finding: Finding) -> str:
     return ": ".join(filter(None, (reason, said)))
 
 
-def _tail(message: str) -> str:
+def _tail(message: str, redactor: Redactor) -> str:
     """The end of a termination message: the last words tell more than the first."""
-    text = safe_text(message, 1 << 16).strip()
+    text = safe_text(message, 1 << 16, redactor).strip()
     return text if len(text) <= TERMINATION_MESSAGE_LIMIT else "…" + text[-(TERMINATION_MESSAGE_LIMIT - 1) :]

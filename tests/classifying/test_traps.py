@@ -188,3 +188,22 @@ def test_a_workload_whose_pod_was_created_after_all_is_not_accused(categorizer: 
     created |= {"firstTimestamp": "2026-11-21T21:20:00Z", "lastTimestamp": "2026-11-21T21:20:00Z"}
     events = [cc.parse_event(e) for e in (create_failed("Error creating: x"), created)]
     assert categorizer.judge_workload(cc.parse_workload(job()), events).verdict is None
+
+
+def test_a_job_whose_pods_nobody_saw_tells_its_deadline_and_nothing_it_does_not_know(
+    categorizer: cc.Categorizer,
+) -> None:
+    late = job(
+        condition("Failed", "True", "DeadlineExceeded", "Job was active longer than specified deadline"), deadline=60
+    )
+    failing = job(
+        condition("FailureTarget", "True", "BackoffLimitExceeded", "Job has reached the specified backoff limit")
+    )
+    verdicts = [categorizer.judge_job(cc.parse_workload(j)).verdict for j in (late, failing, job())]
+    told = [(v.category, v.subcategory, v.reason, v.confidence) if v else None for v in verdicts]
+    assert told == [
+        ("resources", "deadline-exceeded", "DeadlineExceeded", "Confirmed"),
+        ("unknown", "uncategorized", "JobFailed", "Unknown"),
+        None,
+    ]
+    assert verdicts[0] and "60 s" in verdicts[0].message

@@ -1,0 +1,108 @@
+"""Values changed by field paths: an applied configuration merged in, fields that nobody owns taken out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from embedded_apiserver.fieldset import FieldSet, Path, SchemaMismatchError, children, is_atomic, item_step, readable
+from embedded_apiserver.resources import Schema
+from embedded_apiserver.schema import property_schema
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "boolean": bool,
+    "integer": int,
+    "number": (int, float),
+}
+
+
+def check_applied(value: Any, schema: Schema, path: str = "") -> None:
+    """An applied configuration must fit the schema exactly. Raises SchemaMismatchError."""
+    wanted = schema.get("type")
+    if value is None:
+        return
+    if wanted in _TYPES and not isinstance(value, _TYPES[wanted]):
+        raise SchemaMismatchError(f"{path}: expected {_name(wanted)}, got &value.valueUnstructured{{Value:{value!r}}}")
+    if isinstance(value, dict):
+        for key, child in value.items():
+            below = property_schema(schema, key)
+            if below is None and schema:
+                raise SchemaMismatchError(f"{path}.{key}: field not declared in schema")
+            check_applied(child, below or {}, f"{path}.{key}")
+    elif isinstance(value, list) and not is_atomic(value, schema):
+        seen = set()
+        for step, item, item_schema in children(value, schema):
+            if step in seen:
+                raise SchemaMismatchError(f"{path}: duplicate entries for key {readable((step,))}")
+            seen.add(step)
+            check_applied(item, item_schema, path)
+
+
+def _name(wanted: str) -> str:
+    return {"object": "map", "array": "list", "integer": "numeric", "number": "numeric"}.get(wanted, wanted)
+
+
+def merged(live: Any, config: Any, schema: Schema) -> Any:
+    """``live`` with everything that ``config`` says; what config does not name stays."""
+    if type(live) is not type(config) or is_atomic(config, schema):
+        return config
+    if isinstance(config, dict):
+        result = dict(live)
+        for key, value in config.items():
+            below = property_schema(schema, key) or {}
+            result[key] = merged(live[key], value, below) if key in live else value
+        return result
+    return _merged_list(live, config, schema)
+
+
+def _merged_list(live: list[Any], config: list[Any], schema: Schema) -> list[Any]:
+    """Items by key. The configuration orders what it names; an item that only ``live`` has keeps its place after
+    the shared item before it."""
+    old = {item_step(item, schema): item for item in live}
+    new = {item_step(item, schema): item for item in config}
+    waiting = list(old)
+    result: dict[str, Any] = {}
+    shared = [step for step in new if step in old]
+    for step, item in new.items():
+        while waiting and waiting[0] != shared[0] if shared else waiting:
+            passed = waiting.pop(0)
+            if passed not in new:
+                result[passed] = old[passed]
+        result[step] = merged(old[step], item, schema.get("items", {})) if step in old else item
+        if shared and step == shared[0]:
+            shared.pop(0)
+            if waiting and waiting[0] == step:
+                waiting.pop(0)
+    result.update((step, old[step]) for step in waiting if step not in new)
+    return list(result.values())
+
+
+def without(value: Any, paths: FieldSet, schema: Schema) -> Any:
+    """``value`` without the fields at ``paths``; a map or list that is emptied but not named itself stays, empty."""
+    tree: dict[str, Any] = {}
+    for path in paths:
+        _plant(tree, path)
+    return _without(value, tree, schema)
+
+
+def _plant(tree: dict[str, Any], path: Path) -> None:
+    for step in path:
+        tree = tree.setdefault(step, {})
+    tree["."] = {}
+
+
+def _without(value: Any, tree: dict[str, Any], schema: Schema) -> Any:
+    if is_atomic(value, schema) or not value:
+        return value
+    kept = []
+    for step, part, part_schema in children(value, schema):
+        below = tree.get(step)
+        if below is None:
+            kept.append((step, part))
+        elif "." not in below:
+            kept.append((step, _without(part, below, part_schema)))
+    if isinstance(value, dict):
+        return {step[2:]: part for step, part in kept}
+    return [part for _, part in kept]

@@ -1,0 +1,161 @@
+"""PATCH bodies: merge patch (RFC 7396), JSON patch (RFC 6902), and strategic merge for built-in kinds."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from embedded_apiserver.status import ApiError, Object, bad_request
+
+MERGE = "application/merge-patch+json"
+JSON = "application/json-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+APPLY = "application/apply-patch+yaml"
+
+# patchMergeKey of the lists that clients patch; lists not named here are replaced as a whole.
+_MERGE_KEYS = {
+    "conditions": "type",
+    "containers": "name",
+    "initContainers": "name",
+    "ephemeralContainers": "name",
+    "env": "name",
+    "volumes": "name",
+    "volumeMounts": "mountPath",
+    "ownerReferences": "uid",
+    "imagePullSecrets": "name",
+    "ports": "containerPort",
+}
+_SETS = frozenset({"finalizers"})
+
+
+def unsupported(custom: bool) -> ApiError:
+    accepted = [JSON, MERGE, *([] if custom else [STRATEGIC]), APPLY]
+    message = "the body of the request was in an unknown format - accepted media types include: " + ", ".join(accepted)
+    return ApiError(415, "UnsupportedMediaType", message)
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merge_patch(result.get(key), value)
+    return result
+
+
+def strategic_merge(target: Any, patch: Any) -> Any:
+    """Maps are merged, lists with a known key item by item. Of the directives, ``$patch: delete|replace`` and
+    ``$setElementOrder`` (ignored) are known; another is refused with 422."""
+    if not isinstance(patch, dict):
+        return patch
+    if patch.get("$patch") == "replace":
+        return {key: value for key, value in patch.items() if key != "$patch"}
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if key.startswith("$setElementOrder/"):
+            continue
+        if key.startswith("$"):
+            raise unprocessable()
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, list):
+            result[key] = _strategic_list(key, result.get(key) or [], value)
+        else:
+            result[key] = strategic_merge(result.get(key), value)
+    return result
+
+
+def _strategic_list(name: str, target: list[Any], patch: list[Any]) -> list[Any]:
+    if name in _SETS:
+        return [*target, *(item for item in patch if item not in target)]
+    key = _MERGE_KEYS.get(name)
+    if key is None:
+        return patch
+    items = {item.get(key): item for item in target}
+    for item in patch:
+        if key not in item:
+            raise unprocessable()
+        if item.get("$patch") == "delete":
+            items.pop(item[key], None)
+        else:
+            items[item[key]] = strategic_merge(items.get(item[key]), item)
+    return list(items.values())
+
+
+def json_patch(target: Object, operations: Any) -> Object:
+    """Raises ApiError 422 when an operation cannot be done or a ``test`` fails, as the API does."""
+    if not isinstance(operations, list):
+        raise bad_request("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+    document: Any = copy.deepcopy(target)
+    try:
+        for operation in operations:
+            document = _operate(document, operation)
+    except (KeyError, IndexError, ValueError, TypeError):
+        raise unprocessable() from None
+    if not isinstance(document, dict):
+        raise unprocessable()
+    return document
+
+
+def unprocessable() -> ApiError:
+    return ApiError(422, "Invalid", "the server rejected our request due to an error in our request", {})
+
+
+def _operate(document: Any, operation: Object) -> Any:
+    kind, path = operation["op"], _pointer(operation["path"])
+    if kind == "test":
+        if _read(document, path) != operation.get("value"):
+            raise ValueError("test failed")
+        return document
+    if kind == "remove":
+        return _removed(document, path)
+    if kind == "add":
+        return _added(document, path, operation["value"])
+    if kind == "replace":
+        _read(document, path)
+        return _added(_removed(document, path), path, operation["value"]) if path else operation["value"]
+    source = _pointer(operation["from"])
+    value = copy.deepcopy(_read(document, source))
+    if kind == "move":
+        return _added(_removed(document, source), path, value)
+    if kind == "copy":
+        return _added(document, path, value)
+    raise ValueError(f"unknown operation {kind}")
+
+
+def _pointer(text: str) -> list[str]:
+    if text and not text.startswith("/"):
+        raise ValueError("a JSON pointer starts with /")
+    return [part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:]]
+
+
+def _read(document: Any, path: list[str]) -> Any:
+    for step in path:
+        document = document[int(step)] if isinstance(document, list) else document[step]
+    return document
+
+
+def _added(document: Any, path: list[str], value: Any) -> Any:
+    if not path:
+        return value
+    parent, last = _read(document, path[:-1]), path[-1]
+    if isinstance(parent, list):
+        position = len(parent) if last == "-" else int(last)
+        if not 0 <= position <= len(parent):
+            raise IndexError(position)
+        parent.insert(position, value)
+    else:
+        parent[last] = value
+    return document
+
+
+def _removed(document: Any, path: list[str]) -> Any:
+    parent, last = _read(document, path[:-1]), path[-1]
+    if isinstance(parent, list):
+        del parent[int(last)]
+    else:
+        del parent[last]
+    return document

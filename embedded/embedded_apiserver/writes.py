@@ -1,0 +1,262 @@
+"""Every change of an object: create, update, patch, apply. Deletion is next door (``deletion.py``).
+
+One way through for all of them: the client's change -> system metadata restored -> main and /status kept apart ->
+pruned, defaulted, validated -> generation -> field ownership -> stored, unless nothing changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from embedded_apiserver import apply as ssa
+from embedded_apiserver import builtin_rules, crds, events_view, metadata, schema, validation
+from embedded_apiserver.deletion import Deletion
+from embedded_apiserver.resources import Registry, Resource
+from embedded_apiserver.status import ApiError, Cause, Object, already_exists, bad_request, conflict, invalid, not_found
+from embedded_apiserver.store import Store
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the URL names."""
+
+    resource: Resource
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.namespace, self.name
+
+
+@dataclass(frozen=True)
+class Options:
+    manager: str
+    field_validation: str = "Warn"
+    """Strict (400 on unknown fields), Warn, Ignore."""
+    dry_run: bool = False
+    warnings: list[str] = field(default_factory=list)
+    """Filled by the write; sent as Warning headers."""
+
+
+class Writer:
+    def __init__(self, store: Store, registry: Registry, deletion: Deletion) -> None:
+        self.store = store
+        self.registry = registry
+        self.deletion = deletion
+
+    def create(self, target: Target, body: Object, options: Options) -> Object:
+        resource = target.resource
+        metadata.check_identity(body, resource)
+        metadata.check_namespace(body, target.namespace)
+        if metadata.of(body).get("resourceVersion"):
+            raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
+        with self.store.lock:
+            self._check_namespace_exists(target)
+            new = metadata.created(resource.identify(body), resource, target.namespace)
+            new = self._initial(new, resource)
+            new = self._checked(new, None, resource, options)
+            owners = ssa.after_update(None, new, self._manager(target, options), resource.field_schema())
+            return self._insert(target, new, owners, options)
+
+    def replace(self, target: Target, body: Object, options: Options) -> Object:
+        resource = target.resource
+        metadata.check_identity(body, resource)
+        metadata.check_namespace(body, target.namespace)
+        metadata.check_name(body, target.name)
+        with self.store.lock:
+            if self._live(target) is None and resource.create_on_update and not target.subresource:
+                return self.create(target, body, options)
+            return self.update(target, lambda _: resource.identify(body), options, whole=True)
+
+    def update(
+        self, target: Target, change: Callable[[Object], Object], options: Options, whole: bool = False
+    ) -> Object:
+        """PUT (``whole``) and the patches: ``change`` turns the live object into the wanted one."""
+        resource = target.resource
+        with self.store.lock:
+            live = self._found(target)
+            sent = change(live)
+            metadata.check_name(sent, target.name)
+            version = metadata.of(sent).get("resourceVersion")
+            if not version and whole and not resource.unconditional_update:
+                fault = Cause(
+                    "metadata.resourceVersion",
+                    "FieldValueInvalid",
+                    "Invalid value: 0: must be specified for an update",
+                )
+                raise invalid(resource.subject(target.name), [fault])
+            metadata.check_version(live, sent, resource)
+            if not target.subresource:
+                metadata.check_uid(live, sent, resource)
+            new = self._completed(target, live, sent, options)
+            owners = ssa.after_update(live, new, self._manager(target, options), resource.field_schema())
+            return self._save(target, live, new, owners, options)
+
+    def apply(self, target: Target, config: Object, options: Options, force: bool) -> Object:
+        resource = target.resource
+        metadata.check_identity(config, resource)
+        metadata.check_namespace(config, target.namespace)
+        metadata.check_name(config, target.name)
+        ssa.refuse_managed_fields(config)
+        wanted = self._only_own_side(target, config)
+        manager = self._manager(target, options, "Apply")
+        with self.store.lock:
+            live = self._live(target)
+            if live is None:
+                if target.subresource:
+                    raise not_found(resource.subject(target.name))
+                return self._create_by_apply(target, wanted, manager, options)
+            metadata.check_version(live, config, resource)
+            if not target.subresource:
+                metadata.check_uid(live, config, resource)
+            applied = ssa.apply(live, wanted, manager, resource, force)
+            new = self._completed(target, live, resource.identify(applied.object), options)
+            return self._save(target, live, new, applied.owners, options)
+
+    def _create_by_apply(self, target: Target, config: Object, manager: ssa.Manager, options: Options) -> Object:
+        resource = target.resource
+        self._check_namespace_exists(target)
+        if uid := metadata.of(config).get("uid"):
+            why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise conflict(resource.subject(target.name), why)
+        applied = ssa.apply({"metadata": {}}, config, manager, resource, force=True)
+        obj = {**applied.object, "metadata": {**metadata.of(applied.object), "name": target.name}}
+        new = metadata.created(resource.identify(obj), resource, target.namespace)
+        new = self._checked(self._initial(new, resource), None, resource, options)
+        return self._insert(target, new, applied.owners, options)
+
+    # -- steps
+
+    def _live(self, target: Target) -> Object | None:
+        live = self.store.get(target.resource.collection, target.key)
+        return None if live is None else events_view.shown(live, target.resource)
+
+    def _found(self, target: Target) -> Object:
+        live = self._live(target)
+        if live is None:
+            raise not_found(target.resource.subject(target.name))
+        return live
+
+    def _check_namespace_exists(self, target: Target) -> None:
+        if not target.resource.namespaced:
+            return
+        namespace = self.store.get("namespaces.", ("", target.namespace))
+        namespaces = self.registry.find("", "v1", "namespaces")
+        if namespace is None and namespaces is not None:
+            raise not_found(namespaces.subject(target.namespace))
+
+    def _initial(self, new: Object, resource: Resource) -> Object:
+        if resource.custom:
+            return {k: v for k, v in new.items() if k != "status"} if resource.has_status else new
+        if resource.collection == crds.COLLECTION:
+            return crds.with_defaults(new) if not list(crds.faults(new)) else new
+        return builtin_rules.initial(new, resource)
+
+    def _only_own_side(self, target: Target, config: Object) -> Object:
+        """An applied configuration without what the other side (main or /status) owns."""
+        if not target.resource.has_status:
+            return config
+        if not target.subresource:
+            return {key: value for key, value in config.items() if key != "status"}
+        name = {"name": target.name}
+        own = name if builtin_rules.status_keeps_metadata(target.resource) else metadata.of(config)
+        return {"metadata": own, **({"status": config["status"]} if "status" in config else {})}
+
+    def _completed(self, target: Target, live: Object, sent: Object, options: Options) -> Object:
+        resource = target.resource
+        new = metadata.updated(live, resource.identify(sent))
+        if target.subresource:
+            keeps = builtin_rules.status_keeps_metadata(resource)
+            own = live["metadata"] if keeps else new["metadata"]
+            status = {"status": new["status"]} if new.get("status") is not None else {}
+            new = {**{k: v for k, v in live.items() if k != "status"}, "metadata": own, **status}
+        elif resource.has_status:
+            status = {"status": live["status"]} if "status" in live else {}
+            new = {**{k: v for k, v in new.items() if k != "status"}, **status}
+        new = self._checked(new, live, resource, options)
+        if resource.has_generation and _spec(new, resource) != _spec(live, resource):
+            new["metadata"] = {**new["metadata"], "generation": live["metadata"].get("generation", 0) + 1}
+        return new
+
+    def _checked(self, new: Object, live: Object | None, resource: Resource, options: Options) -> Object:
+        """Pruned, defaulted and valid. Raises ApiError 400 or 422."""
+        name = new["metadata"]["name"]
+        if resource.custom:
+            new = self._pruned(new, resource, options)
+            new = schema.without_nulls(new, resource.schema)
+            new = schema.defaulted(new, resource.schema)
+            found = list(validation.faults({k: v for k, v in new.items() if k != "metadata"}, resource.schema))
+        elif resource.collection == crds.COLLECTION:
+            found = list(crds.faults(new))
+        else:
+            found = list(builtin_rules.faults(events_view.stored(new, resource), _stored(live, resource), resource))
+        if live is None:
+            found = [*validation.name_faults(name), *found]
+        found += validation.label_faults(new["metadata"].get("labels") or {})
+        if found:
+            raise invalid(resource.kind_subject(name), found)
+        return dict(new)
+
+    def _pruned(self, obj: Object, resource: Resource, options: Options) -> Object:
+        kept, unknown = schema.pruned(obj, resource.schema)
+        texts = [f'unknown field "{path}"' for path in unknown]
+        if texts and options.field_validation == "Strict":
+            raise bad_request(
+                f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
+                f"strict decoding error: {', '.join(texts)}"
+            )
+        if options.field_validation == "Warn":
+            options.warnings.extend(texts)
+        return kept
+
+    def _insert(self, target: Target, new: Object, owners: ssa.Owners, options: Options) -> Object:
+        resource = target.resource
+        name = new["metadata"]["name"]
+        key = (target.namespace, name)
+        if self.store.get(resource.collection, key) is not None:
+            raise already_exists(resource.subject(name))
+        new["metadata"] = {**new["metadata"], "managedFields": ssa.managed_fields(owners, None, metadata.now())}
+        return new if options.dry_run else self.put(resource, key, new)
+
+    def _save(self, target: Target, live: Object, new: Object, owners: ssa.Owners, options: Options) -> Object:
+        fields = ssa.managed_fields(owners, live, metadata.now())
+        new["metadata"] = {k: v for k, v in new["metadata"].items() if k != "managedFields"}
+        if fields:
+            new["metadata"]["managedFields"] = fields
+        if new == live or options.dry_run:
+            return new  # a write that changes nothing makes no new version and no event
+        if new["metadata"].get("deletionTimestamp") and not new["metadata"].get("finalizers"):
+            self.deletion.remove(target.resource, target.key)
+            return new
+        return self.put(target.resource, target.key, new)
+
+    def put(self, resource: Resource, key: tuple[str, str], obj: Object) -> Object:
+        """Stores ``obj`` as it is; a CRD takes effect at once."""
+        if resource.collection == crds.COLLECTION:
+            if not (obj.get("status") or {}).get("conditions"):
+                obj = crds.established(obj, metadata.now())
+            self.registry.stop_serving(obj["spec"]["group"], obj["spec"]["names"]["plural"])
+            self.registry.serve(crds.resources(obj))
+        stored = self.store.write(resource.collection, key, events_view.stored(obj, resource))
+        return events_view.shown(stored, resource)
+
+    def _manager(self, target: Target, options: Options, operation: str = "Update") -> ssa.Manager:
+        api_version = target.resource.api_version
+        if operation == "Apply":
+            return ssa.Manager(options.manager, "Apply", api_version, target.subresource)
+        return ssa.Manager(options.manager, "Update", api_version, target.subresource)
+
+
+def _stored(live: Object | None, resource: Resource) -> Object | None:
+    return None if live is None else events_view.stored(live, resource)
+
+
+def _spec(obj: Object, resource: Resource) -> Object:
+    """What metadata.generation counts changes of."""
+    if not resource.custom:
+        return {"spec": obj.get("spec")}
+    left_out = ("metadata", "status") if resource.has_status else ("metadata",)
+    return {key: value for key, value in obj.items() if key not in left_out}
