@@ -1,0 +1,41 @@
+"""The ``coroner`` command."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+_COMMANDS = {
+    "run": "Watch pods and keep FailureReports, until SIGTERM.",
+    "explain": "Say why pods failed, from files or a cluster.",
+    "lint": "Check rules files.",
+}
+
+
+class _Lazy(click.Group):
+    """Imports a command only when it is called: ``explain`` of one file is not to wait for kopf."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = getattr(import_module(f"coroner_operator.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="coroner-operator", prog_name="coroner")
+def main() -> None:
+    """Coroner says why a workload's pods failed."""
+
+
+if __name__ == "__main__":
+    main(prog_name="coroner")

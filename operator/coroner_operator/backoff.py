@@ -1,0 +1,32 @@
+"""How long to wait before the next try: exponential, with full jitter, never less than the server asks for."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class BackOff:
+    """Full jitter: a uniform draw below a ceiling that doubles, so that many clients do not come back together."""
+
+    base: float = 0.2
+    """Seconds; the first ceiling."""
+    cap: float = 30.0
+    """Seconds; the last ceiling."""
+    draw: Callable[[float, float], float] = random.uniform
+    tries: int = field(default=0, init=False)
+    """Failures since the last success."""
+
+    def next(self, retry_after: float | None = None) -> float:
+        """Seconds to wait after one more failure. ``retry_after``: what the server asked for, in seconds."""
+        ceiling = min(self.cap, self.base * 2 ** min(self.tries, 32))
+        self.tries += 1
+        wait = self.draw(0, ceiling)
+        # The server's wish is a lower bound; the jitter comes on top, or all clients return in the same instant.
+        return wait if retry_after is None else retry_after + wait
+
+    def reset(self) -> None:
+        """After a success."""
+        self.tries = 0

@@ -1,0 +1,91 @@
+"""One failing workload while it is watched for its recovery: which pods fail, and which speak for it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from coroner_categorizer.pod import ContainerState, Pod
+from coroner_operator.report import WorkloadRef
+
+PROOFS = 16  # well pods remembered as proof; one is enough, more only survive its deletion
+
+# After this long the kubelet itself takes a container for healthy and resets its back-off (2 x MaxContainerBackOff).
+LONGEST_PROBATION = 600.0
+
+
+@dataclass
+class Member:
+    """A pod of the workload that failed, or crashed before."""
+
+    leftover: bool
+    """Phase Failed: it stays for all to see, and a well workload has long replaced it."""
+    well_from: float | None = None
+    """Loop time from which on it counts as well, if nothing happens; None: it is not well now."""
+
+
+@dataclass(eq=False)
+class Case:
+    workload: WorkloadRef
+    failed_at: datetime | None = None
+    """Time of the newest failure."""
+    controllers: set[str] = field(default_factory=set)
+    """UIDs of the controllers between the workload and its pods, itself included."""
+    members: dict[str, Member] = field(default_factory=dict)
+    proofs: dict[str, float] = field(default_factory=dict)
+    """Well pods that are newer than the failure, or healed, and the loop time from which on they count."""
+    well_since: float | None = None
+    """Loop time since which the workload's own status says that it is well."""
+    timer: asyncio.TimerHandle | None = None
+    checks: int = 0
+    """Checks without success since something last happened to a pod."""
+    checking: bool = False
+    check_again: bool = False
+
+    @property
+    def has_failing_pod(self) -> bool:
+        return any(member.well_from is None and not member.leftover for member in self.members.values())
+
+    @property
+    def pods_well_from(self) -> float:
+        """Loop time from which on all pods that had failed count as well."""
+        times = (m.well_from for m in self.members.values() if not m.leftover and m.well_from is not None)
+        return max(times, default=float("-inf"))
+
+    def add_proof(self, pod_uid: str, well_from: float) -> None:
+        if pod_uid in self.proofs or len(self.proofs) < PROOFS:
+            self.proofs.setdefault(pod_uid, well_from)
+
+    def drop(self, pod_uid: str) -> bool:
+        """The pod is gone; whether it had mattered."""
+        had_proof = self.proofs.pop(pod_uid, None) is not None
+        return self.members.pop(pod_uid, None) is not None or had_proof
+
+
+def probation(pod: Pod, recovery_after: float) -> float:
+    """Seconds that a well pod must stay well to count: twice as long as its last run that crashed, at least.
+
+    A program that crashes a minute after each start is Ready for most of that minute; the back-off in between is no
+    measure, it reaches five minutes.
+    """
+    if pod.status.phase == "Succeeded":
+        return 0.0
+    runs = [_run(container.lastState) for container in pod.status.containerStatuses + pod.status.initContainerStatuses]
+    return max(recovery_after, min(2 * max(runs, default=0.0), LONGEST_PROBATION))
+
+
+def has_crashed(pod: Pod) -> bool:
+    """Whether a container of the pod has ended before and was restarted."""
+    return any(
+        container.lastState.terminated is not None
+        for container in pod.status.containerStatuses + pod.status.initContainerStatuses
+    )
+
+
+def _run(state: ContainerState) -> float:
+    ended = state.terminated
+    # startedAt is 1970 where the container never started (o1)
+    if ended is None or ended.startedAt is None or ended.finishedAt is None or ended.startedAt.year < 2000:
+        return 0.0
+    return max(0.0, (ended.finishedAt - ended.startedAt).total_seconds())

@@ -1,0 +1,190 @@
+"""One connection to the API server: raw JSON in and out, outcomes as named exceptions (``api_errors``).
+
+Typed models of the client library are not used: they refuse real objects (an Event with ``eventTime: null``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio import config as kube_config
+from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.configuration import Configuration
+
+from coroner_operator.api_errors import Silent, Transient, error_of, status_of
+
+FIELD_MANAGER = "coroner"
+APPLY = "application/apply-patch+yaml"
+READS_AT_ONCE = 16  # 2,000 pods that fail together ask for 50 owners, or for 2,000: the API server is not to notice
+REQUEST_TIMEOUT = 30.0  # the API server itself gives up after 60 s; a write that hangs longer is better tried again
+CONNECT_TIMEOUT = 10.0
+
+_NO_ANSWER = (aiohttp.ClientError, ConnectionError, TimeoutError, ssl.SSLError)
+
+
+class ClientError(Exception):
+    """There is no usable way to an API server: one line, what was tried."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: bytes
+
+
+async def load_configuration(kubeconfig: Path | None = None) -> Configuration:
+    """From ``kubeconfig``, $KUBECONFIG, the pod's service account or ~/.kube/config, in this order.
+
+    Raises ClientError.
+    """
+    configuration = Configuration()
+    configuration.connection_pool_maxsize = 0  # every watch holds one; the number of writers and readers is bounded
+    named = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG")
+    try:
+        if not named and "KUBERNETES_SERVICE_HOST" in os.environ:
+            kube_config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        else:
+            await kube_config.load_kube_config(  # type: ignore[no-untyped-call]
+                config_file=named, client_configuration=configuration, persist_config=False
+            )
+    except (kube_config.ConfigException, OSError, ValueError, TypeError, KeyError) as error:
+        raise ClientError(f"no connection to a cluster: {named or '~/.kube/config'}: {error}") from None
+    return configuration
+
+
+class Client:
+    """Requests against one API server. Use as an async context manager, or ``close()`` it."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self._api = ApiClient(configuration=configuration)
+        self._reads = asyncio.Semaphore(READS_AT_ONCE)
+        self._api.user_agent = FIELD_MANAGER
+        # Compressing a LIST of 10,000 pods costs the API server seconds of CPU, and us as well.
+        self._api.default_headers["Accept-Encoding"] = "identity"
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._api.close()  # type: ignore[no-untyped-call]
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None = None,
+        *,
+        body: Any = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+        within: float = REQUEST_TIMEOUT,
+    ) -> Answer:
+        """The answer, if it is a success. Raises ApiError. ``body``: JSON-shaped; ``within``: seconds in all."""
+        limit = aiohttp.ClientTimeout(total=within, sock_connect=CONNECT_TIMEOUT)
+        async with self._open(
+            method, path, query, limit, body=body, content_type=content_type, accept=accept
+        ) as response:
+            try:
+                return Answer(response.status, await response.read())
+            except _NO_ANSWER as error:
+                raise Transient(f"{method} {path}: {_words(error)}") from error
+
+    async def get(
+        self,
+        path: str,
+        query: Mapping[str, Any] | None = None,
+        accept: str = "application/json",
+        within: float = REQUEST_TIMEOUT,
+    ) -> bytes:
+        """The body of a GET; waits its turn where many are under way. Raises ApiError."""
+        async with self._reads:
+            return (await self.request("GET", path, query, accept=accept, within=within)).body
+
+    async def apply(self, path: str, body: Mapping[str, Any]) -> Answer:
+        """Server-side apply with force, as field manager ``coroner``. Raises ApiError.
+
+        ``metadata.resourceVersion`` in the body is a precondition: Conflict if the object has another one.
+        The content type must always be said: with the library's default, a merge patch, lists that others
+        co-own would be replaced.
+        """
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        return await self.request("PATCH", path, query, body=body, content_type=APPLY)
+
+    @asynccontextmanager
+    async def lines(self, path: str, query: Mapping[str, Any], silence: float) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The lines of an answer that does not end, as they arrive. Raises ApiError.
+
+        Silent after ``silence`` seconds without a byte: a half-open connection looks just like a quiet one.
+        """
+        limit = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=silence)
+        async with self._open("GET", path, query, limit) as response:
+            yield _lines(f"GET {path}", response.content)
+
+    @asynccontextmanager
+    async def _open(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None,
+        limit: aiohttp.ClientTimeout,
+        *,
+        body: Any = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        headers = {"Accept": accept, "Content-Type": content_type}
+        target = f"{path}?{urlencode(query)}" if query else path
+        try:
+            _, url, headers, body, _ = await self._api.param_serialize(
+                method, target, header_params=headers, body=body, auth_settings=["BearerToken"]
+            )
+            answer = await self._api.call_api(
+                method, url, headers, body, _request_timeout=limit, _preload_content=False
+            )
+        except _NO_ANSWER as error:
+            raise Transient(f"{method} {path}: {_words(error)}") from error
+        response: aiohttp.ClientResponse = answer.response
+        try:
+            if response.status >= 400:
+                try:
+                    told = status_of(await response.read())
+                except _NO_ANSWER as error:
+                    raise Transient(f"{method} {path}: {_words(error)}") from error
+                raise error_of(f"{method} {path}", response.status, told, response.headers)
+            yield response
+        finally:
+            # Not release(): a body that was not read to its end would be waited for.
+            response.close() if not response.content.at_eof() else response.release()
+
+
+async def _lines(request: str, content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    # StreamReader.readline() refuses lines longer than its buffer; an object may have 1.5 MB.
+    rest: list[bytes] = []
+    try:
+        async for chunk in content.iter_any():
+            first, *others = chunk.split(b"\n")
+            rest.append(first)
+            for other in others:
+                yield b"".join(rest)
+                rest = [other]
+    except TimeoutError as error:
+        raise Silent(f"{request}: nothing heard for too long") from error
+    except _NO_ANSWER as error:
+        raise Transient(f"{request}: {_words(error)}") from error
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,0 +1,76 @@
+"""What is still to be written about one workload."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from coroner_operator.backoff import BackOff
+from coroner_operator.ledger import Name, Tally
+from coroner_operator.report import Sighting, WorkloadRef
+
+SIGHTINGS = 512  # kept one by one; beyond, while the API server is away, one look a failure
+
+_RANK = {"Unknown": 0, "Likely": 1, "Confirmed": 2}
+
+
+@dataclass(eq=False)
+class Desk:
+    workload: WorkloadRef
+    back_off: BackOff
+    sightings: list[Sighting] = field(default_factory=list)
+    recovered_at: datetime | None = None
+    """The workload was found well at this time, after all of the sightings; None: it was not."""
+    labels_wait: bool = False
+    """The status is written, its labels are not."""
+    waiting_since: float | None = None
+    """Loop time of the first sighting that is not written."""
+    last_write: float = float("-inf")
+    last_labels: float = float("-inf")
+    writing: bool = False
+    timer: asyncio.TimerHandle | None = None
+    tallied: Mapping[Name, Tally] | None = None
+    """What the metrics have counted of this workload; kept over failed writes, whose answer alone may be lost."""
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self.sightings) or self.recovered_at is not None or self.labels_wait
+
+    def put(self, sightings: Iterable[Sighting], now: float) -> None:
+        """A new look. One that accuses takes back a recovery that is not written yet."""
+        self.sightings += sightings
+        if self.waiting_since is None:
+            self.waiting_since = now
+        if any(sighting.failure.current for sighting in self.sightings):
+            self.recovered_at = None
+        if len(self.sightings) > SIGHTINGS:
+            self.sightings = list(_one_look_each(self.sightings))
+
+    def take(self) -> tuple[list[Sighting], datetime | None]:
+        """All that is to be written; ``put_back`` if it could not be."""
+        taken = self.sightings, self.recovered_at
+        self.sightings, self.recovered_at = [], None
+        return taken
+
+    def put_back(self, sightings: list[Sighting], recovered_at: datetime | None) -> None:
+        """What was taken, in front of what has come since."""
+        if recovered_at is not None and not any(sighting.failure.current for sighting in self.sightings):
+            self.recovered_at = self.recovered_at or recovered_at
+        self.sightings = sightings + self.sightings
+
+
+def _one_look_each(sightings: Iterable[Sighting]) -> Iterable[Sighting]:
+    """The last look at each failure, unless an earlier one was surer."""
+    best: dict[object, Sighting] = {}
+    for sighting in sightings:
+        key = (sighting.failure.identity, sighting.failure.ended_instances)
+        known = best.get(key)
+        if known is None or _rank(sighting) >= _rank(known):
+            best[key] = sighting
+    return best.values()
+
+
+def _rank(sighting: Sighting) -> int:
+    return _RANK[sighting.failure.verdict.confidence]

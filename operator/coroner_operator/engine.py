@@ -1,0 +1,199 @@
+"""The parts put together: what starts in which order, and what ends in which."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from coroner_categorizer import Categorizer, Event, Pod
+from coroner_operator.api_errors import ApiError
+from coroner_operator.backoff import BackOff
+from coroner_operator.client import Client
+from coroner_operator.health import HealthServer
+from coroner_operator.judging import Judging
+from coroner_operator.living import Living
+from coroner_operator.metrics import Metrics
+from coroner_operator.owners import Owners
+from coroner_operator.pipeline import Pipeline
+from coroner_operator.pod_events import PodEvents
+from coroner_operator.recovery import Recovery
+from coroner_operator.reports import Reports
+from coroner_operator.settings import Settings
+from coroner_operator.store import ApiReportStore, ReportStore
+from coroner_operator.streams import Stream
+from coroner_operator.suspects import Suspects
+from coroner_operator.writer import Writer
+
+log = logging.getLogger("coroner.engine")
+
+WARNINGS = {"fieldSelector": "type=Warning"}
+DRAIN_SHARE = 0.3  # of the time that is left at the end: looks must be through before the last write
+
+
+class Engine:
+    """One operator, without kopf: ``listen()``, ``start()``, ``stop()``; ``ended`` if something broke in between."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: Client,
+        categorizer: Categorizer,
+        *,
+        store: ReportStore | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        back_off: Callable[[], BackOff] = BackOff,
+    ) -> None:
+        self.metrics = Metrics(categorizer.hash)
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Has an exception as soon as a part has ended that never should."""
+        self._settings = settings
+        self._back_off = back_off
+        store = store or ApiReportStore(client, settings.namespaces)
+        self.reports = Reports(store)
+        living = Living(settings.namespaces, now)
+        self.writer = Writer(
+            store,
+            self.reports,
+            settings,
+            metrics=self.metrics,
+            rules_hash=categorizer.hash,
+            tidied=living.tidy,
+            now=now,
+            back_off=back_off,
+        )
+        self._recovery = Recovery(client, settings.recovery_after, self.writer.recovered)
+        self._owners = Owners(client, back_off)
+        events = PodEvents(client)
+        self._pipeline = Pipeline(
+            settings,
+            judging=Judging(categorizer, client, events, now),
+            events=events,
+            owners=self._owners,
+            living=living,
+            suspects=Suspects(client),
+            reports=self.reports,
+            writer=self.writer,
+            recovery=self._recovery,
+            metrics=self.metrics,
+            now=now,
+        )
+        scopes: tuple[str | None, ...] = settings.namespaces or (None,)
+        self._pod_streams = [
+            self._stream(client, "pods", Pod, consumer=self._pipeline.pods, namespace=n) for n in scopes
+        ]
+        self._event_streams = [
+            self._stream(client, "events", Event, consumer=self._pipeline.events, namespace=n, selector=WARNINGS)
+            for n in scopes
+        ]
+        self._health = HealthServer(self.metrics, self._problem, self._unready)
+        self._loaded = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Address as set → port that is served."""
+        return self._health.ports
+
+    async def listen(self) -> None:
+        """Serve probes and metrics. Raises OSError where a port cannot be had."""
+        await self._health.start(self._settings.health_address, self._settings.metrics_address)
+
+    def start(self) -> None:
+        """Begin to work; what cannot be reached yet is tried again."""
+        self.writer.start()
+        self._watch_over(*self.writer.tasks)
+        self._spawn(self._run(), "engine")
+
+    async def stop(self) -> bool:
+        """End the streams, judge what has arrived, write what is gathered. False: something could not be written."""
+        self._stopping = True
+        timeout = self._settings.shutdown_timeout
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._pipeline.drain(timeout * DRAIN_SHARE)
+        await self._owners.close()
+        await self._recovery.close()
+        all_written = await self.writer.flush(timeout * (1 - DRAIN_SHARE))
+        await self._health.stop()
+        return all_written
+
+    async def synced(self) -> None:
+        """All that exists has been listed and handed on once."""
+        await self._loaded.wait()
+        for stream in (*self._pod_streams, *self._event_streams):
+            await stream.synced.wait()
+
+    async def _run(self) -> None:
+        await self._load()
+        for workload in self.reports.failing:
+            self._recovery.open(workload, self.reports.failed_at(workload))
+        for workload in self.reports.mislabelled:
+            self.writer.relabel(workload)
+        for stream in (*self._pod_streams, *self._event_streams):
+            self._spawn(stream.run(), f"stream of {stream}")
+        for stream in self._pod_streams:
+            await stream.synced.wait()
+        self._recovery.begin()
+        await asyncio.Event().wait()
+
+    async def _load(self) -> None:
+        """The ledgers first: without them the first write would count again what is counted already."""
+        back_off = self._back_off()
+        while True:
+            try:
+                count = await self.reports.load()
+                break
+            except ApiError as error:
+                wait = back_off.next(error.retry_after)
+                log.warning("reports cannot be read: %s; again in %.1f s", error, wait)
+                await asyncio.sleep(wait)
+        log.info("%d reports, %d of failing workloads", count, len(self.reports.failing))
+        self._loaded.set()
+
+    def _stream(
+        self, client: Client, plural: str, type_: Any, *, consumer: Any, namespace: str | None, selector: Any = None
+    ) -> Stream[Any]:
+        path = f"/api/v1/namespaces/{namespace}/{plural}" if namespace else f"/api/v1/{plural}"
+        return Stream(
+            client,
+            plural,
+            path,
+            type_,
+            consumer=consumer,
+            watchers=self.metrics,
+            namespace=namespace,
+            selector=selector,
+            back_off=self._back_off(),
+        )
+
+    def _spawn(self, work: Any, name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.append(task)
+        self._watch_over(task)
+
+    def _watch_over(self, *tasks: asyncio.Task[None]) -> None:
+        for task in tasks:
+            task.add_done_callback(self._on_end)
+
+    def _on_end(self, task: asyncio.Task[None]) -> None:
+        if self._stopping or self.ended.done():
+            return
+        error = None if task.cancelled() else task.exception()
+        log.critical("%s has ended: %r", task.get_name(), error)
+        self.ended.set_exception(error or RuntimeError(f"{task.get_name()} has ended"))
+
+    def _problem(self) -> str:
+        return "a part of the operator has ended" if self.ended.done() else ""
+
+    def _unready(self) -> str:
+        if self._stopping:
+            return "stopping"
+        if not self._loaded.is_set():
+            return "the reports are not loaded yet"
+        waiting = [str(s) for s in (*self._pod_streams, *self._event_streams) if not s.synced.is_set()]
+        return f"not listed yet: {', '.join(waiting)}" if waiting else ""

@@ -1,0 +1,97 @@
+"""One look at one object: the categorizer's answer, with the events and the owner where they could change it."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+
+from coroner_categorizer import Categorizer, Judgement, Pod, Workload
+from coroner_categorizer.pod import Metadata
+from coroner_operator.api_errors import ApiError
+from coroner_operator.client import Client
+from coroner_operator.owners import controller_of, path_of, reference
+from coroner_operator.pod_events import PodEvents
+from coroner_operator.report import WorkloadRef
+from coroner_operator.triage import is_starting, wants_events
+
+log = logging.getLogger("coroner.judging")
+
+ASKED = 10_000  # remembered questions, ~200 bytes each; one asked twice costs a call
+
+_WORKLOAD = msgspec.json.Decoder(Workload)
+
+
+class Judging:
+    def __init__(
+        self,
+        categorizer: Categorizer,
+        client: Client,
+        events: PodEvents,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._now = now
+        self._categorizer = categorizer
+        self._client = client
+        self._events = events
+        self._asked: OrderedDict[tuple[str, ...], None] = OrderedDict()
+
+    async def pod(self, pod: Pod, *, has_waited: bool) -> Judgement:
+        """``has_waited``: its patience is over. Asks for the pod's events once for each end that may be a kill."""
+        uid = pod.metadata.uid
+        if (has_waited and is_starting(pod)) or wants_events(pod, self._now()):
+            question = (uid, "starting" if is_starting(pod) else "", *_ends(pod))
+            if self._is_new(question):
+                for event in await self._events.all_of(pod.metadata):
+                    self._events.add(uid, event)
+        events = self._events.of(uid) + self._events.of(node_key(pod.spec.nodeName))
+        owner = await self._owner(pod) if pod.metadata.deletionTimestamp is not None else None
+        return self._categorizer.judge(pod, events, owner)
+
+    async def never_created(self, ref: WorkloadRef) -> Judgement:
+        """Why the pods that ``ref`` wants do not exist, from all events about it."""
+        workload = Workload(ref.api_version, ref.kind, Metadata(ref.name, ref.namespace, ref.uid))
+        events = await self._events.all_of(workload.metadata)
+        return self._categorizer.judge_workload(workload, events)
+
+    async def _owner(self, pod: Pod) -> Workload | None:
+        """The Job above a pod that is being deleted: its deadline may be the cause (m3)."""
+        controller = controller_of(pod.metadata)
+        if controller is None or controller.kind != "Job":
+            return None
+        path = path_of(reference(controller, pod.metadata.namespace))
+        if path is None:
+            return None
+        try:
+            job = _WORKLOAD.decode(await self._client.get(path))
+        except (ApiError, msgspec.DecodeError) as error:
+            log.debug("pod %s/%s: judged without its Job: %s", pod.metadata.namespace, pod.metadata.name, error)
+            return None
+        return job if job.metadata.uid == controller.uid else None
+
+    def _is_new(self, question: tuple[str, ...]) -> bool:
+        if question in self._asked:
+            return False
+        self._asked[question] = None
+        while len(self._asked) > ASKED:
+            self._asked.popitem(last=False)
+        return True
+
+
+def node_key(node: str) -> str:
+    """Under which events about a node are remembered; no UID looks like it."""
+    return f"node/{node}"
+
+
+def _ends(pod: Pod) -> tuple[str, ...]:
+    """The ends of containers that the pod shows."""
+    containers = pod.status.containerStatuses + pod.status.initContainerStatuses
+    return tuple(
+        f"{container.name}:{ended.containerID}:{container.restartCount}"
+        for container in containers
+        for ended in (container.state.terminated, container.lastState.terminated)
+        if ended is not None
+    )

@@ -1,0 +1,63 @@
+"""Log records of ours, of kopf and of every library: one format, and nothing that the redactor would hide."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Literal, TextIO
+
+import msgspec
+
+from coroner_categorizer.redaction import redact
+
+# kopf tells every handler call at INFO; the client library warns of a kubeconfig that we complain about ourselves.
+_LIBRARIES = {
+    "kopf": logging.WARNING,
+    "aiohttp": logging.WARNING,
+    "asyncio": logging.WARNING,
+    "kubernetes": logging.ERROR,
+}
+_JSON = msgspec.json.Encoder()
+
+
+class TextFormat(logging.Formatter):
+    """``2026-11-22T02:12:00.123Z INFO coroner.streams: pods: watching``; a traceback follows on its own lines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(f"{_time(record)} {record.levelname} {record.name}: {self._words(record)}")
+
+    def _words(self, record: logging.LogRecord) -> str:
+        trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
+        return record.getMessage() + trace
+
+
+class JsonFormat(TextFormat):
+    """One JSON object a line: time, level, logger, message and, with an exception, trace."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            # Redacted before it is quoted: escapes would hide a secret's shape from the redactor.
+            "message": redact(record.getMessage()),
+        }
+        if record.exc_info:
+            entry["trace"] = redact(self.formatException(record.exc_info))
+        return _JSON.encode(entry).decode()
+
+
+def set_up_logs(form: Literal["text", "json"], level: str, stream: TextIO | None = None) -> None:
+    """All loggers write to ``stream`` (default: stderr) in ``form``, ours from ``level`` on."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonFormat() if form == "json" else TextFormat())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name, least in _LIBRARIES.items():
+        logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else least)
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

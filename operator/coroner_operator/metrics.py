@@ -1,0 +1,81 @@
+"""What Prometheus may ask. Labels come from closed sets: never a pod's, node's or workload's name.
+
+Categories are a closed set too: those of the rules in force, at most ``CATEGORY_LIMIT`` pairs, then "other".
+"""
+
+from __future__ import annotations
+
+import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+
+CATEGORY_LIMIT = 500  # pairs; the shipped pack has about 100, a site's own rules rarely more
+
+WriteOutcome = Literal["written", "unchanged", "conflict", "retried", "dropped"]
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class Metrics:
+    """All metrics of one operator, in a registry of its own: two operators in one process do not mix."""
+
+    def __init__(self, rules_hash: str = "") -> None:
+        self.registry = CollectorRegistry()
+        self._pairs: set[tuple[str, str]] = set()
+        self._failures = Counter(
+            "coroner_failures", "Failures recorded, each once.", ("category", "subcategory"), registry=self.registry
+        )
+        self._writes = Counter("coroner_writes", "Report writes by outcome.", ("outcome",), registry=self.registry)
+        self._delay = Histogram(
+            "coroner_write_delay_seconds",
+            "From the first unwritten sighting of a workload's failure to the write that holds it.",
+            buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60),
+            registry=self.registry,
+        )
+        self.queue = Gauge("coroner_queue_length", "Workloads with something to write.", registry=self.registry)
+        self._last_event = Gauge(
+            "coroner_last_event_timestamp_seconds",
+            "When the API server was last heard of a kind, bookmarks included.",
+            ("kind",),
+            registry=self.registry,
+        )
+        self._restarts = Counter(
+            "coroner_watch_restarts", "Watches that had to begin again.", ("kind", "reason"), registry=self.registry
+        )
+        self.errors = Counter(
+            "coroner_errors", "Pods or workloads whose handling failed with an exception.", registry=self.registry
+        )
+        info = Gauge("coroner_build_info", "1.", ("version", "rules"), registry=self.registry)
+        info.labels(_version(), rules_hash).set(1)
+
+    def failed(self, category: str, subcategory: str, count: int = 1) -> None:
+        pair = (category, subcategory)
+        if pair not in self._pairs and len(self._pairs) >= CATEGORY_LIMIT:
+            pair = ("other", "other")
+        self._pairs.add(pair)
+        self._failures.labels(*pair).inc(count)
+
+    def wrote(self, outcome: WriteOutcome) -> None:
+        self._writes.labels(outcome).inc()
+
+    def delayed(self, seconds: float) -> None:
+        self._delay.observe(seconds)
+
+    def heard(self, kind: str) -> None:
+        self._last_event.labels(kind).set(time.time())
+
+    def restarted(self, kind: str, reason: str) -> None:
+        self._restarts.labels(kind, reason).inc()
+
+    def exposition(self) -> bytes:
+        """The text format that Prometheus scrapes."""
+        return generate_latest(self.registry)
+
+
+def _version() -> str:
+    try:
+        return version("coroner-operator")
+    except PackageNotFoundError:  # run from a source tree
+        return "unknown"

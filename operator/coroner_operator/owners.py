@@ -1,0 +1,144 @@
+"""From a pod to its workload: the topmost controller that can be reached by ``ownerReferences``.
+
+Only kinds that a site's operator may surely read (batch, apps) are looked at, and only their metadata; every other
+kind ends the walk at the reference, which names kind, name and UID itself. One GET a controller, remembered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from coroner_categorizer.pod import Metadata, OwnerReference, Pod
+from coroner_operator.api_errors import ApiError, Forbidden, NotFound
+from coroner_operator.backoff import BackOff
+from coroner_operator.client import Client
+from coroner_operator.workload_ref import WorkloadRef
+
+log = logging.getLogger("coroner.owners")
+
+PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+REMEMBERED = 10_000  # controllers; ~300 bytes each
+STEPS = 8  # CronJob → Job → pod is two; a ring of references must end somewhere
+
+READABLE = {
+    ("batch", "Job"): "jobs",
+    ("batch", "CronJob"): "cronjobs",
+    ("apps", "Deployment"): "deployments",
+    ("apps", "ReplicaSet"): "replicasets",
+    ("apps", "StatefulSet"): "statefulsets",
+    ("apps", "DaemonSet"): "daemonsets",
+}
+"""Group and kind → resource: the built-in kinds that the chart's role always allows."""
+
+
+class _PartialObject(msgspec.Struct, frozen=True):
+    metadata: Metadata = Metadata()
+
+
+_PARTIAL = msgspec.json.Decoder(_PartialObject)
+
+
+def path_of(ref: WorkloadRef) -> str | None:
+    """Where a workload is read; None for kinds that are never read."""
+    group, _, version = ref.api_version.rpartition("/")
+    plural = READABLE.get((group, ref.kind))
+    return f"/apis/{group}/{version}/namespaces/{ref.namespace}/{plural}/{ref.name}" if plural else None
+
+
+def controller_of(metadata: Metadata) -> OwnerReference | None:
+    """The one owner that controls the object, or None."""
+    return next((owner for owner in metadata.ownerReferences if owner.controller), None)
+
+
+class Owners:
+    """Remembers what controls what."""
+
+    def __init__(
+        self,
+        client: Client,
+        back_off: Callable[[], BackOff] = BackOff,
+        sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
+    ) -> None:
+        self._client = client
+        self._back_off = back_off
+        self._sleep = sleep
+        self._above: OrderedDict[str, WorkloadRef | None] = OrderedDict()
+        """UID → the next controller up; None = there is none, or it cannot be known."""
+        self._asking: dict[str, asyncio.Task[WorkloadRef | None]] = {}
+
+    async def workload_of(self, pod: Pod) -> WorkloadRef:
+        """The workload of a pod; a pod without a controller is its own. Waits until the API server answers."""
+        meta = pod.metadata
+        controller = controller_of(meta)
+        if controller is None:
+            return WorkloadRef("v1", "Pod", meta.namespace, meta.name, meta.uid)
+        return await self.topmost(reference(controller, meta.namespace))
+
+    async def topmost(self, ref: WorkloadRef) -> WorkloadRef:
+        """The topmost controller above ``ref``, or ``ref`` itself."""
+        for _ in range(STEPS):
+            above = await self._next(ref)
+            if above is None:
+                return ref
+            ref = above
+        return ref
+
+    async def close(self) -> None:
+        """Ask no more."""
+        tasks = tuple(self._asking.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _next(self, ref: WorkloadRef) -> WorkloadRef | None:
+        if path_of(ref) is None:
+            return None
+        if ref.uid in self._above:
+            self._above.move_to_end(ref.uid)
+            return self._above[ref.uid]
+        # 40 pods of one Job fail together: they share one question.
+        asking = self._asking.get(ref.uid)
+        if asking is None:
+            asking = self._asking[ref.uid] = asyncio.create_task(self._ask(ref), name=f"owner of {ref}")
+            asking.add_done_callback(lambda _: self._asking.pop(ref.uid, None))
+        return await asyncio.shield(asking)
+
+    async def _ask(self, ref: WorkloadRef) -> WorkloadRef | None:
+        back_off = self._back_off()
+        while True:
+            try:
+                above = await self._read(ref)
+            except (NotFound, Forbidden) as error:
+                # Not there any more or not ours to read: the reference is all that can be known.
+                log.debug("%s/%s: taken as topmost: %s", ref.namespace, ref, error)
+                above = None
+            except ApiError as error:
+                # Never guess: a report on the wrong workload would stay.
+                wait = back_off.next(error.retry_after)
+                log.warning("%s/%s: its owner cannot be read: %s; again in %.1f s", ref.namespace, ref, error, wait)
+                await self._sleep(wait)
+                continue
+            self._above[ref.uid] = above
+            while len(self._above) > REMEMBERED:
+                self._above.popitem(last=False)
+            return above
+
+    async def _read(self, ref: WorkloadRef) -> WorkloadRef | None:
+        path = path_of(ref)
+        assert path is not None, ref
+        metadata = _PARTIAL.decode(await self._client.get(path, accept=PARTIAL)).metadata
+        controller = controller_of(metadata)
+        if metadata.uid != ref.uid or controller is None:  # another UID: a later object of the same name
+            return None
+        return reference(controller, ref.namespace)
+
+
+def reference(owner: OwnerReference, namespace: str) -> WorkloadRef:
+    """The workload that an owner reference names; owners live in the namespace of what they own."""
+    return WorkloadRef(owner.apiVersion, owner.kind, namespace, owner.name, owner.uid)

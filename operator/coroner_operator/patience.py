@@ -1,0 +1,89 @@
+"""Pods that wait for an image, a volume or a node: told only when the wait has lasted.
+
+Times are the process's own: after a restart a wait is timed anew, which delays a report and never invents one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from coroner_categorizer.pod import Pod
+from coroner_categorizer.verdict import Failure
+from coroner_operator.settings import Patience
+from coroner_operator.triage import is_starting
+
+Wait = Literal["image_pull", "container_creating", "unschedulable"]
+
+_CREATING = frozenset({"", "ContainerCreating", "PodInitializing"})
+
+
+def what_is_awaited(pod: Pod) -> Wait:
+    """Which patience applies to a pod that waits."""
+    scheduled = pod.condition("PodScheduled")
+    if scheduled is not None and scheduled.status == "False":
+        return "unschedulable"
+    reasons = {
+        container.state.waiting.reason
+        for container in pod.status.containerStatuses + pod.status.initContainerStatuses
+        if container.state.waiting is not None
+    }
+    return "container_creating" if reasons <= _CREATING else "image_pull"
+
+
+@dataclass
+class _Waiting:
+    since: dict[Wait, float] = field(default_factory=dict)
+    timer: asyncio.TimerHandle | None = None
+
+
+class Waits:
+    """The pods that wait now, since when, and one timer for each."""
+
+    def __init__(self, patience: Patience, wake: Callable[[str], None]) -> None:
+        """``wake`` is called with a pod's UID when its patience is over: time for another look."""
+        self._patience = patience
+        self._wake = wake
+        self._pods: dict[str, _Waiting] = {}
+
+    def __len__(self) -> int:
+        return len(self._pods)
+
+    def ripe(self, pod: Pod, failures: Iterable[Failure]) -> tuple[Failure, ...]:
+        """The failures that may be told now: those that are no waits, can never heal, or have lasted."""
+        told: list[Failure] = []
+        unripe: list[Failure] = []
+        for failure in failures:
+            (unripe if failure.waiting and not failure.permanent else told).append(failure)
+        if unripe:
+            if self.has_lasted(pod):
+                told += unripe
+        elif not is_starting(pod):
+            self.clear(pod.metadata.uid)
+        return tuple(told)
+
+    def has_lasted(self, pod: Pod) -> bool:
+        """Whether what the pod waits for now has been awaited for long enough; sets the timer if not."""
+        wait = what_is_awaited(pod)
+        loop = asyncio.get_running_loop()
+        waiting = self._pods.setdefault(pod.metadata.uid, _Waiting())
+        due = waiting.since.setdefault(wait, loop.time()) + getattr(self._patience, wait)
+        if waiting.timer is not None:
+            waiting.timer.cancel()
+            waiting.timer = None
+        if loop.time() >= due:
+            return True
+        waiting.timer = loop.call_at(due, self._wake, pod.metadata.uid)
+        return False
+
+    def clear(self, pod_uid: str) -> None:
+        """The pod waits for nothing any more, or is gone."""
+        waiting = self._pods.pop(pod_uid, None)
+        if waiting is not None and waiting.timer is not None:
+            waiting.timer.cancel()
+
+    def close(self) -> None:
+        for uid in tuple(self._pods):
+            self.clear(uid)

@@ -1,0 +1,252 @@
+"""pod → judgement → what may be told → sightings of its workload's report, and its recovery.
+
+The streams call in, synchronously; whatever has to wait (owners, events) is done in one short-lived task an object,
+in the order of the looks. A healthy pod costs a few comparisons and leaves nothing but its UID in ``living``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any
+
+from coroner_categorizer import Event, Failure, Judgement, Pod
+from coroner_operator.api_errors import ApiError
+from coroner_operator.judging import Judging, node_key
+from coroner_operator.living import Living
+from coroner_operator.metrics import Metrics
+from coroner_operator.owners import Owners
+from coroner_operator.patience import Waits
+from coroner_operator.pod_events import PodEvents
+from coroner_operator.recovery import Recovery
+from coroner_operator.report import Sighting, WorkloadRef
+from coroner_operator.reports import Reports
+from coroner_operator.settings import Settings
+from coroner_operator.suspects import Suspects
+from coroner_operator.triage import is_interesting, is_starting
+from coroner_operator.writer import Writer
+
+log = logging.getLogger("coroner.pipeline")
+
+LOOKS = 64  # of one pod that wait for an owner that cannot be read; the oldest are given up
+LOOK_AGAIN = 5.0  # s, after a pod could not be read
+NEVER_CREATED = frozenset({"FailedCreate", "FailedResourceClaimCreation"})
+
+LONG_RUNNING = frozenset({"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"})
+"""Each of their roll-outs deletes pods; one that does not heed SIGTERM ends with 137. That is no failure of theirs."""
+
+Look = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Pipeline:
+    """What the streams are told, until it is in the writer's hands."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        judging: Judging,
+        events: PodEvents,
+        owners: Owners,
+        living: Living,
+        suspects: Suspects,
+        reports: Reports,
+        writer: Writer,
+        recovery: Recovery,
+        metrics: Metrics,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.pods = PodConsumer(self)
+        self.events = EventConsumer(self)
+        self._settings = settings
+        self._judging = judging
+        self._events = events
+        self._owners = owners
+        self._living = living
+        self._suspects = suspects
+        self._reports = reports
+        self._writer = writer
+        self._recovery = recovery
+        self._metrics = metrics
+        self._now = now
+        self._waits = Waits(settings.patience, self._wake)
+        self._looks: dict[str, deque[Look]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def drain(self, within: float) -> None:
+        """Let the looks that are under way come to their end, within that many seconds."""
+        self._waits.close()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def pod_seen(self, pod: Pod) -> None:
+        uid = pod.metadata.uid
+        self._living.add(pod)
+        if is_interesting(pod) or is_starting(pod):
+            self._suspects.keep(pod)
+            if is_starting(pod):
+                self._waits.has_lasted(pod)  # sets the timer
+            if is_interesting(pod):
+                self._look(uid, lambda: self._look_at(pod))
+        elif uid in self._suspects or uid in self._looks or self._recovery.concerns(pod):
+            self._suspects.drop(uid)
+            self._waits.clear(uid)
+            self._look(uid, lambda: self._look_at(pod))
+
+    def pod_gone(self, pod: Pod) -> None:
+        uid = pod.metadata.uid
+        self._living.remove(pod)
+        self._waits.clear(uid)
+        if is_interesting(pod) or uid in self._looks or uid in self._suspects:
+            self._look(uid, lambda: self._look_at(pod, last=True))
+        else:
+            self._forget(uid)
+
+    def pods_listed(self, namespace: str | None, uids: set[str]) -> None:
+        self._living.listed(namespace, uids)
+        for uid in self._suspects.missing(namespace, uids):
+            self._waits.clear(uid)
+            self._forget(uid)
+        self._recovery.listed(uids, lambda workload: namespace is None or workload.namespace == namespace)
+
+    def event_seen(self, event: Event) -> None:
+        about = event.about
+        if about.kind == "Pod":
+            self._events.add(about.uid, event)
+            if about.uid in self._suspects and not self._looks.get(about.uid):
+                self._wake(about.uid)
+        elif about.kind == "Node":
+            self._events.add(node_key(about.name), event)
+        elif event.reason in NEVER_CREATED and about.uid:
+            ref = WorkloadRef(about.apiVersion, about.kind, about.namespace, about.name, about.uid)
+            if not self._looks.get(ref.uid):  # one that is under way has asked already, one that waits has not
+                self._look(ref.uid, lambda: self._look_at_pods_never_created(ref))
+
+    def _wake(self, pod_uid: str) -> None:
+        self._look(pod_uid, lambda: self._look_again(pod_uid))
+
+    def _look(self, uid: str, look: Look) -> None:
+        """Queue a look; looks at one object are taken one after the other."""
+        queued = self._looks.get(uid)
+        if queued is not None:
+            queued.append(look)
+            return
+        self._looks[uid] = deque([look], maxlen=LOOKS)
+        task = asyncio.create_task(self._work(uid), name=f"look at {uid}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _work(self, uid: str) -> None:
+        looks = self._looks[uid]
+        try:
+            while looks:
+                look = looks.popleft()
+                try:
+                    await look()
+                except Exception:  # what one object does to us must not reach another
+                    self._metrics.errors.inc()
+                    log.exception("object %s could not be judged", uid)
+        finally:
+            del self._looks[uid]
+
+    async def _look_again(self, pod_uid: str) -> None:
+        try:
+            pod = await self._suspects.last_state(pod_uid)
+        except ApiError as error:
+            log.warning("pod %s: cannot be read: %s; again in %.0f s", pod_uid, error, LOOK_AGAIN)
+            asyncio.get_running_loop().call_later(LOOK_AGAIN, self._wake, pod_uid)
+            return
+        if pod is not None:
+            await self._look_at(pod)
+
+    async def _look_at(self, pod: Pod, *, last: bool = False) -> None:
+        """``last``: the pod was deleted, and this was its last state."""
+        uid = pod.metadata.uid
+        place = f"{pod.metadata.namespace}/{pod.metadata.name}"
+        try:
+            judgement = await self._judging.pod(pod, has_waited=is_starting(pod) and self._waits.has_lasted(pod))
+        except Exception as error:
+            error.add_note(f"pod {place}")
+            raise
+        told = self._told(pod, judgement, last=last)
+        if told or self._recovery.concerns(pod):
+            workload = await self._owners.workload_of(pod)
+            told = tuple(
+                failure
+                for failure in told
+                if (failure.current or self._is_recent(failure) or self._reports.has(workload))
+                and not (_is_replaced(pod, workload) and _is_deletion(failure))
+            )
+            accused = next((failure for failure in told if failure.current), None)
+            if told:
+                seen_at = self._now()
+                self._writer.put(
+                    workload,
+                    [Sighting(pod.metadata.name, uid, pod.spec.nodeName, failure, seen_at) for failure in told],
+                )
+            if accused is not None:
+                self._recovery.fails(workload, pod, accused.at)
+            else:
+                self._recovery.shows_no_failure(workload, pod)
+        if last or pod not in self._living:  # deleted while it was being judged
+            self._forget(uid)
+
+    async def _look_at_pods_never_created(self, ref: WorkloadRef) -> None:
+        judgement = await self._judging.never_created(ref)
+        if not judgement.failures:
+            return
+        workload = await self._owners.topmost(ref)
+        seen_at = self._now()
+        self._writer.put(workload, [Sighting("", "", "", failure, seen_at) for failure in judgement.failures])
+        if judgement.verdict is not None:
+            self._recovery.fails_without_pods(workload, judgement.failures[0].at or seen_at)
+
+    def _told(self, pod: Pod, judgement: Judgement, *, last: bool) -> tuple[Failure, ...]:
+        """The failures whose time has come; a pod that is gone waits for nothing any more."""
+        if last:
+            return tuple(failure for failure in judgement.failures if not failure.waiting)
+        return self._waits.ripe(pod, judgement.failures)
+
+    def _is_recent(self, failure: Failure) -> bool:
+        return failure.at is None or (self._now() - failure.at).total_seconds() < self._settings.retention
+
+    def _forget(self, pod_uid: str) -> None:
+        self._suspects.drop(pod_uid)
+        self._events.forget(pod_uid)
+        self._recovery.gone(pod_uid)
+
+
+def _is_replaced(pod: Pod, workload: WorkloadRef) -> bool:
+    """Whether the pod is being deleted by a controller that keeps its pods running: a roll-out or a scale-down."""
+    return pod.metadata.deletionTimestamp is not None and workload.kind in LONG_RUNNING
+
+
+def _is_deletion(failure: Failure) -> bool:
+    verdict = failure.verdict
+    return (verdict.category, verdict.subcategory) == ("cancelled", "deleted")
+
+
+class PodConsumer:
+    """The pipeline as the consumer of a stream of pods."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.seen = pipeline.pod_seen
+        self.gone = pipeline.pod_gone
+        self.listed = pipeline.pods_listed
+
+
+class EventConsumer:
+    """The pipeline as the consumer of a stream of warnings. That an event has expired means nothing."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.seen = pipeline.event_seen
+
+    def gone(self, event: Event) -> None: ...
+
+    def listed(self, namespace: str | None, uids: set[str]) -> None: ...

@@ -1,0 +1,72 @@
+"""Events about pods that may explain a failure: warnings as they come, and all of one pod's when they are asked for.
+
+Bounded: events of the pods heard of last, so many a pod. What they said is in the report by then.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from urllib.parse import quote
+
+import msgspec
+
+from coroner_categorizer.events import Event
+from coroner_categorizer.pod import Metadata
+from coroner_categorizer.tolerant import tolerant_decode
+from coroner_operator.api_errors import ApiError
+from coroner_operator.client import Client
+
+log = logging.getLogger("coroner.events")
+
+PODS = 2_000  # with EVENTS_A_POD events of ~1.5 KB each: 36 MB if every one of them is talkative, 3 MB as seen
+EVENTS_A_POD = 12
+LIST_LIMIT = 100
+LIST_TIMEOUT = 5.0  # s; a verdict without events is better than none
+
+
+class _Page(msgspec.Struct, frozen=True):
+    items: list[msgspec.Raw] | None = None
+
+
+_PAGE = msgspec.json.Decoder(_Page)
+_EVENT = msgspec.json.Decoder(Event)
+
+
+class PodEvents:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._by_pod: OrderedDict[str, OrderedDict[str, Event]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._by_pod)
+
+    def add(self, pod_uid: str, event: Event) -> None:
+        """Remember the event; a newer state of the same event replaces the older one."""
+        events = self._by_pod.setdefault(pod_uid, OrderedDict())
+        self._by_pod.move_to_end(pod_uid)
+        events[event.metadata.uid or event.metadata.name] = event
+        while len(events) > EVENTS_A_POD:
+            events.popitem(last=False)
+        while len(self._by_pod) > PODS:
+            self._by_pod.popitem(last=False)
+
+    def of(self, pod_uid: str) -> tuple[Event, ...]:
+        """What is remembered, oldest arrival first."""
+        return tuple(self._by_pod.get(pod_uid, {}).values())
+
+    def forget(self, pod_uid: str) -> None:
+        self._by_pod.pop(pod_uid, None)
+
+    async def all_of(self, metadata: Metadata) -> tuple[Event, ...]:
+        """Every event about the pod that still exists, asked for by its UID; what is remembered if that fails."""
+        query = {"fieldSelector": f"involvedObject.uid={metadata.uid}", "limit": LIST_LIMIT}
+        path = f"/api/v1/namespaces/{quote(metadata.namespace)}/events"
+        try:
+            page = _PAGE.decode(await self._client.get(path, query, within=LIST_TIMEOUT))
+        except (ApiError, msgspec.DecodeError) as error:
+            log.warning("pod %s/%s: judged without its events: %s", metadata.namespace, metadata.name, error)
+            return self.of(metadata.uid)
+        events = tuple(tolerant_decode(bytes(raw), _EVENT, Event) for raw in page.items or ())
+        named = {event.metadata.uid for event in events}
+        return events + tuple(event for event in self.of(metadata.uid) if event.metadata.uid not in named)

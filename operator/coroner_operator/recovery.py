@@ -1,0 +1,241 @@
+"""When a failing workload is well again: none of its pods fails, and it is well by its own status or by its pods.
+
+The newest pod alone does not tell (in a StatefulSet an older member may be the one that crashes), nor does an
+instant: pods must have been Ready for a while, see ``case.probation``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from coroner_categorizer.pod import Pod
+from coroner_operator.api_errors import ApiError
+from coroner_operator.case import Case, Member, has_crashed, probation
+from coroner_operator.client import Client
+from coroner_operator.owners import controller_of, path_of
+from coroner_operator.report import WorkloadRef
+from coroner_operator.triage import is_well
+from coroner_operator.workload_state import State, read_state
+
+log = logging.getLogger("coroner.recovery")
+
+SOON = 0.2  # s; a burst of looks at one workload's pods asks once
+FIRST_RECHECK = 1.0  # s; a roll-out is through some seconds after the last old pod is gone
+LAST_RECHECK = 60.0  # s; what no pod event tells: a Deployment whose new pods are in a new ReplicaSet, a CronJob
+CHECKS_AT_ONCE = 4
+
+
+class Recovery:
+    """``open()`` for every failing workload, ``note()`` for every look at a pod of one, ``begin()`` after the LIST."""
+
+    def __init__(self, client: Client, recovery_after: float, recovered: Callable[[WorkloadRef], None]) -> None:
+        """``recovered`` is called once for a workload that is well again."""
+        self._client = client
+        self._recovery_after = recovery_after
+        self._recovered = recovered
+        self._cases: dict[str, Case] = {}
+        self._of_controller: dict[str, str] = {}
+        """UID of a pod's own controller → UID of the failing workload above it."""
+        self._of_pod: dict[str, str] = {}
+        self._by_pods_only: Counter[str] = Counter()
+        """Namespaces with failing workloads of kinds that cannot be read: any pod there may speak for them."""
+        self._begun = False
+        self._slots = asyncio.Semaphore(CHECKS_AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._cases)
+
+    def open(self, workload: WorkloadRef, failed_at: datetime | None) -> None:
+        """The workload fails, since ``failed_at`` at the latest."""
+        case = self._cases.get(workload.uid)
+        if case is None:
+            case = self._cases[workload.uid] = Case(workload)
+            self._index(case, workload.uid)
+            if workload.kind == "Pod":
+                self._of_pod[workload.uid] = workload.uid
+            elif path_of(workload) is None:
+                self._by_pods_only[workload.namespace] += 1
+        if failed_at is not None and (case.failed_at is None or failed_at > case.failed_at):
+            case.failed_at = failed_at
+            # Pods that were well before the failure prove nothing about what comes after it.
+            case.proofs.clear()
+            case.well_since = None
+
+    def begin(self) -> None:
+        """All pods have been listed: from now on the absence of failing pods means something."""
+        self._begun = True
+        for case in tuple(self._cases.values()):
+            self._check(case)
+
+    def concerns(self, pod: Pod) -> bool:
+        """Whether a pod that shows no failure may matter to a failing workload. Cheap."""
+        if not self._cases:
+            return False
+        if pod.metadata.uid in self._of_pod or pod.metadata.namespace in self._by_pods_only:
+            return True
+        controller = controller_of(pod.metadata)
+        return (controller.uid if controller else pod.metadata.uid) in self._of_controller
+
+    def fails(self, workload: WorkloadRef, pod: Pod, failed_at: datetime | None) -> None:
+        """A failure of this pod has just been told."""
+        self.open(workload, failed_at or datetime.now(UTC))
+        case = self._cases[workload.uid]
+        case.members[pod.metadata.uid] = Member(leftover=pod.status.phase == "Failed")
+        case.proofs.pop(pod.metadata.uid, None)
+        case.well_since = None
+        self._of_pod[pod.metadata.uid] = workload.uid
+        controller = controller_of(pod.metadata)
+        if controller is not None:
+            self._index(case, controller.uid)
+        if pod.status.phase == "Failed":
+            self._check(case)
+
+    def fails_without_pods(self, workload: WorkloadRef, failed_at: datetime) -> None:
+        """The workload's pods cannot be created."""
+        self.open(workload, failed_at)
+        self._check(self._cases[workload.uid])
+
+    def shows_no_failure(self, workload: WorkloadRef, pod: Pod) -> None:
+        """The pod exists and nothing is failing in it."""
+        case = self._cases.get(workload.uid)
+        if case is None:
+            return
+        uid = pod.metadata.uid
+        member = case.members.get(uid)
+        if not is_well(pod):  # starting, or not ready: no proof of anything
+            case.proofs.pop(uid, None)
+            if member is not None:
+                member.well_from = None
+            return
+        well_from = asyncio.get_running_loop().time() + probation(pod, self._recovery_after)
+        if member is None and has_crashed(pod):  # after a restart of ours: a loop between two crashes
+            member = case.members[uid] = Member(leftover=False)
+        created = pod.metadata.creationTimestamp
+        if member is not None:
+            member.well_from = member.well_from or well_from
+            member.leftover = False
+        if member is not None or case.failed_at is None or (created is not None and created > case.failed_at):
+            case.add_proof(uid, well_from)
+        if uid in case.members or uid in case.proofs:
+            self._of_pod[uid] = workload.uid
+        self._check(case)
+
+    def gone(self, pod_uid: str) -> None:
+        """The pod does not exist any more."""
+        case = self._cases.get(self._of_pod.pop(pod_uid, ""))
+        if case is None:
+            return
+        if case.workload.uid == pod_uid:  # a bare pod: what is gone does not recover
+            self._close(case)
+        elif case.drop(pod_uid):
+            self._check(case)
+
+    def listed(self, pod_uids: set[str], is_in_scope: Callable[[WorkloadRef], bool]) -> None:
+        """Of the workloads in scope only these pods exist."""
+        for uid, workload_uid in tuple(self._of_pod.items()):
+            case = self._cases.get(workload_uid)
+            if uid not in pod_uids and (case is None or is_in_scope(case.workload)):
+                self.gone(uid)
+
+    async def close(self) -> None:
+        for case in tuple(self._cases.values()):
+            self._close(case)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _check(self, case: Case) -> None:
+        """Something has happened to the case's pods: find out soon whether the workload is well."""
+        if not self._begun or self._cases.get(case.workload.uid) is not case:
+            return
+        case.checks = 0
+        soon = asyncio.get_running_loop().time() + SOON
+        if case.timer is None or case.timer.when() > soon:
+            self._later(case, soon)
+
+    def _later(self, case: Case, due: float) -> None:
+        _cancel(case)
+        case.timer = asyncio.get_running_loop().call_at(due, self._due, case)
+
+    def _due(self, case: Case) -> None:
+        case.timer = None
+        if case.checking:
+            case.check_again = True
+        elif not case.has_failing_pod:  # otherwise the next look at that pod comes by itself
+            case.checking = True
+            task = asyncio.create_task(self._check_now(case), name=f"recovery of {case.workload}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _check_now(self, case: Case) -> None:
+        workload = case.workload
+        try:
+            async with self._slots:
+                state = await read_state(self._client, workload, case.failed_at)
+        except ApiError as error:
+            log.info("%s/%s: whether it is well cannot be read: %s", workload.namespace, workload, error)
+            state = State.UNWELL
+        except Exception:
+            log.exception("%s/%s: its status cannot be understood", workload.namespace, workload)
+            state = State.UNREADABLE
+        finally:
+            case.checking = False
+        if case.check_again:
+            case.check_again = False
+            self._check(case)
+        elif not case.has_failing_pod and self._cases.get(workload.uid) is case:
+            self._conclude(case, state)
+
+    def _conclude(self, case: Case, state: State) -> None:
+        now = asyncio.get_running_loop().time()
+        match state:
+            case State.DOOMED:
+                self._close(case)
+                return
+            case State.FINISHED:
+                due = now
+            case State.WELL:
+                case.well_since = case.well_since or now
+                due = max(case.well_since + self._recovery_after, case.pods_well_from)
+            case State.UNREADABLE:
+                if not case.proofs:
+                    return  # a pod that speaks for it will come by itself
+                due = max(min(case.proofs.values()), case.pods_well_from)
+            case State.UNWELL:
+                case.well_since = None
+                due = now + min(FIRST_RECHECK * 2**case.checks, LAST_RECHECK)
+                case.checks = min(case.checks + 1, 16)
+        if due > now:
+            self._later(case, due)
+            return
+        log.info("%s/%s: well again: %s", case.workload.namespace, case.workload, state.value)
+        self._close(case)
+        self._recovered(case.workload)
+
+    def _index(self, case: Case, controller_uid: str) -> None:
+        case.controllers.add(controller_uid)
+        self._of_controller[controller_uid] = case.workload.uid
+
+    def _close(self, case: Case) -> None:
+        _cancel(case)
+        self._cases.pop(case.workload.uid, None)
+        for uid in (case.workload.uid, *case.members, *case.proofs):
+            self._of_pod.pop(uid, None)
+        for uid in case.controllers:
+            self._of_controller.pop(uid, None)
+        namespace = case.workload.namespace
+        if namespace in self._by_pods_only and path_of(case.workload) is None and case.workload.kind != "Pod":
+            self._by_pods_only[namespace] -= 1
+            if not self._by_pods_only[namespace]:
+                del self._by_pods_only[namespace]
+
+
+def _cancel(case: Case) -> None:
+    if case.timer is not None:
+        case.timer.cancel()
+        case.timer = None

@@ -1,0 +1,54 @@
+"""Reports in which everything that a report can say is said: what the code writes, for comparison with a schema."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from coroner_categorizer.verdict import Evidence, Failure, Identity, Verdict
+from coroner_operator.report import Report, Sighting, WorkloadRef, fold, recover
+
+_T0 = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def failing() -> Report:
+    """Every field of a failing report is set."""
+    after_recovery = recover(fold(_EMPTY, [_seen(_OOM, 0)]), _T0 + timedelta(hours=1))
+    report = fold(after_recovery, [_seen(_OOM_AGAIN, 2), _seen(_PULL, 3)], rules="5f3a9c1b")
+    return msgspec.structs.replace(report, ledger=msgspec.structs.replace(report.ledger, incomplete=True))
+
+
+def recovered() -> Report:
+    """The same, recovered."""
+    return recover(failing(), _T0 + timedelta(hours=4))
+
+
+_EMPTY = Report(WorkloadRef("batch/v1", "Job", "team-a", "train-llm", "3f2a9c1b-7d0e-4a52-9b1c-0f6f3d2e8a47"))
+
+_VERDICT = Verdict(
+    category="resources",
+    subcategory="oom-killed",
+    categories=("resources",),
+    reason="OOMKilled",
+    message='container "main" used more than its memory limit of 4Gi and was killed (exit code 137)',
+    hint="Raise resources.limits.memory above 4Gi or lower the batch size.",
+    retry="NeedsChange",
+    confidence="Confirmed",
+    container="main",
+    exit_code=137,
+    evidence=(Evidence("status.containerStatuses[main].state.terminated", "OOMKilled, exit code 137"),),
+    rule="default/resources/oom-killed",
+    signal="SIGKILL",
+    termination_message="step 812: loss 1.93",
+)
+
+_POD_UID = "6b1d1f0e-52c8-4f0e-9d2b-6f4f6a0c1a11"
+_OOM = Failure(Identity(_POD_UID, "main", "containerd://1"), _VERDICT, at=_T0, current=True, ended_instances=1)
+# the fourth end where one was seen before: two are known from their numbers only
+_OOM_AGAIN = msgspec.structs.replace(_OOM, at=_T0 + timedelta(hours=2), ended_instances=4)
+_PULL = Failure(Identity(_POD_UID, "main", "image"), _VERDICT, at=_T0 + timedelta(hours=3), current=True, waiting=True)
+
+
+def _seen(failure: Failure, hour: int) -> Sighting:
+    return Sighting("train-llm-x7k2p", _POD_UID, "gpu-17", failure, _T0 + timedelta(hours=hour, minutes=1))

@@ -1,0 +1,138 @@
+"""The reports as the operator knows them: which workloads have one, which are failing, and the last used ones whole."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from coroner_operator.report import WorkloadRef, report_name
+from coroner_operator.report_status import labels
+from coroner_operator.store import ReportStore, Stored
+
+log = logging.getLogger("coroner.reports")
+
+WHOLE = 256  # reports of at most ~100 KB in memory; typical ones have 5
+
+
+class Reports:
+    def __init__(self, store: ReportStore) -> None:
+        self._store = store
+        self._known: dict[tuple[str, str], WorkloadRef] = {}
+        self._failing: dict[str, WorkloadRef] = {}
+        self._mislabelled: list[WorkloadRef] = []
+        self._failed_at: dict[str, datetime] = {}
+        self._whole: OrderedDict[tuple[str, str], Stored] = OrderedDict()
+        self._writing: set[tuple[str, str]] = set()
+
+    @property
+    def failing(self) -> tuple[WorkloadRef, ...]:
+        """Workloads whose report says that they fail."""
+        return tuple(self._failing.values())
+
+    def is_failing(self, workload: WorkloadRef) -> bool:
+        return workload.uid in self._failing
+
+    def has(self, workload: WorkloadRef) -> bool:
+        """Whether there is a report, as far as is known."""
+        return _key(workload) in self._known
+
+    def failed_at(self, workload: WorkloadRef) -> datetime | None:
+        """When the workload failed last, if it fails now."""
+        return self._failed_at.get(workload.uid)
+
+    @property
+    def mislabelled(self) -> tuple[WorkloadRef, ...]:
+        """Workloads whose report was loaded with labels that do not fit it: the last writer ended in between."""
+        return tuple(self._mislabelled)
+
+    async def load(self) -> int:
+        """Read all reports; how many there are. Raises ApiError."""
+        count = 0
+        async for stored in self._store.load_all():
+            self.put(stored)
+            if stored.report.failures and not labels(stored.report).items() <= stored.labels.items():
+                self._mislabelled.append(stored.report.workload)
+            count += 1
+        return count
+
+    async def get(self, workload: WorkloadRef) -> Stored | None:
+        """The workload's report, from memory or from the store. Raises ApiError."""
+        key = _key(workload)
+        if key in self._whole:
+            self._whole.move_to_end(key)
+            return self._whole[key]
+        if key not in self._known:
+            return None  # all were loaded at start; one that a second writer made since is noticed when writing
+        return await self.read(workload)
+
+    async def read(self, workload: WorkloadRef) -> Stored | None:
+        """The workload's report, from the store. Raises ApiError."""
+        stored = await self._store.get(workload)
+        if stored is None:
+            self.forget(workload.namespace, report_name(workload))
+        else:
+            self.put(stored)
+        return stored
+
+    def put(self, stored: Stored) -> None:
+        """Remember what the store holds now."""
+        workload = stored.report.workload
+        key = _key(workload)
+        self._known[key] = workload
+        self._whole[key] = stored
+        self._whole.move_to_end(key)
+        while len(self._whole) > WHOLE:
+            self._whole.popitem(last=False)
+        if stored.report.current is None:
+            self._not_failing(workload)
+        else:
+            self._failing[workload.uid] = workload
+            self._failed_at[workload.uid] = stored.report.current.at
+
+    def doubt(self, workload: WorkloadRef) -> None:
+        """A write was refused: perhaps what is remembered is wrong. Read it again before the next."""
+        self._whole.pop(_key(workload), None)
+
+    @contextmanager
+    def writing(self, workload: WorkloadRef) -> Iterator[None]:
+        """While we write the report its changes are ours; another's are noticed by the write itself."""
+        key = _key(workload)
+        self._writing.add(key)
+        try:
+            yield
+        finally:
+            self._writing.discard(key)
+
+    def changed(self, namespace: str, name: str, version: str) -> None:
+        """The report is now at ``version``; if that is news, the next write reads it first."""
+        key = (namespace, name)
+        stored = self._whole.get(key)
+        if stored is not None and key not in self._writing and _is_newer(version, stored.version):
+            del self._whole[key]
+            log.info("report %s/%s: changed by another, read again before the next write", namespace, name)
+
+    def forget(self, namespace: str, name: str) -> None:
+        """The report was deleted."""
+        key = (namespace, name)
+        workload = self._known.pop(key, None)
+        self._whole.pop(key, None)
+        if workload is not None:
+            self._not_failing(workload)
+
+    def _not_failing(self, workload: WorkloadRef) -> None:
+        self._failing.pop(workload.uid, None)
+        self._failed_at.pop(workload.uid, None)
+
+
+def _is_newer(version: str, known: str) -> bool:
+    """Versions of etcd-backed kinds are numbers, and may be compared since 1.35 (KEP-5504); others are only equal."""
+    if version.isdecimal() and known.isdecimal():
+        return int(version) > int(known)
+    return version != known
+
+
+def _key(workload: WorkloadRef) -> tuple[str, str]:
+    return workload.namespace, report_name(workload)

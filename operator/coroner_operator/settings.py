@@ -1,0 +1,148 @@
+"""What a site can set: flags, then the environment (``CORONER_…``), then a YAML file, then the defaults here.
+
+Addresses hold host and port in one setting on purpose: for a Service named ``coroner-metrics`` Kubernetes puts
+``CORONER_METRICS_PORT=tcp://…`` into every pod of the namespace, which a setting called ``metrics_port`` would read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from coroner_operator.durations import Duration
+
+PREFIX = "CORONER_"
+
+
+class SettingsError(Exception):
+    """The settings cannot be used. ``mistakes``: one line each, with the name of the setting."""
+
+    def __init__(self, mistakes: tuple[str, ...]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+class Patience(BaseModel):
+    """How long a pod may wait for something before it is called a failure. What can never heal is told at once."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    image_pull: Duration = 10.0
+    """Image pulls and container configuration: the kubelet tries again after 10 s, so this sees the second try."""
+    container_creating: Duration = 30.0
+    """Mounts and sandboxes: a volume often takes this long to be attached."""
+    unschedulable: Duration = 60.0
+    """An autoscaler needs about a minute to bring a node."""
+
+
+class Settings(BaseSettings):
+    """Every setting with its default."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    namespaces: Annotated[tuple[str, ...], NoDecode] = ()
+    """Only these, separated by commas in a flag or the environment; empty = the whole cluster."""
+    kubeconfig: Path | None = None
+    """Default: $KUBECONFIG, then the pod's own service account, then ~/.kube/config."""
+    rules: Path | None = None
+    """Rules file; default: the shipped pack."""
+    patience: Patience = Patience()
+    retention: Duration = 7 * 86400.0
+    """Failures older than this are not reported when they are seen for the first time."""
+    recovery_after: Duration = 10.0
+    """A pod must be Ready this long to count as well again. At least: a container that crashed before must also
+    outlive twice its previous run (see recovery.py), so a loop that crashes every minute does not flicker."""
+    gather: Duration = 0.05
+    """Failures of one workload are gathered this long before the first write."""
+    write_interval: Duration = 0.5
+    """At most one status write per workload in this time."""
+    label_interval: Duration = 2.0
+    """Labels may follow the status this much later: labels that flip with every failure cost a third of all writes."""
+    writers: int = Field(default=4, ge=1, le=64)
+    """4 writers starve a busy API server less than 64 do, and are as fast."""
+    shutdown_timeout: Duration = 10.0
+    """SIGTERM: what is gathered is written within this time."""
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    health_address: str = ":8080"
+    """host:port of /healthz and /readyz; no host = all addresses; port 0 = any free one; "" = do not serve."""
+    metrics_address: str = ":9090"
+    """host:port of /metrics; may be the same as health_address."""
+
+    @field_validator("namespaces", mode="before")
+    @classmethod
+    def _split_namespaces(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("health_address", "metrics_address")
+    @classmethod
+    def _check_address(cls, value: str) -> str:
+        split_address(value)
+        return value
+
+
+def split_address(address: str) -> tuple[str | None, int] | None:
+    """``host:port`` as (host or None for all, port); None = do not serve. Raises ValueError."""
+    if not address:
+        return None
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f'{address!r} is not host:port; write for instance ":8080" or "127.0.0.1:8080"')
+    return host.strip("[]") or None, int(port)
+
+
+def load_settings(flags: Mapping[str, Any], file: Path | None = None) -> Settings:
+    """Flags over environment over file. Raises SettingsError with one line per mistake.
+
+    ``flags`` hold only what was given; nested ones as nested mappings.
+    """
+    from_file = _read_file(file) if file else {}
+
+    class Loaded(Settings):
+        @classmethod
+        def settings_customise_sources(  # the signature is pydantic-settings' own
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, InitSettingsSource(settings_cls, from_file)
+
+    try:
+        return Settings(**Loaded(**flags).model_dump())
+    except ValidationError as error:
+        raise SettingsError(tuple(_line(fault) for fault in error.errors())) from None
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError((f"{file}: {error.strerror}",)) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError((f"{file}: not YAML: {' '.join(str(error).split())}",)) from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise SettingsError((f"{file}: a mapping of settings is wanted, not {type(content).__name__}",))
+    return content
+
+
+def _line(fault: Any) -> str:
+    name = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return f"{name}: unknown setting"
+    return f"{name}: {fault['msg'].removeprefix('Value error, ')}"

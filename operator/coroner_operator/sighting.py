@@ -1,0 +1,37 @@
+"""One look at one failure: what enters a report."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from coroner_categorizer.verdict import Failure
+
+
+class Sighting(msgspec.Struct, frozen=True):
+    """A failure as it was seen; the same failure may be seen any number of times, in any order."""
+
+    pod_name: str
+    """"" for a pod that was never created."""
+    pod_uid: str
+    node: str
+    """"" where the pod was never bound."""
+    failure: Failure
+    seen_at: datetime
+    """When the pod was looked at, by the operator's clock. The only time here that is not the cluster's."""
+
+
+def whole_seconds(time: datetime) -> datetime:
+    """In UTC and cut to the second, as Kubernetes keeps times; a naive time is read as UTC, one before 1970 as 1970."""
+    aware = time.replace(tzinfo=UTC) if time.tzinfo is None else time
+    return from_epoch(to_epoch(aware))
+
+
+def to_epoch(time: datetime) -> int:
+    """Seconds since 1970, never negative."""
+    return max(0, int(time.timestamp()))
+
+
+def from_epoch(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,204 @@
+"""Where reports are kept: ``ReportStore``, on the API server by server-side apply, or in memory.
+
+Every write says which version it was made from, so that a second writer is noticed and never overwritten.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from enum import Enum
+from typing import Any, Literal, Protocol
+from urllib.parse import quote
+
+import msgspec
+
+from coroner_operator.api_errors import Conflict, NotFound
+from coroner_operator.client import Client
+from coroner_operator.report import Report, WorkloadRef, report_name
+from coroner_operator.report_status import API_VERSION, KIND, PLURAL, from_object, labels, to_object, to_status
+
+log = logging.getLogger("coroner.store")
+
+CHUNK = 50  # a report may have 64 KiB: 3 MB a page
+
+Part = Literal["status", "labels"]
+BOTH: frozenset[Part] = frozenset(("status", "labels"))
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """A report as the store holds it."""
+
+    report: Report
+    version: str
+    """Changes with every write; opaque."""
+    labels: Mapping[str, str]
+    """Those in force, which may be older than the report's."""
+
+
+class Overtaken(Enum):
+    """Nothing was written: another writer was first, or the report is not there any more. Read again."""
+
+    OVERTAKEN = 1
+
+
+OVERTAKEN = Overtaken.OVERTAKEN
+
+
+class ReportStore(Protocol):
+    """All methods raise ``ApiError`` where the store cannot be reached or refuses."""
+
+    def load_all(self) -> AsyncIterator[Stored]:
+        """Every report, one after the other."""
+        ...
+
+    async def get(self, workload: WorkloadRef) -> Stored | None:
+        """The report of this workload, or None."""
+        ...
+
+    async def apply(self, report: Report, over: Stored | None, parts: frozenset[Part] = BOTH) -> Stored | Overtaken:
+        """Write ``parts`` of ``report`` over ``over``; None: there is no report yet, and all is written."""
+        ...
+
+
+class MemoryReportStore:
+    """Keeps reports in a dict, for tests and for judging without a cluster."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str], Stored] = {}
+        self._writes = 0
+
+    async def load_all(self) -> AsyncIterator[Stored]:
+        for stored in tuple(self.objects.values()):
+            yield stored
+
+    async def get(self, workload: WorkloadRef) -> Stored | None:
+        return self.objects.get(_key(workload))
+
+    async def apply(self, report: Report, over: Stored | None, parts: frozenset[Part] = BOTH) -> Stored | Overtaken:
+        key = _key(report.workload)
+        there = self.objects.get(key)
+        if (there and there.version) != (over and over.version):
+            return OVERTAKEN
+        self._writes += 1
+        self.objects[key] = Stored(
+            report if "status" in parts or not there else there.report,
+            str(self._writes),
+            labels(report) if "labels" in parts or not there else there.labels,
+        )
+        return self.objects[key]
+
+
+class ApiReportStore:
+    """FailureReports of one cluster. ``namespaces``: where to load from; empty = everywhere."""
+
+    def __init__(self, client: Client, namespaces: tuple[str, ...] = ()) -> None:
+        self._client = client
+        self._namespaces = namespaces
+
+    async def load_all(self) -> AsyncIterator[Stored]:
+        for path in [_path(namespace) for namespace in self._namespaces] or [f"/apis/{API_VERSION}/{PLURAL}"]:
+            token = ""
+            while True:
+                query = {"limit": CHUNK, **({"continue": token} if token else {})}
+                page = msgspec.json.decode(await self._client.get(path, query))
+                for obj in page.get("items") or ():
+                    try:
+                        yield _stored(obj)
+                    except ValueError as error:
+                        log.warning("report %s: not loaded: %s", _name(obj), error)
+                token = (page.get("metadata") or {}).get("continue") or ""
+                if not token:
+                    break
+
+    async def get(self, workload: WorkloadRef) -> Stored | None:
+        try:
+            obj = msgspec.json.decode(await self._client.get(_path(workload.namespace, report_name(workload))))
+        except NotFound as error:
+            if error.missing in ("", "namespaces"):  # the kind itself is unknown, or the namespace: not "no report"
+                raise
+            return None
+        try:
+            return _stored(obj)
+        except ValueError as error:
+            # Edited by hand until it is no report any more: begin anew rather than never write again.
+            log.warning("report %s: begun anew: %s", _name(obj), error)
+            return Stored(Report(workload), obj["metadata"]["resourceVersion"], {})
+
+    async def apply(self, report: Report, over: Stored | None, parts: frozenset[Part] = BOTH) -> Stored | Overtaken:
+        try:
+            stored = over or await self._create(report)
+            if over is None or "status" in parts:
+                stored = await self._write_status(report, stored)
+            # After the status, which says whether the report is still there: an apply would make an empty one.
+            if over is not None and "labels" in parts:
+                stored = await self._write_labels(report, stored)
+        except (Conflict, _Overtaken):
+            return OVERTAKEN
+        except NotFound:
+            if over is None:
+                raise  # no such namespace, or no such kind
+            return OVERTAKEN
+        return stored
+
+    async def _create(self, report: Report) -> Stored:
+        answer = await self._client.apply(_own_path(report), to_object(report))
+        if answer.status != 201:
+            # An apply cannot ask for "only if absent". Labels and spec are as good as the other writer's, the
+            # status is theirs: read it and fold into it.
+            raise _Overtaken
+        return Stored(Report(report.workload), _version(answer.body), labels(report))
+
+    async def _write_status(self, report: Report, over: Stored) -> Stored:
+        body = {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "metadata": {
+                "name": report_name(report.workload),
+                "namespace": report.workload.namespace,
+                "resourceVersion": over.version,
+            },
+            "status": to_status(report),
+        }
+        answer = await self._client.apply(f"{_own_path(report)}/status", body)
+        return Stored(report, _version(answer.body), over.labels)
+
+    async def _write_labels(self, report: Report, over: Stored) -> Stored:
+        body = to_object(report)
+        body["metadata"]["resourceVersion"] = over.version
+        answer = await self._client.apply(_own_path(report), body)
+        if answer.status == 201:
+            raise _Overtaken
+        return Stored(over.report, _version(answer.body), labels(report))
+
+
+class _Overtaken(Exception):  # noqa: N818 - an outcome
+    """As ``OVERTAKEN``, inside of a write."""
+
+
+def _stored(obj: Any) -> Stored:
+    return Stored(from_object(obj), obj["metadata"]["resourceVersion"], obj["metadata"].get("labels") or {})
+
+
+def _path(namespace: str, name: str = "") -> str:
+    path = f"/apis/{API_VERSION}/namespaces/{quote(namespace)}/{PLURAL}"
+    return f"{path}/{quote(name)}" if name else path
+
+
+def _own_path(report: Report) -> str:
+    return _path(report.workload.namespace, report_name(report.workload))
+
+
+def _key(workload: WorkloadRef) -> tuple[str, str]:
+    return workload.namespace, report_name(workload)
+
+
+def _version(body: bytes) -> str:
+    version = msgspec.json.decode(body)["metadata"]["resourceVersion"]
+    assert isinstance(version, str)
+    return version
+
+
+def _name(obj: Any) -> str:
+    metadata = obj.get("metadata") or {}
+    return f"{metadata.get('namespace')}/{metadata.get('name')}"

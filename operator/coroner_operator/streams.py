@@ -1,0 +1,206 @@
+"""One kind of object as a stream: LIST in chunks, each page handled as it arrives, then WATCH with bookmarks.
+
+Nothing is kept of an object once it was handed on. The consumer hears of every change in order, and after each LIST
+of all UIDs that exist, so that a deletion that fell into a gap of the watch is noticed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from coroner_categorizer.tolerant import tolerant_decode
+from coroner_operator.api_errors import ApiError, Forbidden, Gone, Silent, Status, TooManyRequests, Transient, error_of
+from coroner_operator.backoff import BackOff
+from coroner_operator.client import Client
+
+log = logging.getLogger("coroner.streams")
+
+CHUNK = 500  # what kubectl asks for: 4 MB of pods a page, and the API server's cache serves it
+WATCH_TIMEOUT = (240, 480)  # s; spread, so that all watches of all clients do not end together (client-go: 5 to 10 min)
+SILENCE = 150.0  # s; bookmarks come about once a minute, so two have been missed
+
+T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
+
+
+class Consumer(Protocol[T_contra]):
+    """Who is told. The calls are synchronous: work that waits is the consumer's to schedule."""
+
+    def seen(self, obj: T_contra, /) -> None:
+        """It exists and looks like this: listed, created or changed."""
+
+    def gone(self, obj: T_contra, /) -> None:
+        """It was deleted; ``obj`` is its last state."""
+
+    def listed(self, namespace: str | None, uids: set[str], /) -> None:
+        """A LIST of ``namespace`` (None: the cluster) is through; ``uids`` are all that exist."""
+
+
+class Watchers(Protocol):
+    """Who counts: ``metrics.Metrics`` in the operator."""
+
+    def heard(self, kind: str, /) -> None: ...
+
+    def restarted(self, kind: str, reason: str, /) -> None: ...
+
+
+class _ListMeta(msgspec.Struct, frozen=True):
+    resourceVersion: str = ""
+    # "continue" is a keyword
+    continue_: str = msgspec.field(default="", name="continue")
+
+
+class _Page(msgspec.Struct, frozen=True):
+    metadata: _ListMeta = _ListMeta()
+    items: list[msgspec.Raw] | None = None
+
+
+class _Change(msgspec.Struct, frozen=True):
+    type: str
+    object: msgspec.Raw
+
+
+class _Meta(msgspec.Struct, frozen=True):
+    resourceVersion: str = ""
+    uid: str = ""
+
+
+class _HasMeta(msgspec.Struct, frozen=True):
+    metadata: _Meta = _Meta()
+
+
+_PAGE = msgspec.json.Decoder(_Page)
+_CHANGE = msgspec.json.Decoder(_Change)
+_META = msgspec.json.Decoder(_HasMeta)
+_STATUS = msgspec.json.Decoder(Status)
+
+
+class Stream(Generic[T]):
+    """The objects under ``path``, for ever; ``run()`` ends only by cancellation."""
+
+    def __init__(
+        self,
+        client: Client,
+        kind: str,
+        path: str,
+        type_: type[T],
+        *,
+        consumer: Consumer[T],
+        watchers: Watchers,
+        namespace: str | None = None,
+        selector: dict[str, str] | None = None,
+        silence: float = SILENCE,
+        back_off: BackOff | None = None,
+        sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
+    ) -> None:
+        self.synced = asyncio.Event()
+        """Set after the first LIST is through."""
+        self._client = client
+        self._kind = kind
+        self._path = path
+        self._type = type_
+        self._decoder = msgspec.json.Decoder(type_)
+        self._consumer = consumer
+        self._watchers = watchers
+        self._namespace = namespace
+        self._selector = selector or {}
+        self._silence = silence
+        self._back_off = back_off or BackOff()
+        self._sleep = sleep
+        self._version: str | None = None
+        """Where the next WATCH begins; None = a LIST is needed."""
+
+    def __str__(self) -> str:
+        return f"{self._kind} in {self._namespace}" if self._namespace else self._kind
+
+    async def run(self) -> None:
+        """LIST, then WATCH, and again after whatever goes wrong."""
+        while True:
+            try:
+                if self._version is None:
+                    self._version = await self._list()
+                    self._back_off.reset()
+                    self.synced.set()
+                await self._watch(self._version)
+                continue  # the server's own time-out: at once again, from where we are
+            except Gone as error:
+                # Old resource versions are forgotten by the server after some minutes; only a LIST helps.
+                self._version = None
+                await self._rest("expired", error)
+            except TooManyRequests as error:
+                await self._rest("throttled", error)
+            except Forbidden as error:
+                await self._rest("forbidden", error, logging.WARNING)
+            except Silent as error:
+                await self._rest("silent", error)
+            except Transient as error:
+                await self._rest("dropped", error)
+            except ApiError as error:
+                await self._rest("failed", error, logging.WARNING)
+            except msgspec.DecodeError as error:
+                # A line that is no JSON: cut off by a proxy. What follows cannot be trusted either.
+                await self._rest("garbled", error, logging.WARNING)
+
+    async def _rest(self, reason: str, error: Exception, level: int = logging.INFO) -> None:
+        wait = self._back_off.next(getattr(error, "retry_after", None))
+        self._watchers.restarted(self._kind, reason)
+        log.log(level, "%s: %s; again in %.1f s", self, error, wait)
+        await self._sleep(wait)
+
+    async def _list(self) -> str:
+        uids: set[str] = set()
+        token = ""
+        while True:
+            query = {"limit": CHUNK, **self._selector, **({"continue": token} if token else {})}
+            page = _PAGE.decode(await self._client.get(self._path, query))
+            for raw in page.items or ():
+                if uid := self._hand_on(raw, self._consumer.seen):
+                    uids.add(uid)
+            token = page.metadata.continue_
+            if not token:
+                break
+            await asyncio.sleep(0)  # between pages others get their turn
+        self._watchers.heard(self._kind)
+        self._consumer.listed(self._namespace, uids)
+        log.info("%s: %d listed, watching", self, len(uids))
+        return page.metadata.resourceVersion
+
+    async def _watch(self, version: str) -> None:
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": random.randint(*WATCH_TIMEOUT),
+            "resourceVersion": version,
+            **self._selector,
+        }
+        async with self._client.lines(self._path, query, self._silence) as lines:
+            async for line in lines:
+                self._change(_CHANGE.decode(line))
+                self._back_off.reset()
+
+    def _change(self, change: _Change) -> None:
+        if change.type == "ERROR":
+            status = _STATUS.decode(change.object)
+            raise error_of(f"WATCH {self._path}", status.code or 500, status)
+        self._watchers.heard(self._kind)
+        if change.type == "DELETED":
+            self._hand_on(change.object, self._consumer.gone)
+        elif change.type != "BOOKMARK":  # a bookmark's object is a shell ("containers": null): nothing to hand on
+            self._hand_on(change.object, self._consumer.seen)
+        # Only now: what was not handed on must come again.
+        self._version = _META.decode(change.object).metadata.resourceVersion or self._version
+
+    def _hand_on(self, raw: msgspec.Raw, tell: Callable[[T], None]) -> str:
+        """The object's UID; an exception in the consumer is said and stops neither this object's stream nor others."""
+        uid = _META.decode(raw).metadata.uid
+        try:
+            tell(tolerant_decode(bytes(raw), self._decoder, self._type))
+        except Exception:
+            log.exception("%s: object %s could not be handled", self, uid or bytes(raw[:200]))
+        return uid

@@ -1,0 +1,72 @@
+"""Pods that failed, wait or start: what is needed to look at one again when an event or a timer says so."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from coroner_categorizer.pod import Pod
+from coroner_categorizer.tolerant import tolerant_decode
+from coroner_operator.api_errors import NotFound
+from coroner_operator.client import Client
+
+WHOLE = 1_000  # pods kept whole, ~6 KB each; of the others the name, to read them again
+
+
+class PodName(NamedTuple):
+    namespace: str
+    name: str
+
+
+_POD = msgspec.json.Decoder(Pod)
+
+
+class Suspects:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._names: dict[str, PodName] = {}
+        self._whole: OrderedDict[str, Pod] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, pod_uid: str) -> bool:
+        return pod_uid in self._names
+
+    def keep(self, pod: Pod) -> None:
+        """This is the pod's last state."""
+        uid = pod.metadata.uid
+        self._names[uid] = PodName(pod.metadata.namespace, pod.metadata.name)
+        self._whole[uid] = pod
+        self._whole.move_to_end(uid)
+        while len(self._whole) > WHOLE:
+            self._whole.popitem(last=False)
+
+    def drop(self, pod_uid: str) -> None:
+        """The pod is well, or gone."""
+        self._names.pop(pod_uid, None)
+        self._whole.pop(pod_uid, None)
+
+    def missing(self, namespace: str | None, uids: set[str]) -> tuple[str, ...]:
+        """UIDs of the suspects of a namespace (None: of all) that are not among ``uids``."""
+        return tuple(
+            uid
+            for uid, place in self._names.items()
+            if uid not in uids and (namespace is None or place.namespace == namespace)
+        )
+
+    async def last_state(self, pod_uid: str) -> Pod | None:
+        """The pod, from memory or read again; None if it is gone. Raises ApiError."""
+        known = self._whole.get(pod_uid)
+        place = self._names.get(pod_uid)
+        if known is not None or place is None:
+            return known
+        try:
+            raw = await self._client.get(f"/api/v1/namespaces/{quote(place.namespace)}/pods/{quote(place.name)}")
+        except NotFound:
+            return None
+        pod = tolerant_decode(raw, _POD, Pod)
+        return pod if pod.metadata.uid == pod_uid else None

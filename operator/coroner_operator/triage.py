@@ -1,0 +1,69 @@
+"""Which pods deserve a second look: cheap enough to ask of every pod, and never wrong about a failing one."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from coroner_categorizer.pod import ContainerStatus, Pod
+
+KILLED = (137, 143)
+EVENTS_LAST = timedelta(hours=1)  # kube-apiserver --event-ttl, by default
+_HARMLESS_WAITS = frozenset({"", "ContainerCreating", "PodInitializing"})
+
+
+def is_interesting(pod: Pod) -> bool:
+    """Whether the pod shows anything that could be a failure, present or past, or a wait for something."""
+    status = pod.status
+    if status.phase == "Failed" or status.reason:
+        return True
+    for condition in status.conditions:
+        if condition.type == "PodScheduled":
+            # SchedulingGated is deliberate; the scheduler has not looked at the pod yet
+            if condition.status == "False" and condition.reason != "SchedulingGated":
+                return True
+        elif condition.type == "DisruptionTarget" and condition.status == "True":
+            return True
+    return any(_is_telling(container) for container in status.containerStatuses) or any(
+        _is_telling(container) for container in status.initContainerStatuses
+    )
+
+
+def is_starting(pod: Pod) -> bool:
+    """Bound to a node and not running yet: if that lasts, only events say why."""
+    return pod.status.phase == "Pending" and bool(pod.spec.nodeName) and pod.metadata.deletionTimestamp is None
+
+
+def is_well(pod: Pod) -> bool:
+    """Whether the pod speaks for its workload: Ready, or ended well."""
+    if pod.status.phase == "Succeeded":
+        return True
+    if pod.status.phase != "Running" or pod.metadata.deletionTimestamp is not None:
+        return False
+    ready = pod.condition("Ready")
+    return ready is not None and ready.status == "True"
+
+
+def wants_events(pod: Pod, now: datetime) -> bool:
+    """Whether events that were no warnings could change the verdict on the pod, if there still are any.
+
+    A kill (137, or the program's own answer to SIGTERM, 143) may be a probe's or a hook's: only ``Killing`` tells.
+    """
+    if pod.condition("DisruptionTarget") is not None or pod.status.reason:
+        return False  # the pod itself says who stopped it
+    for container in pod.status.containerStatuses + pod.status.initContainerStatuses:
+        for state in (container.state, container.lastState):
+            ended = state.terminated
+            if ended is None or ended.exitCode not in KILLED or ended.reason in ("OOMKilled", "StartError"):
+                continue
+            if ended.finishedAt is None or now - ended.finishedAt < EVENTS_LAST:
+                return True
+    return False
+
+
+def _is_telling(container: ContainerStatus) -> bool:
+    ended, waiting = container.state.terminated, container.state.waiting
+    if ended is not None and (ended.exitCode != 0 or ended.reason != "Completed"):
+        return True
+    if waiting is not None and waiting.reason not in _HARMLESS_WAITS:
+        return True
+    return container.lastState.terminated is not None or container.restartCount > 0

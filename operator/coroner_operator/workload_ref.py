@@ -1,0 +1,55 @@
+"""Which object a report is about, and what the report is called."""
+
+from __future__ import annotations
+
+import re
+from hashlib import blake2b
+
+import msgspec
+
+NAME_LIMIT = 253  # a DNS subdomain, what the API server accepts as an object name
+_UID_DIGITS = 8  # 32 bits apart two workloads that bore the same kind and name
+
+# The CRD's limits. An ownerReference is not checked by the API server: a pod's author may write anything there.
+_LIMITS = {"api_version": 317, "kind": 63, "name": 253, "uid": 128}
+
+_NOT_IN_A_NAME = re.compile(r"[^a-z0-9.-]+")
+_HEX = re.compile(r"[0-9a-f]{8}")
+
+
+class WorkloadRef(msgspec.Struct, frozen=True):
+    """The topmost controller of the pods that failed; a bare pod is its own workload."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    """Tells a workload from a later one of the same name."""
+
+    def __post_init__(self) -> None:
+        for field, limit in _LIMITS.items():
+            if len(getattr(self, field)) > limit:
+                msgspec.structs.force_setattr(self, field, getattr(self, field)[:limit])
+
+    def __str__(self) -> str:
+        """``Job/train-llm``, as people write it."""
+        return f"{self.kind}/{self.name}"
+
+
+def report_name(workload: WorkloadRef) -> str:
+    """``<kind>-<name>-<8 hex of the UID>``: a valid object name, cut to 253 characters in front of the UID's part.
+
+    A pure function of the workload: every replica, and every start, finds the same report.
+    """
+    tail = _uid_part(workload.uid)
+    words = _NOT_IN_A_NAME.sub("-", f"{workload.kind}-{workload.name}".lower())[: NAME_LIMIT - len(tail) - 1]
+    # every label between dots begins and ends with a letter or digit
+    labels = [label for part in words.split(".") if (label := part.strip("-"))]
+    return "-".join(filter(None, (".".join(labels), tail)))
+
+
+def _uid_part(uid: str) -> str:
+    """The UID's first 8 digits; of its hash where it is no hexadecimal UID (mirror pods have such)."""
+    head = uid[:_UID_DIGITS].lower()
+    return head if _HEX.fullmatch(head) else blake2b(uid.encode("utf-8", "replace"), digest_size=4).hexdigest()

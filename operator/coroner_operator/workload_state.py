@@ -1,0 +1,94 @@
+"""How a workload itself says it is: read where the kind may be read, from the built-in kinds' status counts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+
+import msgspec
+
+from coroner_categorizer.workload import WorkloadCondition
+from coroner_operator.api_errors import Forbidden, NotFound
+from coroner_operator.client import Client
+from coroner_operator.owners import path_of
+from coroner_operator.report import WorkloadRef
+
+
+class State(Enum):
+    FINISHED = "it has completed"
+    WELL = "all that it wants is there and ready"
+    UNWELL = "something is missing or not ready yet"
+    DOOMED = "it has failed for good, or is gone: it will not recover"
+    UNREADABLE = "its kind may not be read: only its pods can tell"
+
+
+class _Meta(msgspec.Struct, frozen=True):
+    uid: str = ""
+    generation: int = 0
+
+
+class _Spec(msgspec.Struct, frozen=True):
+    replicas: int | None = None
+
+
+class _Status(msgspec.Struct, frozen=True):
+    conditions: list[WorkloadCondition] = []
+    observedGeneration: int = 0
+    replicas: int = 0
+    readyReplicas: int = 0
+    updatedReplicas: int = 0
+    availableReplicas: int = 0
+    desiredNumberScheduled: int = 0
+    numberAvailable: int = 0
+    updatedNumberScheduled: int = 0
+    lastSuccessfulTime: datetime | None = None
+
+
+class _Object(msgspec.Struct, frozen=True):
+    metadata: _Meta = _Meta()
+    spec: _Spec = _Spec()
+    status: _Status = _Status()
+
+
+_OBJECT = msgspec.json.Decoder(_Object)
+
+
+async def read_state(client: Client, ref: WorkloadRef, failed_at: datetime | None) -> State:
+    """``failed_at``: time of the newest failure; a CronJob is well by a success after it. Raises ApiError."""
+    path = path_of(ref)
+    if path is None:
+        return State.UNREADABLE
+    try:
+        obj = _OBJECT.decode(await client.get(path))
+    except NotFound:
+        return State.DOOMED
+    except Forbidden:
+        return State.UNREADABLE
+    return State.DOOMED if obj.metadata.uid != ref.uid else _state(ref.kind, obj, failed_at)
+
+
+def _state(kind: str, obj: _Object, failed_at: datetime | None) -> State:
+    status = obj.status
+    match kind:
+        case "Job":
+            conditions = {c.type for c in status.conditions if c.status == "True"}
+            if conditions & {"Failed", "FailureTarget"}:
+                return State.DOOMED
+            return State.FINISHED if conditions & {"Complete", "SuccessCriteriaMet"} else State.UNWELL
+        case "CronJob":
+            succeeded = status.lastSuccessfulTime
+            return State.FINISHED if succeeded and failed_at and succeeded > failed_at else State.UNWELL
+        case "DaemonSet":
+            wanted = status.desiredNumberScheduled
+            counts = {status.numberAvailable, status.updatedNumberScheduled}
+        case "StatefulSet":  # updatedReplicas counts the new revision only while a roll-out is on
+            wanted = 1 if obj.spec.replicas is None else obj.spec.replicas
+            counts = {status.readyReplicas, status.availableReplicas}
+        case "Deployment":
+            wanted = 1 if obj.spec.replicas is None else obj.spec.replicas
+            counts = {status.readyReplicas, status.availableReplicas, status.updatedReplicas, status.replicas}
+        case _:
+            wanted = 1 if obj.spec.replicas is None else obj.spec.replicas
+            counts = {status.readyReplicas, status.availableReplicas}
+    seen = status.observedGeneration >= obj.metadata.generation
+    return State.WELL if seen and counts == {wanted} else State.UNWELL

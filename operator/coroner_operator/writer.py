@@ -1,0 +1,244 @@
+"""From sightings to written reports: gathered per workload, at most one write each interval, tried until it holds.
+
+Merged at the moment of writing: a workload's desk collects what is seen while an earlier write is under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+from coroner_operator.api_errors import ApiError, NamespaceEnding, NotFound, Transient
+from coroner_operator.backoff import BackOff
+from coroner_operator.desk import Desk
+from coroner_operator.metrics import Metrics
+from coroner_operator.report import Report, Sighting, WorkloadRef, fold, recover
+from coroner_operator.reports import Reports
+from coroner_operator.settings import Settings
+from coroner_operator.store import Overtaken, Part, ReportStore
+from coroner_operator.worth_writing import worth_writing
+
+log = logging.getLogger("coroner.writer")
+
+
+class Writer:
+    """``start()``, ``put()`` and ``recovered()`` at will, ``flush()`` at the end."""
+
+    def __init__(
+        self,
+        store: ReportStore,
+        reports: Reports,
+        settings: Settings,
+        *,
+        metrics: Metrics,
+        rules_hash: str,
+        tidied: Callable[[Report], Report] = lambda report: report,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        back_off: Callable[[], BackOff] = BackOff,
+    ) -> None:
+        """``tidied`` may drop from a report what no one needs any more."""
+        self._store = store
+        self._reports = reports
+        self._settings = settings
+        self._metrics = metrics
+        self._rules_hash = rules_hash
+        self._tidied = tidied
+        self._now = now
+        self._new_back_off = back_off
+        self._desks: dict[str, Desk] = {}
+        self._busy: set[Desk] = set()
+        """Desks with something to write, or being written."""
+        self._ready: asyncio.Queue[Desk] = asyncio.Queue()
+        self._closing = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self._tasks = [
+            asyncio.create_task(self._work(), name=f"writer {number}") for number in range(self._settings.writers)
+        ]
+
+    @property
+    def tasks(self) -> tuple[asyncio.Task[None], ...]:
+        """They never end by themselves."""
+        return tuple(self._tasks)
+
+    def put(self, workload: WorkloadRef, sightings: Iterable[Sighting]) -> None:
+        """These were seen; they will be in the workload's report."""
+        desk = self._desk(workload)
+        desk.put(sightings, _clock())
+        self._plan(desk)
+
+    def recovered(self, workload: WorkloadRef) -> None:
+        """The workload is well now, after everything that was put before."""
+        desk = self._desk(workload)
+        desk.recovered_at = self._now()
+        self._plan(desk)
+
+    def relabel(self, workload: WorkloadRef) -> None:
+        """The labels of the workload's report do not fit its status."""
+        desk = self._desk(workload)
+        desk.labels_wait = True
+        self._plan(desk)
+
+    async def flush(self, within: float) -> bool:
+        """Write all that is gathered, now and within that many seconds, and end. False: something is left."""
+        self._closing = True
+        for desk in tuple(self._busy):
+            self._plan(desk)
+        try:
+            async with asyncio.timeout(within):
+                await self._idle.wait()
+        except TimeoutError:
+            log.error("not written before the end: %s", ", ".join(sorted(_place(desk) for desk in self._busy)[:20]))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for desk in self._desks.values():
+            if desk.timer is not None:
+                desk.timer.cancel()
+        return self._idle.is_set()
+
+    def _desk(self, workload: WorkloadRef) -> Desk:
+        desk = self._desks.get(workload.uid)
+        if desk is None:
+            desk = self._desks[workload.uid] = Desk(workload, self._new_back_off())
+        return desk
+
+    def _plan(self, desk: Desk, wait: float | None = None) -> None:
+        """Set the time of the desk's next write. ``wait``: seconds, after a failed one."""
+        self._idle.clear()
+        self._busy.add(desk)
+        self._metrics.queue.set(len(self._busy))
+        if desk.writing:
+            return  # planned again when the write is done
+        now, settings = _clock(), self._settings
+        if desk.sightings or desk.recovered_at is not None:
+            due = max(now + settings.gather, desk.last_write + settings.write_interval)
+        else:
+            due = desk.last_labels + settings.label_interval
+        if wait is not None:
+            due = max(due, now + wait)
+        if self._closing:
+            due = now + min(wait or 0, 0.5)  # an API server that is away may be back within the time that is left
+        if desk.timer is not None:
+            if desk.timer.when() <= due and not self._closing:
+                return
+            desk.timer.cancel()
+        desk.timer = asyncio.get_running_loop().call_at(due, self._hand_over, desk)
+
+    def _hand_over(self, desk: Desk) -> None:
+        desk.timer = None
+        desk.writing = True
+        self._ready.put_nowait(desk)
+
+    async def _work(self) -> None:
+        while True:
+            desk = await self._ready.get()
+            wait: float | None = None
+            sightings, recovered_at = desk.take()
+            try:
+                wait = await self._write(desk, sightings, recovered_at)
+            except ApiError as error:
+                wait = desk.back_off.next(error.retry_after)
+                self._metrics.wrote("retried")
+                if not isinstance(error, Transient):
+                    self._reports.doubt(desk.workload)
+                log.warning("report of %s: %s; again in %.1f s", _place(desk), error, wait)
+            except Exception:  # one workload's report must not stop another's
+                wait = desk.back_off.next()
+                self._metrics.errors.inc()
+                log.exception("report of %s: cannot be made; again in %.1f s", _place(desk), wait)
+            finally:
+                desk.writing = False
+            if wait is None:
+                desk.back_off.reset()
+            else:
+                desk.put_back(sightings, recovered_at)
+                desk.labels_wait = True  # whether they really do is found out when writing
+            self._leave(desk, wait)
+
+    def _leave(self, desk: Desk, wait: float | None) -> None:
+        if desk.has_work:
+            self._plan(desk, wait)
+            return
+        desk.waiting_since = None
+        self._busy.discard(desk)
+        self._metrics.queue.set(len(self._busy))
+        if not self._busy:
+            self._idle.set()
+        # The desk is kept while it enforces the interval, and not longer.
+        asyncio.get_running_loop().call_later(self._settings.write_interval, self._clear_away, desk)
+
+    def _clear_away(self, desk: Desk) -> None:
+        if not desk.has_work and not desk.writing and desk.timer is None:
+            self._desks.pop(desk.workload.uid, None)
+
+    async def _write(self, desk: Desk, sightings: list[Sighting], recovered_at: datetime | None) -> float | None:
+        """None: all is written; else seconds until the next try. Raises ApiError."""
+        workload = desk.workload
+        over = await self._reports.get(workload)
+        before = over.report if over else Report(workload)
+        after = fold(before, sightings, self._rules_hash)
+        if recovered_at is not None:
+            after = recover(after, recovered_at)
+        if desk.tallied is None:
+            desk.tallied = before.ledger.tallies()
+        labels_may_change = self._closing or _clock() - desk.last_labels >= self._settings.label_interval
+        parts, desk.labels_wait = worth_writing(over, after, labels_may_change=labels_may_change)
+        if not parts:
+            self._metrics.wrote("unchanged")
+            return None
+        if "status" in parts:
+            after = self._tidied(after)
+        began = _clock()
+        try:
+            with self._reports.writing(workload):
+                stored = await self._store.apply(after, over, parts)
+        except NamespaceEnding as error:
+            self._give_up(desk, error)
+            return None
+        except NotFound as error:
+            if error.missing == "namespaces":
+                self._give_up(desk, error)
+                return None
+            raise
+        if isinstance(stored, Overtaken):
+            self._metrics.wrote("conflict")
+            await self._reports.read(workload)
+            return 0.0 if desk.back_off.tries < 1 else desk.back_off.next()
+        self._reports.put(stored)
+        self._metrics.wrote("written")
+        self._count(desk, after, began, parts)
+        return None
+
+    def _count(self, desk: Desk, after: Report, began: float, parts: frozenset[Part]) -> None:
+        if "labels" in parts:
+            desk.last_labels = began
+        if "status" not in parts:
+            return
+        desk.last_write = began
+        if desk.waiting_since is not None:
+            self._metrics.delayed(_clock() - desk.waiting_since)
+            desk.waiting_since = _clock() if desk.sightings else None
+        tallied, desk.tallied = desk.tallied or {}, None
+        for (category, subcategory), tally in after.ledger.tallies().items():
+            known = tallied.get((category, subcategory))
+            if new := tally.total - (known.total if known else 0):
+                self._metrics.failed(category, subcategory, max(new, 0))
+
+    def _give_up(self, desk: Desk, error: ApiError) -> None:
+        """The namespace goes away and takes workload and report with it."""
+        self._metrics.wrote("dropped")
+        log.info("report of %s: not written, its namespace is gone: %s", _place(desk), error)
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _place(desk: Desk) -> str:
+    return f"{desk.workload.namespace}/{desk.workload}"

@@ -1,0 +1,81 @@
+"""Operators to run against a server: in this loop, or as the process that a person would start."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import coroner_categorizer as cc
+from coroner_operator.backoff import BackOff
+from coroner_operator.client import Client, load_configuration
+from coroner_operator.engine import Engine
+from coroner_operator.settings import load_settings
+
+ROOT = Path(__file__).parents[2]
+CATEGORIZER = cc.default()
+QUICK = {
+    "gather": 0.02,
+    "write_interval": 0.1,
+    "label_interval": 0.1,
+    "recovery_after": 0.3,
+    "patience": {"image_pull": 0.2, "container_creating": 0.3, "unschedulable": 0.4},
+    "shutdown_timeout": 5,
+    "health_address": "127.0.0.1:0",
+    "metrics_address": "127.0.0.1:0",
+}
+
+
+class Operators:
+    """Starts operators against the server; all that still run are ended after the test."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self._kubeconfig = kubeconfig
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Operators:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def start(self, **settings: Any) -> Engine:
+        """An operator in this loop that has listed everything once."""
+        return await self._stack.enter_async_context(self._engine(settings))
+
+    @asynccontextmanager
+    async def _engine(self, settings: dict[str, Any]) -> AsyncIterator[Engine]:
+        loaded = load_settings({**QUICK, **settings, "kubeconfig": self._kubeconfig})
+        async with Client(await load_configuration(self._kubeconfig)) as client:
+            engine = Engine(loaded, client, CATEGORIZER, back_off=lambda: BackOff(base=0.02, cap=0.3))
+            await engine.listen()
+            engine.start()
+            async with asyncio.timeout(15):
+                await engine.synced()
+            yield engine
+            await engine.stop()
+
+    async def spawn(self, *flags: str) -> asyncio.subprocess.Process:
+        """``coroner run`` as a process of its own; it is killed after the test if it still runs."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "coroner_operator", "run"),
+            *("--kubeconfig", str(self._kubeconfig), "--health-address", "", "--metrics-address", ""),
+            *flags,
+            cwd=ROOT,
+            env={
+                "PATH": "/usr/bin:/bin",
+                "PYTHONPATH": ":".join(str(ROOT / part) for part in ("categorizer", "operator")),
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
+        )
+        self._stack.push_async_callback(_kill, process)
+        return process
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,67 @@
+"""What waits to be written of one workload."""
+
+from datetime import timedelta
+
+import msgspec
+
+from coroner_operator.backoff import BackOff
+from coroner_operator.desk import SIGHTINGS, Desk
+from coroner_operator.report import Report, fold
+from tests.operating.test_store_contract import JOB, NOW, sighting
+
+
+def desk() -> Desk:
+    return Desk(JOB, BackOff())
+
+
+def past(exit_code: int):
+    seen = sighting(exit_code)
+    return msgspec.structs.replace(seen, failure=msgspec.structs.replace(seen.failure, current=False))
+
+
+def test_a_new_failure_takes_back_a_recovery_that_is_not_written_yet() -> None:
+    waiting = desk()
+    waiting.recovered_at = NOW
+    waiting.put([past(1)], 0)
+    assert waiting.recovered_at == NOW
+    waiting.put([sighting(2)], 0)
+    assert waiting.recovered_at is None
+
+
+def test_what_could_not_be_written_comes_before_what_came_since() -> None:
+    waiting = desk()
+    waiting.put([sighting(1)], 0)
+    taken = waiting.take()
+    assert not waiting.has_work
+    waiting.put([sighting(2)], 0)
+    waiting.put_back(*taken)
+    assert [s.failure.verdict.exit_code for s in waiting.sightings] == [1, 2]
+
+
+def test_a_recovery_that_could_not_be_written_is_void_after_a_new_failure() -> None:
+    waiting = desk()
+    waiting.recovered_at = NOW
+    taken = waiting.take()
+    waiting.put([sighting(2)], 0)
+    waiting.put_back(*taken)
+    assert waiting.recovered_at is None
+
+
+def test_however_long_the_store_is_away_the_desk_stays_small_and_loses_no_failure() -> None:
+    waiting = desk()
+    looks = [sighting(number % 40) for number in range(10 * SIGHTINGS)]
+    for look in looks:
+        waiting.put([look], 0)
+    assert len(waiting.sightings) <= SIGHTINGS
+    assert fold(Report(JOB), waiting.sightings) == fold(Report(JOB), looks)
+
+
+def test_of_many_looks_the_surer_one_stays() -> None:
+    waiting = desk()
+    sure = sighting(1)
+    unsure_verdict = msgspec.structs.replace(sure.failure.verdict, confidence="Unknown")
+    unsure = msgspec.structs.replace(
+        sure, failure=msgspec.structs.replace(sure.failure, verdict=unsure_verdict), seen_at=NOW + timedelta(seconds=1)
+    )
+    waiting.put([sure, *[unsure] * SIGHTINGS], 0)
+    assert waiting.sightings == [sure]

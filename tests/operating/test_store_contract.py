@@ -1,0 +1,143 @@
+"""Both report stores keep the same contract."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from coroner_categorizer import Failure, Identity, Verdict
+from coroner_operator.api_errors import NotFound
+from coroner_operator.client import Client, load_configuration
+from coroner_operator.report import Report, Sighting, WorkloadRef, fold, recover
+from coroner_operator.report_status import labels
+from coroner_operator.store import OVERTAKEN, ApiReportStore, MemoryReportStore, ReportStore, Stored
+from embedded_apiserver import EmbeddedApiServer
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+JOB = WorkloadRef("batch/v1", "Job", "default", "train", "0123abcd-0000-4000-8000-000000000000")
+
+
+def report(*exit_codes: int, workload: WorkloadRef = JOB) -> Report:
+    """A report with one failure for each exit code."""
+    return fold(Report(workload), [sighting(code) for code in exit_codes], "rules")
+
+
+def sighting(exit_code: int) -> Sighting:
+    verdict = Verdict(
+        category="user-code",
+        subcategory=f"exit-{exit_code}",
+        categories=("user-code",),
+        reason="Error",
+        message=f"it ended with {exit_code}",
+        hint="",
+        retry="Unknown",
+        confidence="Confirmed",
+        container="main",
+        exit_code=exit_code,
+        evidence=(),
+        rule=None,
+    )
+    identity = Identity(f"pod-{exit_code}", "main", "containerd://1")
+    return Sighting(f"train-{exit_code}", f"pod-{exit_code}", "node", Failure(identity, verdict, NOW, True, 1), NOW)
+
+
+@pytest.fixture(params=["memory", "api"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ReportStore]:
+    if request.param == "memory":
+        yield MemoryReportStore()
+        return
+    async with EmbeddedApiServer() as server:
+        server.load(Path(__file__).parents[2] / "crds")
+        async with Client(await load_configuration(server.kubeconfig(tmp_path / "kubeconfig"))) as client:
+            yield ApiReportStore(client)
+
+
+async def test_what_was_applied_is_got_and_loaded(store: ReportStore) -> None:
+    written = await store.apply(report(1), None)
+    assert isinstance(written, Stored)
+    assert written.report == report(1)
+    assert await store.get(JOB) == written
+    assert [stored async for stored in store.load_all()] == [written]
+    assert written.labels == labels(report(1))
+
+
+async def test_a_workload_without_failures_has_no_report(store: ReportStore) -> None:
+    assert await store.get(JOB) is None
+    assert [stored async for stored in store.load_all()] == []
+
+
+async def test_many_reports_are_all_loaded(store: ReportStore) -> None:
+    jobs = [WorkloadRef("batch/v1", "Job", "default", f"job-{n}", f"{n:08x}-0000") for n in range(120)]
+    for job in jobs:
+        await store.apply(report(1, workload=job), None)
+    loaded = [stored.report.workload.name async for stored in store.load_all()]
+    assert sorted(loaded) == sorted(job.name for job in jobs)
+
+
+async def test_a_report_that_is_already_there_is_not_overwritten_by_a_first_write(store: ReportStore) -> None:
+    await store.apply(report(1, 2), None)
+    assert await store.apply(report(3), None) is OVERTAKEN
+    stored = await store.get(JOB)
+    assert stored is not None
+    assert stored.report == report(1, 2)
+
+
+async def test_a_write_over_an_older_version_changes_nothing(store: ReportStore) -> None:
+    first = await store.apply(report(1), None)
+    assert isinstance(first, Stored)
+    second = await store.apply(report(1, 2), first)
+    assert isinstance(second, Stored)
+    assert await store.apply(report(1, 3), first) is OVERTAKEN
+    assert await store.apply(report(1, 3), first, frozenset(("status",))) is OVERTAKEN
+    assert await store.get(JOB) == second
+
+
+async def test_a_write_over_a_report_that_was_never_there_changes_nothing(store: ReportStore) -> None:
+    ghost = Stored(report(1), "4711", {})
+    assert await store.apply(report(1, 2), ghost) is OVERTAKEN
+    assert await store.apply(report(1, 2), ghost, frozenset(("status",))) is OVERTAKEN
+    assert await store.get(JOB) is None
+
+
+async def test_the_status_can_be_written_before_its_labels(store: ReportStore) -> None:
+    first = await store.apply(report(1), None)
+    assert isinstance(first, Stored)
+    later = recover(report(1), datetime(2026, 11, 22, 13, tzinfo=UTC))
+    second = await store.apply(later, first, frozenset(("status",)))
+    assert isinstance(second, Stored)
+    assert (second.report, second.labels) == (later, labels(report(1)))
+    third = await store.apply(later, second, frozenset(("labels",)))
+    assert isinstance(third, Stored)
+    assert await store.get(JOB) == Stored(later, third.version, labels(later))
+    assert "coroner.dev/category" not in third.labels
+
+
+async def test_a_namespace_that_is_not_there_is_said(tmp_path: Path) -> None:
+    async with EmbeddedApiServer() as server:
+        server.load(Path(__file__).parents[2] / "crds")
+        async with Client(await load_configuration(server.kubeconfig(tmp_path / "kubeconfig"))) as client:
+            nowhere = WorkloadRef("batch/v1", "Job", "nowhere", "train", "1")
+            with pytest.raises(NotFound) as caught:
+                await ApiReportStore(client).apply(report(1, workload=nowhere), None)
+    assert caught.value.missing == "namespaces"
+
+
+async def test_a_report_that_was_edited_until_it_is_none_is_begun_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with EmbeddedApiServer() as server:
+        server.load(Path(__file__).parents[2] / "crds")
+        async with Client(await load_configuration(server.kubeconfig(tmp_path / "kubeconfig"))) as client:
+            store = ApiReportStore(client)
+            await store.apply(report(1), None)
+            broken = server.objects("FailureReport")[0]
+            server.put({**broken, "status": {"state": "Failing"}})
+            stored = await store.get(JOB)
+            assert stored is not None
+            assert stored.report == Report(JOB)
+            assert isinstance(await store.apply(report(2), stored), Stored)
+            assert [s.report async for s in store.load_all()] == [report(2)]
+    assert "begun anew" in caplog.text

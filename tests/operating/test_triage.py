@@ -1,0 +1,70 @@
+"""The cheap look at every pod never misses one that the categorizer has something to say about."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import coroner_categorizer as cc
+from coroner_operator.triage import is_interesting, is_starting, is_well, wants_events
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "pods"
+CATEGORIZER = cc.default()
+
+
+def _case(file: Path) -> tuple[dict[str, Any], list[cc.Event]]:
+    obj, *events = json.loads(file.read_text())["items"]
+    return obj, [cc.parse_event(event) for event in events]
+
+
+PODS = [file for file in sorted(FIXTURES.glob("*.json")) if _case(file)[0]["kind"] == "Pod"]
+
+
+@pytest.mark.parametrize("file", PODS, ids=lambda file: file.stem)
+def test_a_pod_with_a_failure_is_interesting_or_starting(file: Path) -> None:
+    obj, events = _case(file)
+    pod = cc.parse_pod(obj)
+    if CATEGORIZER.judge(pod, events).failures:
+        assert is_interesting(pod) or is_starting(pod)
+
+
+@pytest.mark.parametrize("file", PODS, ids=lambda file: file.stem)
+def test_where_events_that_are_no_warnings_make_the_verdict_they_are_asked_for(file: Path) -> None:
+    obj, events = _case(file)
+    pod = cc.parse_pod(obj)
+    without = CATEGORIZER.judge(pod, [event for event in events if event.type == "Warning"])
+    if without.verdict == CATEGORIZER.judge(pod, events).verdict:
+        return
+    ends = [
+        state.terminated.finishedAt
+        for container in pod.status.containerStatuses + pod.status.initContainerStatuses
+        for state in (container.state, container.lastState)
+        if state.terminated and state.terminated.finishedAt
+    ]
+    assert is_starting(pod) or wants_events(pod, max(ends) + timedelta(minutes=1))
+
+
+def test_a_healthy_pod_is_neither() -> None:
+    pod = cc.parse_pod(
+        {
+            "spec": {"nodeName": "n"},
+            "status": {
+                "phase": "Running",
+                "conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "True"}],
+                "containerStatuses": [{"name": "main", "ready": True, "state": {"running": {}}}],
+            },
+        }
+    )
+    assert not is_interesting(pod)
+    assert not is_starting(pod)
+    assert is_well(pod)
+
+
+def test_a_gated_pod_is_not_interesting() -> None:
+    gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}
+    pod = cc.parse_pod({"status": {"phase": "Pending", "conditions": [gated]}})
+    assert not is_interesting(pod)

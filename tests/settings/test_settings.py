@@ -1,0 +1,143 @@
+"""Flags over environment over file, and every mistake in a line of its own."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from coroner_operator.__main__ import main
+from coroner_operator.durations import seconds
+from coroner_operator.settings import Settings, SettingsError, load_settings, split_address
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "settings.yaml"
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text("writers: 2\nlog_format: json\nlog_level: error\npatience: {image_pull: 1s, unschedulable: 2m}\n")
+    monkeypatch.setenv("CORONER_WRITERS", "3")
+    monkeypatch.setenv("CORONER_LOG_FORMAT", "text")
+    monkeypatch.setenv("CORONER_PATIENCE__IMAGE_PULL", "5s")
+    settings = load_settings({"writers": "5"}, file)
+    assert (settings.writers, settings.log_format, settings.log_level) == (5, "text", "error")
+    assert (settings.patience.image_pull, settings.patience.unschedulable) == (5, 120)
+    assert settings.patience.container_creating == 30
+
+
+def test_namespaces_are_a_list_in_a_file_and_separated_by_commas_elsewhere(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text("namespaces: [a, b]\n")
+    assert load_settings({}, file).namespaces == ("a", "b")
+    monkeypatch.setenv("CORONER_NAMESPACES", "c, d")
+    assert load_settings({}, file).namespaces == ("c", "d")
+    assert load_settings({"namespaces": "e"}, file).namespaces == ("e",)
+
+
+def test_what_kubernetes_puts_into_the_environment_for_a_service_called_coroner_does_no_harm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("", "_METRICS", "_HEALTH"):
+        monkeypatch.setenv(f"CORONER{name}_PORT", "tcp://10.0.0.1:80")
+        monkeypatch.setenv(f"CORONER{name}_SERVICE_HOST", "10.0.0.1")
+        monkeypatch.setenv(f"CORONER{name}_PORT_80_TCP_ADDR", "10.0.0.1")
+    assert load_settings({}) == Settings()
+
+
+def test_every_mistake_is_told_with_its_setting(file: Path) -> None:
+    file.write_text("nope: 1\nlog_format: xml\npatience: {image_pul: 3s, unschedulable: soon}\nwriters: 0\n")
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"health_address": "8080"}, file)
+    assert sorted(caught.value.mistakes) == [
+        """health_address: '8080' is not host:port; write for instance ":8080" or "127.0.0.1:8080\"""",
+        "log_format: Input should be 'text' or 'json'",
+        "nope: unknown setting",
+        "patience.image_pul: unknown setting",
+        "patience.unschedulable: 'soon' is not a duration; write for instance 500ms, 10s, 5m, 2h or 7d",
+        "writers: Input should be greater than or equal to 1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [("- a\n", "a mapping of settings is wanted"), ("a: [", "not YAML"), (None, "No such file or directory")],
+)
+def test_a_file_that_cannot_be_used_is_one_line(file: Path, content: str | None, fault: str) -> None:
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(SettingsError) as caught:
+        load_settings({}, file)
+    assert len(caught.value.mistakes) == 1
+    assert fault in caught.value.mistakes[0]
+    assert "\n" not in caught.value.mistakes[0]
+
+
+def test_an_empty_file_sets_nothing(file: Path) -> None:
+    file.write_text("")
+    assert load_settings({}, file) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("10s", 10), ("500ms", 0.5), ("5m", 300), ("2h", 7200), ("7d", 604800), (3, 3), ("0.5", 0.5), (" 1 s ", 1)],
+)
+def test_durations(text: str, expected: float) -> None:
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "ten", "-1s", "1w", "1s2", None, True, [1]])
+def test_what_is_no_duration_is_refused(text: object) -> None:
+    with pytest.raises(ValueError, match="is not a duration"):
+        seconds(text)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [(":8080", (None, 8080)), ("127.0.0.1:0", ("127.0.0.1", 0)), ("[::]:9", ("::", 9)), ("", None)],
+)
+def test_addresses(address: str, expected: object) -> None:
+    assert split_address(address) == expected
+
+
+@pytest.fixture
+def own_logs() -> Iterator[None]:
+    """``run`` sets the root logger up; afterwards it is pytest's again."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def test_run_with_mistakes_says_them_and_exits_2() -> None:
+    result = CliRunner().invoke(main, ["run", "--writers", "many", "--log-level", "loud"])
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "coroner run: writers: Input should be a valid integer, unable to parse string as an integer",
+        "coroner run: log_level: Input should be 'debug', 'info', 'warning' or 'error'",
+    ]
+
+
+def test_run_with_rules_that_have_mistakes_says_them_and_exits_2(tmp_path: Path, own_logs: None) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("categories: [{name: a, rules: [{onExitCodes: {operator: Is, values: [1]}}]}]\n")
+    result = CliRunner().invoke(main, ["run", "--rules", str(rules)])
+    assert result.exit_code == 2
+    assert all(line.startswith(f"coroner run: {rules}: ") for line in result.stderr.splitlines())
+    assert "operator" in result.stderr
+
+
+def test_run_without_a_cluster_says_so_and_exits_2(tmp_path: Path, own_logs: None) -> None:
+    result = CliRunner().invoke(main, ["run", "--kubeconfig", str(tmp_path / "nowhere")])
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_every_setting_has_a_flag_or_is_only_for_the_file() -> None:
+    flags = {parameter.name for parameter in main.get_command(None, "run").params}
+    only_in_the_file = {"gather", "write_interval", "label_interval", "shutdown_timeout", "patience"}
+    assert Settings.model_fields.keys() - flags == only_in_the_file
