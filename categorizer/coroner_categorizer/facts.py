@@ -20,6 +20,7 @@ FINDING_FACTS = frozenset(
         "gracePeriod",
         "language",
         "lastWords",
+        "matchedLine",  # made by the rule: the line in which its pattern was found
         "nodes",
         "ownerDeadline",
         "probeAnswer",

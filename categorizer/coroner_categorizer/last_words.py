@@ -14,10 +14,16 @@ _LINE_LIMIT = 400
 # A prefix is common: "[rank0]: " by torchrun, "    | " in exception groups, a compose-like "main | ".
 _PYTHON_START = re.compile(r"^(.{0,60}?)(?:Exception Group )?Traceback \(most recent call last\):\s*$")
 _DOTTED = r"[A-Za-z_][\w]*(?:\.[A-Za-z_<][\w<>]*)*"
-_PYTHON_LAST = re.compile(rf"^({_DOTTED})(?:: (.*))?$")
+_PYTHON_LAST = re.compile(rf"^({_DOTTED})(?::(?: .*)?)?$")
 # Exceptions that only say that a child failed; the child's own words stand before them.
 _ENVELOPES = ("torch.distributed.elastic.multiprocessing.errors.ChildFailedError", "subprocess.CalledProcessError")
-_TELLING_LINES = 40  # torchrun's summary alone has about 20
+_TELLING_LINES = 5  # a program's last words are few; seven lines up it had read-only files and went on (x2)
+_NATIVE_FRAME = re.compile(
+    r"^\s*(?:frame #\d+|#\d+ |at |\.\.\. |\[?0x[0-9a-f]|\*\*\* |Exception raised from |/\S+\.so)"
+)
+# Python itself ends with 1 after an uncaught exception, after Ctrl-C by SIGINT. Another code was chosen by somebody,
+# and a traceback above it was survived: output of the two streams may stand in another order than it was written (y2b).
+_PYTHON_EXITS = (None, 1, 130)
 _PYTHON_FATAL = re.compile(r"^Fatal Python error: .+")
 _GO_PANIC = re.compile(r"^(?:panic|fatal error): .+")
 _GO_TRACE = re.compile(
@@ -63,12 +69,19 @@ def telling_part(message: str, words: LastWords | None) -> str:
     """The part of a termination message in which a cause may be looked for.
 
     The exception's line where there is one: what was logged earlier had been survived. torchrun's own exception only
-    wraps a worker's, so there, and where nothing ends the message, it is the last lines.
+    wraps a worker's, so there it is the whole message. Where nothing ends the message, it is its last lines, not
+    counting a native stack trace below them.
     """
     if words and not words.line.startswith(_ENVELOPES):
         return words.line
     lines = [line for line in message.split("\n") if line.strip()]
-    return "\n".join(lines[-_TELLING_LINES:])
+    if words:
+        return "\n".join(lines)
+    start, told = len(lines), 0
+    while start and told < _TELLING_LINES:
+        start -= 1
+        told += not _NATIVE_FRAME.match(lines[start])
+    return "\n".join(lines[start:])
 
 
 def _python(lines: list[str], exit_code: int | None) -> LastWords | None:
@@ -77,7 +90,7 @@ def _python(lines: list[str], exit_code: int | None) -> LastWords | None:
     for i in range(len(lines) - 1, -1, -1):
         if start := _PYTHON_START.match(lines[i]):
             return _python_trace(start.group(1).replace("+", "|"), lines[i + 1 :], exit_code)
-    return _python_cut(lines)
+    return _python_cut(lines) if exit_code in _PYTHON_EXITS else None
 
 
 def _python_trace(prefix: str, lines: list[str], exit_code: int | None) -> LastWords | None:
@@ -89,9 +102,9 @@ def _python_trace(prefix: str, lines: list[str], exit_code: int | None) -> LastW
         return None
     last = _PYTHON_LAST.match(own[after])
     rest = [line for line in lines[after + 1 :] if line.strip()]
-    # More lines: the rest of the exception's message, or standard output that was flushed at the exit (code 1).
+    # More lines: the rest of the exception's message, or standard output that was flushed at the exit.
     # A program that goes on logging has survived its traceback.
-    if not last or (rest and exit_code not in (None, 1)) or any(_LOG_LINE.match(line) for line in rest):
+    if not last or exit_code not in _PYTHON_EXITS or any(_LOG_LINE.match(line) for line in rest):
         return None
     return LastWords("python", own[after])
 

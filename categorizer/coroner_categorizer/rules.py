@@ -64,11 +64,17 @@ class Rule(msgspec.Struct, frozen=True):
         return Match(self, finding, tuple(seen))
 
     def groups(self, match: Match) -> dict[str, str]:
-        """What the named groups of the rule's patterns caught, e.g. ``{"object": "nope"}``."""
+        """What the named groups of the rule's patterns caught, e.g. ``{"object": "nope"}``, and ``matchedLine``."""
         caught: dict[str, str] = {}
         for matcher, seen in zip(self.matchers, match.seen, strict=True):
             for _, pattern in matcher.patterns:
-                if "(?P<" in pattern or "(?<" in pattern:
-                    found = compile_pattern(pattern).search(seen.text)
-                    caught |= {k: v for k, v in found.groupdict().items() if v} if found else {}
+                found = compile_pattern(pattern).search(seen.text)
+                if found:
+                    caught |= {name: value for name, value in found.groupdict().items() if value}
+                    caught["matchedLine"] = _line_at(seen.text, found.start())
         return caught
+
+
+def _line_at(text: str, position: int) -> str:
+    end = text.find("\n", position)
+    return text[text.rfind("\n", 0, position) + 1 : end if end >= 0 else None].strip()

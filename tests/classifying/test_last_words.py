@@ -17,6 +17,7 @@ ENDINGS: list[tuple[str, str, int | None, str | None]] = [
     ("python, an exception group", "  + Exception Group Traceback (most recent call last):\n  |   File \"a.py\", line 1, in <module>\n  | ExceptionGroup: many (1 sub-exception)\n  +-+---------------- 1 ----------------\n    | Traceback (most recent call last):\n    |   File \"a.py\", line 2, in f\n    | ValueError: inner\n    +------------------------------------\n", 1, "ValueError: inner"),
     ("python, logged and survived", PYTHON + "ValueError: x\n2026-01-01 00:00:00 INFO going on\n", 1, None),
     ("python, survived and ended with a code of its own", PYTHON + "ValueError: x\ngiving up after 3 tries\n", 3, None),
+    ("python, another code than its own", PYTHON + "ValueError: x\n", 3, None),
     ("python, cut at the end", PYTHON, 1, None),
     ("python, faulthandler", "Fatal Python error: Segmentation fault", 139, "Fatal Python error: Segmentation fault"),
     ("go", "panic: runtime error: index out of range [5] with length 3\n\ngoroutine 1 [running]:\nmain.main()\n\t/app/main.go:7 +0x1d\nexit status 2\n", 2, "panic: runtime error: index out of range [5] with length 3"),
