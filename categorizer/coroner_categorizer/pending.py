@@ -6,7 +6,7 @@ An event alone never makes a failing pod: these are looked at only while the pod
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Finding, Seen, Standing
@@ -69,27 +69,53 @@ def stuck(pod: Pod, events: Sequence[Event]) -> Finding | None:
     )
 
 
-def never_created(workload: Workload, events: Iterable[Event]) -> Finding | None:
-    """Why a workload's pods could not be created (p1, p2, p3); None where no FailedCreate event says so."""
+def never_created(workload: Workload, events: Sequence[Event]) -> Finding | None:
+    """Why a workload's pods could not be created (p1, p2, p3); None where nothing says so.
+
+    The FailedCreate events tell; of Deployments only the condition does, which the ReplicaSet's is copied to (p18).
+    """
     found = [e for e in events if e.reason in _CREATE_REASONS and e.type != "Normal"]
     event = _most_telling(found)
     if not event:
-        return None
+        return _replica_failure(workload)
     succeeded = newest(e.last_seen for e in events if e.reason == "SuccessfulCreate")
     if succeeded and event.last_seen and succeeded >= event.last_seen:
         return None
-    times = sum(e.times for e in found)
     return Finding(
         names=("FailedCreate", event.reason),
         standing=Standing.POD,
         source=f"events[{event.reason}]",
-        identity=Identity(workload.metadata.uid, "", "FailedCreate"),
+        identity=_never_created_identity(workload),
         at=newest(e.last_seen for e in found),
         text=_CREATE_PREFIX.sub("", event.text),
-        facts={"attempts": str(times), "workload": f"{workload.kind} {workload.metadata.name}"},
+        facts=_workload_facts(workload) | {"attempts": str(sum(e.times for e in found))},
         waiting=True,
         seen_in=(Seen(f"events[{event.reason}]", event.text),),
     )
+
+
+def _replica_failure(workload: Workload) -> Finding | None:
+    condition = workload.condition("ReplicaFailure")
+    if not condition or condition.status != "True" or condition.reason != "FailedCreate":
+        return None
+    return Finding(
+        names=("FailedCreate",),
+        standing=Standing.POD,
+        source="status.conditions[ReplicaFailure]",
+        identity=_never_created_identity(workload),
+        at=condition.lastTransitionTime,
+        text=condition.message,
+        facts=_workload_facts(workload),
+        waiting=True,
+    )
+
+
+def _never_created_identity(workload: Workload) -> Identity:
+    return Identity(workload.metadata.uid, "", "FailedCreate")
+
+
+def _workload_facts(workload: Workload) -> dict[str, str]:
+    return {"workload": f"{workload.kind} {workload.metadata.name}"}
 
 
 def _most_telling(events: Sequence[Event]) -> Event | None:

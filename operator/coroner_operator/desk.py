@@ -30,6 +30,7 @@ class Desk:
     last_write: float = float("-inf")
     last_labels: float = float("-inf")
     writing: bool = False
+    compact_at: int = SIGHTINGS
     timer: asyncio.TimerHandle | None = None
     tallied: Mapping[Name, Tally] | None = None
     """What the metrics have counted of this workload; kept over failed writes, whose answer alone may be lost."""
@@ -40,13 +41,15 @@ class Desk:
 
     def put(self, sightings: Iterable[Sighting], now: float) -> None:
         """A new look. One that accuses takes back a recovery that is not written yet."""
-        self.sightings += sightings
+        new = list(sightings)
+        self.sightings += new
         if self.waiting_since is None:
             self.waiting_since = now
-        if any(sighting.failure.current for sighting in self.sightings):
+        if any(sighting.failure.current for sighting in new):
             self.recovered_at = None
-        if len(self.sightings) > SIGHTINGS:
+        if len(self.sightings) > self.compact_at:
             self.sightings = list(_one_look_each(self.sightings))
+            self.compact_at = max(SIGHTINGS, 2 * len(self.sightings))
 
     def take(self) -> tuple[list[Sighting], datetime | None]:
         """All that is to be written; ``put_back`` if it could not be."""

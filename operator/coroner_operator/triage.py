@@ -29,8 +29,11 @@ def is_interesting(pod: Pod) -> bool:
 
 
 def is_starting(pod: Pod) -> bool:
-    """Bound to a node and not running yet: if that lasts, only events say why."""
-    return pod.status.phase == "Pending" and bool(pod.spec.nodeName) and pod.metadata.deletionTimestamp is None
+    """On its way and not running yet: if that lasts, only events say why. Gated pods are not on their way."""
+    if pod.status.phase != "Pending" or pod.metadata.deletionTimestamp is not None:
+        return False
+    scheduled = pod.condition("PodScheduled")
+    return scheduled is None or scheduled.reason != "SchedulingGated"
 
 
 def is_well(pod: Pod) -> bool:

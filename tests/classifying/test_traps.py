@@ -132,6 +132,8 @@ REFUSALS = [
     ("0/3 nodes are available: 3 node(s) didn't match pod anti-affinity rules.", "user-config/pod-affinity"),
     ("0/3 nodes are available: 3 node(s) didn't satisfy existing pods anti-affinity rules.", "user-config/pod-affinity"),
     ("0/3 nodes are available: 3 node(s) had volume node affinity conflict.", "user-config/volume-node-affinity"),
+    ("0/1 nodes are available: 1 node(s) didn't match PersistentVolume's node affinity.", "user-config/volume-node-affinity"),
+    ("0/1 nodes are available: request card: device class no-such.example.com does not exist. no new claims to deallocate.", "user-config/missing-resource-claim"),
     ("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found", "user-config/pvc-unbound"),
     ('0/1 nodes are available: persistentvolumeclaim "nope" not found. not found', "user-config/missing-volume"),
     ("0/3 nodes are available: 3 cannot allocate all claims.", "capacity/insufficient-device"),

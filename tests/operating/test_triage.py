@@ -64,7 +64,8 @@ def test_a_healthy_pod_is_neither() -> None:
     assert is_well(pod)
 
 
-def test_a_gated_pod_is_not_interesting() -> None:
+def test_a_gated_pod_is_neither() -> None:
     gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}
     pod = cc.parse_pod({"status": {"phase": "Pending", "conditions": [gated]}})
     assert not is_interesting(pod)
+    assert not is_starting(pod)

@@ -1,0 +1,1 @@
+"""The subcommands of ``coroner``, one module each: run, explain, lint."""
