@@ -36,7 +36,7 @@ class Categorizer:
         """First 12 hex digits of the rules' SHA-256: tells which pack decided."""
         wanted: dict[Domain, list[str]] = {domain: [] for domain in _DOMAINS}
         for rule in self.rules:
-            for matcher in rule.matchers:
+            for matcher in (*rule.matchers, *rule.exceptions):
                 for domain, pattern in matcher.patterns:
                     wanted[domain].append(pattern)
         self._patterns = {domain: PatternSet(patterns) for domain, patterns in wanted.items()}

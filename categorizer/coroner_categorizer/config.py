@@ -31,7 +31,7 @@ _DOCUMENT_KEYS = ("enabled", "defaultCategory", "defaultSubcategory", "categorie
 _OWN_DOCUMENT_KEYS = ("apiVersion", "kind", "metadata", "extends", "precedence", *_DOCUMENT_KEYS)
 _ARMADA_MATCHERS = ("onExitCodes", "onTerminationMessage", "onConditions", "onPodError", "onPodEvents")
 _ARMADA_RULE_KEYS = (*_ARMADA_MATCHERS, "containerName", "subcategory", "hint")
-_OWN_RULE_KEYS = ("name", "reason", "retry", "confidence", "message")
+_OWN_RULE_KEYS = ("name", "reason", "retry", "confidence", "message", "unless")
 _MATCHER_BY_KEY: dict[str, type[Matcher]] = {m.key: m for m in MATCHERS}
 _REASON = re.compile(r"^[A-Z][A-Za-z0-9]*$")
 _DEPTH_LIMIT = 32  # a rule's deepest value stands at 7
@@ -189,6 +189,7 @@ class _Parser(Reader):
         elif len(given) > 1 and not own:
             remedy = f"an errorCategories block takes one a rule; add `kind: {KIND}` to ask for all of them"
             self.mistakes.add(path, f"several matchers: {', '.join(given)}", remedy)
+        exceptions = self.exceptions(fields.get("unless"), path / "unless")
         container = self.text(fields.get("containerName"), path / "containerName")
         subcategory = self.text(fields.get("subcategory"), path / "subcategory", limit=NAME_LIMIT)
         name = self.text(fields.get("name"), path / "name", limit=253)
@@ -213,6 +214,7 @@ class _Parser(Reader):
             category=category,
             subcategory=subcategory or "",
             matchers=tuple(scoped),
+            exceptions=exceptions,
             container=container or "",
             retry=_literal(retry, get_args(Retry)),
             confidence=_literal(confidence, get_args(Confidence)),
@@ -220,6 +222,18 @@ class _Parser(Reader):
             messages=messages,
             hints=hints,
         )
+
+    def exceptions(self, node: Any, path: Path) -> tuple[Matcher, ...]:
+        """Matchers of which none may hold."""
+        fields = self.mapping(node, path, _MATCHER_BY_KEY) if node is not None else {}
+        if node is not None and fields == {}:
+            self.mistakes.add(path, "no matcher", f"add one of {', '.join(_MATCHER_BY_KEY)}, or remove it")
+        read = [
+            _MATCHER_BY_KEY[key].read(value, path / key, self)
+            for key, value in (fields or {}).items()
+            if key in _MATCHER_BY_KEY
+        ]
+        return tuple(m for m in read if m)
 
     def templates(self, node: Any, path: Path, matchers: list[Matcher], own: bool) -> tuple[Template, ...]:
         """A sentence, or several of which the first with all facts known is said. An Armada hint is literal."""

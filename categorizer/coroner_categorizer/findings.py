@@ -12,7 +12,14 @@ from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Finding
 from coroner_categorizer.pending import stuck
 from coroner_categorizer.pod import Pod
-from coroner_categorizer.pod_level import deletion, disruption, failed_without_reason, status_reason, unschedulable
+from coroner_categorizer.pod_level import (
+    deletion,
+    disruption,
+    failed_without_reason,
+    status_reason,
+    stopped_for_success,
+    unschedulable,
+)
 from coroner_categorizer.workload import Workload
 
 # Every name that this package gives to what Kubernetes knows but does not name; ``onFindings`` takes these.
@@ -36,12 +43,16 @@ OWN_NAMES = frozenset(
     }
 )
 
+_KILLED = (SIGKILL_EXIT, SIGTERM_EXIT)
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 def read_findings(pod: Pod, events: Sequence[Event] = (), owner: Workload | None = None) -> list[Finding]:
     """Everything that went wrong in this pod: current findings first, by the order in which they may speak."""
     containers = container_findings(pod, events)
+    if stopped_for_success(pod, owner):
+        # What was killed for it is no failure; what had failed before keeps its place in the counts.
+        return [msgspec.structs.replace(f, current=False) for f in containers if f.exit_code not in _KILLED]
     told = [f for f in (status_reason(pod), disruption(pod), deletion(pod, events, owner)) if f]
     if told:
         # One thing happened to the pod: further pod-level findings are evidence, not failures of their own.
@@ -62,7 +73,7 @@ def _covered_by(told: Finding, container: Finding, pod: Pod) -> Finding:
     """A container's end that the pod-level finding explains is no failure of its own."""
     if not container.newest or not container.current or container.name == "OOMKilled":
         return container
-    killed = container.exit_code in (SIGKILL_EXIT, SIGTERM_EXIT)
+    killed = container.exit_code in _KILLED
     condition = pod.condition("DisruptionTarget")
     since = condition.lastTransitionTime if condition and condition.status == "True" else None
     after = bool(since and container.at and container.at >= since and "DeletedWhileRunning" not in told.names)
@@ -91,4 +102,4 @@ def _cause_rank(finding: Finding) -> int:
         return 2
     if finding.exit_code == 0:
         return 4
-    return 3 if finding.exit_code in (SIGKILL_EXIT, SIGTERM_EXIT) else 1
+    return 3 if finding.exit_code in _KILLED else 1

@@ -103,6 +103,14 @@ def deletion(pod: Pod, events: Sequence[Event], owner: Workload | None) -> Findi
     )
 
 
+def stopped_for_success(pod: Pod, owner: Workload | None) -> bool:
+    """Whether a Job that has succeeded (its successPolicy, m14) deleted this pod: nothing failed then."""
+    if not owner or not pod.metadata.deletionTimestamp:
+        return False
+    conditions = (owner.condition("SuccessCriteriaMet"), owner.condition("Complete"))
+    return any(c is not None and c.status == "True" for c in conditions)
+
+
 def killed_by_deletion(pod: Pod, ended: Terminated) -> bool:
     """Whether this instance was killed after the pod's deletion had been asked for."""
     asked = deletion_requested(pod)

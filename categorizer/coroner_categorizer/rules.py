@@ -31,6 +31,9 @@ class Rule(msgspec.Struct, frozen=True):
     category: str
     subcategory: str
     matchers: tuple[Matcher, ...]
+    """All must hold."""
+    exceptions: tuple[Matcher, ...] = ()
+    """If one of these holds, the rule does not."""
     container: str = ""
     """Scope of the container matchers; "" = any."""
     retry: Retry = "Unknown"
@@ -61,6 +64,8 @@ class Rule(msgspec.Struct, frozen=True):
             if found is None:
                 return None
             seen.append(found)
+        if any(exception.match(finding, scene) for exception in self.exceptions):
+            return None
         return Match(self, finding, tuple(seen))
 
     def groups(self, match: Match) -> dict[str, str]:

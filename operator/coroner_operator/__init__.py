@@ -10,6 +10,7 @@ streams                   LIST in chunks, then WATCH; a consumer is told of ever
 triage                    which pods deserve a second look
 pipeline                  pod → judgement → sightings and recovery; helped by
   judging, pod_events       … the categorizer, with events and owner where they could change its answer
+  failed_jobs               … Jobs whose pods vanished before one was seen to fail
   suspects, living          … pods that may be looked at again; UIDs of all that exist
   patience                  … waits that have not lasted long enough
   owners                    … the topmost controller of a pod

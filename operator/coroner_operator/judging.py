@@ -11,7 +11,8 @@ import msgspec
 
 from coroner_categorizer import Categorizer, Judgement, Pod, Workload
 from coroner_categorizer.pod import Metadata
-from coroner_operator.api_errors import ApiError
+from coroner_categorizer.tolerant import tolerant_decode
+from coroner_operator.api_errors import ApiError, Forbidden, NotFound
 from coroner_operator.client import Client
 from coroner_operator.owners import controller_of, path_of, reference
 from coroner_operator.pod_events import PodEvents
@@ -42,7 +43,7 @@ class Judging:
     async def pod(self, pod: Pod, *, has_waited: bool) -> Judgement:
         """``has_waited``: its patience is over. Asks for the pod's events once for each end that may be a kill."""
         uid = pod.metadata.uid
-        if (has_waited and is_starting(pod)) or wants_events(pod, self._now()):
+        if (has_waited and is_starting(pod)) or wants_events(pod, self._events.of(uid), self._now()):
             question = (uid, "starting" if is_starting(pod) else "", *_ends(pod))
             if self._is_new(question):
                 for event in await self._events.all_of(pod.metadata):
@@ -57,20 +58,28 @@ class Judging:
         events = await self._events.all_of(workload.metadata)
         return self._categorizer.judge_workload(workload, events)
 
+    async def job(self, ref: WorkloadRef) -> tuple[Workload | None, Judgement | None]:
+        """The Job as it is now, and why it failed by its own condition; None, None if it is gone. Raises ApiError."""
+        path = path_of(ref)
+        if path is None:
+            return None, None
+        try:
+            job = tolerant_decode(await self._client.get(path), _WORKLOAD, Workload)
+        except (NotFound, Forbidden):
+            return None, None
+        return (job, self._categorizer.judge_job(job)) if job.metadata.uid == ref.uid else (None, None)
+
     async def _owner(self, pod: Pod) -> Workload | None:
         """The Job above a pod that is being deleted: its deadline may be the cause (m3)."""
         controller = controller_of(pod.metadata)
         if controller is None or controller.kind != "Job":
             return None
-        path = path_of(reference(controller, pod.metadata.namespace))
-        if path is None:
-            return None
         try:
-            job = _WORKLOAD.decode(await self._client.get(path))
+            job, _ = await self.job(reference(controller, pod.metadata.namespace))
         except (ApiError, msgspec.DecodeError) as error:
             log.debug("pod %s/%s: judged without its Job: %s", pod.metadata.namespace, pod.metadata.name, error)
             return None
-        return job if job.metadata.uid == controller.uid else None
+        return job
 
     def _is_new(self, question: tuple[str, ...]) -> bool:
         if question in self._asked:

@@ -9,7 +9,7 @@ from typing import Literal, TextIO
 
 import msgspec
 
-from coroner_categorizer.redaction import redact
+from coroner_categorizer.text import safe_text
 
 # kopf tells every handler call at INFO; the client library warns of a kubeconfig that we complain about ourselves.
 _LIBRARIES = {
@@ -21,11 +21,18 @@ _LIBRARIES = {
 _JSON = msgspec.json.Encoder()
 
 
+_LINE_LIMIT = 16_384  # characters of one record, its traceback included
+
+
+def _safe(text: str) -> str:
+    return safe_text(text, _LINE_LIMIT)
+
+
 class TextFormat(logging.Formatter):
     """``2026-11-22T02:12:00.123Z INFO coroner.streams: pods: watching``; a traceback follows on its own lines."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return redact(f"{_time(record)} {record.levelname} {record.name}: {self._words(record)}")
+        return _safe(f"{_time(record)} {record.levelname} {record.name}: {self._words(record)}")
 
     def _words(self, record: logging.LogRecord) -> str:
         trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
@@ -41,10 +48,10 @@ class JsonFormat(TextFormat):
             "level": record.levelname.lower(),
             "logger": record.name,
             # Redacted before it is quoted: escapes would hide a secret's shape from the redactor.
-            "message": redact(record.getMessage()),
+            "message": _safe(record.getMessage()),
         }
         if record.exc_info:
-            entry["trace"] = redact(self.formatException(record.exc_info))
+            entry["trace"] = _safe(self.formatException(record.exc_info))
         return _JSON.encode(entry).decode()
 
 

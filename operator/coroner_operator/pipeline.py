@@ -15,6 +15,8 @@ from typing import Any
 
 from coroner_categorizer import Event, Failure, Judgement, Pod
 from coroner_operator.api_errors import ApiError
+from coroner_operator.failed_jobs import GRACE as FAILED_JOB_GRACE
+from coroner_operator.failed_jobs import JOB_FAILED, FailedJobs
 from coroner_operator.judging import Judging, node_key
 from coroner_operator.living import Living
 from coroner_operator.metrics import Metrics
@@ -72,6 +74,7 @@ class Pipeline:
         self._recovery = recovery
         self._metrics = metrics
         self._now = now
+        self._failed_jobs = FailedJobs(judging, owners, reports)
         self._waits = Waits(settings.patience, self._wake)
         self._looks: dict[str, deque[Look]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -127,6 +130,11 @@ class Pipeline:
             ref = WorkloadRef(about.apiVersion, about.kind, about.namespace, about.name, about.uid)
             if not self._looks.get(ref.uid):  # one that is under way has asked already, one that waits has not
                 self._look(ref.uid, lambda: self._look_at_pods_never_created(ref))
+        elif about.kind == "Job" and event.reason in JOB_FAILED and about.uid:
+            job = WorkloadRef(about.apiVersion, about.kind, about.namespace, about.name, about.uid)
+            asyncio.get_running_loop().call_later(
+                FAILED_JOB_GRACE, self._look, job.uid, lambda: self._look_at_failed_job(job)
+            )
 
     def _wake(self, pod_uid: str) -> None:
         self._look(pod_uid, lambda: self._look_again(pod_uid))
@@ -185,6 +193,7 @@ class Pipeline:
             )
             accused = next((failure for failure in told if failure.current), None)
             if told:
+                self._failed_jobs.has_told(pod)
                 seen_at = self._now()
                 self._writer.put(
                     workload,
@@ -206,6 +215,15 @@ class Pipeline:
         self._writer.put(workload, [Sighting("", "", "", failure, seen_at) for failure in judgement.failures])
         if judgement.verdict is not None:
             self._recovery.fails_without_pods(workload, judgement.failures[0].at or seen_at)
+
+    async def _look_at_failed_job(self, ref: WorkloadRef) -> None:
+        found = await self._failed_jobs.look_at(ref)
+        if found is None:
+            return
+        workload, failures = found
+        seen_at = self._now()
+        self._writer.put(workload, [Sighting("", "", "", failure, seen_at) for failure in failures])
+        self._recovery.fails_without_pods(workload, failures[0].at or seen_at)
 
     def _told(self, pod: Pod, judgement: Judgement, *, last: bool) -> tuple[Failure, ...]:
         """The failures whose time has come; a pod that is gone waits for nothing any more."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from coroner_categorizer.events import Event
 from coroner_categorizer.pod import ContainerStatus, Pod
 
 KILLED = (137, 143)
@@ -46,17 +48,24 @@ def is_well(pod: Pod) -> bool:
     return ready is not None and ready.status == "True"
 
 
-def wants_events(pod: Pod, now: datetime) -> bool:
+def wants_events(pod: Pod, warnings: Iterable[Event], now: datetime) -> bool:
     """Whether events that were no warnings could change the verdict on the pod, if there still are any.
 
-    A kill (137, or the program's own answer to SIGTERM, 143) may be a probe's or a hook's: only ``Killing`` tells.
+    A kill (137, or the program's own answer to SIGTERM, 143) may be a probe's or a hook's: only ``Killing`` tells. So
+    may any other end, but then the failed probe is among the ``warnings`` (q6), or the container keeps ending well
+    (q2b).
     """
     if pod.condition("DisruptionTarget") is not None or pod.status.reason:
         return False  # the pod itself says who stopped it
+    probed = any(event.reason == "Unhealthy" for event in warnings)
     for container in pod.status.containerStatuses + pod.status.initContainerStatuses:
+        waiting = container.state.waiting
         for state in (container.state, container.lastState):
             ended = state.terminated
-            if ended is None or ended.exitCode not in KILLED or ended.reason in ("OOMKilled", "StartError"):
+            if ended is None or ended.reason in ("OOMKilled", "StartError"):
+                continue
+            loops_well = ended.exitCode == 0 and waiting is not None and waiting.reason == "CrashLoopBackOff"
+            if not (ended.exitCode in KILLED or loops_well or (probed and ended.exitCode != 0)):
                 continue
             if ended.finishedAt is None or now - ended.finishedAt < EVENTS_LAST:
                 return True

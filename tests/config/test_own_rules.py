@@ -109,3 +109,10 @@ def test_a_condition_that_is_absent_matches_no_status() -> None:
     categorizer = cc.load(text)
     assert categorizer.classify(pod(failed(1))) is None
     assert categorizer.classify(pod(failed(1), conditions=(condition("Ready", "False"),))) is not None
+
+
+def test_an_exception_keeps_a_rule_from_holding() -> None:
+    rule = "{onExitCodes: {operator: In, values: [3]}, unless: {onTerminationMessage: {pattern: harmless}}}"
+    categorizer = cc.load(f"kind: Categorizer\ncategories: [{{name: a, rules: [{rule}]}}]")
+    assert categorizer.classify(pod(failed(3, message="bad"))) is not None
+    assert categorizer.classify(pod(failed(3, message="harmless"))) is None

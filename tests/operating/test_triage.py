@@ -36,7 +36,8 @@ def test_a_pod_with_a_failure_is_interesting_or_starting(file: Path) -> None:
 def test_where_events_that_are_no_warnings_make_the_verdict_they_are_asked_for(file: Path) -> None:
     obj, events = _case(file)
     pod = cc.parse_pod(obj)
-    without = CATEGORIZER.judge(pod, [event for event in events if event.type == "Warning"])
+    warnings = [event for event in events if event.type == "Warning"]
+    without = CATEGORIZER.judge(pod, warnings)
     if without.verdict == CATEGORIZER.judge(pod, events).verdict:
         return
     ends = [
@@ -45,7 +46,7 @@ def test_where_events_that_are_no_warnings_make_the_verdict_they_are_asked_for(f
         for state in (container.state, container.lastState)
         if state.terminated and state.terminated.finishedAt
     ]
-    assert is_starting(pod) or wants_events(pod, max(ends) + timedelta(minutes=1))
+    assert is_starting(pod) or wants_events(pod, warnings, max(ends) + timedelta(minutes=1))
 
 
 def test_a_healthy_pod_is_neither() -> None:

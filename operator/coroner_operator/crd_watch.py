@@ -1,0 +1,93 @@
+"""One CustomResourceDefinition, followed by its name: as it is served, that it is absent, or that it may not be read.
+
+The name of a kind's CRD is known (``<resource>.<group>``), so that only those are asked for that matter: a cluster may
+have hundreds, each of up to a megabyte, and a role can allow these few by name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from coroner_operator.api_errors import ApiError, Forbidden
+from coroner_operator.backoff import BackOff
+from coroner_operator.client import Client
+from coroner_operator.streams import Stream, Watchers
+
+log = logging.getLogger("coroner.crds")
+
+PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+ASK_AGAIN = 300.0  # s, after "forbidden": roles are given by people
+
+Crd = Mapping[str, Any]
+
+
+class _Object(msgspec.Struct, frozen=True):
+    spec: dict[str, Any] = {}
+
+
+class CrdWatch:
+    """``run()`` ends only by cancellation; ``changed`` is called with each state, None = there is no such CRD."""
+
+    def __init__(
+        self,
+        client: Client,
+        name: str,
+        *,
+        changed: Callable[[Crd | None], None],
+        forbidden: Callable[[], None],
+        watchers: Watchers,
+        back_off: BackOff | None = None,
+        sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
+    ) -> None:
+        """``forbidden`` is called once for as long as the CRD may not be read."""
+        self.name = name
+        self._client = client
+        self._selector = {"fieldSelector": f"metadata.name={name}"}
+        self._changed = changed
+        self._forbidden = forbidden
+        self._sleep = sleep
+        self._stream = Stream(
+            client,
+            "customresourcedefinitions",
+            PATH,
+            _Object,
+            consumer=self,
+            watchers=watchers,
+            selector=self._selector,
+            back_off=back_off,
+            sleep=sleep,
+        )
+
+    async def run(self) -> None:
+        told = False
+        while not await self._may_be_read():
+            if not told:
+                told = True
+                self._forbidden()
+            await self._sleep(ASK_AGAIN)
+        await self._stream.run()
+
+    def seen(self, crd: _Object) -> None:
+        self._changed({"spec": crd.spec})
+
+    def gone(self, crd: _Object) -> None:
+        self._changed(None)
+
+    def listed(self, namespace: str | None, uids: set[str]) -> None:
+        if not uids:
+            self._changed(None)
+
+    async def _may_be_read(self) -> bool:
+        try:
+            await self._client.get(PATH, {**self._selector, "limit": 1})
+        except Forbidden as error:
+            log.debug("%s: %s", self.name, error)
+            return False
+        except ApiError:
+            pass  # the stream says so, and tries again
+        return True

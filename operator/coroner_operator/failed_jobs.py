@@ -1,0 +1,59 @@
+"""Jobs that failed without a pod of theirs having been seen to fail: then the Job's own condition must tell.
+
+The Job controller deletes pods within seconds (t15, t16), a short TTL takes the rest, and a watch can have a gap. The
+events that a Job failed outlive both by an hour.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from coroner_categorizer import Failure, Pod
+from coroner_operator.judging import Judging
+from coroner_operator.owners import Owners, controller_of
+from coroner_operator.report import WorkloadRef
+from coroner_operator.reports import Reports
+
+# Warning events of the Job controller when it sets the Failed condition: its reasons are the condition's.
+JOB_FAILED = frozenset(
+    {"BackoffLimitExceeded", "DeadlineExceeded", "PodFailurePolicy", "FailedIndexes", "MaxFailedIndexesExceeded"}
+)
+GRACE = 3.0  # s; the pods' own failures, seen at the same time, come first
+_REMEMBERED = 10_000  # Jobs, ~100 bytes each
+
+
+class FailedJobs:
+    def __init__(self, judging: Judging, owners: Owners, reports: Reports) -> None:
+        self._judging = judging
+        self._owners = owners
+        self._reports = reports
+        self._told: OrderedDict[str, None] = OrderedDict()
+        """UIDs of controllers of whose pods a failure was told."""
+
+    def has_told(self, pod: Pod) -> None:
+        """A failure of this pod is being reported."""
+        controller = controller_of(pod.metadata)
+        if controller is None:
+            return
+        self._told[controller.uid] = None
+        self._told.move_to_end(controller.uid)
+        while len(self._told) > _REMEMBERED:
+            self._told.popitem(last=False)
+
+    async def look_at(self, ref: WorkloadRef) -> tuple[WorkloadRef, tuple[Failure, ...]] | None:
+        """The workload and what to report of it; None where the pods have told, or the Job has not failed.
+
+        Raises ApiError.
+        """
+        if ref.uid in self._told:
+            return None
+        job, judgement = await self._judging.job(ref)
+        if job is None or judgement is None or judgement.verdict is None:
+            return None
+        workload = await self._owners.topmost(ref)
+        stored = await self._reports.get(workload)
+        made = job.metadata.creationTimestamp
+        # After a restart of ours the report alone knows what was told of this run of the Job.
+        if stored and any(made is None or record.at >= made for record in stored.report.history):
+            return None
+        return workload, judgement.failures

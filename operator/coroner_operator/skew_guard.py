@@ -1,0 +1,88 @@
+"""Keeps the operator from writing reports that the API server would cut: waits until the served schema fits the code."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from coroner_operator.backoff import BackOff
+from coroner_operator.client import Client
+from coroner_operator.crd_watch import Crd, CrdWatch
+from coroner_operator.report_status import GROUP, PLURAL
+from coroner_operator.schema_skew import missing_fields, sentence, written_fields
+from coroner_operator.streams import Watchers
+
+log = logging.getLogger("coroner.schema")
+
+CRD_NAME = f"{PLURAL}.{GROUP}"
+SETTLE = 1.0  # s; an API server serves a new schema a moment after it has told of it
+
+_ABSENT = (
+    f"CustomResourceDefinition {CRD_NAME} is not installed. "
+    "Install the chart with its CRDs, or run: kubectl apply --server-side -f crds/"
+)
+
+
+class SkewGuard:
+    """``run()`` follows our own CRD; ``fits`` is set while everything that is written would be kept."""
+
+    def __init__(
+        self, client: Client, watchers: Watchers, *, back_off: BackOff | None = None, settle: float = SETTLE
+    ) -> None:
+        self.fits = asyncio.Event()
+        self.sentence = f"CustomResourceDefinition {CRD_NAME} has not been read yet"
+        """Why nothing is written: which field of which CRD is missing, and what to run; "" while ``fits``."""
+        self._written = written_fields()
+        self._settle = settle
+        self._timer: asyncio.TimerHandle | None = None
+        self._watch = CrdWatch(
+            client,
+            CRD_NAME,
+            changed=self._changed,
+            forbidden=self._cannot_tell,
+            watchers=watchers,
+            back_off=back_off,
+        )
+
+    async def run(self) -> None:
+        """Ends only by cancellation."""
+        try:
+            await self._watch.run()
+        finally:
+            self._cancel()
+
+    def _changed(self, crd: Crd | None) -> None:
+        fault = _ABSENT if crd is None else sentence(CRD_NAME, missing_fields(crd, self._written))
+        self._cancel()
+        if fault:
+            if fault != self.sentence:
+                log.error("nothing is written: %s", fault)
+            self.fits.clear()
+            self.sentence = fault
+        elif not self.fits.is_set():
+            was_wrong = self._has_complained
+            self._timer = asyncio.get_running_loop().call_later(self._settle if was_wrong else 0, self._fit)
+
+    @property
+    def _has_complained(self) -> bool:
+        return "missing" in self.sentence or "not installed" in self.sentence
+
+    def _fit(self) -> None:
+        self._timer = None
+        self.sentence = ""
+        self.fits.set()
+        log.info("%s keeps every field that is written", CRD_NAME)
+
+    def _cannot_tell(self) -> None:
+        log.warning(
+            "%s may not be read: fields that an older one does not have would be lost without a word; allow list and "
+            "watch on customresourcedefinitions, at least of this name",
+            CRD_NAME,
+        )
+        self.sentence = ""
+        self.fits.set()
+
+    def _cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

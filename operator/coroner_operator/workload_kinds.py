@@ -1,0 +1,75 @@
+"""The custom kinds that a site has listed, as they are served now: found at run time, lost at run time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from coroner_operator.backoff import BackOff
+from coroner_operator.client import Client
+from coroner_operator.crd_watch import Crd, CrdWatch
+from coroner_operator.report import WorkloadRef
+from coroner_operator.settings import ListedKind
+from coroner_operator.streams import Watchers
+from coroner_operator.workload_schema import Kind, Nowhere, kind_of
+
+log = logging.getLogger("coroner.workloads")
+
+
+class WorkloadKinds:
+    """``run()`` follows the kinds' CRDs and calls ``changed`` for each kind that has come or is served differently."""
+
+    def __init__(
+        self,
+        client: Client,
+        listed: Sequence[ListedKind],
+        *,
+        changed: Callable[[Kind], None],
+        watchers: Watchers,
+        back_off: Callable[[], BackOff] = BackOff,
+    ) -> None:
+        self._changed = changed
+        self._kinds: dict[str, Kind] = {}
+        """By the name of their CRD."""
+        self._watches = [
+            CrdWatch(
+                client,
+                each.crd,
+                changed=partial(self._crd_changed, each),
+                forbidden=partial(self._cannot_read, each),
+                watchers=watchers,
+                back_off=back_off(),
+            )
+            for each in dict.fromkeys(listed)
+        ]
+
+    def of(self, workload: WorkloadRef) -> Kind | None:
+        """The workload's kind, if a site has listed it and it is served now."""
+        group = workload.api_version.rpartition("/")[0]
+        return next((k for k in self._kinds.values() if (k.group, k.kind) == (group, workload.kind)), None)
+
+    async def run(self) -> None:
+        """Ends only by cancellation."""
+        async with asyncio.TaskGroup() as group:
+            for watch in self._watches:
+                group.create_task(watch.run(), name=f"watch of {watch.name}")
+
+    def _crd_changed(self, listed: ListedKind, crd: Crd | None) -> None:
+        if crd is None:
+            if self._kinds.pop(listed.crd, None) is not None:
+                log.info("%s: is not served any more", listed.crd)
+            return
+        kind = kind_of(crd, listed.version)
+        if kind == self._kinds.get(listed.crd):
+            return
+        self._kinds[listed.crd] = kind
+        if isinstance(kind.place, Nowhere):
+            log.warning("%s: nothing can be written on its objects: %s", listed.crd, kind.place.why)
+        else:
+            log.info("%s: the verdict is written on its objects", listed.crd)
+            self._changed(kind)
+
+    def _cannot_read(self, listed: ListedKind) -> None:
+        log.warning("%s: its definition may not be read, so nothing is written on its objects", listed.crd)

@@ -1,0 +1,136 @@
+"""Where on a kind's objects a verdict can be said, decided from its CustomResourceDefinition alone.
+
+The first of these that holds (docs/adr/0010-on-the-workload.md):
+
+1. the schema names ``status.failure`` and keeps a verdict there: the block;
+2. ``status.conditions`` is a list-map keyed by type: one condition;
+3. the status keeps fields that it does not name: the block;
+4. otherwise nothing: it would be dropped, or would take the list of conditions away from its owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import msgspec
+
+from coroner_operator import report_specimen
+from coroner_operator.report import Report
+from coroner_operator.schema_fit import NOTHING, Schema, fit, preserves_unknown, property_of
+from coroner_operator.workload_block import BLOCK, CONDITION, VERDICT_FIELDS, block, condition
+
+
+class AsBlock(msgspec.Struct, frozen=True):
+    """``status.failure`` takes a block."""
+
+    schema: Schema
+    """Of the field itself."""
+
+    def status(self, report: Report) -> dict[str, Any]:
+        """The status to be applied; empty: our field is to be gone."""
+        said = fit(self.schema, block(report))
+        return {} if said is NOTHING else {BLOCK: said}
+
+
+class AsCondition(msgspec.Struct, frozen=True):
+    """``status.conditions`` takes a condition."""
+
+    schema: Schema
+    """Of one item of the list."""
+
+    def status(self, report: Report) -> dict[str, Any]:
+        said = condition(report)
+        fitted = NOTHING if said is None else fit(self.schema, said)
+        return {} if fitted is NOTHING else {"conditions": [fitted]}
+
+
+class Nowhere(msgspec.Struct, frozen=True):
+    why: str
+    """For a person: "its conditions are an atomic list"."""
+
+
+Place: TypeAlias = AsBlock | AsCondition | Nowhere
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """A custom kind as it is served."""
+
+    group: str
+    version: str
+    """The stored one: writing in another has wiped field ownership (kubernetes #133704)."""
+    plural: str
+    kind: str
+    namespaced: bool
+    place: Place
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}"
+
+    def path(self, namespace: str, name: str) -> str:
+        scope = f"namespaces/{namespace}/" if self.namespaced else ""
+        return f"/apis/{self.api_version}/{scope}{self.plural}/{name}"
+
+
+def kind_of(crd: Mapping[str, Any], version: str = "*") -> Kind:
+    """The kind that a CRD declares. ``version``: one that must be served for anything to be written; "*" = any.
+
+    Writes are in the stored version in any case. Raises KeyError, TypeError for what is no CRD.
+    """
+    spec = crd["spec"]
+    versions = spec["versions"]
+    stored = next(v for v in versions if v["storage"])
+    if not any(v["served"] and version in ("*", v["name"]) for v in versions):
+        place: Place = Nowhere("it is not served" if version == "*" else f"version {version} is not served")
+    elif not stored["served"]:
+        place = Nowhere(f"its stored version {stored['name']} is not served")
+    elif "status" not in (stored.get("subresources") or {}):
+        place = Nowhere("it has no status subresource")
+    else:
+        place = place_in((stored.get("schema") or {}).get("openAPIV3Schema") or {})
+    names = spec["names"]
+    return Kind(spec["group"], stored["name"], names["plural"], names["kind"], spec["scope"] == "Namespaced", place)
+
+
+def place_in(schema: Schema) -> Place:
+    """``schema``: of the whole object, structural."""
+    status = property_of(schema, "status")
+    if status is None:
+        if preserves_unknown(schema):
+            return AsBlock(_ANYTHING)
+        return Nowhere("its schema has no status")
+    declared = property_of(status, BLOCK)
+    if declared is not None and _keeps_a_verdict(declared):
+        return AsBlock(declared)
+    conditions = property_of(status, "conditions")
+    if conditions is not None and _is_map_by_type(conditions):
+        items = conditions.get("items") or {}
+        if _keeps_a_condition(items):
+            return AsCondition(items)
+        return Nowhere("its conditions do not take one of another's type")
+    if declared is not None:
+        return Nowhere("its status.failure keeps nothing of a verdict")
+    if preserves_unknown(status):
+        return AsBlock(_ANYTHING)
+    if conditions is not None:
+        return Nowhere("its conditions are no list-map by type: a write would take the whole list")
+    return Nowhere("its status has neither failure nor conditions")
+
+
+_ANYTHING: Schema = {"x-kubernetes-preserve-unknown-fields": True}
+
+
+def _is_map_by_type(conditions: Schema) -> bool:
+    keys = conditions.get("x-kubernetes-list-map-keys")
+    return conditions.get("x-kubernetes-list-type") == "map" and list(keys or ()) == ["type"]
+
+
+def _keeps_a_verdict(schema: Schema) -> bool:
+    kept = fit(schema, block(report_specimen.failing()))
+    return kept is not NOTHING and bool(VERDICT_FIELDS & kept.keys())
+
+
+def _keeps_a_condition(items: Schema) -> bool:
+    kept = fit(items, condition(report_specimen.failing()))
+    return kept is not NOTHING and kept.get("type") == CONDITION and "status" in kept
