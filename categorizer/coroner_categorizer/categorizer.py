@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
 
@@ -22,6 +23,7 @@ from coroner_categorizer.verdict import Failure, Identity, Judgement, Verdict
 from coroner_categorizer.wording import make_verdict
 from coroner_categorizer.workload import Workload, parse_workload
 
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 _DOMAINS: tuple[Domain, ...] = ("termination message", "message", "pod error", "event")
 
 
@@ -63,7 +65,7 @@ class Categorizer:
         self, pod: Pod, events: Sequence[Event] = (), owner: Workload | None = None, pod_error: str | None = None
     ) -> Judgement:
         """The verdict on a pod together with every failure that it shows, the one that speaks for it first."""
-        mine = [e for e in events if _is_about(e, pod.metadata) or e.about.kind == "Node"]
+        mine = _in_order(e for e in events if _is_about(e, pod.metadata) or e.about.kind == "Node")
         findings = read_findings(pod, mine, owner)
         if pod_error and not any(f.current for f in findings):
             findings.insert(0, _told_by_the_caller(pod, pod_error))
@@ -72,7 +74,7 @@ class Categorizer:
 
     def judge_workload(self, workload: Workload, events: Sequence[Event]) -> Judgement:
         """Why a workload's pods were never created, from the FailedCreate events about it."""
-        mine = [e for e in events if _is_about(e, workload.metadata)]
+        mine = _in_order(e for e in events if _is_about(e, workload.metadata))
         return self._judge_workload(workload, never_created(workload, mine), mine)
 
     def judge_job(self, job: Workload) -> Judgement:
@@ -169,6 +171,11 @@ def _default_text() -> str:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _in_order(events: Iterable[Event]) -> list[Event]:
+    """Oldest first, so that a verdict does not depend on the order in which the API lists them."""
+    return sorted(events, key=lambda e: (e.last_seen or _EARLIEST, e.reason, e.text))
 
 
 def _is_about(event: Event, metadata: Metadata) -> bool:

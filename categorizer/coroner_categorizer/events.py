@@ -14,6 +14,9 @@ import msgspec
 
 from coroner_categorizer.tolerant import tolerant_convert
 
+CORONER = "coroner.dev/coroner"
+"""The reporting controller of Coroner's own events: they repeat what others said, and are evidence of nothing."""
+
 COMBINED_PREFIX = "(combined from similar events): "
 
 # involvedObject.fieldPath: spec.containers{main}, spec.initContainers{init}, spec.ephemeralContainers{debug}
@@ -62,6 +65,15 @@ class Event(msgspec.Struct, frozen=True):
     series: EventSeries | None = None
     involvedObject: ObjectReference | None = None
     regarding: ObjectReference | None = None
+    reportingComponent: str = ""
+    """core/v1."""
+    reportingController: str = ""
+    """events.k8s.io/v1."""
+
+    @property
+    def is_our_own(self) -> bool:
+        """Whether Coroner itself has said it."""
+        return CORONER in (self.reportingComponent, self.reportingController)
 
     @property
     def about(self) -> ObjectReference:

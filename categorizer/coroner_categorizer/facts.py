@@ -26,6 +26,8 @@ FINDING_FACTS = frozenset(
         "probeAnswer",
         "role",
         "scheduler",
+        "waitedFor",
+        "when",
         "workload",
     }
 )

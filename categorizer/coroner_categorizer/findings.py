@@ -10,12 +10,13 @@ import msgspec
 from coroner_categorizer.containers import SIGKILL_EXIT, SIGTERM_EXIT, container_findings
 from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Finding
-from coroner_categorizer.pending import stuck
+from coroner_categorizer.pending import stuck, waited_for
 from coroner_categorizer.pod import Pod
 from coroner_categorizer.pod_level import (
     deletion,
     disruption,
     failed_without_reason,
+    has_run,
     status_reason,
     stopped_for_success,
     unschedulable,
@@ -58,7 +59,8 @@ def read_findings(pod: Pod, events: Sequence[Event] = (), owner: Workload | None
         # One thing happened to the pod: further pod-level findings are evidence, not failures of their own.
         first, *others = told
         seen = (*first.seen_in, *(s for f in others for s in f.seen_in))
-        told = [msgspec.structs.replace(first, seen_in=tuple(dict.fromkeys(seen)))]
+        first = msgspec.structs.replace(first, seen_in=tuple(dict.fromkeys(seen)))
+        told = [_with_what_it_waited_for(first, pod, events)]
         containers = [_covered_by(first, f, pod) for f in containers]
     if pod.metadata.deletionTimestamp:
         containers = [msgspec.structs.replace(f, current=False) if f.waiting else f for f in containers]
@@ -67,6 +69,18 @@ def read_findings(pod: Pod, events: Sequence[Event] = (), owner: Workload | None
         pending = unschedulable(pod) or stuck(pod, events) or failed_without_reason(pod)
         found += [pending] if pending else []
     return sorted(found, key=_speaking_order)
+
+
+def _with_what_it_waited_for(told: Finding, pod: Pod, events: Sequence[Event]) -> Finding:
+    """A pod that was stopped before it ever ran: its events may still say what it waited for (i2, t15)."""
+    statuses = (*pod.status.containerStatuses, *pod.status.initContainerStatuses)
+    ends = [s.state.terminated for s in statuses if s.state.terminated]
+    if not ends or any(has_run(e) for e in ends):
+        return told
+    waited = waited_for(events)
+    if not waited:
+        return told
+    return msgspec.structs.replace(told, facts=told.facts | {"waitedFor": waited.text}, seen_in=(*told.seen_in, waited))
 
 
 def _covered_by(told: Finding, container: Finding, pod: Pod) -> Finding:

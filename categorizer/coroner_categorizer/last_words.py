@@ -106,7 +106,10 @@ def _python_trace(prefix: str, lines: list[str], exit_code: int | None) -> LastW
     # A program that goes on logging has survived its traceback.
     if not last or exit_code not in _PYTHON_EXITS or any(_LOG_LINE.match(line) for line in rest):
         return None
-    return LastWords("python", own[after])
+    line = own[after]
+    if line.endswith(":"):  # what is said follows on lines of its own (y17)
+        line = " ".join([line, *(text.strip() for text in own[after + 1 : after + 4])])
+    return LastWords("python", line.strip())
 
 
 _EXCEPTION_NAME = re.compile(r"(?:Error|Exception|Warning|Interrupt|Exit|Iteration|Fault|Timeout|Failure)$")

@@ -35,6 +35,7 @@ _UNINFORMATIVE = re.compile(r"timed out waiting for the condition|context deadli
 # What the kubelet does once volumes and sandbox are there.
 _PROGRESS_REASONS = ("Pulling", "Pulled", "Created", "Started")
 
+_PREAMBLE = re.compile(r"^Failed to create pod sandbox: |\brpc error: code = \w+ desc = ")
 _CREATE_REASONS = ("FailedCreate", "FailedResourceClaimCreation")
 # Job and ReplicaSet: `Error creating: …`; StatefulSet: `create Pod X in StatefulSet Y failed error: …`;
 # CronJob: `Error creating job: …`.
@@ -63,10 +64,17 @@ def stuck(pod: Pod, events: Sequence[Event]) -> Finding | None:
         source=f"events[{event.reason}]",
         identity=Identity(pod.metadata.uid, "", event.reason.replace("SandBox", "Sandbox")),
         at=event.first_seen,
-        text=event.text,
+        text=_plain(event.text),
         ceiling="Likely",
         waiting=True,
     )
+
+
+def waited_for(events: Sequence[Event]) -> Seen | None:
+    """What kept a pod from starting, of a pod that is no longer waiting: the newest event that names it."""
+    pulls = [e for e in events if e.reason == "Failed" and e.text.startswith("Failed to pull image")]
+    event = _most_telling([*pulls, *(e for e in events if e.reason in _STUCK_REASONS and e.type != "Normal")])
+    return Seen(f"events[{event.reason}]", _plain(event.text)) if event else None
 
 
 def never_created(workload: Workload, events: Sequence[Event]) -> Finding | None:
@@ -116,6 +124,11 @@ def _never_created_identity(workload: Workload) -> Identity:
 
 def _workload_facts(workload: Workload) -> dict[str, str]:
     return {"workload": f"{workload.kind} {workload.metadata.name}"}
+
+
+def _plain(text: str) -> str:
+    """The kubelet's text without the preambles that only name the call that failed."""
+    return _PREAMBLE.sub("", text)
 
 
 def _most_telling(events: Sequence[Event]) -> Event | None:

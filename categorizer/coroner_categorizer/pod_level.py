@@ -17,7 +17,8 @@ from coroner_categorizer.verdict import Confidence, Identity
 from coroner_categorizer.workload import Workload, WorkloadCondition
 
 _SLACK = timedelta(seconds=1)
-_KILLED_CODES = (137, 143)
+_SIGTERM_EXIT = 143
+_KILLED_CODES = (137, _SIGTERM_EXIT)
 _DEFAULT_GRACE = 30  # seconds; the API's default of terminationGracePeriodSeconds
 _KUBELET_LAG = 5  # seconds from the last container's end to the kubelet's own deletion; 3 s were seen (m3)
 
@@ -34,7 +35,7 @@ def status_reason(pod: Pod) -> Finding | None:
         source="status",
         identity=Identity(pod.metadata.uid, "", pod.status.reason),
         at=ended_at(pod),
-        text=pod.status.message,
+        text=pod.status.message.removeprefix("Pod was rejected: ") if out_of else pod.status.message,
         seen_in=_disruption_seen(pod),
     )
 
@@ -80,7 +81,7 @@ def deletion(pod: Pod, events: Sequence[Event], owner: Workload | None) -> Findi
         names.insert(0, "OwnerDeadlineExceeded")
         text = f"{failed.reason}: {failed.message}"
         seen = (Seen(f"{owner.kind} {owner.metadata.name} status.conditions[{failed.type}]", text),)
-    facts: dict[str, str] = {}
+    facts = {"when": "while it ran" if any(has_run(e) for e in killed) else "before it had started"}
     if pod.metadata.deletionGracePeriodSeconds:
         facts["gracePeriod"] = f"{pod.metadata.deletionGracePeriodSeconds} s"
     if owner and owner.spec.activeDeadlineSeconds is not None:
@@ -114,7 +115,8 @@ def stopped_for_success(pod: Pod, owner: Workload | None) -> bool:
 def killed_by_deletion(pod: Pod, ended: Terminated) -> bool:
     """Whether this instance was killed after the pod's deletion had been asked for."""
     asked = deletion_requested(pod)
-    if ended.exitCode not in _KILLED_CODES or ended.reason == "OOMKilled":
+    # OOMKilled with 143 is a stale mark of a child (b12), with 137 the cause itself.
+    if ended.exitCode not in _KILLED_CODES or (ended.reason == "OOMKilled" and ended.exitCode != _SIGTERM_EXIT):
         return False
     return not (asked and ended.finishedAt and ended.finishedAt < asked - _SLACK)
 
@@ -181,6 +183,11 @@ def failed_without_reason(pod: Pod) -> Finding | None:
         text=pod.status.message,
         ceiling="Unknown",
     )
+
+
+def has_run(ended: Terminated) -> bool:
+    """Whether this instance ever ran: one that did not has no start (i2, t15), or 1970 (o1)."""
+    return ended.startedAt is not None and ended.startedAt.year > 1970
 
 
 def ended_at(pod: Pod) -> datetime | None:

@@ -101,6 +101,9 @@ def _hide(data: bytes, heads: Regexp, is_flag: bool = False) -> bytes:
         key, end = found.group(1), found.end()
         before = data[max(0, found.start(1) - 48) : found.start(1)]
         head = _Head(_kind(key), key, before, end, is_flag)
+        if before.endswith(b"/") and b"=" not in found.group():  # a path: exec: "/etc/passwd": permission denied
+            at = end
+            continue
         if _IN_MARK.search(before) or (
             data[end - 1 : end] == b">" and data[end - 2 : end] != b"=>" and not _TAG.search(before)
         ):

@@ -20,6 +20,8 @@ HINT_LIMIT = 1024
 FACT_LIMIT = 300  # one fact in a sentence: longer quotes are not read
 EVIDENCE_LIMIT = 512
 PLACE_LIMIT = 253
+_WHOLE = 1 << 16
+_TOLD_AT_THE_END = ("text", "waitedFor")
 EVIDENCE_ITEMS = 16
 TERMINATION_MESSAGE_LIMIT = 1024
 _REASON_LIMIT = 63
@@ -70,7 +72,13 @@ class _SafeFacts:
 
     def __call__(self, name: str) -> str | None:
         value = self._facts(name)
-        return one_line(value, FACT_LIMIT, self._redactor) if value else None
+        if not value:
+            return None
+        line = one_line(value, _WHOLE, self._redactor)
+        if len(line) <= FACT_LIMIT:
+            return line
+        # Errors of the runtime are wrapped from the front ("a: b: c"): of a long one, the end tells the cause.
+        return f"…{line[-FACT_LIMIT:]}" if name in _TOLD_AT_THE_END else cap(line, FACT_LIMIT)
 
 
 def _first(templates: tuple[Template, ...], facts: _SafeFacts) -> str | None:
@@ -116,5 +124,5 @@ def _describe(finding: Finding) -> str:
 
 def _tail(message: str, redactor: Redactor) -> str:
     """The end of a termination message: the last words tell more than the first."""
-    text = safe_text(message, 1 << 16, redactor).strip()
+    text = safe_text(message, _WHOLE, redactor).strip()
     return text if len(text) <= TERMINATION_MESSAGE_LIMIT else "…" + text[-(TERMINATION_MESSAGE_LIMIT - 1) :]

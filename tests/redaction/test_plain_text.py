@@ -107,8 +107,11 @@ def _messages(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
+WITH_SECRETS = {"y19-secret-in-text"}  # recorded with credentials in the log on purpose
+
+
 def test_nothing_is_hidden_in_what_kubernetes_says() -> None:
-    files = sorted(FIXTURES.rglob("*.json"))
-    for file in files:
-        for text in _messages(json.loads(file.read_text())):
-            assert redact(text) == text, file.name
+    for file in sorted(FIXTURES.rglob("*.json")):
+        texts = _messages(json.loads(file.read_text()))
+        hidden = [text for text in texts if redact(text) != text]
+        assert bool(hidden) == (file.stem in WITH_SECRETS), file.name
