@@ -53,6 +53,10 @@ class Transient(ApiError):
     """5xx, a timeout, a connection that failed: may work the next time. A write may have happened."""
 
 
+class NotLeading(Transient):
+    """A write that was not sent: this replica does not lead, or not any more."""
+
+
 class Silent(Transient):
     """An answer that should go on said nothing for too long: the connection may be half open."""
 

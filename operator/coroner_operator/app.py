@@ -17,6 +17,7 @@ from kubernetes.aio.client.configuration import Configuration
 from coroner_categorizer import Categorizer
 from coroner_operator.client import Client, load_configuration
 from coroner_operator.engine import Engine
+from coroner_operator.kopf_storages import NoDiffBase, NoProgress
 from coroner_operator.report_status import GROUP, PLURAL, VERSION
 from coroner_operator.settings import Settings
 
@@ -134,4 +135,6 @@ def _kopf_settings() -> kopf.OperatorSettings:
     settings.queueing.idle_timeout = 0.1
     settings.networking.request_timeout = 30
     settings.networking.error_backoffs = _Forever()
+    settings.persistence.diffbase_storage = NoDiffBase()
+    settings.persistence.progress_storage = NoProgress()
     return settings

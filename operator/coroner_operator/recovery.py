@@ -92,8 +92,9 @@ class Recovery:
         controller = controller_of(pod.metadata)
         if controller is not None:
             self._index(case, controller.uid)
-        if pod.status.phase == "Failed":
-            self._check(case)
+        if pod.status.phase == "Failed" and self._begun and case.timer is None and not case.checking:
+            # Not at once: in a burst its siblings fail in the same second, and one look at the workload does for all.
+            self._later(case, asyncio.get_running_loop().time() + FIRST_RECHECK)
 
     def fails_without_pods(self, workload: WorkloadRef, failed_at: datetime) -> None:
         """The workload's pods cannot be created."""

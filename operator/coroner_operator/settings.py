@@ -46,6 +46,32 @@ class Patience(BaseModel):
     """An autoscaler needs about a minute to bring a node."""
 
 
+class ListedKind(BaseModel):
+    """A custom kind whose objects may bear the verdict."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    group: str = Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$")
+    version: str = Field(default="*", pattern=r"^(\*|v[0-9]+((alpha|beta)[0-9]+)?)$")
+    """One that must be served; "*" = any. What is written is in the stored version."""
+    resource: str = Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
+    """The plural, as in ``kubectl api-resources``."""
+
+    @property
+    def crd(self) -> str:
+        """Name of its CustomResourceDefinition."""
+        return f"{self.resource}.{self.group}"
+
+    @field_validator("group")
+    @classmethod
+    def _is_no_group_of_kubernetes(cls, value: str) -> str:
+        if value.endswith(".k8s.io") and not value.endswith(".x-k8s.io"):
+            raise ValueError(
+                f"{value} is a group of Kubernetes itself: the status of its kinds belongs to their controllers"
+            )
+        return value
+
+
 class Settings(BaseSettings):
     """Every setting with its default."""
 
@@ -57,6 +83,8 @@ class Settings(BaseSettings):
     """Default: $KUBECONFIG, then the pod's own service account, then ~/.kube/config."""
     rules: Path | None = None
     """Rules file; default: the shipped pack."""
+    workloads: tuple[ListedKind, ...] = ()
+    """Custom kinds on whose objects the verdict is written too, each once."""
     patience: Patience = Patience()
     retention: Duration = 7 * 86400.0
     """Failures older than this are not reported when they are seen for the first time."""
@@ -67,7 +95,9 @@ class Settings(BaseSettings):
     """Failures of one workload are gathered this long before the first write."""
     write_interval: Duration = 0.5
     """At most one status write per workload in this time."""
-    label_interval: Duration = 2.0
+    workload_interval: Duration = 2.0
+    """At most one write on a workload's own status in this time: each of them wakes its controller."""
+    label_interval: Duration = 5.0
     """Labels may follow the status this much later: labels that flip with every failure cost a third of all writes."""
     writers: int = Field(default=4, ge=1, le=64)
     """4 writers starve a busy API server less than 64 do, and are as fast."""
@@ -84,6 +114,14 @@ class Settings(BaseSettings):
     @classmethod
     def _split_namespaces(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("workloads")
+    @classmethod
+    def _check_workloads(cls, value: tuple[ListedKind, ...]) -> tuple[ListedKind, ...]:
+        twice = {kind.crd for kind in value if sum(kind.crd == other.crd for other in value) > 1}
+        if twice:
+            raise ValueError(f"listed more than once: {', '.join(sorted(twice))}; a kind has one stored version")
+        return value
 
     @field_validator("health_address", "metrics_address")
     @classmethod

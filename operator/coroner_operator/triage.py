@@ -62,7 +62,8 @@ def wants_events(pod: Pod, warnings: Iterable[Event], now: datetime) -> bool:
         waiting = container.state.waiting
         for state in (container.state, container.lastState):
             ended = state.terminated
-            if ended is None or ended.reason in ("OOMKilled", "StartError"):
+            stale_oom = ended is not None and ended.reason == "OOMKilled" and ended.exitCode == 143
+            if ended is None or (ended.reason in ("OOMKilled", "StartError") and not stale_oom):
                 continue
             loops_well = ended.exitCode == 0 and waiting is not None and waiting.reason == "CrashLoopBackOff"
             if not (ended.exitCode in KILLED or loops_well or (probed and ended.exitCode != 0)):

@@ -99,8 +99,8 @@ async def test_a_list_comes_in_pages(server: EmbeddedApiServer, client: Client, 
         await stream.synced.wait()
     assert told.words[:-1] == [f"seen pod-{number:04}" for number in range(1100)]
     assert told.words[-1] == "listed 1100"
-    pages = [call for call in server.calls if call.path == "/api/v1/pods" and "limit=500" in call.query]
-    assert len(pages) == 3
+    pages = [call for call in server.calls if call.path == "/api/v1/pods" and "limit=250" in call.query]
+    assert len(pages) == 5
 
 
 async def test_a_dropped_watch_goes_on_where_it_was(
