@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from coroner_categorizer import Categorizer, Event, Pod
+from coroner_categorizer.events import CORONER
 from coroner_operator.api_errors import ApiError
 from coroner_operator.backoff import BackOff
 from coroner_operator.client import Client
@@ -16,12 +17,15 @@ from coroner_operator.health import HealthServer
 from coroner_operator.judging import Judging
 from coroner_operator.living import Living
 from coroner_operator.metrics import Metrics
+from coroner_operator.outlets import Outlets
 from coroner_operator.owners import Owners
 from coroner_operator.pipeline import Pipeline
 from coroner_operator.pod_events import PodEvents
+from coroner_operator.recorder import Recorder
 from coroner_operator.recovery import Recovery
 from coroner_operator.reports import Reports
 from coroner_operator.settings import Settings
+from coroner_operator.skew_guard import SkewGuard
 from coroner_operator.store import ApiReportStore, ReportStore
 from coroner_operator.streams import Stream
 from coroner_operator.suspects import Suspects
@@ -29,8 +33,9 @@ from coroner_operator.writer import Writer
 
 log = logging.getLogger("coroner.engine")
 
-WARNINGS = {"fieldSelector": "type=Warning"}
+WARNINGS = {"fieldSelector": f"type=Warning,reportingComponent!={CORONER}"}
 DRAIN_SHARE = 0.3  # of the time that is left at the end: looks must be through before the last write
+TELLING_SHARE = 0.2  # … and what follows a report, after it
 
 
 class Engine:
@@ -53,6 +58,8 @@ class Engine:
         self._back_off = back_off
         store = store or ApiReportStore(client, settings.namespaces)
         self.reports = Reports(store)
+        self._outlets = Outlets(client, settings, self.reports, self.metrics, categorizer.redactor, back_off)
+        self._skew = SkewGuard(client, self.metrics, back_off=back_off())
         living = Living(settings.namespaces, now)
         self.writer = Writer(
             store,
@@ -61,6 +68,8 @@ class Engine:
             metrics=self.metrics,
             rules_hash=categorizer.hash,
             tidied=living.tidy,
+            told=self._outlets.tell,
+            may_write=self._skew.fits,
             now=now,
             back_off=back_off,
         )
@@ -94,6 +103,11 @@ class Engine:
         self._stopping = False
 
     @property
+    def recorder(self) -> Recorder:
+        """For the operator's own troubles: ``recorder.warn(None, "RulesRefused", …)``."""
+        return self._outlets.recorder
+
+    @property
     def ports(self) -> dict[str, int]:
         """Address as set → port that is served."""
         return self._health.ports
@@ -105,7 +119,9 @@ class Engine:
     def start(self) -> None:
         """Begin to work; what cannot be reached yet is tried again."""
         self.writer.start()
-        self._watch_over(*self.writer.tasks)
+        self._outlets.start()
+        self._watch_over(*self.writer.tasks, *self._outlets.tasks)
+        self._spawn(self._skew.run(), "schema")
         self._spawn(self._run(), "engine")
 
     async def stop(self) -> bool:
@@ -118,7 +134,8 @@ class Engine:
         await self._pipeline.drain(timeout * DRAIN_SHARE)
         await self._owners.close()
         await self._recovery.close()
-        all_written = await self.writer.flush(timeout * (1 - DRAIN_SHARE))
+        all_written = await self.writer.flush(timeout * (1 - DRAIN_SHARE - TELLING_SHARE))
+        await self._outlets.close(timeout * TELLING_SHARE)
         await self._health.stop()
         return all_written
 
@@ -129,7 +146,9 @@ class Engine:
             await stream.synced.wait()
 
     async def _run(self) -> None:
+        await self._skew.fits.wait()
         await self._load()
+        self._spawn(self._outlets.run(), "kinds of workloads")
         for workload in self.reports.failing:
             self._recovery.open(workload, self.reports.failed_at(workload))
         for workload in self.reports.mislabelled:
@@ -193,6 +212,8 @@ class Engine:
     def _unready(self) -> str:
         if self._stopping:
             return "stopping"
+        if self._skew.sentence:
+            return self._skew.sentence
         if not self._loaded.is_set():
             return "the reports are not loaded yet"
         waiting = [str(s) for s in (*self._pod_streams, *self._event_streams) if not s.synced.is_set()]

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from coroner_categorizer.verdict import Confidence, Identity
-from coroner_operator.record import is_known
+from coroner_operator.record import is_answer, is_known
 
 Name = tuple[str, str]
 """Category and subcategory."""
@@ -41,9 +41,13 @@ class Mark(NamedTuple):
     @property
     def order(self) -> tuple[int, bool, int, int, bool, Name]:
         """As far as it goes the same as ``Record.order``: of two looks at one failure the greater one holds."""
-        known = is_known(self.name[0])
         sureness = ("Unknown", "Likely", "Confirmed").index(self.confidence)
-        return (self.at, sureness > 0 and known, self.seen, sureness, known, self.name)
+        return (self.at, self.is_answer, self.seen, sureness, is_known(self.name[0]), self.name)
+
+    @property
+    def is_answer(self) -> bool:
+        """As ``Record.is_answer``."""
+        return is_answer(self.confidence, self.name[0])
 
 
 class Ended(NamedTuple):

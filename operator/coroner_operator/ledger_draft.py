@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from operator import attrgetter
 from typing import NamedTuple
 
 from coroner_categorizer.verdict import Identity
+from coroner_operator.holding import holding
 from coroner_operator.ledger import (
     POD_DIGITS,
     UNSEEN,
@@ -63,8 +63,10 @@ class LedgerDraft:
                 mark = marks.get(number or 0)
                 return Known(mark is None and (number or 0) > settled, mark)
 
-    def record(self, identity: Identity, number: int | None, mark: Mark, looked_at: int) -> None:
-        """Count the failure unless it is counted; where it is and still open, let the greater mark hold."""
+    def record(
+        self, identity: Identity, number: int | None, mark: Mark, looked_at: int, *, revises: bool = False
+    ) -> None:
+        """Count the failure unless it is counted; where it is and still open, let the mark hold that ``holding`` says."""
         key, pod_id = series_key(identity, number), pod_key(identity)
         pod = self._pods.get(pod_id) or PodMarks(None, {})
         series = pod.series.get(key)
@@ -76,9 +78,9 @@ class LedgerDraft:
                 mark = mark._replace(name=UNSEEN)
             self._names.add(mark.name)
         if number is None:
-            after: Series = _once_more(series, mark)
+            after: Series = _once_more(series, mark, revises)
         else:
-            after = _numbered(series if isinstance(series, Ended) else Ended(0, 0, {}), number, mark)
+            after = _numbered(series if isinstance(series, Ended) else Ended(0, 0, {}), number, mark, revises)
         if after != series:
             self._series_count += series is None
             self._pods[pod_id] = PodMarks(pod.gone_since, {**pod.series, key: after})
@@ -140,20 +142,20 @@ class LedgerDraft:
         self._settled[name] = Tally(before.total + count, max(times, default=None))
 
 
-def _once_more(series: Series | None, mark: Mark) -> Series:
+def _once_more(series: Series | None, mark: Mark, revises: bool) -> Series:
     match series:
         case Once(mark=None):
             return series
         case Once(mark=Mark() as earlier):
-            return Once(max(earlier, mark, key=attrgetter("order")))
+            return Once(holding(earlier, mark, revises))
         case _:
             return Once(mark)
 
 
-def _numbered(series: Ended, number: int, mark: Mark) -> Ended:
+def _numbered(series: Ended, number: int, mark: Mark, revises: bool) -> Ended:
     through = max(series.through, number)
     if number <= series.settled:
         return series
     earlier = series.marks.get(number)
-    marks = {**series.marks, number: mark if earlier is None else max(earlier, mark, key=attrgetter("order"))}
+    marks = {**series.marks, number: mark if earlier is None else holding(earlier, mark, revises)}
     return Ended(through, series.settled, marks)

@@ -28,6 +28,13 @@ class Metrics:
             "coroner_failures", "Failures recorded, each once.", ("category", "subcategory"), registry=self.registry
         )
         self._writes = Counter("coroner_writes", "Report writes by outcome.", ("outcome",), registry=self.registry)
+        self._workload_writes = Counter(
+            "coroner_workload_writes",
+            "Writes on the workloads themselves by outcome.",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self._events = Counter("coroner_events", "Kubernetes Events by outcome.", ("outcome",), registry=self.registry)
         self._delay = Histogram(
             "coroner_write_delay_seconds",
             "From the first unwritten sighting of a workload's failure to the write that holds it.",
@@ -59,6 +66,12 @@ class Metrics:
 
     def wrote(self, outcome: WriteOutcome) -> None:
         self._writes.labels(outcome).inc()
+
+    def wrote_on_workload(self, outcome: str) -> None:
+        self._workload_writes.labels(outcome).inc()
+
+    def recorded(self, outcome: str) -> None:
+        self._events.labels(outcome).inc()
 
     def delayed(self, seconds: float) -> None:
         self._delay.observe(seconds)

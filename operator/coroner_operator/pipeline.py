@@ -119,6 +119,8 @@ class Pipeline:
         self._recovery.listed(uids, lambda workload: namespace is None or workload.namespace == namespace)
 
     def event_seen(self, event: Event) -> None:
+        if event.is_our_own:  # it would wake what it tells of
+            return
         about = event.about
         if about.kind == "Pod":
             self._events.add(about.uid, event)

@@ -43,6 +43,8 @@ class PodEvents:
 
     def add(self, pod_uid: str, event: Event) -> None:
         """Remember the event; a newer state of the same event replaces the older one."""
+        if event.is_our_own:
+            return
         events = self._by_pod.setdefault(pod_uid, OrderedDict())
         self._by_pod.move_to_end(pod_uid)
         events[event.metadata.uid or event.metadata.name] = event
@@ -67,6 +69,7 @@ class PodEvents:
         except (ApiError, msgspec.DecodeError) as error:
             log.warning("pod %s/%s: judged without its events: %s", metadata.namespace, metadata.name, error)
             return self.of(metadata.uid)
-        events = tuple(tolerant_decode(bytes(raw), _EVENT, Event) for raw in page.items or ())
+        read = (tolerant_decode(bytes(raw), _EVENT, Event) for raw in page.items or ())
+        events = tuple(event for event in read if not event.is_our_own)
         named = {event.metadata.uid for event in events}
         return events + tuple(event for event in self.of(metadata.uid) if event.metadata.uid not in named)

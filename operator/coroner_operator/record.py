@@ -60,7 +60,7 @@ class Record(msgspec.Struct, frozen=True):
         return (
             self.at,
             self.id,
-            sureness > 0 and is_known(verdict.category),
+            self.is_answer,
             -1.0 if self.seen_at is None else self.seen_at.timestamp(),
             sureness,
             is_known(verdict.category),
@@ -80,12 +80,21 @@ class Record(msgspec.Struct, frozen=True):
             ("", "", "") if self.pod is None else (self.pod.node, self.pod.name, self.pod.uid),
         )
 
+    @property
+    def is_answer(self) -> bool:
+        """Whether the verdict says why; "unknown" and a mere guess do not."""
+        return is_answer(self.verdict.confidence, self.verdict.category)
+
     def for_history(self) -> Record:
         """Without what only the current failure shows: hint, evidence, rule, termination message."""
         verdict = msgspec.structs.replace(
             self.verdict, hint="", evidence=(), rule=None, termination_message=None, categories=()
         )
         return msgspec.structs.replace(self, verdict=verdict)
+
+
+def is_answer(confidence: Confidence, category: str) -> bool:
+    return confidence != "Unknown" and is_known(category)
 
 
 def is_known(category: str) -> bool:

@@ -14,6 +14,7 @@ from operator import attrgetter
 
 import msgspec
 
+from coroner_operator.holding import holding
 from coroner_operator.ledger import Ledger, Mark, failure_id
 from coroner_operator.ledger_draft import LedgerDraft
 from coroner_operator.record import Record, bounded, bounded_pod, cut
@@ -48,7 +49,7 @@ class Report(msgspec.Struct, frozen=True):
     recovered_at: datetime | None = None
     """When the workload was last found well again after a failure."""
     rules: str = ""
-    """Hash of the rules that decided last."""
+    """Hash of the rules that decided ``current``; where nothing is failing, of those that judged last."""
 
     @property
     def failures(self) -> int:
@@ -56,19 +57,22 @@ class Report(msgspec.Struct, frozen=True):
         return sum(tally.total for tally in self.ledger.tallies().values())
 
 
-def fold(report: Report, sightings: Iterable[Sighting], rules: str = "") -> Report:
-    """The report with these failures in it. ``rules``: hash of the rules that judged them.
+def fold(report: Report, sightings: Iterable[Sighting]) -> Report:
+    """The report with these failures in it.
 
     Failures that are past, or that the workload has already recovered from, count and enter the history, but accuse
-    nobody. Raises nothing; texts are bounded here, so that the API server accepts whatever comes.
+    nobody. One that is seen again under newer rules (``Sighting.revises``) keeps its place and changes its verdict.
+    Raises nothing; texts are bounded here, so that the API server accepts whatever comes.
     """
     draft = LedgerDraft(report.ledger)
     history = {record.id: record for record in report.history}
     first, last = report.first_seen, report.last_seen
     current, since = report.current, report.failing_since
+    rules, newest_rules = report.rules, ""
     looked = False
     for sighting in sightings:
         looked = True
+        newest_rules = sighting.rules or newest_rules
         record, first_time = _recorded(draft, sighting)
         if record is None:
             continue
@@ -77,10 +81,15 @@ def fold(report: Report, sightings: Iterable[Sighting], rules: str = "") -> Repo
         last = max(last or newest_look, newest_look)
         past = record.for_history()
         known = history.get(record.id)
-        history[record.id] = past if known is None else max(known, past, key=attrgetter("order"))
+        history[record.id] = past if known is None else holding(known, past, sighting.revises)
         if sighting.failure.current and (began := _accuses_since(report, sighting, record, first_time)):
             since = min(since or began, began)
-            current = record if current is None else max(current, record, key=attrgetter("order"))
+            if current is not None and current.id == record.id:
+                now_holds = holding(current, record, sighting.revises)
+            else:
+                now_holds = record if current is None else max(current, record, key=attrgetter("order"))
+            if now_holds is record:
+                current, rules = record, sighting.rules or rules
     if not looked:
         return report
     return msgspec.structs.replace(
@@ -91,7 +100,7 @@ def fold(report: Report, sightings: Iterable[Sighting], rules: str = "") -> Repo
         first_seen=first,
         last_seen=last,
         failing_since=since,
-        rules=cut(rules, RULES_LIMIT) or report.rules,
+        rules=cut(rules if current is not None else newest_rules or rules, RULES_LIMIT),
     )
 
 
@@ -147,7 +156,7 @@ def _recorded(draft: LedgerDraft, sighting: Sighting) -> tuple[Record | None, bo
     mark = Mark(
         to_epoch(at), to_epoch(seen_at) if waits else -1, verdict.confidence, (verdict.category, verdict.subcategory)
     )
-    draft.record(identity, number, mark, to_epoch(seen_at))
+    draft.record(identity, number, mark, to_epoch(seen_at), revises=sighting.revises)
     record = Record(
         id=failure_id(identity, number),
         at=at,

@@ -32,6 +32,11 @@ class Reports:
         """Workloads whose report says that they fail."""
         return tuple(self._failing.values())
 
+    @property
+    def workloads(self) -> tuple[WorkloadRef, ...]:
+        """All that have a report, as far as is known."""
+        return tuple(self._known.values())
+
     def is_failing(self, workload: WorkloadRef) -> bool:
         return workload.uid in self._failing
 

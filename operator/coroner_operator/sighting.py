@@ -20,6 +20,10 @@ class Sighting(msgspec.Struct, frozen=True):
     failure: Failure
     seen_at: datetime
     """When the pod was looked at, by the operator's clock. The only time here that is not the cluster's."""
+    rules: str = ""
+    """Hash of the rules that judged it."""
+    revises: bool = False
+    """Judged again, because the rules have changed: takes the place of what earlier rules said of the same failure."""
 
 
 def whole_seconds(time: datetime) -> datetime:

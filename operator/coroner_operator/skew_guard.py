@@ -1,4 +1,4 @@
-"""Keeps the operator from writing reports that the API server would cut: waits until the served schema fits the code."""
+"""Keeps the operator from writing reports that the API server would cut: waits until the served schema fits."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ class SkewGuard:
         """Why nothing is written: which field of which CRD is missing, and what to run; "" while ``fits``."""
         self._written = written_fields()
         self._settle = settle
+        self._was_unfit = False
         self._timer: asyncio.TimerHandle | None = None
         self._watch = CrdWatch(
             client,
@@ -57,15 +58,12 @@ class SkewGuard:
         if fault:
             if fault != self.sentence:
                 log.error("nothing is written: %s", fault)
+            self._was_unfit = True
             self.fits.clear()
             self.sentence = fault
         elif not self.fits.is_set():
-            was_wrong = self._has_complained
-            self._timer = asyncio.get_running_loop().call_later(self._settle if was_wrong else 0, self._fit)
-
-    @property
-    def _has_complained(self) -> bool:
-        return "missing" in self.sentence or "not installed" in self.sentence
+            wait = self._settle if self._was_unfit else 0.0
+            self._timer = asyncio.get_running_loop().call_later(wait, self._fit)
 
     def _fit(self) -> None:
         self._timer = None

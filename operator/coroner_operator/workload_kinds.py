@@ -55,6 +55,7 @@ class WorkloadKinds:
         async with asyncio.TaskGroup() as group:
             for watch in self._watches:
                 group.create_task(watch.run(), name=f"watch of {watch.name}")
+            await asyncio.Event().wait()  # for ever, also where none is listed
 
     def _crd_changed(self, listed: ListedKind, crd: Crd | None) -> None:
         if crd is None:

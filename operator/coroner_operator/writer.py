@@ -35,16 +35,23 @@ class Writer:
         metrics: Metrics,
         rules_hash: str,
         tidied: Callable[[Report], Report] = lambda report: report,
+        told: Callable[[Report, Report], None] = lambda before, after: None,  # noqa: ARG005 - nobody listens
+        may_write: asyncio.Event | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         back_off: Callable[[], BackOff] = BackOff,
     ) -> None:
-        """``tidied`` may drop from a report what no one needs any more."""
+        """``tidied`` may drop from a report what no one needs any more. ``told(before, after)`` is called after each
+        write of a status, and after each that failed: what comes after must not wait for it. While ``may_write`` is
+        not set nothing is written.
+        """
         self._store = store
         self._reports = reports
         self._settings = settings
         self._metrics = metrics
         self._rules_hash = rules_hash
         self._tidied = tidied
+        self._told = told
+        self._may_write = may_write
         self._now = now
         self._new_back_off = back_off
         self._desks: dict[str, Desk] = {}
@@ -138,6 +145,8 @@ class Writer:
     async def _work(self) -> None:
         while True:
             desk = await self._ready.get()
+            if self._may_write is not None:
+                await self._may_write.wait()
             wait: float | None = None
             sightings, recovered_at = desk.take()
             try:
@@ -205,6 +214,10 @@ class Writer:
             if error.missing == "namespaces":
                 self._give_up(desk, error)
                 return None
+            self._told(before, after)
+            raise
+        except ApiError:
+            self._told(before, after)
             raise
         if isinstance(stored, Overtaken):
             self._metrics.wrote("conflict")
@@ -212,6 +225,8 @@ class Writer:
             return 0.0 if desk.back_off.tries < 1 else desk.back_off.next()
         self._reports.put(stored)
         self._metrics.wrote("written")
+        if "status" in parts:
+            self._told(before, after)
         self._count(desk, after, began, parts)
         return None
 

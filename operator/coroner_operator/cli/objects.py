@@ -74,6 +74,8 @@ class Objects:
             self._owners[owner.metadata.uid] = owner
 
     def add_event(self, event: Event) -> None:
+        if event.is_our_own:
+            return
         metadata = event.metadata
         key = (metadata.uid,) if metadata.uid else (metadata.namespace, metadata.name, event.about.uid, event.text)
         seen = self._events.get(key)

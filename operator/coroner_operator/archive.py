@@ -1,0 +1,140 @@
+"""The reports as they lie on the API server: an outline of each, and its removal."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Protocol
+from urllib.parse import quote
+
+import msgspec
+
+from coroner_operator.api_errors import Conflict, NotFound
+from coroner_operator.client import Client
+from coroner_operator.report import WorkloadRef
+from coroner_operator.report_status import API_VERSION, PLURAL
+
+log = logging.getLogger("coroner.archive")
+
+CHUNK = 50  # as in store: a report may have 64 KiB
+
+
+class Outline(msgspec.Struct, frozen=True):
+    """What decides whether a report is kept, and what its removal depends on."""
+
+    workload: WorkloadRef
+    name: str
+    """Of the report."""
+    uid: str
+    version: str
+    last_at: datetime
+    """When anything was last known of the workload: a failure, a look at one, its recovery; else the report's birth."""
+
+
+class Archive(Protocol):
+    """All methods raise ``ApiError``."""
+
+    def outlines(self) -> AsyncIterator[Outline]:
+        """Of every report."""
+        ...
+
+    async def remove(self, outline: Outline) -> bool:
+        """Delete the report, if it is still as outlined. False: it has changed or is not there."""
+        ...
+
+
+class ApiArchive:
+    """FailureReports of one cluster; ``namespaces``: only these, empty = everywhere."""
+
+    def __init__(self, client: Client, namespaces: tuple[str, ...] = ()) -> None:
+        self._client = client
+        self._namespaces = namespaces
+
+    async def outlines(self) -> AsyncIterator[Outline]:
+        for path in [_path(namespace) for namespace in self._namespaces] or [f"/apis/{API_VERSION}/{PLURAL}"]:
+            token = ""
+            while True:
+                query = {"limit": CHUNK, **({"continue": token} if token else {})}
+                page = _PAGE.decode(await self._client.get(path, query))
+                for raw in page.items or ():
+                    try:
+                        yield _outline(_REPORT.decode(raw))
+                    except msgspec.DecodeError as error:  # edited by hand: not ours to judge
+                        log.debug("a report is kept, it cannot be read: %s", error)
+                token = page.metadata.continue_
+                if not token:
+                    break
+
+    async def remove(self, outline: Outline) -> bool:
+        body = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": outline.uid, "resourceVersion": outline.version},
+        }
+        try:
+            await self._client.request("DELETE", _path(outline.workload.namespace, outline.name), body=body)
+        except (Conflict, NotFound):
+            return False
+        return True
+
+
+class _ListMeta(msgspec.Struct, frozen=True):
+    # "continue" is a keyword
+    continue_: str = msgspec.field(default="", name="continue")
+
+
+class _Page(msgspec.Struct, frozen=True):
+    metadata: _ListMeta = _ListMeta()
+    items: list[msgspec.Raw] | None = None
+
+
+class _Meta(msgspec.Struct, frozen=True, rename="camel"):
+    name: str
+    namespace: str
+    uid: str
+    resource_version: str
+    creation_timestamp: datetime
+
+
+class _Workload(msgspec.Struct, frozen=True, rename="camel"):
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+
+
+class _Spec(msgspec.Struct, frozen=True):
+    workload: _Workload
+
+
+class _Status(msgspec.Struct, frozen=True, rename="camel"):
+    last_seen: datetime | None = None
+    recovered_at: datetime | None = None
+
+
+class _Report(msgspec.Struct, frozen=True):
+    metadata: _Meta
+    spec: _Spec
+    status: _Status = _Status()
+
+
+_PAGE = msgspec.json.Decoder(_Page)
+_REPORT = msgspec.json.Decoder(_Report)
+
+
+def _outline(report: _Report) -> Outline:
+    meta, workload, status = report.metadata, report.spec.workload, report.status
+    times = [time for time in (status.last_seen, status.recovered_at, meta.creation_timestamp) if time is not None]
+    return Outline(
+        workload=WorkloadRef(workload.api_version, workload.kind, meta.namespace, workload.name, workload.uid),
+        name=meta.name,
+        uid=meta.uid,
+        version=meta.resource_version,
+        last_at=max(time.replace(tzinfo=UTC) if time.tzinfo is None else time for time in times),
+    )
+
+
+def _path(namespace: str, name: str = "") -> str:
+    path = f"/apis/{API_VERSION}/namespaces/{quote(namespace)}/{PLURAL}"
+    return f"{path}/{quote(name)}" if name else path

@@ -1,0 +1,116 @@
+"""Whether workloads are still there: read where the kind may be read, and looked for behind every pod that exists."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from enum import Enum
+from typing import Protocol
+from urllib.parse import quote
+
+import msgspec
+
+from coroner_categorizer.pod import Metadata
+from coroner_operator.api_errors import ApiError, Forbidden, NotFound
+from coroner_operator.client import Client
+from coroner_operator.owners import PARTIAL, Owners, controller_of, path_of, reference
+from coroner_operator.workload_ref import WorkloadRef
+
+log = logging.getLogger("coroner.census")
+
+PARTIAL_LIST = PARTIAL.replace("PartialObjectMetadata", "PartialObjectMetadataList", 1)
+CHUNK = 500  # pods a page, metadata only: about 1 MB
+
+
+class Trace(Enum):
+    HERE = "it exists, or one of its pods does, or nobody can say now"
+    NO_TRACE = "no pod of it exists; its kind may not be read"
+    GONE = "it does not exist, nor does any pod of it"
+
+
+class Census(Protocol):
+    async def trace(self, workload: WorkloadRef) -> Trace:
+        """What is there of a workload. Raises ApiError."""
+        ...
+
+
+class ApiCensus:
+    """Of one namespace, for one walk over its reports: its pods are listed once, and only if that is needed."""
+
+    def __init__(
+        self,
+        client: Client,
+        owners: Owners,
+        namespace: str,
+        readable: Callable[[WorkloadRef], str | None] = path_of,
+    ) -> None:
+        """``readable``: the path of a workload, None where its kind may not be read."""
+        self._client = client
+        self._owners = owners
+        self._namespace = namespace
+        self._readable = readable
+        self._with_pods: set[str] | None = None
+
+    async def trace(self, workload: WorkloadRef) -> Trace:
+        found = await self._read(workload)
+        if found is Trace.HERE or workload.uid in await self._workloads_with_pods():
+            return Trace.HERE
+        return found
+
+    async def _read(self, workload: WorkloadRef) -> Trace:
+        if (workload.api_version, workload.kind) == ("v1", "Pod"):
+            path: str | None = f"/api/v1/namespaces/{quote(workload.namespace)}/pods/{quote(workload.name)}"
+        else:
+            path = self._readable(workload)
+        if path is None:
+            return Trace.NO_TRACE
+        try:
+            there = _OBJECT.decode(await self._client.get(path, accept=PARTIAL))
+        except NotFound as error:
+            # Without a kind in the answer the path itself is unknown: the kind is not served, which says nothing.
+            return Trace.GONE if error.missing else Trace.NO_TRACE
+        except Forbidden:
+            return Trace.NO_TRACE
+        except ApiError as error:
+            log.info("%s/%s: whether it exists cannot be read: %s", workload.namespace, workload, error)
+            return Trace.HERE
+        return Trace.HERE if there.metadata.uid == workload.uid else Trace.GONE
+
+    async def _workloads_with_pods(self) -> set[str]:
+        """UIDs of all pods, their controllers, and the workloads above."""
+        if self._with_pods is not None:
+            return self._with_pods
+        found: set[str] = set()
+        token = ""
+        while True:
+            query = {"limit": CHUNK, **({"continue": token} if token else {})}
+            path = f"/api/v1/namespaces/{quote(self._namespace)}/pods"
+            page = _PAGE.decode(await self._client.get(path, query, accept=PARTIAL_LIST))
+            for pod in page.items or ():
+                found.add(pod.metadata.uid)
+                controller = controller_of(pod.metadata)
+                if controller is not None and controller.uid not in found:
+                    found.add(controller.uid)
+                    found.add((await self._owners.topmost(reference(controller, self._namespace))).uid)
+            token = page.metadata.continue_
+            if not token:
+                self._with_pods = found
+                return found
+
+
+class _Object(msgspec.Struct, frozen=True):
+    metadata: Metadata = Metadata()
+
+
+class _ListMeta(msgspec.Struct, frozen=True):
+    # "continue" is a keyword
+    continue_: str = msgspec.field(default="", name="continue")
+
+
+class _Page(msgspec.Struct, frozen=True):
+    metadata: _ListMeta = _ListMeta()
+    items: list[_Object] | None = None
+
+
+_OBJECT = msgspec.json.Decoder(_Object)
+_PAGE = msgspec.json.Decoder(_Page)

@@ -1,0 +1,125 @@
+"""The Lease by which replicas agree on one: raw JSON in and out, so that what others put on the object stays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from math import ceil
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import msgspec
+
+from coroner_operator.api_errors import Conflict, NotFound
+from coroner_operator.client import Client
+
+API_VERSION = "coordination.k8s.io/v1"
+
+
+class Held(msgspec.Struct, frozen=True):
+    """The Lease as it lies on the API server."""
+
+    holder: str
+    """"" = nobody."""
+    duration: int
+    """Seconds that the holder may be silent before another takes it; 0 = not said."""
+    renewed_at: str
+    """By the holder's clock: compared with itself only, never with a time of ours."""
+    transitions: int
+    body: Mapping[str, Any]
+    """The whole object, resource version included."""
+
+
+class Lease(Protocol):
+    """All methods raise ``ApiError``; Conflict where another was first."""
+
+    async def read(self) -> Held | None:
+        """None: there is no Lease yet."""
+        ...
+
+    async def write(self, over: Held | None, holder: str, duration: float) -> Held:
+        """Write ``holder`` over what was read; None: make the Lease. A holder that changes is a transition."""
+        ...
+
+
+class ApiLease:
+    """A ``coordination.k8s.io/v1`` Lease. Writes are a PUT with the resource version that was read."""
+
+    def __init__(self, client: Client, namespace: str, name: str) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._name = name
+
+    def __str__(self) -> str:
+        return f"Lease {self._namespace}/{self._name}"
+
+    async def read(self) -> Held | None:
+        try:
+            # Not Client.get: a renewal must not wait its turn behind reads of owners and events.
+            answer = await self._client.request("GET", self._path(self._name))
+        except NotFound:
+            return None
+        return _held(answer.body)
+
+    async def write(self, over: Held | None, holder: str, duration: float) -> Held:
+        body = written(over, holder, duration, datetime.now(UTC))
+        if over is not None:
+            answer = await self._client.request("PUT", self._path(self._name), body=body, fenced=False)
+        else:
+            body["metadata"] = {"name": self._name, "namespace": self._namespace}
+            answer = await self._client.request("POST", self._path(), body=body, fenced=False)
+        return _held(answer.body)
+
+    def _path(self, name: str = "") -> str:
+        path = f"/apis/{API_VERSION}/namespaces/{quote(self._namespace)}/leases"
+        return f"{path}/{quote(name)}" if name else path
+
+
+class MemoryLease:
+    """A Lease in memory, for tests."""
+
+    def __init__(self) -> None:
+        self.held: Held | None = None
+        self._writes = 0
+
+    async def read(self) -> Held | None:
+        return self.held
+
+    async def write(self, over: Held | None, holder: str, duration: float) -> Held:
+        there = self.held and self.held.body["metadata"]["resourceVersion"]
+        if there != (over and over.body["metadata"]["resourceVersion"]):
+            raise Conflict("the Lease has changed", 409)
+        self._writes += 1
+        body = written(over, holder, duration, datetime.fromtimestamp(self._writes, UTC))
+        body["metadata"] = {"resourceVersion": str(self._writes)}
+        self.held = _held(msgspec.json.encode(body))
+        return self.held
+
+
+def written(over: Held | None, holder: str, duration: float, now: datetime) -> dict[str, Any]:
+    """The object that says that ``holder`` has it, since ``now`` if it is a new one."""
+    before = over.body if over else {}
+    spec = {**(before.get("spec") or {})}
+    spec["renewTime"] = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if over is None or over.holder != holder:
+        spec["leaseTransitions"] = over.transitions + bool(holder) if over else 0
+        spec["acquireTime"] = spec["renewTime"]
+    # Whole seconds, and at least one: the API server accepts nothing else.
+    spec["leaseDurationSeconds"] = max(1, ceil(duration))
+    if holder:
+        spec["holderIdentity"] = holder
+    else:
+        spec.pop("holderIdentity", None)
+    return {"apiVersion": API_VERSION, "kind": "Lease", **before, "spec": spec}
+
+
+def _held(body: bytes) -> Held:
+    obj = msgspec.json.decode(body)
+    spec = obj.get("spec") or {}
+    return Held(
+        holder=spec.get("holderIdentity") or "",
+        duration=spec.get("leaseDurationSeconds") or 0,
+        renewed_at=spec.get("renewTime") or "",
+        transitions=spec.get("leaseTransitions") or 0,
+        body=obj,
+    )

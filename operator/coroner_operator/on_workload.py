@@ -1,0 +1,272 @@
+"""The verdict on the workload itself, kept there against careless writers, given up against determined ones.
+
+An object is read before it is written: a name may have been reused (the API server ignores ``metadata.uid`` on
+/status), what is there already needs no write, and only so is it seen that another has removed what we wrote. While a
+workload fails its object is looked at again, more and more rarely.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Protocol
+from urllib.parse import quote
+
+import msgspec
+
+from coroner_operator.api_errors import ApiError, Conflict, Forbidden, NotFound, Refused
+from coroner_operator.backoff import BackOff
+from coroner_operator.client import FIELD_MANAGER, Client
+from coroner_operator.notice import CONFLICTS, FIRST_LOOK, Notice, Status, is_exactly_said, is_said
+from coroner_operator.report import Report, WorkloadRef, report_name
+from coroner_operator.workload_kinds import WorkloadKinds
+from coroner_operator.workload_schema import Kind, Nowhere
+
+log = logging.getLogger("coroner.workloads")
+
+AT_ONCE = 2
+REFUSED_AGAIN = 300.0  # s: a role or a rule of the schema that forbids the write is changed by a person, or never
+YIELDED = 10_000  # workloads that are remembered to be left alone
+
+Outcome = Literal["written", "unchanged", "conflict", "overwritten", "retried", "refused", "yielded", "gone"]
+
+
+class Counts(Protocol):
+    def wrote_on_workload(self, outcome: Outcome, /) -> None: ...
+
+
+class OnWorkload:
+    """``put()`` at will, ``close()`` at the end."""
+
+    def __init__(
+        self,
+        client: Client,
+        kinds: WorkloadKinds,
+        *,
+        counts: Counts,
+        yielded: Callable[[WorkloadRef, str], None] = lambda *_: None,
+        back_off: Callable[[], BackOff] = BackOff,
+        interval: float,
+        first_look: float = FIRST_LOOK,
+    ) -> None:
+        """``yielded(workload, sentence)`` is called once for a workload whose status another insists on.
+
+        ``interval``: seconds between two tries on one object.
+        """
+        self._client = client
+        self._kinds = kinds
+        self._counts = counts
+        self._tell_yielded = yielded
+        self._back_off = back_off
+        self._interval = interval
+        self._first_look = first_look
+        self._notices: dict[str, Notice] = {}
+        self._yielded: OrderedDict[str, None] = OrderedDict()
+        self._complaints: set[tuple[str, type[ApiError]]] = set()
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+
+    def put(self, report: Report, then: Callable[[], None] = lambda: None) -> None:
+        """Say this report on its workload. ``then`` is called after the first try, or now if none is to be made."""
+        workload = report.workload
+        kind = self._kinds.of(workload)
+        if kind is None or isinstance(kind.place, Nowhere) or workload.uid in self._yielded:
+            then()
+            return
+        notice = self._notices.get(workload.uid)
+        if notice is None:
+            notice = self._notices[workload.uid] = Notice(workload, self._back_off(), self._first_look)
+        notice.report = report
+        notice.then.append(then)
+        self._plan(notice, self._wait_for_turn(notice))
+
+    async def close(self, within: float) -> None:
+        """Say what is still to be said, within that many seconds."""
+        self._closing = True
+        for notice in tuple(self._notices.values()):
+            if notice.report is not None:
+                self._plan(notice, 0.0)
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks), timeout=within)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for notice in tuple(self._notices.values()):
+            self._drop(notice)
+
+    def _plan(self, notice: Notice, wait: float) -> None:
+        """Turn to the notice in ``wait`` seconds, unless that is due earlier anyway."""
+        if notice.busy:
+            return  # planned again when that is done
+        loop = asyncio.get_running_loop()
+        due = loop.time() + wait
+        if notice.timer is not None:
+            if notice.timer.when() <= due:
+                return
+            notice.timer.cancel()
+        if self._closing:
+            notice.timer = None
+            self._turn_to(notice)
+        else:
+            notice.timer = loop.call_at(due, self._turn_to, notice)
+
+    def _turn_to(self, notice: Notice) -> None:
+        notice.timer = None
+        notice.busy = True
+        task = asyncio.create_task(self._work(notice), name=f"status of {notice.workload}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _work(self, notice: Notice) -> None:
+        report, then = notice.take()
+        failed = True
+        try:
+            async with self._slots:
+                wait = await self._attend(notice, report)
+            failed = False
+        except ApiError as error:
+            wait = self._wait_after(notice, error)
+        except Exception:  # one object must not stop another's
+            log.exception("%s: its status cannot be written", _place(notice.workload))
+            self._counts.wrote_on_workload("refused")
+            wait = REFUSED_AGAIN
+        finally:
+            notice.busy = False
+            for each in then:
+                each()
+        if notice.report is not None and not failed:  # it has come meanwhile
+            wait = self._wait_for_turn(notice)
+        elif wait is not None and failed:
+            notice.report = notice.report or report
+        if wait is None:
+            self._drop(notice)
+        elif not self._closing:
+            self._plan(notice, wait)
+
+    def _wait_for_turn(self, notice: Notice) -> float:
+        return max(0.0, notice.last_try + self._interval - _clock())
+
+    async def _attend(self, notice: Notice, report: Report | None) -> float | None:
+        """Seconds until the next look; None: all is done. ``report`` None: only look. Raises ApiError."""
+        workload = notice.workload
+        kind = self._kinds.of(workload)
+        if kind is None or isinstance(kind.place, Nowhere):
+            return None
+        live = msgspec.json.decode(await self._client.get(_path(kind, workload)))
+        if live["metadata"]["uid"] != workload.uid:
+            raise NotFound(f"{_place(workload)}: another object bears its name now")
+        status = live.get("status") or {}
+        if notice.stays and notice.said is not None and not notice.lost and not is_said(notice.said, status):
+            self._counts.wrote_on_workload("overwritten")
+            if notice.was_overwritten(_clock()):
+                self._yield(notice, live)
+                return None
+        if report is not None:
+            wanted: Status = kind.place.status(report)
+            stays = report.current is not None
+        elif notice.lost and notice.said is not None:
+            wanted, stays = notice.said, notice.stays
+        else:
+            notice.looks += 1
+            return notice.next_look
+        if is_exactly_said(wanted, status):
+            self._counts.wrote_on_workload("unchanged")
+        else:
+            notice.last_try = _clock()
+            try:
+                await self._apply(kind, live, wanted)
+            except Conflict:
+                notice.conflicts += 1
+                if notice.conflicts >= CONFLICTS:
+                    self._yield(notice, live)
+                    return None
+                raise
+            self._counts.wrote_on_workload("written")
+        notice.now_said(wanted, stays=stays)
+        return notice.next_look if stays else None
+
+    async def _apply(self, kind: Kind, live: Mapping[str, Any], status: Mapping[str, Any]) -> None:
+        """What is not in ``status`` any more is removed where it was ours alone."""
+        metadata = live["metadata"]
+        body: dict[str, Any] = {
+            "apiVersion": kind.api_version,
+            "kind": kind.kind,
+            "metadata": {"name": metadata["name"], "resourceVersion": metadata["resourceVersion"]},
+        }
+        if kind.namespaced:
+            body["metadata"]["namespace"] = metadata["namespace"]
+        body["status"] = dict(status)
+        path = kind.path(quote(metadata.get("namespace", "")), quote(metadata["name"]))
+        await self._client.apply(f"{path}/status", body)
+
+    def _wait_after(self, notice: Notice, error: ApiError) -> float | None:
+        if isinstance(error, NotFound):
+            self._counts.wrote_on_workload("gone")
+            log.debug("%s: %s", _place(notice.workload), error)
+            notice.report = None
+            return None
+        place = _place(notice.workload)
+        if isinstance(error, Forbidden | Refused):
+            self._counts.wrote_on_workload("refused")
+            complaint = (notice.workload.kind, type(error))
+            log.log(
+                logging.DEBUG if complaint in self._complaints else logging.WARNING,
+                "%s: the verdict cannot be written on it: %s; again in %.0f s (said once for this kind)",
+                place,
+                error,
+                REFUSED_AGAIN,
+            )
+            self._complaints.add(complaint)
+            return REFUSED_AGAIN
+        wait = notice.back_off.next(error.retry_after)
+        self._counts.wrote_on_workload("conflict" if isinstance(error, Conflict) else "retried")
+        log.info("%s: status: %s; again in %.1f s", place, error, wait)
+        return wait
+
+    def _yield(self, notice: Notice, live: Mapping[str, Any]) -> None:
+        workload = notice.workload
+        notice.report = None
+        self._yielded[workload.uid] = None
+        while len(self._yielded) > YIELDED:
+            self._yielded.popitem(last=False)
+        self._counts.wrote_on_workload("yielded")
+        sentence = (
+            f"{_other_writer(live)} keeps overwriting the status of {workload}: Coroner leaves it alone now; "
+            f"the verdict is in failurereport {report_name(workload)}"
+        )
+        log.warning("%s: %s", workload.namespace, sentence)
+        self._tell_yielded(workload, sentence)
+
+    def _drop(self, notice: Notice) -> None:
+        if notice.timer is not None:
+            notice.timer.cancel()
+            notice.timer = None
+        self._notices.pop(notice.workload.uid, None)
+
+
+def _path(kind: Kind, workload: WorkloadRef) -> str:
+    return kind.path(quote(workload.namespace), quote(workload.name))
+
+
+def _other_writer(live: Mapping[str, Any]) -> str:
+    """Who updated the status last, as far as the object tells."""
+    entries = live["metadata"].get("managedFields") or ()
+    others = [
+        e
+        for e in entries
+        if e.get("manager") != FIELD_MANAGER
+        and (e.get("subresource") == "status" or "f:status" in (e.get("fieldsV1") or {}))
+    ]
+    last = max(others, key=lambda e: e.get("time") or "", default=None)
+    return f'field manager "{last.get("manager", "")}"' if last else "another writer"
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _place(workload: WorkloadRef) -> str:
+    return f"{workload.namespace}/{workload}"

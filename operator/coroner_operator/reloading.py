@@ -1,0 +1,104 @@
+"""Rules that change while the operator runs: noticed, read whole, taken over at once or refused with every mistake.
+
+The files are read again and again rather than watched: it costs 0.1 ms, needs no library, and sees what a kubelet does
+to a ConfigMap (it swaps a symbolic link above the file) as well as what an editor does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from coroner_categorizer import Categorizer
+from coroner_operator.rulebook import Contents, Files, RulesRefused
+
+log = logging.getLogger("coroner.rules")
+
+LOOK_EVERY = 0.5  # s; two equal looks are needed, so a change is taken up within one to one and a half seconds
+REASON = "RulesRefused"
+
+
+class Reloads(Protocol):
+    """Who counts: ``metrics.Metrics`` in the operator."""
+
+    def reloaded(self, succeeded: bool, /) -> None: ...
+
+
+class Reloader:
+    """``run()``, or ``look()`` each time; ``refused`` as long as the files cannot be used as they are."""
+
+    def __init__(
+        self,
+        files: Files,
+        in_force: Contents | None,
+        *,
+        adopt: Callable[[Categorizer], None],
+        warn: Callable[[str, str], None],
+        counts: Reloads,
+        sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
+    ) -> None:
+        """``in_force``: what the categorizer in use was made from; None: not known. ``warn``: reason and note of an
+        Event; ``adopt`` takes the new categorizer over at once."""
+        self.refused: tuple[str, ...] = ()
+        """Every mistake; none while what the files hold is in force."""
+        self._files = files
+        self._in_force = in_force
+        self._judged = in_force
+        """What was last adopted or refused."""
+        self._last: Contents | None = in_force
+        self._adopt = adopt
+        self._warn = warn
+        self._counts = counts
+        self._sleep = sleep
+
+    async def run(self) -> None:
+        """Ends only by cancellation; at once waits for ever where no file is set."""
+        if not self._files:
+            await asyncio.Event().wait()
+        while True:
+            await self._sleep(LOOK_EVERY)
+            await self.look()
+
+    async def look(self) -> None:
+        contents = await asyncio.to_thread(self._files.read)
+        # Seen twice the same: a file that is just being written may be read by half, and half a file may be valid.
+        is_settled, self._last = contents == self._last, contents
+        if not is_settled or contents == self._judged:
+            return
+        self._judged = contents
+        if contents == self._in_force:
+            self.refused = ()
+            self._counts.reloaded(True)
+            log.info("the rules are again as they are in force")
+            return
+        try:
+            categorizer = await asyncio.to_thread(contents.compile)
+        except RulesRefused as refused:
+            self._refuse(refused.mistakes)
+            return
+        self._in_force = contents
+        self.refused = ()
+        self._adopt(categorizer)
+        self._counts.reloaded(True)
+        log.info("new rules in force: %s", categorizer.hash)
+
+    def remind(self) -> None:
+        """Say again by an Event what is refused: the first may have been a standby's, which may not write."""
+        if self.refused:
+            self._warn(REASON, note(self.refused))
+
+    def _refuse(self, mistakes: tuple[str, ...]) -> None:
+        self.refused = mistakes
+        self._counts.reloaded(False)
+        for mistake in mistakes:
+            log.error("%s", mistake)
+        log.error("rules refused (mistakes: %d); those before stay in force", len(mistakes))
+        self.remind()
+
+
+def note(mistakes: tuple[str, ...]) -> str:
+    """The first mistake, which fits into an Event, and how many there are."""
+    more = f" (and {len(mistakes) - 1} more, see the operator's log)" if len(mistakes) > 1 else ""
+    return f"The rules were refused, those before stay in force: {mistakes[0][:600]}{more}"

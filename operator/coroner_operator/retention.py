@@ -1,0 +1,87 @@
+"""Reports whose workload is gone are deleted after a while, or earlier where a namespace has too many of them.
+
+A report of a workload that exists is never deleted, failing or not: it holds the count of its failures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from coroner_operator.api_errors import ApiError
+from coroner_operator.archive import Archive, Outline
+from coroner_operator.census import Census, Trace
+
+log = logging.getLogger("coroner.retention")
+
+SWEEP_EVERY = 600.0  # s; a LIST of all reports in pages, and a GET for each old one: nothing next to a week
+
+Why = Literal["retention", "cap"]
+
+
+class Retention:
+    def __init__(
+        self,
+        archive: Archive,
+        census: Callable[[str], Census],
+        *,
+        retention: float,
+        per_namespace: int,
+        removed: Callable[[Outline, Why], None] = lambda outline, why: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
+    ) -> None:
+        """``retention``: seconds; ``per_namespace``: reports; ``census``: of a namespace, made anew for each walk."""
+        self._archive = archive
+        self._census = census
+        self._retention = timedelta(seconds=min(retention, 1e9))
+        self._per_namespace = per_namespace
+        self._removed = removed
+        self._now = now
+        self._sleep = sleep
+
+    async def run(self) -> None:
+        """For ever; what goes wrong is said and tried again at the next walk."""
+        while True:
+            try:
+                await self.sweep()
+            except ApiError as error:
+                log.warning("old reports: %s; again in %.0f s", error, SWEEP_EVERY)
+            except Exception:
+                log.exception("old reports: again in %.0f s", SWEEP_EVERY)
+            await self._sleep(SWEEP_EVERY)
+
+    async def sweep(self) -> None:
+        """One walk over all reports. Raises ApiError where they cannot be listed."""
+        by_namespace: defaultdict[str, list[Outline]] = defaultdict(list)
+        async for outline in self._archive.outlines():
+            by_namespace[outline.workload.namespace].append(outline)
+        for namespace, outlines in by_namespace.items():
+            try:
+                await self._tend(outlines, self._census(namespace))
+            except ApiError as error:
+                log.warning("old reports in %s: %s; again in %.0f s", namespace, error, SWEEP_EVERY)
+
+    async def _tend(self, outlines: list[Outline], census: Census) -> None:
+        expired_before = self._now() - self._retention
+        too_many = len(outlines) - self._per_namespace
+        for outline in sorted(outlines, key=lambda outline: (outline.last_at, outline.name)):
+            expired = outline.last_at < expired_before
+            if not expired and too_many <= 0:
+                return
+            trace = await census.trace(outline.workload)
+            # Where only the absence of pods speaks, the workload may be suspended: it is given the whole time.
+            if trace is Trace.GONE or (trace is Trace.NO_TRACE and expired):
+                if not await self._archive.remove(outline):
+                    continue  # something has just happened to it: the next walk sees what
+                too_many -= 1
+                why: Why = "retention" if expired else "cap"
+                log.info("report %s/%s: deleted (%s): %s", outline.workload.namespace, outline.name, why, trace.value)
+                self._removed(outline, why)
+        if too_many > 0:
+            namespace = outlines[0].workload.namespace
+            log.info("%s has %d reports more than wanted, all of workloads that exist", namespace, too_many)
