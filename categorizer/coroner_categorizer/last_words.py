@@ -13,6 +13,11 @@ from typing import NamedTuple
 _LINE_LIMIT = 400
 # A prefix is common: "[rank0]: " by torchrun, "    | " in exception groups, a compose-like "main | ".
 _PYTHON_START = re.compile(r"^(.{0,60}?)(?:Exception Group )?Traceback \(most recent call last\):\s*$")
+# What started the program says that it failed, with a code of its own: no output of a program that went on (y22).
+_WRAPPER = re.compile(
+    r"^(?:make(?:\[\d+\])?: \*\*\* |npm (?:ERR!|error)|srun: error|Command exited with non-zero status|ERROR conda\."
+    r"|error: Recipe |exit status \d+$)"
+)
 _DOTTED = r"[A-Za-z_][\w]*(?:\.[A-Za-z_<][\w<>]*)*"
 _PYTHON_LAST = re.compile(rf"^({_DOTTED})(?::(?: .*)?)?$")
 # Exceptions that only say that a child failed; the child's own words stand before them.
@@ -45,7 +50,7 @@ _NODE_ERROR = re.compile(
 _NODE_FRAME = re.compile(r"^\s+at .+")
 _NODE_TRAILER = re.compile(r"^(?:Node\.js v\d+.*|\s*[{}\]]+,?|\s+\w+: .*[,}]?|\s*)$")
 _DOTNET = re.compile(r"^Unhandled exception[.:]? (.+)$")
-_RUBY = re.compile(r"^\S+\.rb:\d+:in .+: (.+ \(\w[\w:]*\))$")
+_RUBY = re.compile(r"^\S+\.rb:\d+:in [`'][^']*': (.+ \(\w[\w:]*\))$")
 _RUBY_TRAILER = re.compile(r"^\s+(?:\d+: )?from .+")
 
 
@@ -101,10 +106,12 @@ def _python_trace(prefix: str, lines: list[str], exit_code: int | None) -> LastW
     if not after:  # no frame at all, or nothing but frames: the text was cut
         return None
     last = _PYTHON_LAST.match(own[after])
-    rest = [line for line in lines[after + 1 :] if line.strip()]
+    below = [line for line in lines[after + 1 :] if line.strip()]
+    rest = [line for line in below if not _WRAPPER.match(line)]
+    wrapped = len(rest) < len(below)
     # More lines: the rest of the exception's message, or standard output that was flushed at the exit.
     # A program that goes on logging has survived its traceback.
-    if not last or exit_code not in _PYTHON_EXITS or any(_LOG_LINE.match(line) for line in rest):
+    if not last or (exit_code not in _PYTHON_EXITS and not wrapped) or any(_LOG_LINE.match(line) for line in rest):
         return None
     line = own[after]
     if line.endswith(":"):  # what is said follows on lines of its own (y17)
