@@ -35,7 +35,9 @@ def status_reason(pod: Pod) -> Finding | None:
         source="status",
         identity=Identity(pod.metadata.uid, "", pod.status.reason),
         at=ended_at(pod),
-        text=pod.status.message.removeprefix("Pod was rejected: ") if out_of else pod.status.message,
+        text=pod.status.message.removeprefix("Pod was rejected: ")
+        if pod.status.reason != "Evicted"
+        else pod.status.message,
         seen_in=_disruption_seen(pod),
     )
 
