@@ -81,3 +81,20 @@ def test_the_order_in_which_the_api_lists_things_does_not_matter(name: str, cate
         if key in obj["status"]:
             obj["status"][key].reverse()
     assert categorizer.classify(obj, events[::-1]) == before
+
+
+def test_every_name_that_the_default_pack_can_give_has_a_recorded_or_marked_case(categorizer: cc.Categorizer) -> None:
+    shown = {(e["category"], e["subcategory"]) for e in EXPECTED.values() if e and "category" in e}
+    assert {(rule.category, rule.subcategory) for rule in categorizer.rules} - shown == set()
+
+
+def test_no_recorded_failure_is_confirmed_and_wrong(categorizer: cc.Categorizer) -> None:
+    """The promise in one place: what is called Confirmed is one of the right answers, and a bare 137 never is."""
+    for name, expected in EXPECTED.items():
+        verdict = verdict_on(categorizer, name)
+        if verdict is None or verdict.confidence != "Confirmed":
+            continue
+        assert expected is not None, name
+        right = expected["any"] if "any" in expected else [f"{expected['category']}/{expected['subcategory']}"]
+        assert f"{verdict.category}/{verdict.subcategory}" in right, name
+        assert verdict.category != "unknown", name
