@@ -114,7 +114,7 @@ def _python_trace(prefix: str, lines: list[str], exit_code: int | None) -> LastW
     if not last or (exit_code not in _PYTHON_EXITS and not wrapped) or any(_LOG_LINE.match(line) for line in rest):
         return None
     line = own[after]
-    if line.endswith(":"):  # what is said follows on lines of its own (y17)
+    if line.endswith(":") and not line.startswith(_ENVELOPES):  # what is said follows on lines of its own (y17)
         line = " ".join([line, *(text.strip() for text in own[after + 1 : after + 4])])
     return LastWords("python", line.strip())
 
