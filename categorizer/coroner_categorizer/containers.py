@@ -13,7 +13,9 @@ from coroner_categorizer.finding import Finding, Seen, Standing
 from coroner_categorizer.image_pull import WAITING_REASONS, pull_cause, pull_cause_in_events
 from coroner_categorizer.last_words import last_words, telling_part
 from coroner_categorizer.pod import Container, ContainerStatus, Pod, Terminated, Waiting
-from coroner_categorizer.probes import killer
+from coroner_categorizer.pod_times import deletion_requested
+from coroner_categorizer.probes import killer, stopped_by_kubelet
+from coroner_categorizer.times import is_before
 from coroner_categorizer.verdict import Confidence, Identity
 
 Role = Literal["init", "sidecar", "main"]
@@ -24,6 +26,8 @@ _PATIENT_REASONS = ("", "ContainerCreating", "PodInitializing")
 # The container was made and its start failed: the ended instance in lastState is the same failure (o4).
 _START_REASONS = ("CrashLoopBackOff", "RunContainerError", "PostStartHookError")
 _PERMANENT_REASONS = ("InvalidImageName", "ErrImageNeverPull")
+# ContainerStatusUnknown is the kubelet's; Unknown with 255 is containerd's, for what ended while it was down.
+_LOST_REASONS = ("ContainerStatusUnknown", "Unknown")
 _SLACK = timedelta(seconds=1)
 
 
@@ -119,8 +123,11 @@ def _ended(
     ceiling: Confidence = "Confirmed"
     if ended.reason == "OOMKilled" and ended.exitCode == SIGTERM_EXIT:
         names.append("StaleOOMKilled")
-    elif ended.reason == "ContainerStatusUnknown":
+    elif ended.reason in _LOST_REASONS:
         names.append("StatusLost")
+    elif ended.reason == "OOMKilled" and (system := _system_oom(events, ended)):
+        names.append("SystemOOM")
+        seen = (system,)
     elif ended.reason != "OOMKilled" and (cause := killer(events, view.status.name, ended)):
         names.append(cause.name)
         seen, ceiling = cause.seen, "Likely"
@@ -129,6 +136,13 @@ def _ended(
     elif ended.reason == "Error" and ended.exitCode == SIGKILL_EXIT and (system := _system_oom(events, ended)):
         names.append("SystemOOM")
         seen = (system,)
+    elif ended.exitCode in (SIGKILL_EXIT, SIGTERM_EXIT) and (
+        told := stopped_by_kubelet(events, view.status.name, ended)
+    ):
+        facts["kubeletSaid"] = told.text
+        seen = (told,)
+    if ended.exitCode not in (SIGKILL_EXIT, SIGTERM_EXIT) and _ended_after_deletion(pod, ended):
+        facts["afterDeletion"] = "after the deletion of its pod had been asked for"
     if ended.reason not in ("", "Error"):
         names.append(ended.reason)
     words = last_words(ended.message, ended.exitCode)
@@ -160,6 +174,7 @@ def _keeps_completing(pod: Pod, view: ContainerView, last: Terminated, events: S
     """CrashLoopBackOff over an instance that ended with 0: restarted for succeeding (h2), or by a probe."""
     cause = killer(events, view.status.name, last)
     names = (cause.name,) if cause else ("CompletedRestarting",)
+    probed = bool(view.spec.livenessProbe or view.spec.startupProbe)
     facts = {"role": view.role} | ({"probeAnswer": cause.detail} if cause and cause.detail else {})
     return Finding(
         names=(*names, *((last.reason,) if last.reason else ())),
@@ -173,7 +188,8 @@ def _keeps_completing(pod: Pod, view: ContainerView, last: Terminated, events: S
         termination_message=last.message,
         text=last.message,
         facts=facts,
-        ceiling="Likely" if cause else "Confirmed",
+        # With a probe in the spec its kill may be what the events no longer tell.
+        ceiling="Likely" if cause or probed or last.reason == "OOMKilled" else "Confirmed",
         seen_in=cause.seen if cause else (Seen(f"{view.path}.state.waiting", "CrashLoopBackOff"),),
     )
 
@@ -226,13 +242,19 @@ def _mains_ended_at(views: list[ContainerView]) -> datetime | None:
     return max(times, default=None)
 
 
+def _ended_after_deletion(pod: Pod, ended: Terminated) -> bool:
+    """The program ended, with a code of its own, after its pod's deletion had been asked for."""
+    asked = deletion_requested(pod)
+    return bool(asked and ended.finishedAt and not is_before(ended.finishedAt, asked, _SLACK))
+
+
 def _ended_with_its_pod(ended: Terminated, pod_ended_at: datetime | None) -> bool:
     """A native sidecar that the kubelet stopped because the main containers had ended (r2, r3): noise."""
     if not pod_ended_at:
         return False
     if ended.reason == "ContainerStatusUnknown":
         return True
-    return bool(ended.finishedAt and ended.finishedAt >= pod_ended_at - _SLACK)
+    return bool(ended.finishedAt and not is_before(ended.finishedAt, pod_ended_at, _SLACK))
 
 
 def _never_ready_since(pod: Pod, view: ContainerView, started: datetime | None) -> bool:
@@ -244,7 +266,7 @@ def _never_ready_since(pod: Pod, view: ContainerView, started: datetime | None) 
     ready = pod.condition("Ready")
     if view.status.ready or not ready or ready.status != "False" or not ready.lastTransitionTime or not started:
         return False
-    return ready.lastTransitionTime <= started + _SLACK
+    return not is_before(started, ready.lastTransitionTime, _SLACK)
 
 
 def _system_oom(events: Sequence[Event], ended: Terminated) -> Seen | None:

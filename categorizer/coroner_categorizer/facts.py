@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 
 from coroner_categorizer.finding import Finding
-from coroner_categorizer.pod import Container, Pod, Terminated
+from coroner_categorizer.pod import Container, ContainerStatus, Pod, Terminated
+from coroner_categorizer.quantity import parse_quantity, total
 from coroner_categorizer.signals import signal_of
 
 # Facts that findings bring along (containers.py, pod_level.py, pending.py).
@@ -17,12 +17,16 @@ FINDING_FACTS = frozenset(
         "attempts",
         "blocked",
         "blockers",
+        "afterDeletion",
         "gracePeriod",
+        "keptFailing",
+        "kubeletSaid",
         "language",
         "lastWords",
         "matchedLine",  # made by the rule: the line in which its pattern was found
         "nodes",
         "ownerDeadline",
+        "ownerFate",
         "probeAnswer",
         "role",
         "scheduler",
@@ -32,19 +36,8 @@ FINDING_FACTS = frozenset(
     }
 )
 
-_QUANTITY = re.compile(r"^([+-]?[0-9.]+)([EPTGMK]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$")
-_SUFFIX = {
-    "n": "1e-9",
-    "u": "1e-6",
-    "m": "1e-3",
-    "k": "1e3",
-    "M": "1e6",
-    "G": "1e9",
-    "T": "1e12",
-    "P": "1e15",
-    "E": "1e18",
-}
-_BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
+_WORD = re.compile(r"[^\W\d_]{2}")
+_FRAME = re.compile(r"\s*(?:at |\d+: 0x|frame #\d+|#\d+ |/\S+:\d+ \+0x|\S+\(.*\)$|time      : |To execute )")
 
 
 class PodFacts:
@@ -68,16 +61,18 @@ class PodFacts:
         specs = (*self._pod.spec.containers, *self._pod.spec.initContainers)
         return next((c for c in specs if c.name == name), None) if name else None
 
-    def _ended(self) -> Terminated | None:
+    def _status(self) -> ContainerStatus | None:
         name = self._finding.container if self._finding else ""
         statuses = (*self._pod.status.containerStatuses, *self._pod.status.initContainerStatuses)
-        status = next((s for s in statuses if s.name == name), None) if name else None
+        return next((s for s in statuses if s.name == name), None) if name else None
+
+    def _ended(self) -> Terminated | None:
+        status = self._status()
         return (status.state.terminated or status.lastState.terminated) if status else None
 
     def restarts(self) -> str | None:
-        name = self._finding.container if self._finding else ""
-        statuses = (*self._pod.status.containerStatuses, *self._pod.status.initContainerStatuses)
-        return next((str(s.restartCount) for s in statuses if s.name == name and s.restartCount), None)
+        status = self._status()
+        return str(status.restartCount) if status and status.restartCount else None
 
     def container(self) -> str | None:
         return self._finding.container or None if self._finding else None
@@ -97,11 +92,17 @@ class PodFacts:
         return container.command[0] if container and container.command else None
 
     def limit(self, resource: str) -> str | None:
-        container = self._container()
-        value = container.resources.limits.get(resource) if container else None
-        if value is None:
-            value = self._pod.spec.resources.limits.get(resource)
-        return str(value) if value is not None else None
+        """The limit in force: after a resize the status tells, and a smaller limit of the whole pod comes first."""
+        container, status = self._container(), self._status()
+        value = status.resources.limits.get(resource) if status else None
+        if value is None and container:
+            value = container.resources.limits.get(resource)
+        own = str(value) if value is not None else None
+        of_pod = self._pod.spec.resources.limits.get(resource)
+        if of_pod is None:
+            return own
+        sizes = parse_quantity(str(of_pod)), parse_quantity(own) if own else None
+        return own if own and sizes[0] is not None and sizes[1] is not None and sizes[1] <= sizes[0] else str(of_pod)
 
     def memory_limits(self) -> str | None:
         """The memory limits of all containers: ``main 1Mi, proxy 64Mi``."""
@@ -128,9 +129,37 @@ class PodFacts:
     def text(self) -> str | None:
         return self._finding.text.strip() or None if self._finding else None
 
+    def termination_message(self) -> str:
+        return self._finding.termination_message if self._finding else ""
+
     def last_line(self) -> str | None:
-        lines = self._finding.termination_message.split("\n") if self._finding else []
-        return next((line.strip() for line in reversed(lines) if line.strip()), None)
+        """The last line that says something: no frame of a stack, no ruler."""
+        lines = [line.strip() for line in self.termination_message().split("\n") if line.strip()]
+        saying = (line for line in reversed(lines) if _WORD.search(line) and not _FRAME.match(line))
+        return next(saying, lines[-1] if lines else None)
+
+    def logs(self) -> str | None:
+        """The command that shows the log of the instance that ended."""
+        container, pod = self.container(), self.pod_name()
+        if not container or not pod:
+            return None
+        namespace = f" -n {self._pod.metadata.namespace}" if self._pod.metadata.namespace else ""
+        status = self._status()
+        previous = " --previous" if status and status.state.running else ""
+        return f"kubectl logs{namespace} {pod} -c {container}{previous}"
+
+    def describe(self) -> str | None:
+        """The command that shows the pod with its events."""
+        namespace = f" -n {self._pod.metadata.namespace}" if self._pod.metadata.namespace else ""
+        return f"kubectl describe pod{namespace} {self.pod_name()}" if self.pod_name() else None
+
+    def probe(self) -> str | None:
+        """livenessProbe or startupProbe, if the container has one that may have killed it."""
+        container = self._container()
+        if not container:
+            return None
+        given = (("livenessProbe", container.livenessProbe), ("startupProbe", container.startupProbe))
+        return next((name for name, probe in given if probe), None)
 
     def reason(self) -> str | None:
         return self._finding.name if self._finding else None
@@ -173,9 +202,11 @@ BASE_FACTS: dict[str, Callable[[PodFacts], str | None]] = {
     "command": PodFacts.command,
     "container": PodFacts.container,
     "deadline": PodFacts.deadline,
+    "describe": PodFacts.describe,
     "exitCode": PodFacts.exit_code,
     "image": PodFacts.image,
     "lastLine": PodFacts.last_line,
+    "logs": PodFacts.logs,
     "memoryLimit": lambda f: f.limit("memory"),
     "memoryLimits": PodFacts.memory_limits,
     "memoryRequest": lambda f: f.request("memory"),
@@ -185,6 +216,7 @@ BASE_FACTS: dict[str, Callable[[PodFacts], str | None]] = {
     "nodeSelector": PodFacts.node_selector,
     "pod": PodFacts.pod_name,
     "podGracePeriod": PodFacts.grace_period,
+    "probe": PodFacts.probe,
     "ranFor": PodFacts.ran_for,
     "reason": PodFacts.reason,
     "requested": PodFacts.requested,
@@ -207,39 +239,3 @@ def duration(start: datetime, end: datetime) -> str:
     if hours < 48:
         return f"{hours} h {minutes % 60} min"
     return f"{days} d {hours % 24} h"
-
-
-def total(quantities: list[str]) -> str | None:
-    """The sum of Kubernetes quantities, in the largest unit that writes it without a fraction.
-
-    One quantity is given back as it was written. None where one cannot be read.
-    """
-    if len(quantities) == 1:
-        return quantities[0]
-    values = [_parse_quantity(q) for q in quantities]
-    known = [v for v in values if v is not None]
-    if not known or len(known) != len(values):
-        return None
-    amount = sum(known, Decimal(0))
-    if any(q.endswith("i") for q in quantities):
-        power = 0
-        while power + 1 < len(_BINARY) and amount % 1024 == 0 and amount >= 1024:
-            amount, power = amount / 1024, power + 1
-        return f"{amount.normalize():f}{_BINARY[power]}"
-    return f"{amount * 1000:.0f}m" if amount % 1 else f"{amount:.0f}"
-
-
-def _parse_quantity(text: str) -> Decimal | None:
-    """Source: k8s.io/apimachinery/pkg/api/resource/quantity.go."""
-    found = _QUANTITY.match(text)
-    if not found:
-        return None
-    number, suffix = found.groups()
-    try:
-        if not suffix:
-            return Decimal(number)
-        if suffix.endswith("i"):
-            return Decimal(number) * Decimal(1024 ** _BINARY.index(suffix))
-        return Decimal(number) * Decimal(_SUFFIX[suffix]) if suffix in _SUFFIX else Decimal(number + suffix)
-    except (InvalidOperation, ValueError):
-        return None

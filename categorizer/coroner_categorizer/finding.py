@@ -14,6 +14,8 @@ from coroner_categorizer.verdict import Confidence, Identity
 class Standing(IntEnum):
     """Whose failure speaks first for a pod (docs/verdicts.md, "Which failure of a pod speaks for it")."""
 
+    BEFORE_THE_POD = -1
+    """A container that had failed for good, by itself, before something happened to the pod."""
     POD = 0
     """status.reason, DisruptionTarget, deletion: the kubelet or a controller says what happened."""
     CONTAINER = 1

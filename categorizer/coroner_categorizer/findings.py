@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from coroner_categorizer.containers import SIGKILL_EXIT, SIGTERM_EXIT, container_findings
 from coroner_categorizer.events import Event
-from coroner_categorizer.finding import Finding
+from coroner_categorizer.finding import Finding, Seen, Standing
 from coroner_categorizer.pending import stuck, waited_for
 from coroner_categorizer.pod import Pod
 from coroner_categorizer.pod_level import (
@@ -21,6 +21,7 @@ from coroner_categorizer.pod_level import (
     stopped_for_success,
     unschedulable,
 )
+from coroner_categorizer.times import is_before
 from coroner_categorizer.workload import Workload
 
 # Every name that this package gives to what Kubernetes knows but does not name; ``onFindings`` takes these.
@@ -32,6 +33,7 @@ OWN_NAMES = frozenset(
         "JobFailed",
         "KilledByLivenessProbe",
         "KilledByStartupProbe",
+        "NeverFits",
         "NodeOutOfResource",
         "OwnerDeadlineExceeded",
         "PodFailed",
@@ -44,6 +46,7 @@ OWN_NAMES = frozenset(
     }
 )
 
+_SLACK = timedelta(seconds=1)
 _KILLED = (SIGKILL_EXIT, SIGTERM_EXIT)
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
@@ -60,8 +63,8 @@ def read_findings(pod: Pod, events: Sequence[Event] = (), owner: Workload | None
         first, *others = told
         seen = (*first.seen_in, *(s for f in others for s in f.seen_in))
         first = msgspec.structs.replace(first, seen_in=tuple(dict.fromkeys(seen)))
-        told = [_with_what_it_waited_for(first, pod, events)]
-        containers = [_covered_by(first, f, pod) for f in containers]
+        told = [_with_what_it_did_before(first, pod, containers, events)]
+        containers = [_ended_before(f, pod) or _covered_by(first, f, pod) for f in containers]
     if pod.metadata.deletionTimestamp:
         containers = [msgspec.structs.replace(f, current=False) if f.waiting else f for f in containers]
     found = [*told, *containers]
@@ -71,16 +74,40 @@ def read_findings(pod: Pod, events: Sequence[Event] = (), owner: Workload | None
     return sorted(found, key=_speaking_order)
 
 
-def _with_what_it_waited_for(told: Finding, pod: Pod, events: Sequence[Event]) -> Finding:
-    """A pod that was stopped before it ever ran: its events may still say what it waited for (i2, t15)."""
+def _with_what_it_did_before(
+    told: Finding, pod: Pod, containers: Sequence[Finding], events: Sequence[Event]
+) -> Finding:
+    """A pod that was stopped: what it had waited for if it never ran (i2, t15), or how it had kept failing."""
     statuses = (*pod.status.containerStatuses, *pod.status.initContainerStatuses)
-    ends = [s.state.terminated for s in statuses if s.state.terminated]
-    if not ends or any(has_run(e) for e in ends):
+    ends = [end for s in statuses for end in (s.state.terminated, s.lastState.terminated) if end]
+    waiting = next((f for f in containers if f.waiting), None)
+    crashed = next(
+        (f for f in containers if not f.waiting and not f.covered and f.source.endswith("lastState.terminated")), None
+    )
+    if crashed:
+        said = crashed.facts.get("lastWords") or crashed.text.strip().rpartition("\n")[2]
+        kept = f'container "{crashed.container}" ended with exit code {crashed.exit_code}'
+        return msgspec.structs.replace(told, facts=told.facts | {"keptFailing": f"{kept}: {said}" if said else kept})
+    if any(has_run(e) for e in ends):
         return told
-    waited = waited_for(events)
-    if not waited:
+    waited = Seen(waiting.source, waiting.text) if waiting and waiting.text else waited_for(events)
+    if not waited or not (ends or waiting):
         return told
     return msgspec.structs.replace(told, facts=told.facts | {"waitedFor": waited.text}, seen_in=(*told.seen_in, waited))
+
+
+def _ended_before(container: Finding, pod: Pod) -> Finding | None:
+    """A container that had failed for good, by itself, before the pod was disrupted: it speaks first."""
+    condition = pod.condition("DisruptionTarget")
+    if not condition or condition.status != "True" or not condition.lastTransitionTime:
+        return None
+    by_itself = container.exit_code not in (*_KILLED, None) or "OOMKilled" in container.names
+    for_good = container.newest and container.source.endswith(".state.terminated") and not container.covered
+    if not (by_itself and for_good and container.at and container.standing == Standing.CONTAINER):
+        return None
+    if not is_before(container.at, condition.lastTransitionTime, _SLACK):
+        return None
+    return msgspec.structs.replace(container, standing=Standing.BEFORE_THE_POD)
 
 
 def _covered_by(told: Finding, container: Finding, pod: Pod) -> Finding:

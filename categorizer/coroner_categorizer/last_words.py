@@ -23,6 +23,11 @@ _PYTHON_LAST = re.compile(rf"^({_DOTTED})(?::(?: .*)?)?$")
 # Exceptions that only say that a child failed; the child's own words stand before them.
 _ENVELOPES = ("torch.distributed.elastic.multiprocessing.errors.ChildFailedError", "subprocess.CalledProcessError")
 _TELLING_LINES = 5  # a program's last words are few; seven lines up it had read-only files and went on (x2)
+_COMPLAINT = re.compile(
+    r"(?i)error|fail|fatal|exception|panic|abort|terminate|can(?:no|')t|cannot|could ?n[o']t|unable|denied|refused"
+    r"|invalid|not found|no such|missing|expired|giving up|timed? ?out|out of memory|no space left|read-only|killed"
+    r"|\bbad\b|unsupported|unknown|illegal|violat|below|above|exceed|NVRM|traceback"
+)
 _NATIVE_FRAME = re.compile(
     r"^\s*(?:frame #\d+|#\d+ |at |\.\.\. |\[?0x[0-9a-f]|\*\*\* |Exception raised from |/\S+\.so)"
 )
@@ -52,6 +57,9 @@ _NODE_TRAILER = re.compile(r"^(?:Node\.js v\d+.*|\s*[{}\]]+,?|\s+\w+: .*[,}]?|\s
 _DOTNET = re.compile(r"^Unhandled exception[.:]? (.+)$")
 _RUBY = re.compile(r"^\S+\.rb:\d+:in [`'][^']*': (.+ \(\w[\w:]*\))$")
 _RUBY_TRAILER = re.compile(r"^\s+(?:\d+: )?from .+")
+
+
+PANICKED = "panicked: "  # Rust's own word, put before the message that stands on the next line
 
 
 class LastWords(NamedTuple):
@@ -86,7 +94,10 @@ def telling_part(message: str, words: LastWords | None) -> str:
     while start and told < _TELLING_LINES:
         start -= 1
         told += not _NATIVE_FRAME.match(lines[start])
-    return "\n".join(lines[start:])
+    tail = lines[start:]
+    # The last line that complains is the one that counts; what was complained of before it had been survived.
+    complaint = next((i for i in range(len(tail) - 1, -1, -1) if _COMPLAINT.search(tail[i])), 0)
+    return "\n".join(tail[complaint:])
 
 
 def _python(lines: list[str], exit_code: int | None) -> LastWords | None:
@@ -156,7 +167,7 @@ def _rust(lines: list[str]) -> LastWords | None:
         return None
     # Since Rust 1.73 the message stands on the next line, before that in quotes on the same one.
     if lines[start].endswith(":") and rest:
-        return LastWords("rust", f"panicked: {rest[0].strip()}")
+        return LastWords("rust", f"{PANICKED}{rest[0].strip()}")
     return LastWords("rust", lines[start])
 
 

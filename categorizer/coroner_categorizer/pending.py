@@ -12,6 +12,7 @@ from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Finding, Seen, Standing
 from coroner_categorizer.pod import Pod
 from coroner_categorizer.probes import newest
+from coroner_categorizer.quantity import parse_quantity
 from coroner_categorizer.verdict import Identity
 from coroner_categorizer.workload import Workload
 
@@ -36,6 +37,8 @@ _UNINFORMATIVE = re.compile(r"timed out waiting for the condition|context deadli
 _PROGRESS_REASONS = ("Pulling", "Pulled", "Created", "Started")
 
 _PREAMBLE = re.compile(r"^Failed to create pod sandbox: |\brpc error: code = \w+ desc = ")
+_QUOTA = re.compile(r"requested: (.+?), used: .+?, limited: ([^\n]+)")
+_AMOUNT = re.compile(r"([^\s,=]+)=([^\s,=]+)")
 _CREATE_REASONS = ("FailedCreate", "FailedResourceClaimCreation")
 # Job and ReplicaSet: `Error creating: …`; StatefulSet: `create Pod X in StatefulSet Y failed error: …`;
 # CronJob: `Error creating job: …`.
@@ -84,13 +87,15 @@ def never_created(workload: Workload, events: Sequence[Event]) -> Finding | None
     """
     found = [e for e in events if e.reason in _CREATE_REASONS and e.type != "Normal"]
     event = _most_telling(found)
+    if _has_its_pods(workload):
+        return None
     if not event:
         return _replica_failure(workload)
     succeeded = newest(e.last_seen for e in events if e.reason == "SuccessfulCreate")
     if succeeded and event.last_seen and succeeded >= event.last_seen:
         return None
     return Finding(
-        names=("FailedCreate", event.reason),
+        names=("FailedCreate", event.reason, *(("NeverFits",) if quota_never_fits(event.text) else ())),
         standing=Standing.POD,
         source=f"events[{event.reason}]",
         identity=_never_created_identity(workload),
@@ -100,6 +105,31 @@ def never_created(workload: Workload, events: Sequence[Event]) -> Finding | None
         waiting=True,
         seen_in=(Seen(f"events[{event.reason}]", event.text),),
     )
+
+
+def _has_its_pods(workload: Workload) -> bool:
+    """Whether the workload's own status says that what could not be created then exists now, or is not wanted."""
+    status, wanted = workload.status, workload.spec.replicas
+    match workload.kind:
+        case "Job":
+            ended = (workload.condition("Complete"), workload.condition("Failed"), workload.condition("Suspended"))
+            return any(c is not None and c.status == "True" for c in ended)
+        case "ReplicaSet" | "StatefulSet" | "Deployment":
+            failing = workload.condition("ReplicaFailure")
+            return wanted is not None and status.replicas >= wanted and not (failing and failing.status == "True")
+        case "DaemonSet":
+            return 0 < status.desiredNumberScheduled <= status.currentNumberScheduled
+    return False
+
+
+def quota_never_fits(text: str) -> bool:
+    """Whether one request alone is more than the quota allows in all: waiting does not help then."""
+    found = _QUOTA.search(text)
+    if not found:
+        return False
+    wanted, limited = (dict(_AMOUNT.findall(part)) for part in found.groups())
+    sizes = ((parse_quantity(amount), parse_quantity(limited.get(name, ""))) for name, amount in wanted.items())
+    return any(asked is not None and most is not None and asked > most for asked, most in sizes)
 
 
 def _replica_failure(workload: Workload) -> Finding | None:

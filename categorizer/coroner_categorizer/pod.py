@@ -51,6 +51,8 @@ class Container(msgspec.Struct, frozen=True):
     """``Always`` on an init container makes it a native sidecar."""
     resources: Resources = Resources()
     command: list[str] = []
+    livenessProbe: Any = None
+    startupProbe: Any = None
 
 
 class PodSpec(msgspec.Struct, frozen=True):
@@ -106,6 +108,8 @@ class ContainerStatus(msgspec.Struct, frozen=True):
     ready: bool = False
     started: bool | None = None
     restartCount: int = 0
+    resources: Resources = Resources()
+    """In force, which differs from the spec's while a resize is under way."""
     state: ContainerState = ContainerState()
     lastState: ContainerState = ContainerState()
 

@@ -5,6 +5,7 @@ They outrank what the containers show, because a kill looks the same from inside
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -12,15 +13,16 @@ from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Finding, Seen, Standing
 from coroner_categorizer.job import failed_condition
 from coroner_categorizer.pod import Pod, PodCondition, Terminated
+from coroner_categorizer.pod_times import deletion_requested
 from coroner_categorizer.scheduling import read_refusal
+from coroner_categorizer.times import is_before
 from coroner_categorizer.verdict import Confidence, Identity
 from coroner_categorizer.workload import Workload, WorkloadCondition
 
 _SLACK = timedelta(seconds=1)
+_NODE_LACKS = re.compile(r"requested: (\d{1,19}), used: \d*, capacity: (\d{1,19})")
 _SIGTERM_EXIT = 143
 _KILLED_CODES = (137, _SIGTERM_EXIT)
-_DEFAULT_GRACE = 30  # seconds; the API's default of terminationGracePeriodSeconds
-_KUBELET_LAG = 5  # seconds from the last container's end to the kubelet's own deletion; 3 s were seen (m3)
 
 
 def status_reason(pod: Pod) -> Finding | None:
@@ -28,7 +30,9 @@ def status_reason(pod: Pod) -> Finding | None:
     if not pod.status.reason or pod.status.phase == "Succeeded":
         return None
     # OutOfcpu, OutOfmemory, OutOfnvidia.com/gpu, …: kubelet lifecycle/predicate.go, InsufficientResourceError
-    out_of = ("NodeOutOfResource",) if pod.status.reason.startswith("OutOf") else ()
+    out_of: tuple[str, ...] = ("NodeOutOfResource",) if pod.status.reason.startswith("OutOf") else ()
+    if out_of and _never_fits(pod.status.message):
+        out_of = (*out_of, "NeverFits")
     return Finding(
         names=(pod.status.reason, *out_of),
         standing=Standing.POD,
@@ -42,6 +46,12 @@ def status_reason(pod: Pod) -> Finding | None:
     )
 
 
+def _never_fits(message: str) -> bool:
+    """Whether the pod asks for more than the node has in all."""
+    found = _NODE_LACKS.search(message)
+    return bool(found and int(found.group(1)) > int(found.group(2)))
+
+
 def disruption(pod: Pod) -> Finding | None:
     """The DisruptionTarget condition, where the disruption ended the pod.
 
@@ -53,7 +63,7 @@ def disruption(pod: Pod) -> Finding | None:
         return None
     since = condition.lastTransitionTime
     ends = _bad_ends(pod)
-    if since and ends and all(e.finishedAt and e.finishedAt < since - _SLACK for e in ends):
+    if since and ends and all(e.finishedAt and is_before(e.finishedAt, since, _SLACK) for e in ends):
         return None
     return Finding(
         names=(condition.reason or "DisruptionTarget", "DisruptionTarget"),
@@ -86,6 +96,8 @@ def deletion(pod: Pod, events: Sequence[Event], owner: Workload | None) -> Findi
     facts = {"when": "while it ran" if any(has_run(e) for e in killed) else "before it had started"}
     if pod.metadata.deletionGracePeriodSeconds:
         facts["gracePeriod"] = f"{pod.metadata.deletionGracePeriodSeconds} s"
+    if owner and (fate := _owner_fate(owner)):
+        facts["ownerFate"] = fate
     if owner and owner.spec.activeDeadlineSeconds is not None:
         facts["ownerDeadline"] = f"{owner.spec.activeDeadlineSeconds} s"
     stopping = next((e for e in events if e.reason == "Killing"), None)
@@ -120,26 +132,7 @@ def killed_by_deletion(pod: Pod, ended: Terminated) -> bool:
     # OOMKilled with 143 is a stale mark of a child (b12), with 137 the cause itself.
     if ended.exitCode not in _KILLED_CODES or (ended.reason == "OOMKilled" and ended.exitCode != _SIGTERM_EXIT):
         return False
-    return not (asked and ended.finishedAt and ended.finishedAt < asked - _SLACK)
-
-
-def deletion_requested(pod: Pod) -> datetime | None:
-    """When deletion was asked for, or the earliest time at which it can have been.
-
-    deletionTimestamp lies a grace period later. The kubelet's own last deletion sets both anew, with a grace period
-    of 0 (m3, s2): from then on only the spec's grace period tells how long before that the kill may have been.
-    """
-    stamp = pod.metadata.deletionTimestamp
-    if not stamp:
-        return None
-    grace = pod.metadata.deletionGracePeriodSeconds
-    if not grace:
-        written = pod.spec.terminationGracePeriodSeconds
-        grace = (_DEFAULT_GRACE if written is None else written) + _KUBELET_LAG
-    try:
-        return stamp - timedelta(seconds=grace)
-    except OverflowError:
-        return stamp
+    return not (asked and ended.finishedAt and is_before(ended.finishedAt, asked, _SLACK))
 
 
 def unschedulable(pod: Pod) -> Finding | None:
@@ -222,6 +215,15 @@ def _bad_ends(pod: Pod) -> list[Terminated]:
 def _came_to_an_end(pod: Pod) -> bool:
     """Victims show DisruptionTarget while they still run; only an end makes it a failure."""
     return pod.status.phase == "Failed" or bool(_bad_ends(pod))
+
+
+def _owner_fate(owner: Workload) -> str | None:
+    """Why a Job deletes its pods by itself, as its conditions tell."""
+    failed = failed_condition(owner)
+    if failed:
+        return f"had failed ({failed.reason})"
+    suspended = owner.condition("Suspended")
+    return "was suspended" if suspended and suspended.status == "True" else None
 
 
 def _owner_deadline(owner: Workload | None) -> WorkloadCondition | None:

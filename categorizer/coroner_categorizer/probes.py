@@ -15,6 +15,7 @@ from typing import NamedTuple
 from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Seen
 from coroner_categorizer.pod import Terminated
+from coroner_categorizer.times import is_before
 
 # Events and statuses have whole seconds, and the two are written by different parts of the kubelet.
 _SLACK = timedelta(seconds=2)
@@ -54,6 +55,15 @@ def killer(events: Sequence[Event], container: str, ended: Terminated) -> Killer
     return None
 
 
+def stopped_by_kubelet(events: Sequence[Event], container: str, ended: Terminated) -> Seen | None:
+    """What the kubelet says of stopping this instance, where it was no probe; None where it says nothing."""
+    for event in reversed(events):
+        about = event.reason == "Killing" and _speaks_of(event, container)
+        if (about or event.reason == "SandboxChanged") and _while_it_ran(event, ended):
+            return _seen(event)
+    return None
+
+
 def _answer(unhealthy: Event | None) -> str:
     """What the probe printed: the part after "Liveness probe failed: "."""
     return unhealthy.text.partition(": ")[2].strip() if unhealthy else ""
@@ -76,9 +86,9 @@ def _while_it_ran(event: Event, ended: Terminated) -> bool:
     if not first or not last:
         return True
     started = ended.startedAt if ended.startedAt and ended.startedAt.year > _EPOCH_YEAR else None
-    if ended.finishedAt and first > ended.finishedAt + _SLACK:
+    if ended.finishedAt and is_before(ended.finishedAt, first, _SLACK):
         return False
-    return not (started and last < started - _SLACK)
+    return not (started and is_before(last, started, _SLACK))
 
 
 def newest(times: Iterable[datetime | None]) -> datetime | None:

@@ -49,6 +49,10 @@ _QUERY = (
 
 URL_RULES: tuple[Rule, ...] = (
     Rule("url-credentials", (b"://",), _hide_userinfo),
+    # Without a scheme, as in an image reference: user:password@registry.example/app
+    shape_rule(
+        "url-credentials", "@", r"(?:^|[\s\"'(=])([A-Za-z0-9._%+-]+:[^\s/@:\"']+)@[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?/"
+    ),
     shape_rule("url-credentials", "jdbc:oracle", r"(?i)jdbc:oracle:\w+:([^\s/@\"']+/[^\s@\"']+)@"),
     shape_rule("url-credentials", "@tcp( @unix(", r"([^\s:@/\"'`=\[\]]+:[^\s\"'`\[\]]+)@(?:tcp|unix)\("),
     shape_rule(

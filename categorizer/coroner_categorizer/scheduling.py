@@ -14,6 +14,24 @@ _TAIL = re.compile(r"\.? ?(?:no new claims to deallocate|preemption: |still not 
 _REASON = re.compile(r"(?:^|, )(\d+) ")
 
 
+# The scheduler's filters in their order (getDefaultPlugins, Kubernetes 1.29 to 1.36); the first one stops a node.
+# So nodes that lack cpu had passed taints and affinity: the pod could use them, however few they are.
+_FILTERS = (
+    "were unschedulable",
+    "requested node name",
+    "taint",
+    "node affinity/selector",
+    "free ports",
+    "Insufficient ",
+    "Too many pods",
+    "volume",
+    "Volume",
+    "topology spread",
+    "affinity rules",
+    "claim",
+)
+
+
 class Blocker(NamedTuple):
     """One reason, and how many nodes it rules out."""
 
@@ -27,7 +45,7 @@ class Refusal(NamedTuple):
     total: int
     """Nodes looked at; 0 = the sentence does not say."""
     blockers: tuple[Blocker, ...]
-    """Most nodes first; at equal counts what a pod's author can read most from: shortage before taints."""
+    """The one that counts first: of the nodes that came furthest through the filters, then of most nodes."""
 
 
 def read_refusal(message: str) -> Refusal:
@@ -45,12 +63,9 @@ def read_refusal(message: str) -> Refusal:
         return Refusal(total, (Blocker(total, body),) if body else ())
     ends = [m.start() for m in starts[1:]] + [len(body)]
     blockers = [Blocker(int(m.group(1)), body[m.end() : end].strip()) for m, end in zip(starts, ends, strict=True)]
-    return Refusal(total, tuple(sorted(blockers, key=lambda b: (-b.nodes, _tie_rank(b.reason), b.reason))))
+    return Refusal(total, tuple(sorted(blockers, key=lambda b: (-_filter_rank(b.reason), -b.nodes, b.reason))))
 
 
-def _tie_rank(reason: str) -> int:
-    if reason.startswith(("Insufficient ", "Too many pods")):
-        return 0
-    if "taint" in reason:
-        return 2  # the text names no taint, so it tells least
-    return 1
+def _filter_rank(reason: str) -> int:
+    """How far a node came through the scheduler's filters before this one stopped it."""
+    return next((rank for rank, part in enumerate(_FILTERS) if part in reason), -1)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from coroner_categorizer.facts import PodFacts
 from coroner_categorizer.finding import Finding, Seen
 from coroner_categorizer.findings import OWN_NAMES
+from coroner_categorizer.last_words import PANICKED
 from coroner_categorizer.redaction import Redactor
 from coroner_categorizer.rules import RANK, Match
 from coroner_categorizer.scene import Scene
@@ -21,6 +23,8 @@ FACT_LIMIT = 300  # one fact in a sentence: longer quotes are not read
 EVIDENCE_LIMIT = 512
 PLACE_LIMIT = 253
 _WHOLE = 1 << 16
+_REDACTED_TAIL = 120  # of a message whose last line must not stand alone
+_LINES_OF_THE_MESSAGE = ("lastLine", "lastWords", "matchedLine")
 _TOLD_AT_THE_END = ("text", "waitedFor")
 EVIDENCE_ITEMS = 16
 TERMINATION_MESSAGE_LIMIT = 1024
@@ -75,10 +79,19 @@ class _SafeFacts:
         if not value:
             return None
         line = one_line(value, _WHOLE, self._redactor)
+        if name in _LINES_OF_THE_MESSAGE:
+            line = self._as_in_the_whole(line)
         if len(line) <= FACT_LIMIT:
             return line
         # Errors of the runtime are wrapped from the front ("a: b: c"): of a long one, the end tells the cause.
         return f"…{line[-FACT_LIMIT:]}" if name in _TOLD_AT_THE_END else cap(line, FACT_LIMIT)
+
+    def _as_in_the_whole(self, line: str) -> str:
+        """A line may hold a secret whose key stands on the line before: only the whole message tells."""
+        whole = one_line(self._facts.termination_message(), _WHOLE, self._redactor)
+        if not whole or line.removeprefix(PANICKED) in whole:
+            return line
+        return whole if len(whole) <= _REDACTED_TAIL else f"…{whole[-_REDACTED_TAIL:]}"
 
 
 def _first(templates: tuple[Template, ...], facts: _SafeFacts) -> str | None:
@@ -101,16 +114,22 @@ def _evidence(match: Match | None, speaker: Finding, scene: Scene) -> tuple[Evid
     seen = [Seen(speaker.source, _describe(speaker))]
     seen += match.seen if match else ()
     seen += speaker.seen_in
-    seen += [Seen(f.source, _describe(f)) for f in scene.findings if f is not speaker and f.newest]
-    by_source: dict[str, Evidence] = {}
+    others = (f for f in scene.findings if f is not speaker and f.newest)
+    seen += [Seen(f.source, _describe(f)) for f in islice(others, EVIDENCE_ITEMS)]
+    told: dict[str, Evidence] = {}
+    words: set[str] = set()
     for source, text in seen:
-        # The finding and a matcher often read the same field: the first telling stands.
+        # The finding and a matcher often read the same field, and conditions repeat the status: the first stands.
         place = source.removesuffix(".message")
-        if place not in by_source and text:
-            by_source[place] = Evidence(
-                one_line(place, PLACE_LIMIT, scene.redactor), one_line(text, EVIDENCE_LIMIT, scene.redactor)
-            )
-    return tuple(by_source.values())[:EVIDENCE_ITEMS]
+        if not text or place in told or text.strip() in words:
+            continue
+        words.add(text.strip())
+        told[place] = Evidence(
+            one_line(place, PLACE_LIMIT, scene.redactor), one_line(text, EVIDENCE_LIMIT, scene.redactor)
+        )
+        if len(told) == EVIDENCE_ITEMS:
+            break
+    return tuple(told.values())
 
 
 def _describe(finding: Finding) -> str:

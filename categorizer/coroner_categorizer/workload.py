@@ -28,6 +28,7 @@ class WorkloadStatus(msgspec.Struct, frozen=True):
     unavailableReplicas: int = 0
     observedGeneration: int | None = None
     desiredNumberScheduled: int = 0
+    currentNumberScheduled: int = 0
     numberReady: int = 0
     active: Any = None
     """A number on a Job, a list of references on a CronJob."""

@@ -18,7 +18,9 @@ from coroner_categorizer import Categorizer
 from coroner_operator.client import Client, load_configuration
 from coroner_operator.engine import Engine
 from coroner_operator.kopf_storages import NoDiffBase, NoProgress
+from coroner_operator.leader import LeadershipLost
 from coroner_operator.report_status import GROUP, PLURAL, VERSION
+from coroner_operator.rulebook import Contents
 from coroner_operator.settings import Settings
 
 log = logging.getLogger("coroner.app")
@@ -36,9 +38,11 @@ class _Forever:
 class App:
     """The operator as one process."""
 
-    def __init__(self, settings: Settings, categorizer: Categorizer) -> None:
+    def __init__(self, settings: Settings, categorizer: Categorizer, contents: Contents | None = None) -> None:
+        """``contents``: of the files that the categorizer was made from, if known."""
         self._settings = settings
         self._categorizer = categorizer
+        self._contents = contents
         self._engine: Engine | None = None
         self._stop_flag: asyncio.Event | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -49,7 +53,7 @@ class App:
         configuration = await load_configuration(self._settings.kubeconfig)
         self._stop_flag = stop or asyncio.Event()
         async with Client(configuration) as client:
-            self._engine = Engine(self._settings, client, self._categorizer)
+            self._engine = Engine(self._settings, client, self._categorizer, contents=self._contents)
             await self._engine.listen()  # before kopf, which would make a traceback of a port that is taken
             await kopf.operator(
                 registry=self._registry(configuration),
@@ -118,9 +122,13 @@ class App:
     async def _watch_over(self, engine: Engine) -> None:
         try:
             await engine.ended
+        except LeadershipLost as error:
+            self._exit_code = 1
+            log.error("the operator ends, to begin anew: %s", error)
         except Exception:
             self._exit_code = 1
             log.exception("the operator ends")
+        if self._exit_code:
             assert self._stop_flag is not None
             self._stop_flag.set()
 

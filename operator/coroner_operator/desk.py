@@ -65,10 +65,10 @@ class Desk:
 
 
 def _one_look_each(sightings: Iterable[Sighting]) -> Iterable[Sighting]:
-    """The last look at each failure, unless an earlier one was surer."""
+    """The last look at each failure, unless an earlier one was surer; under newer rules it has another turn."""
     best: dict[object, Sighting] = {}
     for sighting in sightings:
-        key = (sighting.failure.identity, sighting.failure.ended_instances)
+        key = (sighting.failure.identity, sighting.failure.ended_instances, sighting.revises)
         known = best.get(key)
         if known is None or _rank(sighting) >= _rank(known):
             best[key] = sighting

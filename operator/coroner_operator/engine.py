@@ -11,10 +11,13 @@ from typing import Any
 from coroner_categorizer import Categorizer, Event, Pod
 from coroner_categorizer.events import CORONER
 from coroner_operator.api_errors import ApiError
+from coroner_operator.archive import ApiArchive, Outline
 from coroner_operator.backoff import BackOff
+from coroner_operator.census import ApiCensus
 from coroner_operator.client import Client
 from coroner_operator.health import HealthServer
 from coroner_operator.judging import Judging
+from coroner_operator.leader import leadership
 from coroner_operator.living import Living
 from coroner_operator.metrics import Metrics
 from coroner_operator.outlets import Outlets
@@ -23,7 +26,10 @@ from coroner_operator.pipeline import Pipeline
 from coroner_operator.pod_events import PodEvents
 from coroner_operator.recorder import Recorder
 from coroner_operator.recovery import Recovery
+from coroner_operator.reloading import Reloader
 from coroner_operator.reports import Reports
+from coroner_operator.retention import Retention
+from coroner_operator.rulebook import Contents, Files
 from coroner_operator.settings import Settings
 from coroner_operator.skew_guard import SkewGuard
 from coroner_operator.store import ApiReportStore, ReportStore
@@ -50,12 +56,16 @@ class Engine:
         store: ReportStore | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         back_off: Callable[[], BackOff] = BackOff,
+        contents: Contents | None = None,
     ) -> None:
+        """``contents``: of the files that the categorizer was made from, if known. Raises ClientError."""
         self.metrics = Metrics(categorizer.hash)
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Has an exception as soon as a part has ended that never should."""
         self._settings = settings
         self._back_off = back_off
+        self.leadership = leadership(settings, client, self.metrics.leads)
+        client.may_write_for = lambda: self.leadership.left
         store = store or ApiReportStore(client, settings.namespaces)
         self.reports = Reports(store)
         self._outlets = Outlets(client, settings, self.reports, self.metrics, categorizer.redactor, back_off)
@@ -66,7 +76,6 @@ class Engine:
             self.reports,
             settings,
             metrics=self.metrics,
-            rules_hash=categorizer.hash,
             tidied=living.tidy,
             told=self._outlets.tell,
             may_write=self._skew.fits,
@@ -76,9 +85,10 @@ class Engine:
         self._recovery = Recovery(client, settings.recovery_after, self.writer.recovered)
         self._owners = Owners(client, back_off)
         events = PodEvents(client)
+        self._judging = Judging(categorizer, client, events, now)
         self._pipeline = Pipeline(
             settings,
-            judging=Judging(categorizer, client, events, now),
+            judging=self._judging,
             events=events,
             owners=self._owners,
             living=living,
@@ -87,6 +97,21 @@ class Engine:
             writer=self.writer,
             recovery=self._recovery,
             metrics=self.metrics,
+            now=now,
+        )
+        self._reloader = Reloader(
+            Files(settings.rules, settings.redaction),
+            contents,
+            adopt=self._adopt,
+            warn=lambda reason, note: self.recorder.warn(None, reason, note),
+            counts=self.metrics,
+        )
+        self._retention = Retention(
+            ApiArchive(client, settings.namespaces),
+            lambda namespace: ApiCensus(client, self._owners, namespace),
+            retention=settings.retention,
+            per_namespace=settings.reports_per_namespace,
+            removed=self._report_removed,
             now=now,
         )
         scopes: tuple[str | None, ...] = settings.namespaces or (None,)
@@ -100,6 +125,7 @@ class Engine:
         self._health = HealthServer(self.metrics, self._problem, self._unready)
         self._loaded = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._leading: asyncio.Task[None] | None = None
         self._stopping = False
 
     @property
@@ -121,13 +147,19 @@ class Engine:
         self.writer.start()
         self._outlets.start()
         self._watch_over(*self.writer.tasks, *self._outlets.tasks)
+        self._leading = asyncio.create_task(self.leadership.run(), name="leadership")
+        self._watch_over(self._leading)
         self._spawn(self._skew.run(), "schema")
+        self._spawn(self._reloader.run(), "reloading of rules")
         self._spawn(self._run(), "engine")
 
     async def stop(self) -> bool:
-        """End the streams, judge what has arrived, write what is gathered. False: something could not be written."""
+        """End the streams, judge what has arrived, write what is gathered. False: something could not be written.
+
+        We lead until the last write; then the next may at once. After leadership is lost nothing is written.
+        """
         self._stopping = True
-        timeout = self._settings.shutdown_timeout
+        timeout = self._settings.shutdown_timeout if self.leadership.left > 0 else 0.0
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -136,6 +168,10 @@ class Engine:
         await self._recovery.close()
         all_written = await self.writer.flush(timeout * (1 - DRAIN_SHARE - TELLING_SHARE))
         await self._outlets.close(timeout * TELLING_SHARE)
+        if self._leading is not None:
+            self._leading.cancel()
+            await asyncio.gather(self._leading, return_exceptions=True)
+        await self.leadership.release()
         await self._health.stop()
         return all_written
 
@@ -146,8 +182,10 @@ class Engine:
             await stream.synced.wait()
 
     async def _run(self) -> None:
+        await self.leadership.leading.wait()
         await self._skew.fits.wait()
         await self._load()
+        self._reloader.remind()
         self._spawn(self._outlets.run(), "kinds of workloads")
         for workload in self.reports.failing:
             self._recovery.open(workload, self.reports.failed_at(workload))
@@ -158,6 +196,7 @@ class Engine:
         for stream in self._pod_streams:
             await stream.synced.wait()
         self._recovery.begin()
+        self._spawn(self._retention.run(), "retention")
         await asyncio.Event().wait()
 
     async def _load(self) -> None:
@@ -165,7 +204,7 @@ class Engine:
         back_off = self._back_off()
         while True:
             try:
-                count = await self.reports.load()
+                count = await self.reports.load(self._judging.categorizer.hash)
                 break
             except ApiError as error:
                 wait = back_off.next(error.retry_after)
@@ -173,6 +212,18 @@ class Engine:
                 await asyncio.sleep(wait)
         log.info("%d reports, %d of failing workloads", count, len(self.reports.failing))
         self._loaded.set()
+
+    def _adopt(self, categorizer: Categorizer) -> None:
+        """New rules: in one step, between two looks. What fails now is judged again."""
+        self._judging.categorizer = categorizer
+        self.recorder.redactor = categorizer.redactor
+        self.metrics.ruled_by(categorizer.hash)
+        self.reports.up_to_date.clear()
+        self._pipeline.judge_again()
+
+    def _report_removed(self, outline: Outline, why: str) -> None:
+        self.reports.forget(outline.workload.namespace, outline.name)
+        self.metrics.deleted(why)
 
     def _stream(
         self, client: Client, plural: str, type_: Any, *, consumer: Any, namespace: str | None, selector: Any = None
@@ -214,6 +265,8 @@ class Engine:
             return "stopping"
         if self._skew.sentence:
             return self._skew.sentence
+        if not self.leadership.leading.is_set():
+            return "" if self.leadership.looked.is_set() else "who leads is not known yet"
         if not self._loaded.is_set():
             return "the reports are not loaded yet"
         waiting = [str(s) for s in (*self._pod_streams, *self._event_streams) if not s.synced.is_set()]

@@ -34,8 +34,9 @@ class Judging:
         events: PodEvents,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self.categorizer = categorizer
+        """May be exchanged at any time. After an answer its hash is that of the rules that judged."""
         self._now = now
-        self._categorizer = categorizer
         self._client = client
         self._events = events
         self._asked: OrderedDict[tuple[str, ...], None] = OrderedDict()
@@ -50,24 +51,33 @@ class Judging:
                     self._events.add(uid, event)
         events = self._events.of(uid) + self._events.of(node_key(pod.spec.nodeName))
         owner = await self._owner(pod) if pod.metadata.deletionTimestamp is not None else None
-        return self._categorizer.judge(pod, events, owner)
+        return self.categorizer.judge(pod, events, owner)
 
     async def never_created(self, ref: WorkloadRef) -> Judgement:
-        """Why the pods that ``ref`` wants do not exist, from all events about it."""
+        """Why the pods that ``ref`` wants do not exist, from all events about it and what its status says now."""
         workload = Workload(ref.api_version, ref.kind, Metadata(ref.name, ref.namespace, ref.uid))
         events = await self._events.all_of(workload.metadata)
-        return self._categorizer.judge_workload(workload, events)
+        try:
+            workload = await self._read(ref) or workload
+        except ApiError as error:
+            log.debug("%s/%s: judged without its status: %s", ref.namespace, ref, error)
+        return self.categorizer.judge_workload(workload, events)
+
+    async def _read(self, ref: WorkloadRef) -> Workload | None:
+        """The workload as it is now; None if it is gone, or of a kind that is never read. Raises ApiError."""
+        path = path_of(ref)
+        if path is None:
+            return None
+        try:
+            found = tolerant_decode(await self._client.get(path), _WORKLOAD, Workload)
+        except (NotFound, Forbidden):
+            return None
+        return found if found.metadata.uid == ref.uid else None
 
     async def job(self, ref: WorkloadRef) -> tuple[Workload | None, Judgement | None]:
         """The Job as it is now, and why it failed by its own condition; None, None if it is gone. Raises ApiError."""
-        path = path_of(ref)
-        if path is None:
-            return None, None
-        try:
-            job = tolerant_decode(await self._client.get(path), _WORKLOAD, Workload)
-        except (NotFound, Forbidden):
-            return None, None
-        return (job, self._categorizer.judge_job(job)) if job.metadata.uid == ref.uid else (None, None)
+        job = await self._read(ref)
+        return (job, self.categorizer.judge_job(job)) if job else (None, None)
 
     async def _owner(self, pod: Pod) -> Workload | None:
         """The Job above a pod that is being deleted: its deadline may be the cause (m3)."""

@@ -10,16 +10,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
 from coroner_operator.api_errors import ApiError, Conflict, NotFound
-from coroner_operator.lease import Held, Lease
+from coroner_operator.client import Client, ClientError
+from coroner_operator.lease import ApiLease, Held, Lease
+from coroner_operator.settings import Settings
 
 log = logging.getLogger("coroner.leader")
+
+_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 CALL_SHARE = 0.75  # of the retry period: a call has ended when the next one is due
 TOO_LATE = 0.05  # s; no call is worth beginning with less time left
@@ -91,9 +97,9 @@ class Election:
         retry: float = 2.0,
         clock: Callable[[], float] = uptime,
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
-        changed: Callable[[bool], None] = lambda leads: None,
+        changed: Callable[[bool], None] = lambda leads: None,  # noqa: ARG005 - nobody listens
     ) -> None:
-        """Seconds; ``retry`` < ``renew_deadline`` < ``duration``. ``changed`` is told when we begin or cease to lead."""
+        """Seconds; ``retry`` < ``renew_deadline`` < ``duration``. ``changed`` is told when that begins or ends."""
         self.leading = asyncio.Event()
         self.looked = asyncio.Event()
         self.identity = identity
@@ -204,6 +210,29 @@ class Election:
     def _lost(self, why: str) -> LeadershipLost:
         self._until = -math.inf
         return LeadershipLost(f"{self._lease}: leadership lost: {why}")
+
+
+def leadership(settings: Settings, client: Client, changed: Callable[[bool], None]) -> Leadership:
+    """As the settings want it. Raises ClientError where it is not known in which namespace the Lease is."""
+    if not settings.leader_election:
+        changed(True)
+        return Alone()
+    namespace = settings.lease_namespace or os.environ.get("POD_NAMESPACE") or _own_namespace()
+    return Election(
+        ApiLease(client, namespace, settings.lease_name),
+        new_identity(settings.identity),
+        duration=settings.lease_duration,
+        renew_deadline=settings.renew_deadline,
+        retry=settings.retry_period,
+        changed=changed,
+    )
+
+
+def _own_namespace() -> str:
+    try:
+        return _NAMESPACE_FILE.read_text("utf-8").strip()
+    except OSError as error:
+        raise ClientError(f"lease_namespace is not set, and {_NAMESPACE_FILE}: {error.strerror}") from None
 
 
 def _words(error: BaseException) -> str:

@@ -66,7 +66,7 @@ class LedgerDraft:
     def record(
         self, identity: Identity, number: int | None, mark: Mark, looked_at: int, *, revises: bool = False
     ) -> None:
-        """Count the failure unless it is counted; where it is and still open, let the mark hold that ``holding`` says."""
+        """Count the failure unless it is counted; where it is and still open, ``holding`` says which mark holds."""
         key, pod_id = series_key(identity, number), pod_key(identity)
         pod = self._pods.get(pod_id) or PodMarks(None, {})
         series = pod.series.get(key)

@@ -54,8 +54,40 @@ class Metrics:
         self.errors = Counter(
             "coroner_errors", "Pods or workloads whose handling failed with an exception.", registry=self.registry
         )
-        info = Gauge("coroner_build_info", "1.", ("version", "rules"), registry=self.registry)
-        info.labels(_version(), rules_hash).set(1)
+        self._leader = Gauge("coroner_leader", "1 where this replica leads, and writes.", registry=self.registry)
+        self._reload_failures = Counter(
+            "coroner_rules_reload_failures", "Changed rules that were refused.", registry=self.registry
+        )
+        self._last_reload = Gauge(
+            "coroner_rules_last_reload_success",
+            "1 where the rules in force are those in the files, 0 where those were refused.",
+            registry=self.registry,
+        )
+        self._last_reload.set(1)
+        self._deleted = Counter(
+            "coroner_reports_deleted",
+            "Reports of workloads that are gone, deleted for their age or because there were too many.",
+            ("why",),
+            registry=self.registry,
+        )
+        self._info = Gauge("coroner_build_info", "1.", ("version", "rules"), registry=self.registry)
+        self.ruled_by(rules_hash)
+
+    def ruled_by(self, rules_hash: str) -> None:
+        """These rules are in force."""
+        self._info.clear()
+        self._info.labels(_version(), rules_hash).set(1)
+
+    def leads(self, leads: bool) -> None:
+        self._leader.set(leads)
+
+    def reloaded(self, succeeded: bool) -> None:
+        self._last_reload.set(succeeded)
+        if not succeeded:
+            self._reload_failures.inc()
+
+    def deleted(self, why: str) -> None:
+        self._deleted.labels(why).inc()
 
     def failed(self, category: str, subcategory: str, count: int = 1) -> None:
         pair = (category, subcategory)

@@ -208,6 +208,7 @@ class OnWorkload:
             log.debug("%s: %s", _place(notice.workload), error)
             notice.report = None
             return None
+        notice.last_try = _clock()
         place = _place(notice.workload)
         if isinstance(error, Forbidden | Refused):
             self._counts.wrote_on_workload("refused")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
@@ -36,6 +36,7 @@ log = logging.getLogger("coroner.pipeline")
 LOOKS = 64  # of one pod that wait for an owner that cannot be read; the oldest are given up
 LOOK_AGAIN = 5.0  # s, after a pod could not be read
 NEVER_CREATED = frozenset({"FailedCreate", "FailedResourceClaimCreation"})
+NEVER_CREATED_KEPT = 1_000  # ~300 bytes each
 
 LONG_RUNNING = frozenset({"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"})
 """Each of their roll-outs deletes pods; one that does not heed SIGTERM ends with 137. That is no failure of theirs."""
@@ -75,6 +76,9 @@ class Pipeline:
         self._metrics = metrics
         self._now = now
         self._failed_jobs = FailedJobs(judging, owners, reports)
+        self._to_be_listed: set[str | None] = {*(settings.namespaces or (None,))}
+        self._never_created: OrderedDict[str, WorkloadRef] = OrderedDict()
+        """Controllers whose pods could not be created, by UID."""
         self._waits = Waits(settings.patience, self._wake)
         self._looks: dict[str, deque[Look]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -96,7 +100,8 @@ class Pipeline:
             if is_starting(pod):
                 self._waits.has_lasted(pod)  # sets the timer
             if is_interesting(pod):
-                self._look(uid, lambda: self._look_at(pod))
+                anew = bool(self._to_be_listed)  # the first look of this process, perhaps with other rules than before
+                self._look(uid, lambda: self._look_at(pod, revises=anew))
         elif uid in self._suspects or uid in self._looks or self._recovery.concerns(pod):
             self._suspects.drop(uid)
             self._waits.clear(uid)
@@ -113,10 +118,18 @@ class Pipeline:
 
     def pods_listed(self, namespace: str | None, uids: set[str]) -> None:
         self._living.listed(namespace, uids)
+        self._to_be_listed.discard(namespace)
         for uid in self._suspects.missing(namespace, uids):
             self._waits.clear(uid)
             self._forget(uid)
         self._recovery.listed(uids, lambda workload: namespace is None or workload.namespace == namespace)
+
+    def judge_again(self) -> None:
+        """The rules have changed: look again at everything that fails now."""
+        for uid in self._suspects:
+            self._look(uid, lambda uid=uid: self._look_again(uid, revises=True))  # type: ignore[misc]
+        for uid, ref in self._never_created.items():
+            self._look(uid, lambda ref=ref: self._look_at_pods_never_created(ref, revises=True))  # type: ignore[misc]
 
     def event_seen(self, event: Event) -> None:
         if event.is_our_own:  # it would wake what it tells of
@@ -165,7 +178,7 @@ class Pipeline:
         finally:
             del self._looks[uid]
 
-    async def _look_again(self, pod_uid: str) -> None:
+    async def _look_again(self, pod_uid: str, *, revises: bool = False) -> None:
         try:
             pod = await self._suspects.last_state(pod_uid)
         except ApiError as error:
@@ -173,10 +186,10 @@ class Pipeline:
             asyncio.get_running_loop().call_later(LOOK_AGAIN, self._wake, pod_uid)
             return
         if pod is not None:
-            await self._look_at(pod)
+            await self._look_at(pod, revises=revises)
 
-    async def _look_at(self, pod: Pod, *, last: bool = False) -> None:
-        """``last``: the pod was deleted, and this was its last state."""
+    async def _look_at(self, pod: Pod, *, last: bool = False, revises: bool = False) -> None:
+        """``last``: the pod was deleted, and this was its last state. ``revises``: perhaps by newer rules."""
         uid = pod.metadata.uid
         place = f"{pod.metadata.namespace}/{pod.metadata.name}"
         try:
@@ -184,6 +197,7 @@ class Pipeline:
         except Exception as error:
             error.add_note(f"pod {place}")
             raise
+        rules = self._judging.categorizer.hash  # before anything is awaited
         told = self._told(pod, judgement, last=last)
         if told or self._recovery.concerns(pod):
             workload = await self._owners.workload_of(pod)
@@ -197,9 +211,13 @@ class Pipeline:
             if told:
                 self._failed_jobs.has_told(pod)
                 seen_at = self._now()
+                revises = revises and workload.uid not in self._reports.up_to_date
                 self._writer.put(
                     workload,
-                    [Sighting(pod.metadata.name, uid, pod.spec.nodeName, failure, seen_at) for failure in told],
+                    [
+                        Sighting(pod.metadata.name, uid, pod.spec.nodeName, failure, seen_at, rules, revises)
+                        for failure in told
+                    ],
                 )
             if accused is not None:
                 self._recovery.fails(workload, pod, accused.at)
@@ -208,13 +226,21 @@ class Pipeline:
         if last or pod not in self._living:  # deleted while it was being judged
             self._forget(uid)
 
-    async def _look_at_pods_never_created(self, ref: WorkloadRef) -> None:
+    async def _look_at_pods_never_created(self, ref: WorkloadRef, *, revises: bool = False) -> None:
         judgement = await self._judging.never_created(ref)
+        rules = self._judging.categorizer.hash
         if not judgement.failures:
+            self._never_created.pop(ref.uid, None)
             return
+        self._never_created[ref.uid] = ref
+        while len(self._never_created) > NEVER_CREATED_KEPT:
+            self._never_created.popitem(last=False)
         workload = await self._owners.topmost(ref)
         seen_at = self._now()
-        self._writer.put(workload, [Sighting("", "", "", failure, seen_at) for failure in judgement.failures])
+        self._writer.put(
+            workload,
+            [Sighting("", "", "", failure, seen_at, rules, revises) for failure in judgement.failures],
+        )
         if judgement.verdict is not None:
             self._recovery.fails_without_pods(workload, judgement.failures[0].at or seen_at)
 
@@ -224,7 +250,8 @@ class Pipeline:
             return
         workload, failures = found
         seen_at = self._now()
-        self._writer.put(workload, [Sighting("", "", "", failure, seen_at) for failure in failures])
+        rules = self._judging.categorizer.hash
+        self._writer.put(workload, [Sighting("", "", "", failure, seen_at, rules) for failure in failures])
         self._recovery.fails_without_pods(workload, failures[0].at or seen_at)
 
     def _told(self, pod: Pod, judgement: Judgement, *, last: bool) -> tuple[Failure, ...]:

@@ -83,6 +83,7 @@ class Recorder:
         self._queue: asyncio.Queue[Series] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._complained = False
+        self._closing = False
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._work(), name="events")
@@ -125,6 +126,7 @@ class Recorder:
 
     async def close(self, within: float) -> None:
         """Send what is not told yet, counts too, within that many seconds."""
+        self._closing = True
         for series in self._series.values():
             if series.timer is not None:
                 series.timer.cancel()
@@ -158,7 +160,9 @@ class Recorder:
 
     def _later(self, series: Series) -> None:
         """Tell of the new count when the series may be sent again."""
-        if series.timer is None and not series.queued:
+        if self._closing:
+            self._send_soon(series)
+        elif series.timer is None and not series.queued:
             wait = max(0.0, series.last_sent + self._again - self._clock())
             series.timer = asyncio.get_running_loop().call_later(wait, self._due, series)
 

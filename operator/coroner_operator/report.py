@@ -151,6 +151,8 @@ def _recorded(draft: LedgerDraft, sighting: Sighting) -> tuple[Record | None, bo
         if known.mark is None and not known.first_time:
             return None, False
         at = seen_at if known.mark is None else from_epoch(known.mark.at)
+    if sighting.revises and known.mark is not None:
+        at = max(at, from_epoch(known.mark.at))  # another verdict, in the same place
     verdict = bounded(failure.verdict)
     waits = failure.waiting and number is None
     mark = Mark(

@@ -15,7 +15,7 @@ _T0 = datetime(2026, 1, 1, tzinfo=UTC)
 def failing() -> Report:
     """Every field of a failing report is set."""
     after_recovery = recover(fold(_EMPTY, [_seen(_OOM, 0)]), _T0 + timedelta(hours=1))
-    report = fold(after_recovery, [_seen(_OOM_AGAIN, 2), _seen(_PULL, 3)], rules="5f3a9c1b")
+    report = fold(after_recovery, [_seen(_OOM_AGAIN, 2), _seen(_PULL, 3)])
     return msgspec.structs.replace(report, ledger=msgspec.structs.replace(report.ledger, incomplete=True))
 
 
@@ -51,4 +51,4 @@ _PULL = Failure(Identity(_POD_UID, "main", "image"), _VERDICT, at=_T0 + timedelt
 
 
 def _seen(failure: Failure, hour: int) -> Sighting:
-    return Sighting("train-llm-x7k2p", _POD_UID, "gpu-17", failure, _T0 + timedelta(hours=hour, minutes=1))
+    return Sighting("train-llm-x7k2p", _POD_UID, "gpu-17", failure, _T0 + timedelta(hours=hour, minutes=1), "5f3a9c1b")

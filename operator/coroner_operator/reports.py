@@ -26,6 +26,8 @@ class Reports:
         self._failed_at: dict[str, datetime] = {}
         self._whole: OrderedDict[tuple[str, str], Stored] = OrderedDict()
         self._writing: set[tuple[str, str]] = set()
+        self.up_to_date: set[str] = set()
+        """UIDs of failing workloads whose verdict was decided by the rules in force, when the reports were loaded."""
 
     @property
     def failing(self) -> tuple[WorkloadRef, ...]:
@@ -53,13 +55,15 @@ class Reports:
         """Workloads whose report was loaded with labels that do not fit it: the last writer ended in between."""
         return tuple(self._mislabelled)
 
-    async def load(self) -> int:
-        """Read all reports; how many there are. Raises ApiError."""
+    async def load(self, rules: str = "") -> int:
+        """Read all reports; how many there are. ``rules``: hash of those in force. Raises ApiError."""
         count = 0
         async for stored in self._store.load_all():
             self.put(stored)
             if stored.report.failures and not labels(stored.report).items() <= stored.labels.items():
                 self._mislabelled.append(stored.report.workload)
+            if stored.report.current is not None and stored.report.rules == rules:
+                self.up_to_date.add(stored.report.workload.uid)
             count += 1
         return count
 

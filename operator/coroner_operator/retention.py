@@ -31,7 +31,7 @@ class Retention:
         *,
         retention: float,
         per_namespace: int,
-        removed: Callable[[Outline, Why], None] = lambda outline, why: None,
+        removed: Callable[[Outline, Why], None] = lambda outline, why: None,  # noqa: ARG005 - nobody listens
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
     ) -> None:

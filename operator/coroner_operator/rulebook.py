@@ -1,4 +1,4 @@
-"""The site's files that decide verdicts: rules, and patterns for its own secrets. Read whole, or refused with every mistake.
+"""The site's files that decide verdicts: rules, and patterns for its secrets. Read whole, or refused with all mistakes.
 
 A file of redaction patterns is a YAML list: ``- {name: acme-key, pattern: "acme_[0-9a-f]{32}"}``.
 """
@@ -110,7 +110,11 @@ def _redactor(file: Path | None, content: bytes | str | None, mistakes: list[str
 
 
 def _pattern(place: str, entry: Any, mistakes: list[str]) -> SitePattern | None:
-    if not isinstance(entry, dict) or set(entry) != _PATTERN_KEYS or not all(isinstance(v, str) for v in entry.values()):
+    if (
+        not isinstance(entry, dict)
+        or set(entry) != _PATTERN_KEYS
+        or not all(isinstance(v, str) for v in entry.values())
+    ):
         mistakes.append(f"{place}: expected `name` and `pattern`, both text, and nothing else")
         return None
     pattern = SitePattern(entry["name"], entry["pattern"])

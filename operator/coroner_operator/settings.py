@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -82,12 +82,17 @@ class Settings(BaseSettings):
     kubeconfig: Path | None = None
     """Default: $KUBECONFIG, then the pod's own service account, then ~/.kube/config."""
     rules: Path | None = None
-    """Rules file; default: the shipped pack."""
+    """Rules file; default: the shipped pack. Read again when it changes, as is ``redaction``."""
+    redaction: Path | None = None
+    """File with patterns for secrets that only this site knows: a list of ``{name, pattern}``."""
     workloads: tuple[ListedKind, ...] = ()
     """Custom kinds on whose objects the verdict is written too, each once."""
     patience: Patience = Patience()
     retention: Duration = 7 * 86400.0
-    """Failures older than this are not reported when they are seen for the first time."""
+    """Reports of workloads that are gone are deleted this long after the last word of them; failures older than this
+    are not reported when they are seen for the first time."""
+    reports_per_namespace: int = Field(default=500, ge=1)
+    """With more, the oldest reports of workloads that are gone are deleted earlier."""
     recovery_after: Duration = 10.0
     """A pod must be Ready this long to count as well again. At least: a container that crashed before must also
     outlive twice its previous run (see recovery.py), so a loop that crashes every minute does not flicker."""
@@ -101,6 +106,19 @@ class Settings(BaseSettings):
     """Labels may follow the status this much later: labels that flip with every failure cost a third of all writes."""
     writers: int = Field(default=4, ge=1, le=64)
     """4 writers starve a busy API server less than 64 do, and are as fast."""
+    leader_election: bool = False
+    """Several replicas agree by a Lease on the one that works; the others stand by."""
+    lease_name: str = "coroner"
+    lease_namespace: str = ""
+    """Default: $POD_NAMESPACE, then that of the pod's service account."""
+    identity: str = ""
+    """Who leads, in the Lease and the log; default: the host's name, which is the pod's. A random part is added."""
+    lease_duration: Duration = 15.0
+    """A leader that is not heard of for so long is replaced."""
+    renew_deadline: Duration = 10.0
+    """A leader that could not renew the Lease for so long writes no more, and ends."""
+    retry_period: Duration = 2.0
+    """The leader renews the Lease this often; the others look at it twice as often."""
     shutdown_timeout: Duration = 10.0
     """SIGTERM: what is gathered is written within this time."""
     log_format: Literal["text", "json"] = "text"
@@ -122,6 +140,12 @@ class Settings(BaseSettings):
         if twice:
             raise ValueError(f"listed more than once: {', '.join(sorted(twice))}; a kind has one stored version")
         return value
+
+    @model_validator(mode="after")
+    def _check_lease(self) -> Self:
+        if not 0 < 2 * self.retry_period <= self.renew_deadline < self.lease_duration:
+            raise ValueError("2 * retry_period <= renew_deadline < lease_duration must hold, and none may be 0")
+        return self
 
     @field_validator("health_address", "metrics_address")
     @classmethod
@@ -180,7 +204,7 @@ def _read_file(file: Path) -> dict[str, Any]:
 
 
 def _line(fault: Any) -> str:
-    name = ".".join(str(part) for part in fault["loc"])
+    name = ".".join(str(part) for part in fault["loc"]) or "lease_duration"  # the one mistake between settings
     if fault["type"] == "extra_forbidden":
         return f"{name}: unknown setting"
     return f"{name}: {fault['msg'].removeprefix('Value error, ')}"

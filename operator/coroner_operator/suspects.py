@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -35,6 +36,10 @@ class Suspects:
 
     def __contains__(self, pod_uid: str) -> bool:
         return pod_uid in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        """The UIDs of all there are now."""
+        return iter(tuple(self._names))
 
     def keep(self, pod: Pod) -> None:
         """This is the pod's last state."""

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
-from coroner_operator.api_errors import ApiError, NamespaceEnding, NotFound, Transient
+from coroner_operator.api_errors import ApiError, NamespaceEnding, NotFound, NotLeading, Transient
 from coroner_operator.backoff import BackOff
 from coroner_operator.desk import Desk
 from coroner_operator.metrics import Metrics
@@ -33,7 +33,6 @@ class Writer:
         settings: Settings,
         *,
         metrics: Metrics,
-        rules_hash: str,
         tidied: Callable[[Report], Report] = lambda report: report,
         told: Callable[[Report, Report], None] = lambda before, after: None,  # noqa: ARG005 - nobody listens
         may_write: asyncio.Event | None = None,
@@ -48,7 +47,6 @@ class Writer:
         self._reports = reports
         self._settings = settings
         self._metrics = metrics
-        self._rules_hash = rules_hash
         self._tidied = tidied
         self._told = told
         self._may_write = may_write
@@ -156,7 +154,8 @@ class Writer:
                 self._metrics.wrote("retried")
                 if not isinstance(error, Transient):
                     self._reports.doubt(desk.workload)
-                log.warning("report of %s: %s; again in %.1f s", _place(desk), error, wait)
+                level = logging.DEBUG if isinstance(error, NotLeading) else logging.WARNING
+                log.log(level, "report of %s: %s; again in %.1f s", _place(desk), error, wait)
             except Exception:  # one workload's report must not stop another's
                 wait = desk.back_off.next()
                 self._metrics.errors.inc()
@@ -191,7 +190,7 @@ class Writer:
         workload = desk.workload
         over = await self._reports.get(workload)
         before = over.report if over else Report(workload)
-        after = fold(before, sightings, self._rules_hash)
+        after = fold(before, sightings)
         if recovered_at is not None:
             after = recover(after, recovered_at)
         if desk.tallied is None:
@@ -222,7 +221,8 @@ class Writer:
         if isinstance(stored, Overtaken):
             self._metrics.wrote("conflict")
             await self._reports.read(workload)
-            return 0.0 if desk.back_off.tries < 1 else desk.back_off.next()
+            wait = desk.back_off.next()
+            return wait if desk.back_off.tries > 1 else 0.0  # read again just now: the first retry need not wait
         self._reports.put(stored)
         self._metrics.wrote("written")
         if "status" in parts:

@@ -13,6 +13,7 @@ import coroner_categorizer as cc
 from coroner_operator.backoff import BackOff
 from coroner_operator.client import Client, load_configuration
 from coroner_operator.engine import Engine
+from coroner_operator.rulebook import Files
 from coroner_operator.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +51,10 @@ class Operators:
     async def _engine(self, settings: dict[str, Any]) -> AsyncIterator[Engine]:
         loaded = load_settings({**QUICK, **settings, "kubeconfig": self._kubeconfig})
         async with Client(await load_configuration(self._kubeconfig)) as client:
-            engine = Engine(loaded, client, CATEGORIZER, back_off=lambda: BackOff(base=0.02, cap=0.3))
+            contents = Files(loaded.rules, loaded.redaction).read()
+            categorizer = contents.compile() if contents.files else CATEGORIZER
+            back_off = lambda: BackOff(base=0.02, cap=0.3)  # noqa: E731
+            engine = Engine(loaded, client, categorizer, back_off=back_off, contents=contents)
             await engine.listen()
             engine.start()
             async with asyncio.timeout(15):

@@ -18,7 +18,7 @@ ALLOWED = {
     ("apps", "daemonsets"): READ,
     ("coroner.dev", "failurereports"): READ | {"create", "patch", "delete"},
     ("coroner.dev", "failurereports/status"): {"get", "patch", "update"},
-    ("apiextensions.k8s.io", "customresourcedefinitions"): {"get"},
+    ("apiextensions.k8s.io", "customresourcedefinitions"): READ,
     ("coordination.k8s.io", "leases"): {"get", "create", "update"},
 }
 

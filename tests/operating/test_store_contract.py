@@ -22,7 +22,7 @@ JOB = WorkloadRef("batch/v1", "Job", "default", "train", "0123abcd-0000-4000-800
 
 def report(*exit_codes: int, workload: WorkloadRef = JOB) -> Report:
     """A report with one failure for each exit code."""
-    return fold(Report(workload), [sighting(code) for code in exit_codes], "rules")
+    return fold(Report(workload), [sighting(code) for code in exit_codes])
 
 
 def sighting(exit_code: int) -> Sighting:
@@ -41,7 +41,7 @@ def sighting(exit_code: int) -> Sighting:
         rule=None,
     )
     identity = Identity(f"pod-{exit_code}", "main", "containerd://1")
-    return Sighting(f"train-{exit_code}", f"pod-{exit_code}", "node", Failure(identity, verdict, NOW, True, 1), NOW)
+    return Sighting(f"train-{exit_code}", f"pod-{exit_code}", "node", Failure(identity, verdict, NOW, True, 1), NOW, "rules")
 
 
 @pytest.fixture(params=["memory", "api"])

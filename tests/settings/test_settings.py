@@ -139,5 +139,38 @@ def test_run_without_a_cluster_says_so_and_exits_2(tmp_path: Path, own_logs: Non
 
 def test_every_setting_has_a_flag_or_is_only_for_the_file() -> None:
     flags = {parameter.name for parameter in main.get_command(None, "run").params}
-    only_in_the_file = {"gather", "write_interval", "label_interval", "shutdown_timeout", "patience"}
+    only_in_the_file = {
+        *("gather", "write_interval", "workload_interval", "label_interval", "shutdown_timeout", "patience"),
+        *("workloads", "lease_duration", "renew_deadline", "retry_period"),
+    }
     assert Settings.model_fields.keys() - flags == only_in_the_file
+
+
+def test_listed_kinds_are_custom_and_listed_once(file: Path) -> None:
+    file.write_text(
+        "workloads: [{group: jobset.x-k8s.io, resource: jobsets}, {group: ray.io, version: v1, resource: rayjobs}]\n"
+    )
+    assert [(kind.crd, kind.version) for kind in load_settings({}, file).workloads] == [
+        ("jobsets.jobset.x-k8s.io", "*"),
+        ("rayjobs.ray.io", "v1"),
+    ]
+    file.write_text(
+        "workloads: [{group: batch, resource: jobs}, {group: events.k8s.io, resource: events}, {group: ray.io}]\n"
+    )
+    with pytest.raises(SettingsError) as caught:
+        load_settings({}, file)
+    assert [mistake.partition(":")[0] for mistake in caught.value.mistakes] == [
+        "workloads.0.group",
+        "workloads.1.group",
+        "workloads.2.resource",
+    ]
+    file.write_text(
+        "workloads: [{group: ray.io, resource: rayjobs}, {group: ray.io, version: v1, resource: rayjobs}]\n"
+    )
+    with pytest.raises(SettingsError, match=r"listed more than once: rayjobs\.ray\.io"):
+        load_settings({}, file)
+
+
+def test_listed_kinds_can_be_given_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORONER_WORKLOADS", '[{"group": "ray.io", "resource": "rayjobs"}]')
+    assert load_settings({}).workloads[0].crd == "rayjobs.ray.io"

@@ -16,12 +16,20 @@ from coroner_operator.settings import SettingsError, load_settings
 @click.option("-n", "--namespaces", help="Only these, separated by commas; default: the whole cluster.")
 @click.option("--kubeconfig", help="Default: $KUBECONFIG, the pod's service account, ~/.kube/config.")
 @click.option("--rules", help="Rules file; default: the shipped pack.")
+@click.option("--redaction", help="File with patterns for your own secrets.")
 @click.option("--patience-image-pull", help="Report image and container configuration trouble after this. [10s]")
 @click.option("--patience-container-creating", help="Report volume and sandbox trouble after this. [30s]")
 @click.option("--patience-unschedulable", help="Report pods without a node after this. [60s]")
-@click.option("--retention", help="Do not report older failures when they are first seen. [7d]")
+@click.option("--retention", help="Reports of workloads that are gone are deleted after this. [7d]")
+@click.option(
+    "--reports-per-namespace", help="With more, reports of gone workloads are deleted earlier. [500]"
+)
 @click.option("--recovery-after", help="A pod must be Ready this long to be well again. [10s]")
 @click.option("--writers", help="Reports written at one time. [4]")
+@click.option("--leader-election", help="true: replicas agree by a Lease on the one that works. [false]")
+@click.option("--lease-name", help="[coroner]")
+@click.option("--lease-namespace", help="Default: $POD_NAMESPACE, the pod's own.")
+@click.option("--identity", help="Default: the pod's name.")
 @click.option("--health-address", help='host:port of /healthz and /readyz; "" = none. [:8080]')
 @click.option("--metrics-address", help='host:port of /metrics; "" = none. [:9090]')
 @click.option("--log-format", help="text or json. [text]")
@@ -48,18 +56,18 @@ _PATIENCE = ("image_pull", "container_creating", "unschedulable")
 
 def _run(settings: Any) -> int:
     # Imported late: `coroner explain` and a mistake in the settings are not to wait for kopf.
-    from coroner_categorizer import ConfigError, default, load  # noqa: PLC0415
     from coroner_operator.app import App  # noqa: PLC0415
     from coroner_operator.client import ClientError  # noqa: PLC0415
     from coroner_operator.logs import set_up_logs  # noqa: PLC0415
+    from coroner_operator.rulebook import Files, RulesRefused  # noqa: PLC0415
 
     set_up_logs(settings.log_format, settings.log_level)
     try:
-        categorizer = load(settings.rules.read_text("utf-8")) if settings.rules else default()
-        return asyncio.run(App(settings, categorizer).run())
-    except ConfigError as error:
-        mistakes = [f"{settings.rules}: {mistake}" for mistake in error.mistakes]
-    except (ClientError, OSError, UnicodeDecodeError) as error:
+        contents = Files(settings.rules, settings.redaction).read()
+        return asyncio.run(App(settings, contents.compile(), contents).run())
+    except RulesRefused as error:
+        mistakes = list(error.mistakes)
+    except (ClientError, OSError) as error:
         mistakes = [" ".join(str(error).split())]
     for mistake in mistakes:
         click.echo(f"coroner run: {mistake}", err=True)

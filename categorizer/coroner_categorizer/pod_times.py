@@ -1,0 +1,29 @@
+"""When things were asked of a pod, as far as its metadata tells."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from coroner_categorizer.pod import Pod
+
+_DEFAULT_GRACE = 30  # seconds; the API's default of terminationGracePeriodSeconds
+_KUBELET_LAG = 5  # seconds from the last container's end to the kubelet's own deletion; 3 s were seen (m3)
+
+
+def deletion_requested(pod: Pod) -> datetime | None:
+    """When deletion was asked for, or the earliest time at which it can have been.
+
+    deletionTimestamp lies a grace period later. The kubelet's own last deletion sets both anew, with a grace period
+    of 0 (m3, s2): from then on only the spec's grace period tells how long before that the kill may have been.
+    """
+    stamp = pod.metadata.deletionTimestamp
+    if not stamp:
+        return None
+    grace = pod.metadata.deletionGracePeriodSeconds
+    if not grace:
+        written = pod.spec.terminationGracePeriodSeconds
+        grace = (_DEFAULT_GRACE if written is None else written) + _KUBELET_LAG
+    try:
+        return stamp - timedelta(seconds=grace)
+    except OverflowError:
+        return stamp

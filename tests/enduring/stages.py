@@ -1,0 +1,94 @@
+"""Where a play is given: the embedded API server, or a real one on which nobody else touches these objects."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Protocol
+
+from coroner_operator.api_errors import ApiError
+from coroner_operator.client import Client
+from embedded_apiserver import EmbeddedApiServer
+
+Object = dict[str, Any]
+REPORTS = "/apis/coroner.dev/v1alpha1"
+
+
+class Stage(Protocol):
+    namespace: str
+
+    async def put(self, obj: Object) -> Object:
+        """Create the object, or give the one that is there this status; as stored."""
+        ...
+
+    async def delete(self, pod_name: str) -> None:
+        """The pod is gone at once."""
+        ...
+
+    async def reports(self) -> list[Object]: ...
+
+
+class EmbeddedStage:
+    """Not even a server that is stopped keeps the play from going on."""
+
+    namespace = "default"
+
+    def __init__(self, server: EmbeddedApiServer) -> None:
+        self.server = server
+
+    async def put(self, obj: Object) -> Object:
+        return self.server.put(obj)
+
+    async def delete(self, pod_name: str) -> None:
+        self.server.delete("Pod", pod_name)
+
+    async def reports(self) -> list[Object]:
+        return self.server.objects("FailureReport")
+
+
+class RealStage:
+    """A real API server; the test plays kubelet and controllers. Pods are bound to no node, so no kubelet is asked."""
+
+    def __init__(self, client: Client, namespace: str) -> None:
+        self.client = client
+        self.namespace = namespace
+        self._stored: dict[str, Object] = {}
+
+    async def put(self, obj: Object) -> Object:
+        path = self._path(obj)
+        name = obj["metadata"]["name"]
+        own = f"{path}/{name}"
+        if own not in self._stored:
+            kept = {key: value for key, value in obj["metadata"].items() if key in ("name", "ownerReferences")}
+            spec = {key: value for key, value in obj["spec"].items() if key != "nodeName"}
+            body = {**obj, "metadata": kept, "spec": spec}
+            self._stored[own] = json.loads((await self.client.request("POST", path, body=body)).body)
+        answer = await self.client.request(
+            "PATCH",
+            f"{own}/status",
+            body={"status": obj["status"]},
+            content_type="application/merge-patch+json",
+        )
+        self._stored[own] = json.loads(answer.body)
+        return self._stored[own]
+
+    async def delete(self, pod_name: str) -> None:
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{pod_name}"
+        await self.client.request("DELETE", path, {"gracePeriodSeconds": 0})
+
+    async def reports(self) -> list[Object]:
+        items = json.loads(await self.client.get(f"{REPORTS}/namespaces/{self.namespace}/failurereports"))["items"]
+        assert isinstance(items, list)
+        return items
+
+    async def trouble(self) -> list[str]:
+        """Why reports cannot be listed, if they cannot."""
+        try:
+            await self.reports()
+        except ApiError as error:
+            return [str(error)]
+        return []
+
+    def _path(self, obj: Object) -> str:
+        version, kind = obj["apiVersion"], obj["kind"]
+        group = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        return f"{group}/namespaces/{self.namespace}/{kind.lower()}s"
