@@ -35,7 +35,7 @@ lint: $(DEV_STAMP)  ## Check style, formatting and spelling
 
 types: $(DEV_STAMP)  ## Check types (mypy --strict)
 	@$(PY) -m mypy
-	@MYPYPATH=. $(PY) -m mypy --explicit-package-bases demo tests/conftest.py tests/bench tests/classifying tests/cluster tests/config tests/e2e tests/layout
+	@MYPYPATH=. $(PY) -m mypy --explicit-package-bases demo tests/conftest.py tests/bench tests/classifying tests/cluster tests/config tests/e2e tests/enduring tests/layout
 
 contracts: $(DEV_STAMP)  ## Check who may import whom (import-linter)
 	@$(VENV)/bin/lint-imports

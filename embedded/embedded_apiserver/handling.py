@@ -185,6 +185,7 @@ class Handler:
                 raise _patch_options(
                     "FieldValueRequired", "fieldManager", "Required value: is required for apply patch"
                 )
+            patches.check_yaml(body)
             existed = self.store.get(place.resource.collection, target.key) is not None
             forced = request.query.get("force") in ("true", "1")
             applied = self.writer.apply(target, parsed(body, place.resource.kind), options, forced)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 from embedded_apiserver.status import ApiError, Object, bad_request
@@ -11,6 +12,20 @@ MERGE = "application/merge-patch+json"
 JSON = "application/json-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
+
+# An apply is YAML: there JSON's surrogate pairs are no characters, and control characters may not stand raw.
+_SURROGATE = re.compile(rb"(?<!\\)(?:\\\\)*\\ud[89ab]", re.IGNORECASE)
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
+
+
+def check_yaml(body: bytes) -> None:
+    """Raises what the real server answers where its YAML reader refuses what JSON would allow."""
+    refused = "error decoding YAML: error converting YAML to JSON: yaml: "
+    if _SURROGATE.search(body):
+        raise bad_request(f"{refused}found invalid Unicode character escape code")
+    if _CONTROL.search(body.decode(errors="replace")):
+        raise bad_request(f"{refused}control characters are not allowed")
+
 
 # patchMergeKey of the lists that clients patch; lists not named here are replaced as a whole.
 _MERGE_KEYS = {

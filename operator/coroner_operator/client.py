@@ -22,10 +22,10 @@ from kubernetes.aio import config as kube_config
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 
+from coroner_operator import apply_body
 from coroner_operator.api_errors import NotLeading, Silent, Transient, error_of, status_of
 
 FIELD_MANAGER = "coroner"
-APPLY = "application/apply-patch+yaml"
 READS_AT_ONCE = 16  # 2,000 pods that fail together ask for 50 owners, or for 2,000: the API server is not to notice
 REQUEST_TIMEOUT = 30.0  # the API server itself gives up after 60 s; a write that hangs longer is better tried again
 CONNECT_TIMEOUT = 10.0
@@ -135,7 +135,9 @@ class Client:
         co-own would be replaced.
         """
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
-        return await self.request("PATCH", path, query, body=body, content_type=APPLY)
+        return await self.request(
+            "PATCH", path, query, body=apply_body.apply_body(body), content_type=apply_body.CONTENT_TYPE
+        )
 
     @asynccontextmanager
     async def lines(self, path: str, query: Mapping[str, Any], silence: float) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -162,9 +164,11 @@ class Client:
         headers = {"Accept": accept, "Content-Type": content_type}
         target = f"{path}?{urlencode(query)}" if query else path
         try:
+            raw = body if isinstance(body, bytes) else None  # made by us: to be sent as it is
             _, url, headers, body, _ = await self._api.param_serialize(
-                method, target, header_params=headers, body=body, auth_settings=["BearerToken"]
+                method, target, header_params=headers, body=None if raw else body, auth_settings=["BearerToken"]
             )
+            body = raw or body
             answer = await self._api.call_api(
                 method, url, headers, body, _request_timeout=limit, _preload_content=False
             )

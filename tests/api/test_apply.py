@@ -1,5 +1,7 @@
 """Server-side apply: who owns what, what conflicts, what goes away."""
 
+import json
+
 import pytest
 
 
@@ -316,3 +318,19 @@ async def test_a_set_keeps_what_others_added(api, made, gadget):
     assert sorted(answer.body["spec"]["tags"]) == ["a", "b", "c"]
     answer = await api.apply(made, gadget(spec={"size": 1}))
     assert sorted(answer.body["spec"]["tags"]) == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("written", "status"),
+    [
+        (b'"a\\ud83d\\udd25"', 400),
+        ('"a\u009b"'.encode(), 400),
+        ('"a\ufffe"'.encode(), 400),
+        (b'"a\\u009b\\u202e"', 201),
+        ('"a\U0001f525"'.encode(), 201),
+    ],
+    ids=["surrogate pair", "raw control", "raw noncharacter", "escaped", "raw emoji"],
+)
+async def test_an_apply_is_read_as_yaml(api, gadgets, gadget, written, status):
+    body = json.dumps(gadget(labels={}, spec={"size": 1, "env": {"A": "TEXT"}})).encode().replace(b'"TEXT"', written)
+    assert (await api.apply(f"{gadgets}/a", body)).status == status

@@ -21,9 +21,7 @@ from coroner_operator.settings import SettingsError, load_settings
 @click.option("--patience-container-creating", help="Report volume and sandbox trouble after this. [30s]")
 @click.option("--patience-unschedulable", help="Report pods without a node after this. [60s]")
 @click.option("--retention", help="Reports of workloads that are gone are deleted after this. [7d]")
-@click.option(
-    "--reports-per-namespace", help="With more, reports of gone workloads are deleted earlier. [500]"
-)
+@click.option("--reports-per-namespace", help="With more, reports of gone workloads are deleted earlier. [500]")
 @click.option("--recovery-after", help="A pod must be Ready this long to be well again. [10s]")
 @click.option("--writers", help="Reports written at one time. [4]")
 @click.option("--leader-election", help="true: replicas agree by a Lease on the one that works. [false]")
