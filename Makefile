@@ -15,7 +15,7 @@ DEV_STAMP := $(VENV)/.dev-installed
 # Words that codespell takes for mistakes: an operator of exit-code rules, a Kubernetes source path.
 SPELLING := --skip 'tests/fixtures/*,*.sum,requirements/*.txt' --ignore-words-list notin,linz
 
-.PHONY: help demo test check lint types contracts format e2e golden bench bench-cluster cluster-up cluster-down lock clean
+.PHONY: chart e2e-kind help demo test check lint types contracts format e2e golden bench bench-cluster cluster-up cluster-down lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,7 +45,13 @@ format: $(DEV_STAMP)  ## Format the code and mend what ruff can mend
 	@$(PY) -m ruff check --fix .
 
 e2e: $(DEV_STAMP)  ## Run the tests on a real cluster, or fail where none can be had
-	@REQUIRE_CLUSTER=1 $(PYTEST) tests/e2e $(ARGS)
+	@REQUIRE_CLUSTER=1 REQUIRE_HELM=1 E2E_CHART=1 $(PYTEST) tests/e2e tests/e2e_chart $(ARGS)
+
+e2e-kind: $(DEV_STAMP)  ## Install the chart on kind and run the same tests there (needs docker and kind)
+	@PYTHON=$(PY) tests/e2e_chart/on_kind
+
+chart: $(DEV_STAMP)  ## Write what the chart copies: the CRDs, and the tables of its README
+	@$(PY) tools/chart.py
 
 golden: $(DEV_STAMP)  ## Write the golden files anew; read the difference before you commit it
 	@UPDATE_GOLDEN=1 $(PYTEST) tests/classifying

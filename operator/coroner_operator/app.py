@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import kopf
 from kubernetes.aio.client.configuration import Configuration
@@ -61,6 +61,8 @@ class App:
                 clusterwide=not self._settings.namespaces,
                 namespaces=self._settings.namespaces,
                 standalone=True,
+                # kopf would look the user's name up, and 65532 has none in /etc/passwd.
+                identity=cast(Any, "coroner"),
                 stop_flag=self._stop_flag,
             )
         return self._exit_code

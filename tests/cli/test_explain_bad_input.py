@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from tests.cli.builders import list_of, pod
 from tests.cli.conftest import Coroner
 

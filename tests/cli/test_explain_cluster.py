@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
+
 from tests.cli.builders import pod, refused_to_create
 from tests.cli.conftest import Coroner, Ran
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.cli.builders import list_of, pod
 
 COMMAND = [sys.executable, "-c", "from coroner_operator.cli.explain import explain; explain(prog_name='coroner')"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from tests.cli.builders import list_of, pod, refused_to_create
 from tests.cli.conftest import Coroner
 

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 from rich.console import Console
-from tests.cli.builders import pod
-from tests.cli.conftest import Coroner
 
 from coroner_categorizer.verdict import Evidence, Verdict
 from coroner_operator.cli.explanations import Explanation
 from coroner_operator.cli.render import as_json, print_text
+from tests.cli.builders import pod
+from tests.cli.conftest import Coroner
 
 OUT_OF_MEMORY = Verdict(
     category="resources",

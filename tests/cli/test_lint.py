@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from tests.cli.conftest import RULES, Coroner
 
 TEN_MISTAKES = """

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 import pytest
+
 from tests.cluster.scripts import NoKubernetesError
 from tests.cluster.server import Server
 from tests.cluster.sources import (

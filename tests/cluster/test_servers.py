@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.cluster.scripts import SCRIPTS, script_environment
 from tests.cluster.server import KubectlError, Server
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from tests.cluster import sources
 from tests.cluster.plugin import refuse
 from tests.cluster.scripts import NoKubernetesError, free_ports

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from tests.cluster.server import Server
 from tests.e2e.namespace import Namespace
 from tests.e2e.operator_process import OperatorProcess

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.cluster.server import Server
 from tests.e2e.manifests import ABSENT_IMAGE, RUN_OUT_OF_MEMORY, make_deployment, make_job
 from tests.e2e.namespace import Namespace

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.cluster.server import KubectlError, Server
 from tests.e2e.manifests import failed_status, make_deployment, make_pod
 from tests.e2e.namespace import Namespace

@@ -1,6 +1,7 @@
 """wait_for() tells what it waited for, and what it last saw."""
 
 import pytest
+
 from tests.e2e.waiting import wait_for
 
 

@@ -106,7 +106,9 @@ async def test_a_controller_is_asked_for_once_however_many_of_its_pods_fail(
     assert len(asked) == 1
 
 
-async def test_only_reports_and_events_are_ever_written(server: EmbeddedApiServer, operators: Operators, reports: Reports) -> None:
+async def test_only_reports_and_events_are_ever_written(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
     await operators.start()
     server.put(failed("one"))
     server.put(pod("two"))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from tests.layout.tracked import ROOT
 
 FIXTURES = ROOT / "tests" / "fixtures"

@@ -5,12 +5,13 @@ import shutil
 import subprocess
 
 import pytest
+
 from tests.layout.tracked import ROOT
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = re.findall(r"^([a-z0-9-]+):", MAKEFILE, re.MULTILINE)
 SHOWN = {"demo", "test", "check", "lint", "types", "contracts", "format", "bench", "bench-cluster", "golden", "lock"}
-SHOWN |= {"cluster-up", "cluster-down", "clean", "e2e", "help"}
+SHOWN |= {"chart", "cluster-up", "cluster-down", "clean", "e2e", "e2e-kind", "help"}
 
 
 def test_the_targets_are_these() -> None:

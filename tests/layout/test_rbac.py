@@ -3,6 +3,7 @@
 from typing import Any
 
 import yaml
+
 from tests.layout.tracked import ROOT
 
 READ = frozenset({"get", "list", "watch"})

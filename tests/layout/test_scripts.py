@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from tests.layout.tracked import ROOT, text_of, tracked_files
 
 SCRIPTS = [file for file in tracked_files() if (text_of(file) or "").startswith("#!/usr/bin/env bash")]

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from tests.layout.tracked import ROOT, text_of, tracked_files
 
 # Written in halves, so that this file does not name them either.

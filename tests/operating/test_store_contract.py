@@ -41,7 +41,9 @@ def sighting(exit_code: int) -> Sighting:
         rule=None,
     )
     identity = Identity(f"pod-{exit_code}", "main", "containerd://1")
-    return Sighting(f"train-{exit_code}", f"pod-{exit_code}", "node", Failure(identity, verdict, NOW, True, 1), NOW, "rules")
+    return Sighting(
+        f"train-{exit_code}", f"pod-{exit_code}", "node", Failure(identity, verdict, NOW, True, 1), NOW, "rules"
+    )
 
 
 @pytest.fixture(params=["memory", "api"])

@@ -1,9 +1,9 @@
 """Private keys, whole and cut: a termination message is the last 4,096 bytes of a log."""
 
 import pytest
-from tests.redaction.planted import BODY_LINES, PEM
 
 from coroner_categorizer.redaction import redact
+from tests.redaction.planted import BODY_LINES, PEM
 
 MARK = "[redacted:private-key]"
 

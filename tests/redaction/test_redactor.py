@@ -5,7 +5,6 @@ from itertools import chain
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.redaction.planted import ALNUM36, BOUNDED_SHAPES, HEX40, PEM, SHAPES
 
 from coroner_categorizer import (
     redaction_pairs,
@@ -16,6 +15,7 @@ from coroner_categorizer import (
     redaction_urls,
 )
 from coroner_categorizer.redaction import RULES, Redactor, SitePattern, redact
+from tests.redaction.planted import ALNUM36, BOUNDED_SHAPES, HEX40, PEM, SHAPES
 
 FRAGMENTS = (
     *(secret for _, secret in SHAPES + BOUNDED_SHAPES),

@@ -1,10 +1,10 @@
 """What is hidden, and how the text around it reads afterwards."""
 
 import pytest
-from tests.redaction.planted import BOUNDED_SHAPES, HEX40, JWT, SHAPES
 
 from coroner_categorizer.redaction import redact
 from coroner_categorizer.redaction_rule import MARK
+from tests.redaction.planted import BOUNDED_SHAPES, HEX40, JWT, SHAPES
 
 
 @pytest.mark.parametrize(("mark", "secret"), SHAPES + BOUNDED_SHAPES)

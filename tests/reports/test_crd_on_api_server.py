@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.cluster.server import KubectlError, Server
-from tests.reports.schemas import CRD_PATH
-from tests.reports.sightings import at, ended
 
 from coroner_operator import report_specimen
 from coroner_operator.report import Report, WorkloadRef, fold, recover
 from coroner_operator.report_status import from_object, to_object, to_status
 from coroner_operator.schema_skew import missing_fields, written_fields
+from tests.cluster.server import KubectlError, Server
+from tests.reports.schemas import CRD_PATH
+from tests.reports.sightings import at, ended
 
 NAMESPACE = "coroner-crd-test"
 

@@ -5,11 +5,11 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.reports.sightings import EMPTY, at, ended, in_batches, plausible_sightings, pod_failed, waits
 
 from coroner_operator.record import bounded
 from coroner_operator.report import HISTORY_LIMIT, Report, Sighting, fold, recover, substance
 from coroner_operator.report_status import to_status
+from tests.reports.sightings import EMPTY, at, ended, in_batches, plausible_sightings, pod_failed, waits
 
 
 def counts(report: Report) -> dict[str, int]:

@@ -5,10 +5,10 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.reports.sightings import EMPTY, at, ended, plausible_sightings, pod_failed, waits
 
 from coroner_operator import ledger, ledger_draft, ledger_text
 from coroner_operator.report import FORGET_AFTER, Report, fold, forget
+from tests.reports.sightings import EMPTY, at, ended, plausible_sightings, pod_failed, waits
 
 LONG = FORGET_AFTER.total_seconds() + 1
 

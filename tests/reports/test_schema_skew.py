@@ -2,9 +2,8 @@
 
 import copy
 
-from tests.reports.schemas import CRD, SCHEMA
-
 from coroner_operator.schema_skew import declared_fields, missing_fields, sentence, written_fields
+from tests.reports.schemas import CRD, SCHEMA
 
 WRITTEN = written_fields()
 

@@ -7,13 +7,13 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.reports.schemas import CRD, SCHEMA, faults
-from tests.reports.sightings import EMPTY, at, ended, plausible_sightings, pod_failed, waits, wild_sightings
 
 from coroner_operator import ledger_text, record, report_specimen
 from coroner_operator.ledger_draft import NAMES_LIMIT
 from coroner_operator.report import HISTORY_LIMIT, RULES_LIMIT, Report, WorkloadRef, fold, forget, recover
 from coroner_operator.report_status import condition_reason, from_object, labels, to_object, to_status
+from tests.reports.schemas import CRD, SCHEMA, faults
+from tests.reports.sightings import EMPTY, at, ended, plausible_sightings, pod_failed, waits, wild_sightings
 
 STATUS = SCHEMA["properties"]["status"]["properties"]
 

@@ -92,7 +92,8 @@ SCENARIOS = (
     ),
     ends(
         "x2-read-only-survived",
-        "echo x > /etc/x; echo using /dev/shm instead; seq 5; echo bad input in line 7; exit 3",
+        # One stream: the order of lines is kept within a stream only.
+        "exec 2>&1; echo x > /etc/x; echo using /dev/shm instead; seq 5; echo bad input in line 7; exit 3",
         "user-code/error-exit",
         "bad input in line 7",
         securityContext={"readOnlyRootFilesystem": True},

@@ -6,7 +6,7 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,11 +28,13 @@ WATCHED = {
 class Stage:
     """Remembers every object that it has seen, so that pods that vanish are not lost."""
 
-    def __init__(self, server: Server, prefix: str = "") -> None:
+    def __init__(self, server: Server, prefix: str = "", also: Mapping[str, str] | None = None) -> None:
+        """ALSO: kind → path of what else is watched, for ``objects()``."""
         self.server = server
         self.prefix = prefix
         """Before every namespace's name."""
-        self._objects: dict[str, dict[str, Manifest]] = {kind: {} for kind in WATCHED}
+        self._paths = {**WATCHED, **(also or {})}
+        self._objects: dict[str, dict[str, Manifest]] = {kind: {} for kind in self._paths}
         self._gone: set[str] = set()
         self._changed = threading.Condition()
 
@@ -43,7 +45,7 @@ class Stage:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        programs = [self._watch(kind, path) for kind, path in WATCHED.items()]
+        programs = [self._watch(kind, path) for kind, path in self._paths.items()]
         try:
             yield
         finally:
@@ -81,6 +83,11 @@ class Stage:
                     raise TimeoutError(f"{scenario.name} did not come about in {seconds:.0f} s")
             return seen
 
+    def wait_until(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Whether CONDITION, which is asked whenever anything has changed, became true in so many seconds."""
+        with self._changed:
+            return self._changed.wait_for(condition, seconds)
+
     def wait_until_quiet(self, scenario: Scenario, seconds: float = 2) -> Seen:
         """Events come a moment after the status: what is seen once nothing new has come for so long."""
         seen = self.seen(scenario)
@@ -110,6 +117,11 @@ class Stage:
             owner_events=self._events_about([_uid(owner), *between]),
             gone=_uid(pod) in self._gone,
         )
+
+    def objects(self, kind: str, namespace: str) -> list[Manifest]:
+        """As they were last seen, those that are gone too."""
+        with self._changed:
+            return self._of(kind, namespace)
 
     def replica_sets(self, scenario: Scenario, owner: Manifest) -> list[Manifest]:
         with self._changed:

@@ -1,0 +1,18 @@
+"""Names of metrics: those that the operator exposes, and those that an expression asks for."""
+
+import re
+
+from coroner_operator.metrics import Metrics
+
+NAME = re.compile(r"\bcoroner_[a-z_]+\b(?!:)")
+SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
+
+
+def exposed_names() -> set[str]:
+    """Every name of a sample that the operator can expose, whether it has one yet or not."""
+    families = Metrics("hash").registry.collect()
+    return {f"{family.name}{suffix}" for family in families for suffix in SUFFIXES[family.type]}
+
+
+def names_in(expression: str) -> set[str]:
+    return set(NAME.findall(expression))

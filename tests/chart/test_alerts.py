@@ -1,0 +1,299 @@
+"""The alerts: Prometheus takes them, they ask for metrics that exist, and each fires when it should and not before."""
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.chart.cases import CASES
+from tests.chart.charts import CHART, MONITORING, Helm, the
+from tests.chart.metric_names import exposed_names, names_in
+
+VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
+ALERTS = {
+    "absent": "CoronerAbsent",
+    "silent": "CoronerHearsNothing",
+    "stuck": "CoronerWritesNothing",
+    "slow": "CoronerWritesLate",
+    "errors": "CoronerErrors",
+    "watches": "CoronerWatchesBreak",
+    "forbidden": "CoronerForbidden",
+    "refused": "CoronerRulesRefused",
+    "leaderless": "CoronerLeaderless",
+    "unexplained": "CoronerUnexplainedFailures",
+}
+
+
+def rule_groups(helm: Helm, case: str = "alerts", **values: Any) -> dict[str, Any]:
+    """The spec of the rendered PrometheusRule: what Helm made of it, not what stands in the template."""
+    spec: dict[str, Any] = the(helm.render(values or CASES[case], apis=MONITORING), "PrometheusRule")["spec"]
+    return spec
+
+
+def rules(helm: Helm, case: str = "alerts") -> dict[str, dict[str, Any]]:
+    (group,) = rule_groups(helm, case)["groups"]
+    return {rule["alert"]: rule for rule in group["rules"] or [] if "alert" in rule}
+
+
+@pytest.mark.parametrize("case", ["alerts", "alerts-with-everything"])
+def test_prometheus_takes_the_rules(helm: Helm, promtool: str, tmp_path: Path, case: str) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(yaml.safe_dump(rule_groups(helm, case)))
+    done = subprocess.run([promtool, "check", "rules", str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_alert_has_its_switch(helm: Helm) -> None:
+    assert set(rules(helm)) == set(ALERTS.values())
+    assert rules(helm, "no-alerts") == {}
+    for switch, alert in ALERTS.items():
+        off = {"enabled": True, "alerts": {switch: {"enabled": False}}}
+        (group,) = rule_groups(helm, prometheusRule=off)["groups"]
+        assert {rule["alert"] for rule in group["rules"]} == set(ALERTS.values()) - {alert}
+
+
+def test_each_alert_takes_its_values(helm: Helm) -> None:
+    for switch, alert in ALERTS.items():
+        wanted: dict[str, Any] = {"for": "42m", "severity": "page"}
+        if "threshold" in VALUES["prometheusRule"]["alerts"][switch]:
+            wanted["threshold"] = 0.77
+        (group,) = rule_groups(helm, prometheusRule={"enabled": True, "alerts": {switch: wanted}})["groups"]
+        (rule,) = (each for each in group["rules"] if each["alert"] == alert)
+        assert (rule["for"], rule["labels"]["severity"]) == ("42m", "page")
+        assert ("0.77" in rule["expr"]) == ("threshold" in wanted)
+
+
+def test_alerts_ask_for_metrics_that_the_operator_has(helm: Helm) -> None:
+    exposed = exposed_names()
+    for alert, rule in rules(helm).items():
+        assert names_in(rule["expr"]) - exposed == set(), alert
+
+
+def test_alerts_are_about_this_release_alone(helm: Helm) -> None:
+    for rule in rules(helm).values():
+        selectors = re.findall(r"coroner_\w+(\{[^}]*\})?", rule["expr"])
+        assert all('namespace="coroner"' in selector for selector in selectors), rule
+    for rule in rules(helm, "alerts-with-everything").values():
+        assert 'job="coroner"' in rule["expr"]
+        assert rule["labels"]["team"] == "platform"
+        assert rule["annotations"]["runbook_url"] == f"https://example.com/runbook#{rule['alert'].lower()}"
+
+
+def test_each_alert_says_what_is_wrong_and_what_that_means(helm: Helm) -> None:
+    for rule in rules(helm).values():
+        assert rule["annotations"]["summary"].endswith(".")
+        assert len(rule["annotations"]["description"]) > 60
+
+
+@dataclass(frozen=True)
+class Story:
+    """Made-up series, a minute a step, and when the alert is to be heard."""
+
+    series: dict[str, str]
+    silent_at: str | None
+    fires_at: str | None
+    labels: dict[str, str]
+    words: str = ""
+
+
+N = 'namespace="coroner"'
+UP = {f"coroner_build_info{{{N}}}": "1x200"}
+STORIES: dict[str, list[Story]] = {
+    "CoronerAbsent": [
+        Story({f"coroner_build_info{{{N}}}": "1x10 _x60"}, "20m", "40m", {"namespace": "coroner"}),
+        Story({'coroner_build_info{namespace="elsewhere"}': "1x60"}, "10m", "20m", {"namespace": "coroner"}),
+        Story(UP, "60m", None, {}),
+    ],
+    "CoronerHearsNothing": [
+        # heard of at the start, and never again; the other replica hears all along
+        Story(
+            {
+                f'coroner_last_event_timestamp_seconds{{{N},kind="pods"}}': "0x60",
+                f'coroner_last_event_timestamp_seconds{{{N},kind="events"}}': "0+60x60",
+            },
+            "12m",
+            "20m",
+            {"namespace": "coroner", "kind": "pods"},
+            "20m 0s",
+        ),
+        Story(
+            {
+                f'coroner_last_event_timestamp_seconds{{{N},kind="pods",pod="a"}}': "0x60",
+                f'coroner_last_event_timestamp_seconds{{{N},kind="pods",pod="b"}}': "0+60x60",
+            },
+            "50m",
+            None,
+            {},
+        ),
+    ],
+    "CoronerWritesNothing": [
+        Story(
+            {f"coroner_queue_length{{{N}}}": "7x60", f'coroner_writes_total{{{N},outcome="written"}}': "5x60"},
+            "14m",
+            "30m",
+            {"namespace": "coroner"},
+            "At least 7 workloads",
+        ),
+        Story(
+            {f"coroner_queue_length{{{N}}}": "7x60", f'coroner_writes_total{{{N},outcome="retried"}}': "0+9x60"},
+            "14m",
+            "30m",
+            {"namespace": "coroner"},
+        ),
+        Story(
+            {f"coroner_queue_length{{{N}}}": "7x60", f'coroner_writes_total{{{N},outcome="written"}}': "0+1x60"},
+            "50m",
+            None,
+            {},
+        ),
+        Story(
+            {f"coroner_queue_length{{{N}}}": "7 7 7 0x60", f'coroner_writes_total{{{N},outcome="written"}}': "5x60"},
+            "50m",
+            None,
+            {},
+        ),
+    ],
+    "CoronerWritesLate": [
+        Story(
+            {
+                f'coroner_write_delay_seconds_bucket{{{N},le="30"}}': "0+50x60",
+                f'coroner_write_delay_seconds_bucket{{{N},le="60"}}': "0+100x60",
+                f'coroner_write_delay_seconds_bucket{{{N},le="+Inf"}}': "0+100x60",
+            },
+            "10m",
+            "40m",
+            {"namespace": "coroner"},
+        ),
+        Story(
+            {
+                f'coroner_write_delay_seconds_bucket{{{N},le="1"}}': "0+100x60",
+                f'coroner_write_delay_seconds_bucket{{{N},le="+Inf"}}': "0+100x60",
+            },
+            "50m",
+            None,
+            {},
+        ),
+    ],
+    "CoronerErrors": [
+        Story({f"coroner_errors_total{{{N}}}": "0x10 1x60"}, "9m", "14m", {"namespace": "coroner"}),
+        Story({f"coroner_errors_total{{{N}}}": "3x60"}, "50m", None, {}),
+    ],
+    "CoronerWatchesBreak": [
+        Story(
+            {f'coroner_watch_restarts_total{{{N},kind="pods",reason="dropped"}}': "0+2x90"},
+            "20m",
+            "50m",
+            {"namespace": "coroner", "kind": "pods", "reason": "dropped"},
+        ),
+        Story({f'coroner_watch_restarts_total{{{N},kind="pods",reason="expired"}}': "0+1x90"}, "80m", None, {}),
+    ],
+    "CoronerForbidden": [
+        Story(
+            {f'coroner_watch_restarts_total{{{N},kind="events",reason="forbidden"}}': "0+1x60"},
+            "4m",
+            "20m",
+            {"namespace": "coroner", "kind": "events"},
+        ),
+        Story({f'coroner_watch_restarts_total{{{N},kind="pods",reason="dropped"}}': "0+3x60"}, "50m", None, {}),
+    ],
+    "CoronerRulesRefused": [
+        Story({f"coroner_rules_last_reload_success{{{N}}}": "1x10 0x60"}, "14m", "20m", {"namespace": "coroner"}),
+        Story({f"coroner_rules_last_reload_success{{{N}}}": "1x10 0 0 0 1x60"}, "50m", None, {}),
+    ],
+    "CoronerLeaderless": [
+        Story(
+            {f'coroner_leader{{{N},pod="a"}}': "1x10 0x60", f'coroner_leader{{{N},pod="b"}}': "0x70"},
+            "14m",
+            "20m",
+            {"namespace": "coroner"},
+        ),
+        # handed over
+        Story(
+            {f'coroner_leader{{{N},pod="a"}}': "1x10 _x60", f'coroner_leader{{{N},pod="b"}}': "0x10 1x60"},
+            "50m",
+            None,
+            {},
+        ),
+    ],
+    "CoronerUnexplainedFailures": [
+        Story(
+            {
+                f'coroner_failures_total{{{N},category="unknown",subcategory="sigkill"}}': "0+3x200",
+                f'coroner_failures_total{{{N},category="resources",subcategory="oom-killed"}}': "0+1x200",
+            },
+            "50m",
+            "150m",
+            {"namespace": "coroner"},
+            "75%",
+        ),
+        # few: nobody is to be called for three failures a day
+        Story(
+            {f'coroner_failures_total{{{N},category="unknown",subcategory="sigkill"}}': "0x100 1x100"}, "150m", None, {}
+        ),
+        # many, and well explained
+        Story(
+            {
+                f'coroner_failures_total{{{N},category="unknown",subcategory="sigkill"}}': "0+1x200",
+                f'coroner_failures_total{{{N},category="resources",subcategory="oom-killed"}}': "0+9x200",
+            },
+            "150m",
+            None,
+            {},
+        ),
+    ],
+}
+
+
+def test_every_alert_has_a_story_in_which_it_fires_and_one_in_which_it_does_not() -> None:
+    assert set(STORIES) == set(ALERTS.values())
+    for stories in STORIES.values():
+        assert {story.fires_at is not None for story in stories} == {True, False}
+
+
+@pytest.mark.parametrize("alert", STORIES)
+def test_alerts_fire_when_they_should_and_not_before(helm: Helm, promtool: str, tmp_path: Path, alert: str) -> None:
+    groups = rule_groups(helm)
+    (rule,) = (each for each in groups["groups"][0]["rules"] if each["alert"] == alert)
+    severity = rule["labels"]["severity"]
+    groups["groups"][0]["rules"] = [{**rule, "annotations": {}}]  # promtool would compare every word of them
+    told = unit_test(promtool, tmp_path, groups, [episode(alert, story, severity) for story in STORIES[alert]])
+    assert "SUCCESS" in told, told
+
+
+@pytest.mark.parametrize("alert", STORIES)
+def test_alerts_say_it_with_the_series_own_numbers(helm: Helm, promtool: str, tmp_path: Path, alert: str) -> None:
+    groups = rule_groups(helm)
+    for story in STORIES[alert]:
+        if story.fires_at:
+            told = unit_test(promtool, tmp_path, groups, [episode(alert, story, "whatever")])
+            got = told.partition("got:")[2]
+            assert story.words in got
+            assert 'summary="Coroner' in got
+            assert "error" not in got.lower().replace("coronererrors", ""), (
+                "a template of the annotations does not work"
+            )
+
+
+def episode(alert: str, story: Story, severity: str) -> dict[str, Any]:
+    """A test as promtool reads it."""
+    expected: list[dict[str, Any]] = []
+    if story.silent_at:
+        expected.append({"eval_time": story.silent_at, "alertname": alert, "exp_alerts": []})
+    if story.fires_at:
+        fired = {"exp_labels": {**story.labels, "severity": severity}}
+        expected.append({"eval_time": story.fires_at, "alertname": alert, "exp_alerts": [fired]})
+    series = [{"series": name, "values": values} for name, values in story.series.items()]
+    return {"interval": "1m", "input_series": series, "alert_rule_test": expected}
+
+
+def unit_test(promtool: str, folder: Path, groups: dict[str, Any], tests: list[dict[str, Any]]) -> str:
+    (folder / "rules.yaml").write_text(yaml.safe_dump(groups))
+    document = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": tests}
+    (folder / "tests.yaml").write_text(yaml.safe_dump(document))
+    command = [promtool, "test", "rules", "tests.yaml"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr

@@ -1,0 +1,152 @@
+"""The dashboard is one that Grafana can show anywhere, and asks for what the operator exposes."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.chart.cases import CASES
+from tests.chart.charts import CHART, Helm, of_kind
+from tests.chart.metric_names import exposed_names, names_in
+
+FILE = CHART / "files" / "dashboards" / "coroner.json"
+DASHBOARD: dict[str, Any] = json.loads(FILE.read_text())
+PANELS: list[dict[str, Any]] = DASHBOARD["panels"]
+VARIABLES = {"$__rate_interval": "5m", "$__range": "6h", "$namespace": "coroner"}
+
+
+def expressions() -> Iterator[tuple[str, str]]:
+    """Title and expression, with the variables filled in."""
+    for panel in PANELS:
+        for target in panel["targets"]:
+            expression = target["expr"]
+            for name, value in VARIABLES.items():
+                expression = expression.replace(name, value)
+            yield panel["title"], expression
+
+
+def test_it_has_a_name_of_its_own_and_no_number() -> None:
+    assert DASHBOARD["id"] is None, "a number belongs to one Grafana"
+    assert re.fullmatch(r"[a-z-]{1,40}", DASHBOARD["uid"])
+    assert DASHBOARD["schemaVersion"] >= 36
+
+
+def test_panels_are_described_and_lie_beside_each_other() -> None:
+    assert len({panel["id"] for panel in PANELS}) == len(PANELS)
+    taken: set[tuple[int, int]] = set()
+    for panel in PANELS:
+        place = panel["gridPos"]
+        assert 0 <= place["x"] < place["x"] + place["w"] <= 24
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, f"{panel['title']} lies on another panel"
+        taken |= cells
+        assert panel["title"]
+        assert panel["description"].endswith(".")
+        assert panel["fieldConfig"]["defaults"]["unit"]
+        assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
+
+
+def test_the_data_source_is_the_readers_choice() -> None:
+    chosen = {"type": "prometheus", "uid": "${datasource}"}
+    variables = {variable["name"]: variable for variable in DASHBOARD["templating"]["list"]}
+    assert variables["datasource"]["type"] == "datasource"
+    assert variables["namespace"]["datasource"] == chosen
+    for panel in PANELS:
+        assert panel["datasource"] == chosen
+        assert all(target["datasource"] == chosen for target in panel["targets"])
+
+
+def test_the_time_is_relative() -> None:
+    assert (DASHBOARD["time"]["from"], DASHBOARD["time"]["to"]) == ("now-6h", "now")
+
+
+def test_it_asks_for_metrics_that_the_operator_has() -> None:
+    exposed = exposed_names()
+    asked: set[str] = set()
+    for title, expression in expressions():
+        asked |= names_in(expression)
+        assert names_in(expression) - exposed == set(), title
+    assert names_in(json.dumps(DASHBOARD["templating"])) - exposed == set()
+    unseen = {name for name in exposed - asked if not re.search(r"_(bucket|count|sum)$", name)}
+    assert unseen == set(), "metrics that no panel of the dashboard shows"
+
+
+def test_rates_fit_the_scrape_interval() -> None:
+    for panel in PANELS:
+        for target in panel["targets"]:
+            assert not re.search(r"\brate\([^[]*\[(?!\$__rate_interval\])", target["expr"]), panel["title"]
+
+
+def test_prometheus_takes_every_expression(promtool: str, tmp_path: Path) -> None:
+    rules = [{"record": f"panel:{number}", "expr": text} for number, (_, text) in enumerate(expressions())]
+    assert not [text for _, text in expressions() if "$" in text], "a variable that was not filled in"
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    done = subprocess.run(
+        [promtool, "check", "rules", str(tmp_path / "rules.yaml")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_panel_has_something_to_show(promtool: str, tmp_path: Path) -> None:
+    """On series as a busy operator exposes them, no expression is empty."""
+    own = 'namespace="coroner"'
+    series = {
+        f'coroner_failures_total{{{own},category="unknown",subcategory="sigkill"}}': "0+1x400",
+        f'coroner_failures_total{{{own},category="resources",subcategory="oom-killed"}}': "0+3x400",
+        f'coroner_writes_total{{{own},outcome="written"}}': "0+4x400",
+        f'coroner_write_delay_seconds_bucket{{{own},le="0.5"}}': "0+4x400",
+        f'coroner_write_delay_seconds_bucket{{{own},le="+Inf"}}': "0+4x400",
+        f'coroner_workload_writes_total{{{own},outcome="written"}}': "0+4x400",
+        f'coroner_events_total{{{own},outcome="created"}}': "0+4x400",
+        f"coroner_leader{{{own}}}": "1x400",
+        f"coroner_rules_last_reload_success{{{own}}}": "1x400",
+        f"coroner_rules_reload_failures_total{{{own}}}": "0x400",
+        f'coroner_reports_deleted_total{{{own},why="age"}}': "0+1x400",
+        f"coroner_queue_length{{{own}}}": "2x400",
+        f'coroner_last_event_timestamp_seconds{{{own},kind="pods"}}': "0+60x400",
+        f'coroner_watch_restarts_total{{{own},kind="pods",reason="expired"}}': "0+1x400",
+        f"coroner_errors_total{{{own}}}": "0x400",
+        f'coroner_build_info{{{own},version="1",rules="a"}}': "1x400",
+    }
+    rules = [{"record": f"panel:{number}", "expr": text} for number, (_, text) in enumerate(expressions())]
+    checks = [
+        {"expr": f"count(panel:{number}) > bool 0", "eval_time": "399m", "exp_samples": [{"labels": "{}", "value": 1}]}
+        for number in range(len(rules))
+    ]
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    inputs = [{"series": name, "values": values} for name, values in series.items()]
+    test = {"interval": "1m", "input_series": inputs, "promql_expr_test": checks}
+    document = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [test]}
+    (tmp_path / "tests.yaml").write_text(yaml.safe_dump(document))
+    done = subprocess.run(
+        [promtool, "test", "rules", "tests.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_chart_carries_it_unchanged(either_helm: Helm) -> None:
+    """Helm's and Grafana's braces are the same: what is not a template must not be taken for one."""
+    for case, namespace in (("dashboard", "monitoring"), ("dashboard-labels", "coroner")):
+        maps = of_kind(either_helm.render(CASES[case]), "ConfigMap")
+        (found,) = (each for each in maps if each["metadata"]["name"] == "coroner-dashboard")
+        assert json.loads(found["data"]["coroner.json"]) == DASHBOARD
+        assert found["metadata"]["namespace"] == namespace
+        assert found["metadata"]["labels"]["grafana_dashboard"]
+    assert not [each for each in either_helm.render() if each["metadata"]["name"] == "coroner-dashboard"]
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: f"{panel['id']} {panel['title']}")
+def test_legends_name_labels_that_the_expression_keeps(panel: dict[str, Any]) -> None:
+    for target in panel["targets"]:
+        for label in re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]):
+            kept = re.findall(r"by \(([^)]*)\)", target["expr"])
+            assert not kept or any(label in group for group in kept), label

@@ -1,0 +1,72 @@
+"""The image that tests put together is the one that the Dockerfile describes, and the wheel in it is the whole operator."""
+
+import json
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.chart.dockerfile import DOCKERFILE, ROOT, image_config
+from tests.chart.image import ImageError, build_wheel, make_image, make_venv
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+def test_the_wheel_has_rules_and_definitions_and_no_tests(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        crd = archive.read("coroner_operator/crds/failurereports.coroner.dev.yaml")
+    assert crd == (ROOT / "crds" / "failurereports.coroner.dev.yaml").read_bytes()
+    assert "coroner_categorizer/rules/default.yaml" in names
+    assert "coroner_operator/__main__.py" in names
+    folders = {name.partition("/")[0] for name in names}
+    assert {folder for folder in folders if not folder.endswith(".dist-info")} == {
+        "coroner_categorizer",
+        "coroner_operator",
+    }
+
+
+def test_the_same_tree_makes_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    assert build_wheel(tmp_path).read_bytes() == wheel.read_bytes()
+
+
+def test_the_environment_is_the_bases_interpreter(tmp_path: Path) -> None:
+    make_venv(tmp_path)
+    assert "home = /usr/bin" in (tmp_path / "pyvenv.cfg").read_text()
+    assert (tmp_path / "bin" / "python").readlink() == Path("/usr/bin/python3.11")
+
+
+def test_the_archive_says_what_the_dockerfile_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a base of one empty file: the real one takes minutes where nobody has built it yet."""
+    from tests.chart import image
+    from tests.cluster.archive import write_archive
+
+    empty = tmp_path / "empty"
+    (empty / "etc").mkdir(parents=True)
+    base = tmp_path / "base.tar"
+    write_archive(base, ["base:1"], empty, {"Env": ["LANG=C.UTF-8"], "Cmd": ["python3"]}, None)
+    monkeypatch.setattr(image, "with_requirements", lambda: base)
+    with tarfile.open(make_image(tmp_path / "coroner.tar")) as archive:
+        (manifest,) = json.load(archive.extractfile("manifest.json") or pytest.fail("no manifest"))
+        document = json.load(archive.extractfile(manifest["Config"]) or pytest.fail("no configuration"))
+        layer = archive.extractfile(manifest["Layers"][-1]) or pytest.fail("no layer")
+        with tarfile.open(fileobj=layer) as files:
+            names = set(files.getnames())
+            command = files.extractfile("opt/coroner/bin/coroner") or pytest.fail("no command")
+            assert command.read().startswith(b"#!/opt/coroner/bin/python\n")
+    expected = image_config(DOCKERFILE.read_text())
+    assert document["config"].items() >= expected.items()
+    assert manifest["RepoTags"] == [image.TAG]
+    assert "opt/coroner/lib/python3.11/site-packages/coroner_operator/app.py" in names
+    assert not [name for name in names if name.endswith(".pyc")]
+
+
+def test_a_command_that_fails_is_told_in_one_line() -> None:
+    from tests.chart.image import run
+
+    with pytest.raises(ImageError, match=r"^python3 -c .* …: SystemExit|oh dear"):
+        run("python3", "-c", "import sys; sys.exit('oh dear')")

@@ -1,0 +1,149 @@
+"""Whether workloads are there, and reports that go, as the API server tells it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from coroner_operator.archive import ApiArchive, Outline
+from coroner_operator.backoff import BackOff
+from coroner_operator.census import ApiCensus, Trace
+from coroner_operator.client import Client, load_configuration
+from coroner_operator.owners import Owners
+from coroner_operator.report import WorkloadRef
+from coroner_operator.retention import Retention
+from embedded_apiserver import EmbeddedApiServer, Fault
+from tests.flow.operators import Operators
+from tests.flow.playing import Object, Reports, failed, pod, reference, until, workload
+
+
+@pytest.fixture
+async def client(server: EmbeddedApiServer, tmp_path: Path) -> AsyncIterator[Client]:
+    async with Client(await load_configuration(server.kubeconfig(tmp_path / "kubeconfig"))) as client:
+        yield client
+
+
+def ref(obj: Object) -> WorkloadRef:
+    metadata = obj["metadata"]
+    return WorkloadRef(obj["apiVersion"], obj["kind"], "default", metadata["name"], metadata["uid"])
+
+
+def census(client: Client) -> ApiCensus:
+    return ApiCensus(client, Owners(client, lambda: BackOff(base=0.01)), "default")
+
+
+async def test_a_workload_is_here_as_long_as_it_or_a_pod_of_it_is(server: EmbeddedApiServer, client: Client) -> None:
+    here = server.put(workload("Job", "here"))
+    orphaned = workload("Job", "orphaned")
+    server.put(failed("orphaned-0", owner=orphaned))
+    ray = reference("ray.io/v1", "RayJob", "ray")
+    middle = server.put(workload("Job", "middle", owner=ray))
+    server.put(pod("middle-0", owner=middle))
+    lone = server.put(pod("lone"))
+    for obj in (here, orphaned, ray, lone):
+        assert await census(client).trace(ref(obj)) is Trace.HERE, obj["metadata"]["name"]
+
+
+async def test_what_is_gone_or_only_of_the_same_name(server: EmbeddedApiServer, client: Client) -> None:
+    server.put(workload("Job", "again"))
+    earlier = workload("Job", "again")  # another UID
+    for obj in (earlier, workload("CronJob", "never"), pod("no-pod")):
+        assert await census(client).trace(ref(obj)) is Trace.GONE, obj["metadata"]["name"]
+
+
+async def test_what_may_not_be_read_leaves_no_trace_and_what_cannot_be_read_now_is_here(
+    server: EmbeddedApiServer, client: Client
+) -> None:
+    assert await census(client).trace(ref(reference("ray.io/v1", "RayJob", "ray"))) is Trace.NO_TRACE
+    server.faults.add(Fault(path="/jobs/forbidden", status=403))
+    assert await census(client).trace(ref(workload("Job", "forbidden"))) is Trace.NO_TRACE
+    server.faults.add(Fault(path="/jobs/slow", status=503))
+    assert await census(client).trace(ref(workload("Job", "slow"))) is Trace.HERE
+
+
+async def test_a_kind_that_is_not_served_says_nothing(server: EmbeddedApiServer, client: Client) -> None:
+    unserved = WorkloadRef("batch/v9", "Job", "default", "job", "0123")
+    assert await census(client).trace(unserved) is Trace.NO_TRACE
+
+
+async def test_reports_are_outlined_and_removed_only_as_they_were_outlined(
+    server: EmbeddedApiServer, client: Client, operators: Operators, reports: Reports
+) -> None:
+    job = server.put(workload("Job", "train"))
+    engine = await operators.start()
+    server.put(failed("train-0", owner=job))
+    await until(lambda: reports.failures("train") == 1)
+    archive = ApiArchive(client)
+
+    async def outline() -> Outline:
+        (found,) = [found async for found in archive.outlines()]
+        return found
+
+    old = await outline()
+    assert old.workload == ref(job)
+    assert datetime.now(UTC) - old.last_at < timedelta(minutes=1)
+    server.put(failed("train-1", owner=job))
+    await until(lambda: reports.failures("train") == 2)
+    assert not await archive.remove(old)
+    await engine.stop()
+    assert await archive.remove(await outline())
+    assert reports.of("train") is None
+    assert not await archive.remove(old)
+
+
+async def test_an_operator_deletes_what_is_old_and_gone_and_keeps_the_rest(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    first = await operators.start()
+    stays = server.put(workload("Job", "stays"))
+    goes = server.put(workload("Job", "goes"))
+    for owner in (stays, goes):
+        server.put(failed(f"{owner['metadata']['name']}-0", owner=owner))
+    await until(lambda: reports.of("stays") and reports.of("goes"))
+    await first.stop()
+    for name in ("stays-0", "goes-0"):
+        server.delete("Pod", name)
+    server.delete("Job", "goes")
+    for report in server.objects("FailureReport"):  # its last word is a year old
+        year_ago = "2025-01-01T00:00:00Z"
+        server.put(
+            {
+                **report,
+                "metadata": {**report["metadata"], "creationTimestamp": year_ago},
+                "status": {**report["status"], "lastSeen": year_ago},
+            }
+        )
+    second = await operators.start()
+    await until(lambda: reports.of("goes") is None)
+    assert reports.of("stays")
+    assert b'coroner_reports_deleted_total{why="retention"} 1.0' in second.metrics.exposition()
+    server.put(failed("stays-1", owner=stays))
+    await until(lambda: reports.failures("stays") == 2)
+
+
+async def test_a_namespace_that_cannot_be_looked_at_does_not_hinder_the_others(
+    server: EmbeddedApiServer, client: Client, operators: Operators, reports: Reports
+) -> None:
+    server.create_namespace("other")
+    engine = await operators.start()
+    server.put(failed("mine"))
+    server.put(failed("yours", namespace="other"))
+    await until(lambda: reports.of("mine") and reports.of("yours"))
+    await engine.stop()
+    server.delete("Pod", "mine")
+    server.delete("Pod", "yours", "other")
+    server.faults.add(Fault(method="GET", path="/namespaces/default/pods\\?", status=503))
+    owners = Owners(client, lambda: BackOff(base=0.01))
+    week_later = datetime.now(UTC) + timedelta(days=8)
+    await Retention(
+        ApiArchive(client),
+        lambda namespace: ApiCensus(client, owners, namespace),
+        retention=7 * 86400,
+        per_namespace=500,
+        now=lambda: week_later,
+    ).sweep()
+    assert reports.of("mine")
+    assert reports.of("yours") is None

@@ -1,0 +1,243 @@
+"""Which reports are deleted, over days of a clock that is only a number, and which never are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coroner_operator.api_errors import Transient
+from coroner_operator.archive import Outline
+from coroner_operator.census import Trace
+from coroner_operator.report import WorkloadRef
+from coroner_operator.retention import SWEEP_EVERY, Retention
+from tests.leading.virtual_time import run
+
+T0 = datetime(2026, 11, 22, 12, tzinfo=UTC)
+WEEK = 7 * 86400.0
+HOUR = 3600.0
+
+
+@dataclass
+class Workload:
+    """One workload and what there is of it."""
+
+    ref: WorkloadRef
+    readable: bool = True
+    exists: bool = True
+    pods: int = 0
+    failing: bool = False
+
+    @property
+    def trace(self) -> Trace:
+        if self.pods or (self.exists and self.readable):
+            return Trace.HERE
+        return Trace.GONE if self.readable else Trace.NO_TRACE
+
+
+@dataclass
+class Cluster:
+    """Workloads, their reports, and a clock."""
+
+    now: datetime = T0
+    workloads: dict[str, Workload] = field(default_factory=dict)
+    reports: dict[str, Outline] = field(default_factory=dict)
+    removed: list[tuple[Outline, str]] = field(default_factory=list)
+    meanwhile: set[str] = field(default_factory=set)
+    """UIDs of workloads that fail again just before their report is deleted."""
+    broken: bool = False
+    births: int = 0
+
+    def add(self, *, namespace: str = "a", age: float = 0.0, **more: bool | int) -> Workload:
+        self.births += 1
+        uid = f"{self.births:08x}"
+        ref = WorkloadRef("batch/v1", "Job", namespace, f"job-{uid}", uid)
+        workload = self.workloads[uid] = Workload(ref, **more)  # type: ignore[arg-type]
+        self.tell(workload, self.now - timedelta(seconds=age))
+        return workload
+
+    def tell(self, workload: Workload, at: datetime | None = None) -> None:
+        """A failure, or a recovery."""
+        uid = workload.ref.uid
+        there = self.reports.get(uid)
+        version = str(int(there.version) + 1) if there else "1"
+        self.reports[uid] = Outline(workload.ref, f"report-{uid}", f"r-{uid}", version, at or self.now)
+
+    def retention(self, *, seconds: float = WEEK, cap: int = 500) -> Retention:
+        return Retention(
+            self,
+            lambda namespace: self,
+            retention=seconds,
+            per_namespace=cap,
+            removed=lambda outline, why: self.removed.append((outline, why)),
+            now=lambda: self.now,
+        )
+
+    def kept(self) -> set[str]:
+        return {outline.workload.uid for outline in self.reports.values()}
+
+    # as an Archive
+
+    async def outlines(self) -> AsyncIterator[Outline]:
+        if self.broken:
+            raise Transient("no connection")
+        for outline in tuple(self.reports.values()):
+            yield outline
+
+    async def remove(self, outline: Outline) -> bool:
+        uid = outline.workload.uid
+        if uid in self.meanwhile:
+            self.tell(self.workloads[uid])
+        if self.reports.get(uid) != outline:
+            return False
+        del self.reports[uid]
+        return True
+
+    # as a Census
+
+    async def trace(self, workload: WorkloadRef) -> Trace:
+        return self.workloads[workload.uid].trace
+
+
+def test_a_report_is_deleted_when_its_workload_is_gone_and_its_time_is_over() -> None:
+    cluster = Cluster()
+    old = {"age": WEEK + 1}
+    gone = cluster.add(exists=False, **old)
+    young = cluster.add(exists=False, age=WEEK - 1)
+    here = cluster.add(**old)
+    failing = cluster.add(failing=True, **old)
+    left_behind = cluster.add(exists=False, pods=1, **old)
+    unreadable = cluster.add(readable=False, **old)
+    unreadable_with_pods = cluster.add(readable=False, pods=2, **old)
+    run(cluster.retention().sweep())
+    assert [outline.workload.uid for outline, _ in cluster.removed] == [gone.ref.uid, unreadable.ref.uid]
+    assert cluster.kept() == {w.ref.uid for w in (young, here, failing, left_behind, unreadable_with_pods)}
+
+
+def test_a_cap_keeps_the_newest_and_what_exists() -> None:
+    cluster = Cluster()
+    here = cluster.add(age=100 * HOUR)
+    gone = [cluster.add(exists=False, age=hours * HOUR) for hours in (5, 1, 4, 2, 3)]
+    other = [cluster.add(namespace="b", exists=False, age=hours * HOUR) for hours in (9, 8)]
+    run(cluster.retention(cap=3).sweep())
+    assert cluster.kept() == {here.ref.uid, gone[1].ref.uid, gone[3].ref.uid, *(w.ref.uid for w in other)}
+    assert Counter(why for _, why in cluster.removed) == {"cap": 3}
+
+
+def test_over_the_cap_what_may_only_be_suspended_has_its_whole_time() -> None:
+    cluster = Cluster()
+    for hours in (3, 2, 1):
+        cluster.add(readable=False, exists=False, age=hours * HOUR)
+    run(cluster.retention(cap=1).sweep())
+    assert len(cluster.reports) == 3
+
+
+def test_more_living_workloads_than_the_cap_keep_all_their_reports() -> None:
+    cluster = Cluster()
+    for _ in range(9):
+        cluster.add(age=9 * WEEK)
+    run(cluster.retention(cap=2).sweep())
+    assert len(cluster.reports) == 9
+
+
+def test_a_failure_that_comes_in_between_saves_the_report() -> None:
+    cluster = Cluster()
+    gone = cluster.add(exists=False, age=2 * WEEK)
+    cluster.meanwhile = {gone.ref.uid}
+    run(cluster.retention().sweep())
+    assert (cluster.kept(), cluster.removed) == ({gone.ref.uid}, [])
+
+
+def test_it_goes_on_after_an_outage() -> None:
+    async def story() -> None:
+        cluster = Cluster(broken=True)
+        cluster.add(exists=False, age=2 * WEEK)
+        walks = asyncio.create_task(cluster.retention().run())
+        await asyncio.sleep(3 * SWEEP_EVERY)
+        assert cluster.reports
+        cluster.broken = False
+        await asyncio.sleep(SWEEP_EVERY)
+        assert not cluster.reports
+        walks.cancel()
+
+    run(story())
+
+
+happenings = st.lists(
+    st.tuples(
+        st.sampled_from(["born", "fails", "recovers", "gone", "pod", "no pod", "unreadable", "readable"]),
+        st.integers(0, 40),
+        st.sampled_from(["a", "b"]),
+        st.floats(0, 4 * HOUR),
+    ),
+    max_size=60,
+)
+
+
+@given(happenings, st.sampled_from([HOUR, 6 * HOUR, 20 * HOUR]), st.integers(1, 12))
+@settings(max_examples=200, deadline=None)
+def test_a_day_of_any_history(history, retention: float, cap: int) -> None:
+    """24 hours, a walk every 10 minutes: no report of a living workload is ever deleted, and what should go goes."""
+
+    async def story() -> None:
+        cluster = Cluster()
+        walks = asyncio.create_task(cluster.retention(seconds=retention, cap=cap).run())
+        seen = 0
+
+        async def wait(seconds: float) -> None:
+            nonlocal seen
+            left = seconds
+            while left > 0:
+                step = min(left, SWEEP_EVERY / 3)
+                left -= step
+                cluster.now += timedelta(seconds=step)
+                await asyncio.sleep(step)
+                for outline, why in cluster.removed[seen:]:
+                    workload = cluster.workloads[outline.workload.uid]
+                    assert workload.trace is not Trace.HERE
+                    if why == "retention":
+                        assert outline.last_at < cluster.now - timedelta(seconds=retention)
+                    else:
+                        assert workload.trace is Trace.GONE
+                seen = len(cluster.removed)
+
+        for what, which, namespace, pause in history:
+            await wait(pause)
+            if what == "born" or not cluster.workloads:
+                cluster.add(namespace=namespace, failing=True, pods=1)
+                continue
+            workload = list(cluster.workloads.values())[which % len(cluster.workloads)]
+            match what:
+                case "fails" if workload.trace is Trace.HERE:
+                    workload.failing = True
+                    cluster.tell(workload)
+                case "recovers" if workload.failing and workload.trace is Trace.HERE:
+                    workload.failing = False
+                    cluster.tell(workload)
+                case "gone":
+                    workload.exists = False
+                    workload.pods = 0
+                case "pod" if workload.exists:
+                    workload.pods += 1
+                case "no pod":
+                    workload.pods = 0
+                case "unreadable" | "readable":
+                    workload.readable = what == "readable"
+        await wait(SWEEP_EVERY)
+        for namespace in ("a", "b"):
+            here = [o for o in cluster.reports.values() if o.workload.namespace == namespace]
+            gone = [o for o in here if cluster.workloads[o.workload.uid].trace is Trace.GONE]
+            assert len(here) <= max(cap, len(here) - len(gone))
+        await wait(24 * HOUR)
+        assert all(
+            cluster.workloads[uid].trace is Trace.HERE or o.last_at >= cluster.now - timedelta(seconds=retention)
+            for uid, o in cluster.reports.items()
+        )
+        walks.cancel()
+
+    run(story())
