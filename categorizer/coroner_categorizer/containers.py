@@ -243,8 +243,8 @@ def _mains_ended_at(views: list[ContainerView]) -> datetime | None:
 
 
 def _ended_after_deletion(pod: Pod, ended: Terminated) -> bool:
-    """The program ended, with a code of its own, after its pod's deletion had been asked for."""
-    asked = deletion_requested(pod)
+    """The program ended, with a code of its own, after its pod's deletion had surely been asked for."""
+    asked = deletion_requested(pod) if pod.metadata.deletionGracePeriodSeconds else None
     return bool(asked and ended.finishedAt and not is_before(ended.finishedAt, asked, _SLACK))
 
 

@@ -112,6 +112,9 @@ def _ended_before(container: Finding, pod: Pod) -> Finding | None:
 
 def _covered_by(told: Finding, container: Finding, pod: Pod) -> Finding:
     """A container's end that the pod-level finding explains is no failure of its own."""
+    if "StatusLost" in container.names and container.at is None:
+        # The kubelet lost the container while it stopped the pod, and may show that as a restart (k2, k18).
+        return msgspec.structs.replace(container, covered=True)
     if not container.newest or not container.current or container.name == "OOMKilled":
         return container
     killed = container.exit_code in _KILLED

@@ -212,3 +212,20 @@ def test_a_job_whose_pods_nobody_saw_tells_its_deadline_and_nothing_it_does_not_
         None,
     ]
     assert verdicts[0] and "60 s" in verdicts[0].message
+
+
+def test_an_evicted_pod_whose_container_was_lost_on_the_way_failed_once(categorizer: cc.Categorizer) -> None:
+    lost = {"exitCode": 137, "reason": "ContainerStatusUnknown", "startedAt": None, "finishedAt": None}
+    main = failed(137) | {"restartCount": 1, "lastState": {"terminated": lost}}
+    evicted = pod(
+        main, phase="Failed", reason="Evicted", message='Usage of EmptyDir volume "v" exceeds the limit "10Mi". '
+    )
+    judgement = categorizer.judge(cc.parse_pod(evicted))
+    assert [(f.verdict.subcategory, f.current) for f in judgement.failures] == [("emptydir-limit", True)]
+
+
+def test_a_deletion_that_the_kubelet_finished_late_is_still_one_failure(categorizer: cc.Categorizer) -> None:
+    late = pod(failed(137, at="2026-11-21T21:15:50Z"), deleted="2026-11-21T21:16:30Z", grace=0)
+    late["spec"]["terminationGracePeriodSeconds"] = 2
+    judgement = categorizer.judge(cc.parse_pod(late))
+    assert [(f.verdict.subcategory, f.verdict.confidence) for f in judgement.failures] == [("deleted", "Likely")]

@@ -1,0 +1,64 @@
+"""What a site can say about leading."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from coroner_operator import leader
+from coroner_operator.client import Client, ClientError, load_configuration
+from coroner_operator.leader import Alone, Election, leadership, new_identity
+from coroner_operator.settings import SettingsError, load_settings
+from embedded_apiserver import EmbeddedApiServer
+
+
+@pytest.fixture
+async def client(server: EmbeddedApiServer, tmp_path: Path) -> Client:
+    return Client(await load_configuration(server.kubeconfig(tmp_path / "kubeconfig")))
+
+
+async def test_without_an_election_it_leads_from_the_start(client: Client) -> None:
+    told: list[bool] = []
+    alone = leadership(load_settings({}), client, told.append)
+    assert isinstance(alone, Alone)
+    assert alone.leading.is_set()
+    assert alone.looked.is_set()
+    assert alone.left > 10**9
+    assert told == [True]
+
+
+async def test_the_namespace_is_the_settings_then_the_environments_then_the_pods_own(
+    client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def place(**more: str) -> str:
+        stands = leadership(load_settings({"leader_election": "true", **more}), client, lambda leads: None)
+        assert isinstance(stands, Election)
+        return str(stands._lease)
+
+    file = tmp_path / "namespace"
+    monkeypatch.setattr(leader, "_NAMESPACE_FILE", file)
+    with pytest.raises(ClientError, match="lease_namespace is not set"):
+        place()
+    file.write_text("of-the-pod\n")
+    assert place() == "Lease of-the-pod/coroner"
+    monkeypatch.setenv("POD_NAMESPACE", "of-the-environment")
+    assert place() == "Lease of-the-environment/coroner"
+    assert place(lease_namespace="set", lease_name="mine") == "Lease set/mine"
+
+
+def test_a_process_that_starts_again_is_another_candidate() -> None:
+    assert new_identity("coroner-0") != new_identity("coroner-0")
+    assert new_identity("coroner-0").startswith("coroner-0_")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"renew_deadline": "15s"}, {"retry_period": "6s"}, {"retry_period": 0}, {"lease_duration": "9s"}],
+)
+def test_times_that_leave_no_gap_are_refused(wrong: dict[str, str]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(wrong)
+    assert caught.value.mistakes == (
+        "lease_duration: 2 * retry_period <= renew_deadline < lease_duration must hold, and none may be 0",
+    )
