@@ -36,10 +36,15 @@ def test_a_full_disk_is_one_line(tmp_path: Path, output: str) -> None:
     assert (ran.returncode, ran.stderr) == (2, b"coroner: cannot write: No space left on device\n")
 
 
+def _heed_ctrl_c() -> None:
+    """What a shell starts in the background ignores SIGINT, and hands that on: a person's terminal does not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_it_without_a_word(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pods.json")  # opening it for reading waits for a writer, which comes only here
     command = [*COMMAND, str(tmp_path / "pods.json")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_heed_ctrl_c) as process:
         with (tmp_path / "pods.json").open("wb"):  # returns when the command has opened its end
             process.send_signal(signal.SIGINT)
             out, err = process.communicate()
