@@ -92,7 +92,7 @@ class Categorizer:
         verdict, speaker = self._decide(scene)
         failures = []
         for finding in scene.findings:
-            if finding.covered or (finding.exit_code is not None and finding.container and not finding.names):
+            if finding.covered:
                 continue
             own = verdict if finding is speaker else self._decide_one(finding, scene)
             if own:

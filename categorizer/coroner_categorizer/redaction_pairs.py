@@ -229,10 +229,6 @@ def _block(data: bytes, at: int, before: bytes) -> tuple[int, int]:
     return min(first, start + len(value)), start + len(value)
 
 
-def _in_tag(before: bytes) -> bool:
-    return bool(_TAG.search(before))
-
-
 PAIR_RULES: tuple[Rule, ...] = (
     Rule("named-value", _NEEDS, lambda data: _hide(data, _NAMED)),
     Rule("flag", _NEEDS, lambda data: _hide(data, _FLAG, is_flag=True)),

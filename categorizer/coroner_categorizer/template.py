@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 import msgspec
 
@@ -35,7 +35,3 @@ def literal(text: str) -> Template:
 def parse_template(text: str) -> Template:
     pieces = _FACT.split(text)
     return Template(tuple(pieces[0::2]), tuple(pieces[1::2]))
-
-
-def unknown_facts(template: Template, known: Collection[str]) -> list[str]:
-    return [name for name in template.facts if name not in known]

@@ -18,7 +18,6 @@ from coroner_categorizer.text import cap, one_line, safe_text
 from coroner_categorizer.verdict import Confidence, Evidence, Verdict
 
 MESSAGE_LIMIT = 1024
-HINT_LIMIT = 1024
 FACT_LIMIT = 300  # one fact in a sentence: longer quotes are not read
 EVIDENCE_LIMIT = 512
 PLACE_LIMIT = 253

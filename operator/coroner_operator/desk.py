@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from coroner_categorizer.rules import RANK
 from coroner_operator.backoff import BackOff
 from coroner_operator.ledger import Name, Tally
 from coroner_operator.report import Sighting, WorkloadRef
 
 SIGHTINGS = 512  # kept one by one; beyond, while the API server is away, one look a failure
-
-_RANK = {"Unknown": 0, "Likely": 1, "Confirmed": 2}
 
 
 @dataclass(eq=False)
@@ -76,4 +75,4 @@ def _one_look_each(sightings: Iterable[Sighting]) -> Iterable[Sighting]:
 
 
 def _rank(sighting: Sighting) -> int:
-    return _RANK[sighting.failure.verdict.confidence]
+    return RANK[sighting.failure.verdict.confidence]

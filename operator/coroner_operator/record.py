@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from coroner_categorizer.rules import RANK
 from coroner_categorizer.verdict import Confidence, Evidence, Verdict
 
 # Limits of crds/failurereports.coroner.dev.yaml; tests compare the two.
@@ -23,7 +24,6 @@ EVIDENCE_TEXT_LIMIT = 512
 EVIDENCE_LIMIT = 16
 CATEGORIES_LIMIT = 32
 
-_CONFIDENCE_RANK: dict[Confidence, int] = {"Unknown": 0, "Likely": 1, "Confirmed": 2}
 _NOT_IN_A_LABEL = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -56,7 +56,7 @@ class Record(msgspec.Struct, frozen=True):
         the greatest of a set does not depend on the order in which its members arrive.
         """
         verdict = self.verdict
-        sureness = _CONFIDENCE_RANK[verdict.confidence]
+        sureness = RANK[verdict.confidence]
         return (
             self.at,
             self.id,
