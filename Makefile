@@ -35,7 +35,7 @@ lint: $(DEV_STAMP)  ## Check style, formatting and spelling
 
 types: $(DEV_STAMP)  ## Check types (mypy --strict)
 	@$(PY) -m mypy
-	@MYPYPATH=. $(PY) -m mypy --explicit-package-bases demo tests/conftest.py tests/bench tests/classifying tests/cluster tests/config tests/e2e tests/enduring tests/layout
+	@MYPYPATH=. $(PY) -m mypy --explicit-package-bases demo tests/conftest.py tests/bench tests/classifying tests/cluster tests/config tests/e2e tests/e2e_chart tests/enduring tests/layout
 
 contracts: $(DEV_STAMP)  ## Check who may import whom (import-linter)
 	@$(VENV)/bin/lint-imports
@@ -45,7 +45,7 @@ format: $(DEV_STAMP)  ## Format the code and mend what ruff can mend
 	@$(PY) -m ruff check --fix .
 
 e2e: $(DEV_STAMP)  ## Run the tests on a real cluster, or fail where none can be had
-	@REQUIRE_CLUSTER=1 REQUIRE_HELM=1 E2E_CHART=1 $(PYTEST) tests/e2e tests/e2e_chart $(ARGS)
+	@REQUIRE_CLUSTER=1 REQUIRE_HELM=1 $(PYTEST) tests/e2e tests/e2e_chart $(ARGS)
 
 e2e-kind: $(DEV_STAMP)  ## Install the chart on kind and run the same tests there (needs docker and kind)
 	@PYTHON=$(PY) tests/e2e_chart/on_kind

@@ -212,7 +212,7 @@ def _cannot_start(pod: Pod, view: ContainerView, waiting: Waiting, events: Seque
         standing=Standing.SIDECAR if view.role == "sidecar" else Standing.CONTAINER,
         source=f"{view.path}.state.waiting",
         identity=Identity(pod.metadata.uid, view.status.name, names[0]),
-        at=_waiting_since(pod),
+        at=_waiting_since(pod, view),
         container=view.status.name,
         text=text,
         facts={"role": view.role},
@@ -227,10 +227,17 @@ def _hook_event(events: Sequence[Event], container: str) -> Seen | None:
     return Seen("events[FailedPostStartHook]", found.text) if found else None
 
 
-def _waiting_since(pod: Pod) -> datetime | None:
-    """When the pod began to wait: it was scheduled, or made. A waiting container itself has no time."""
-    scheduled = pod.condition("PodScheduled")
-    return (scheduled.lastTransitionTime if scheduled else None) or pod.metadata.creationTimestamp
+def _waiting_since(pod: Pod, view: ContainerView) -> datetime | None:
+    """The latest time at which it surely did not wait for this yet; a waiting container itself has no time.
+
+    The pod was made, scheduled, had its sandbox and volumes, was through with its init containers, or the container's
+    instance before had ended.
+    """
+    reached = ["PodScheduled", "PodReadyToStartContainers", *(["Initialized"] if view.role == "main" else [])]
+    met = [c for c in pod.status.conditions if c.type in reached and c.status == "True"]
+    last = view.status.lastState.terminated
+    times = (pod.metadata.creationTimestamp, *(c.lastTransitionTime for c in met), last and last.finishedAt)
+    return max((time for time in times if time), default=None)
 
 
 def _mains_ended_at(views: list[ContainerView]) -> datetime | None:

@@ -30,7 +30,11 @@ _STUCK_REASONS = (
     "FailedPostStartHook",
 )
 # Normal while a node catches up; the kubelet tries again at once.
-_TRANSIENT = re.compile(r"failed to sync (?:configmap|secret) cache|object \"[^\"]*\"/\"[^\"]*\" not registered")
+_TRANSIENT = re.compile(
+    r"failed to sync (?:configmap|secret) cache"
+    r"|object \"[^\"]*\"/\"[^\"]*\" not registered"
+    r"|node requested token bound to a pod scheduled on a different node"  # the API server has not seen the binding yet
+)
 # Summaries that name no cause: taken only where nothing better was said.
 _UNINFORMATIVE = re.compile(r"timed out waiting for the condition|context deadline exceeded$")
 # What the kubelet does once volumes and sandbox are there.

@@ -23,6 +23,12 @@ class Member:
     """Phase Failed: it stays for all to see, and a well workload has long replaced it."""
     well_from: float | None = None
     """Loop time from which on it counts as well, if nothing happens; None: it is not well now."""
+    silenced: bool = False
+    """It counts as well, and what fails still was asked to speak instead."""
+
+    @property
+    def is_failing(self) -> bool:
+        return self.well_from is None and not self.leftover
 
 
 @dataclass(eq=False)
@@ -30,6 +36,8 @@ class Case:
     workload: WorkloadRef
     failed_at: datetime | None = None
     """Time of the newest failure."""
+    silent: set[str] = field(default_factory=set)
+    """Pods that failed and are well now or gone, while others fail: they should not speak for the workload any more."""
     controllers: set[str] = field(default_factory=set)
     """UIDs of the controllers between the workload and its pods, itself included."""
     members: dict[str, Member] = field(default_factory=dict)
@@ -45,7 +53,7 @@ class Case:
 
     @property
     def has_failing_pod(self) -> bool:
-        return any(member.well_from is None and not member.leftover for member in self.members.values())
+        return any(member.is_failing for member in self.members.values())
 
     @property
     def pods_well_from(self) -> float:
@@ -57,10 +65,31 @@ class Case:
         if pod_uid in self.proofs or len(self.proofs) < PROOFS:
             self.proofs.setdefault(pod_uid, well_from)
 
+    @property
+    def failing(self) -> tuple[str, ...]:
+        """UIDs of the pods that fail now."""
+        return tuple(uid for uid, member in self.members.items() if member.is_failing)
+
+    def silence(self, now: float) -> float | None:
+        """Add those to ``silent`` that count as well since; the loop time when the next one will, None if none does."""
+        next_at: float | None = None
+        for uid, member in self.members.items():
+            if member.leftover or member.well_from is None or member.silenced:
+                continue
+            if member.well_from <= now:
+                member.silenced = True
+                self.silent.add(uid)
+            else:
+                next_at = min(member.well_from, next_at or member.well_from)
+        return next_at
+
     def drop(self, pod_uid: str) -> bool:
         """The pod is gone; whether it had mattered."""
         had_proof = self.proofs.pop(pod_uid, None) is not None
-        return self.members.pop(pod_uid, None) is not None or had_proof
+        had_failed = self.members.pop(pod_uid, None) is not None
+        if had_failed:
+            self.silent.add(pod_uid)
+        return had_failed or had_proof
 
 
 def probation(pod: Pod, recovery_after: float) -> float:

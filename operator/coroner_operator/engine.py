@@ -82,7 +82,7 @@ class Engine:
             now=now,
             back_off=back_off,
         )
-        self._recovery = Recovery(client, settings.recovery_after, self.writer.recovered)
+        self._recovery = Recovery(client, settings.recovery_after, self.writer.recovered, self._speak)
         self._owners = Owners(client, back_off)
         events = PodEvents(client)
         self._judging = Judging(categorizer, client, events, now)
@@ -220,6 +220,9 @@ class Engine:
         self.metrics.ruled_by(categorizer.hash)
         self.reports.up_to_date.clear()
         self._pipeline.judge_again()
+
+    def _speak(self, pod_uid: str, instead_of: frozenset[str]) -> None:
+        self._pipeline.speak(pod_uid, instead_of)
 
     def _report_removed(self, outline: Outline, why: str) -> None:
         self.reports.forget(outline.workload.namespace, outline.name)

@@ -108,7 +108,10 @@ class Outlets:
 
 
 def own_pod() -> Regarding | None:
-    """The pod that this process runs in; None outside of a cluster. Its host name is its name."""
+    """The pod that this process runs in; None outside of a cluster. Its host name is its name.
+
+    $POD_UID: without it `kubectl describe pod` does not show the Events about it, `kubectl get events` does.
+    """
     name = os.environ.get("HOSTNAME", "")
     if "KUBERNETES_SERVICE_HOST" not in os.environ or not name:
         return None
@@ -116,4 +119,4 @@ def own_pod() -> Regarding | None:
         namespace = _NAMESPACE_FILE.read_text("utf-8").strip()
     except OSError:
         return None
-    return Regarding("v1", "Pod", namespace, name)
+    return Regarding("v1", "Pod", namespace, name, os.environ.get("POD_UID", ""))

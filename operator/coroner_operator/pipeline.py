@@ -178,7 +178,13 @@ class Pipeline:
         finally:
             del self._looks[uid]
 
-    async def _look_again(self, pod_uid: str, *, revises: bool = False) -> None:
+    def speak(self, pod_uid: str, instead_of: frozenset[str]) -> None:
+        """The pod fails, and those others of its workload do not any more."""
+        self._look(pod_uid, lambda: self._look_again(pod_uid, instead_of=instead_of))
+
+    async def _look_again(
+        self, pod_uid: str, *, revises: bool = False, instead_of: frozenset[str] = frozenset()
+    ) -> None:
         try:
             pod = await self._suspects.last_state(pod_uid)
         except ApiError as error:
@@ -186,9 +192,11 @@ class Pipeline:
             asyncio.get_running_loop().call_later(LOOK_AGAIN, self._wake, pod_uid)
             return
         if pod is not None:
-            await self._look_at(pod, revises=revises)
+            await self._look_at(pod, revises=revises, instead_of=instead_of)
 
-    async def _look_at(self, pod: Pod, *, last: bool = False, revises: bool = False) -> None:
+    async def _look_at(
+        self, pod: Pod, *, last: bool = False, revises: bool = False, instead_of: frozenset[str] = frozenset()
+    ) -> None:
         """``last``: the pod was deleted, and this was its last state. ``revises``: perhaps by newer rules."""
         uid = pod.metadata.uid
         place = f"{pod.metadata.namespace}/{pod.metadata.name}"
@@ -212,10 +220,11 @@ class Pipeline:
                 self._failed_jobs.has_told(pod)
                 seen_at = self._now()
                 revises = revises and workload.uid not in self._reports.up_to_date
+                silent = self._recovery.silent(workload, instead_of)
                 self._writer.put(
                     workload,
                     [
-                        Sighting(pod.metadata.name, uid, pod.spec.nodeName, failure, seen_at, rules, revises)
+                        Sighting(pod.metadata.name, uid, pod.spec.nodeName, failure, seen_at, rules, revises, silent)
                         for failure in told
                     ],
                 )

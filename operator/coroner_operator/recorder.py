@@ -194,6 +194,8 @@ class Recorder:
 
     async def _send(self, series: Series) -> None:
         path = f"/apis/events.k8s.io/v1/namespaces/{quote(series.namespace)}/events"
+        if series.told >= series.count:  # queued anew while it was on its way
+            return
         series.last_sent = self._clock()
         if not series.told:
             try:

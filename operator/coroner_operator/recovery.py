@@ -27,16 +27,27 @@ SOON = 0.2  # s; a burst of looks at one workload's pods asks once
 FIRST_RECHECK = 1.0  # s; a roll-out is through some seconds after the last old pod is gone
 LAST_RECHECK = 60.0  # s; what no pod event tells: a Deployment whose new pods are in a new ReplicaSet, a CronJob
 CHECKS_AT_ONCE = 4
+SPEAKERS = 16  # failing pods that are looked at again when the one that spoke for them is well
 
 
 class Recovery:
     """``open()`` for every failing workload, ``note()`` for every look at a pod of one, ``begin()`` after the LIST."""
 
-    def __init__(self, client: Client, recovery_after: float, recovered: Callable[[WorkloadRef], None]) -> None:
-        """``recovered`` is called once for a workload that is well again."""
+    def __init__(
+        self,
+        client: Client,
+        recovery_after: float,
+        recovered: Callable[[WorkloadRef], None],
+        speak: Callable[[str, frozenset[str]], None],
+    ) -> None:
+        """``recovered`` is called once for a workload that is well again.
+
+        ``speak`` is called with the UID of a pod that fails, and those of its workload's pods that do not any more.
+        """
         self._client = client
         self._recovery_after = recovery_after
         self._recovered = recovered
+        self._speak = speak
         self._cases: dict[str, Case] = {}
         self._of_controller: dict[str, str] = {}
         """UID of a pod's own controller → UID of the failing workload above it."""
@@ -101,6 +112,11 @@ class Recovery:
         self.open(workload, failed_at)
         self._check(self._cases[workload.uid])
 
+    def silent(self, workload: WorkloadRef, pod_uids: frozenset[str]) -> frozenset[str]:
+        """Those of the pods that do not fail now."""
+        case = self._cases.get(workload.uid)
+        return pod_uids.difference(case.failing) if case and pod_uids else pod_uids
+
     def shows_no_failure(self, workload: WorkloadRef, pod: Pod) -> None:
         """The pod exists and nothing is failing in it."""
         case = self._cases.get(workload.uid)
@@ -111,7 +127,7 @@ class Recovery:
         if not is_well(pod):  # starting, or not ready: no proof of anything
             case.proofs.pop(uid, None)
             if member is not None:
-                member.well_from = None
+                member.well_from, member.silenced = None, False
             return
         well_from = asyncio.get_running_loop().time() + probation(pod, self._recovery_after)
         if member is None and has_crashed(pod):  # after a restart of ours: a loop between two crashes
@@ -167,11 +183,23 @@ class Recovery:
         case.timer = None
         if case.checking:
             case.check_again = True
-        elif not case.has_failing_pod:  # otherwise the next look at that pod comes by itself
+        elif case.has_failing_pod:  # the next look at that pod comes by itself
+            self._let_the_failing_speak(case)
+        else:
+            case.silent.clear()  # whatever fails next is the newest
             case.checking = True
             task = asyncio.create_task(self._check_now(case), name=f"recovery of {case.workload}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def _let_the_failing_speak(self, case: Case) -> None:
+        next_at = case.silence(asyncio.get_running_loop().time())
+        if next_at is not None:
+            self._later(case, next_at)
+        silent, case.silent = frozenset(case.silent), set()
+        if silent:
+            for uid in case.failing[:SPEAKERS]:
+                self._speak(uid, silent)
 
     async def _check_now(self, case: Case) -> None:
         workload = case.workload

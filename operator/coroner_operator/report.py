@@ -1,8 +1,9 @@
 """A workload's report as a value, and what can happen to it: failures are folded in, it recovers, pods are forgotten.
 
-All of it is pure: times come with the sightings or as arguments. Folding takes the greatest record by one total order
-(``Record.order``) and counts by identity (``Ledger``), so a report depends on what was seen, not on the order, the
-repetition or the batches in which it was.
+All of it is pure: times come with the sightings or as arguments. Folding takes the greatest look at a failure by one
+total order (``Record.order``), counts by identity (``Ledger``), and lets the newest look at a pod say what the pod
+fails by (``Accusation``). So a report depends on what was seen of each pod, not on how the looks at several pods came
+between each other, nor on repetition or batches.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from operator import attrgetter
 
 import msgspec
 
+from coroner_operator.accusation import Accusation
 from coroner_operator.holding import holding
 from coroner_operator.ledger import Ledger, Mark, failure_id
 from coroner_operator.ledger_draft import LedgerDraft
@@ -36,7 +38,7 @@ class Report(msgspec.Struct, frozen=True):
 
     workload: WorkloadRef
     current: Record | None = None
-    """The newest failure that is not past; None: nothing is failing, or the workload has recovered."""
+    """What the pod with the newest failure fails by; None: nothing is failing, or the workload has recovered."""
     history: tuple[Record, ...] = ()
     """The newest failures, newest first, past ones included."""
     ledger: Ledger = Ledger()
@@ -67,7 +69,7 @@ def fold(report: Report, sightings: Iterable[Sighting]) -> Report:
     draft = LedgerDraft(report.ledger)
     history = {record.id: record for record in report.history}
     first, last = report.first_seen, report.last_seen
-    current, since = report.current, report.failing_since
+    accusation, since = Accusation(report.current), report.failing_since
     rules, newest_rules = report.rules, ""
     looked = False
     for sighting in sightings:
@@ -84,23 +86,19 @@ def fold(report: Report, sightings: Iterable[Sighting]) -> Report:
         history[record.id] = past if known is None else holding(known, past, sighting.revises)
         if sighting.failure.current and (began := _accuses_since(report, sighting, record, first_time)):
             since = min(since or began, began)
-            if current is not None and current.id == record.id:
-                now_holds = holding(current, record, sighting.revises)
-            else:
-                now_holds = record if current is None else max(current, record, key=attrgetter("order"))
-            if now_holds is record:
-                current, rules = record, sighting.rules or rules
+            if accusation.hear(record, sighting):
+                rules = sighting.rules or rules
     if not looked:
         return report
     return msgspec.structs.replace(
         report,
-        current=current,
+        current=accusation.held,
         history=tuple(nlargest(HISTORY_LIMIT, history.values(), key=attrgetter("order"))),
         ledger=draft.done(),
         first_seen=first,
         last_seen=last,
         failing_since=since,
-        rules=cut(rules if current is not None else newest_rules or rules, RULES_LIMIT),
+        rules=cut(rules if accusation.held is not None else newest_rules or rules, RULES_LIMIT),
     )
 
 

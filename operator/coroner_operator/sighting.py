@@ -24,6 +24,8 @@ class Sighting(msgspec.Struct, frozen=True):
     """Hash of the rules that judged it."""
     revises: bool = False
     """Judged again, because the rules have changed: takes the place of what earlier rules said of the same failure."""
+    instead_of: frozenset[str] = frozenset()
+    """UIDs of pods that are well again or gone: where one of them speaks for the workload, this failure shall."""
 
 
 def whole_seconds(time: datetime) -> datetime:

@@ -26,6 +26,7 @@ OWN: set[Grant] = {
     ("coordination.k8s.io", "leases", "create", ""),
     ("coordination.k8s.io", "leases", "get", "coroner"),
     ("coordination.k8s.io", "leases", "update", "coroner"),
+    ("events.k8s.io", "events", "get", ""),
     ("events.k8s.io", "events", "create", ""),
     ("events.k8s.io", "events", "patch", ""),
 }

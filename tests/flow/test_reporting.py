@@ -4,7 +4,7 @@ import pytest
 
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.flow.operators import Operators
-from tests.flow.playing import Reports, ended, event, failed, pod, reference, until, waiting, workload
+from tests.flow.playing import Reports, ago, changed, ended, event, failed, pod, reference, until, waiting, workload
 
 
 async def test_the_first_failure_makes_a_report_with_labels_and_status(
@@ -240,3 +240,19 @@ async def test_a_pod_that_a_roll_out_deletes_is_no_failure(
     assert (await until(lambda: reports.of("bare")))["status"]["subcategory"] == "deleted"
     server.put(failed("web-1-y", 3, owner=replica_set))
     assert (await until(lambda: reports.of("web-1")))["status"]["failures"] == 1
+
+
+async def test_what_a_pod_waits_for_now_speaks_although_its_mount_failed_later_than_it_was_scheduled(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    """A waiting container has no time of its own: it is dated by what the pod had reached before."""
+    await operators.start()
+    starting = pod("starting", phase="Pending", state=waiting("ContainerCreating"), created=ago(minutes=9))
+    server.put(starting)
+    server.put(event(starting, "FailedMount", 'MountVolume.SetUp failed for volume "v" : secret "certs" not found'))
+    await until(lambda: reports.status("starting").get("reason") == "MissingConfig")
+    unset = "couldn't find key port in ConfigMap default/app"
+    server.put(changed(starting, state=waiting("CreateContainerConfigError", unset)))
+    status = await until(lambda: (s := reports.status("starting")).get("container") and s)
+    assert "port" in status["message"]
+    assert status["failures"] == 2

@@ -1,5 +1,7 @@
 """What newer rules do to a report: each failure keeps its place and its count, and changes its verdict."""
 
+from collections import defaultdict
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from coroner_operator.report import Report, Sighting, fold, recover, substance
 from coroner_operator.report_status import from_object, to_object, to_status
-from tests.reports.sightings import CATEGORIES, EMPTY, at, ended, in_batches, plausible_sightings, waits
+from tests.reports.sightings import CATEGORIES, EMPTY, at, ended, in_batches, interleaved, plausible_sightings, waits
 
 
 def by(rules: str, sighting: Sighting, *, revises: bool = False) -> Sighting:
@@ -75,18 +77,27 @@ def test_what_has_recovered_stays_recovered() -> None:
 
 
 def revised(seen: list[Sighting], names: list[str]) -> list[Sighting]:
-    """One look at each failure by newer rules, each with a verdict of its own."""
-    last = {failure_of(s): s for s in sorted(seen, key=lambda s: s.seen_at)}
-    accused = {failure_of(s) for s in seen if s.failure.current}
+    """One look at each failure by newer rules, each with a verdict of its own; each pod fails by what it failed by."""
+    last = {failure_of(s): s for s in seen}
+    accused = {s.pod_uid: failure_of(s) for s in seen if s.failure.current}
     looks = []
     for place, one in enumerate(last.values()):
         category, _, subcategory = names[place % len(names)].partition("/")
         verdict = msgspec.structs.replace(
             one.failure.verdict, category=category, subcategory=subcategory, confidence="Confirmed"
         )
-        failure = msgspec.structs.replace(one.failure, verdict=verdict, current=failure_of(one) in accused)
+        failure = msgspec.structs.replace(
+            one.failure, verdict=verdict, current=failure_of(one) == accused.get(one.pod_uid)
+        )
         looks.append(by("new", msgspec.structs.replace(one, failure=failure), revises=True))
     return looks
+
+
+def by_pod(seen: list[Sighting]) -> list[list[Sighting]]:
+    pods: defaultdict[str, list[Sighting]] = defaultdict(list)
+    for one in seen:
+        pods[one.pod_uid].append(one)
+    return list(pods.values())
 
 
 def failure_of(one: Sighting) -> tuple:
@@ -97,7 +108,7 @@ ANSWERS = [name for name in CATEGORIES if not name.startswith(("unknown", "/"))]
 
 
 @given(
-    plausible_sightings(),
+    plausible_sightings,
     st.lists(st.sampled_from(ANSWERS), min_size=1, max_size=6),
     st.randoms(use_true_random=False),
     st.lists(st.integers(0, 60), max_size=4),
@@ -118,10 +129,8 @@ def test_in_any_order_and_batches_the_newer_rules_have_decided_everything(seen, 
     decided = {f"{s.failure.verdict.category}/{s.failure.verdict.subcategory}" for s in looks}
     assert counts(at_once).keys() <= decided | ({"unknown/uncategorized"} if before.ledger.unseen else set())
 
-    shuffled = [*looks, *random.sample(looks, k=random.randint(0, len(looks)))]
-    random.shuffle(shuffled)
     report = before
-    for batch in in_batches(shuffled, cuts):
+    for batch in in_batches(interleaved(by_pod(looks), random), cuts):
         report = from_object({**to_object(report), "status": to_status(report)}) if report.failures else report
         report = fold(report, batch)
     assert to_status(report) == to_status(at_once)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from random import Random
 
 from hypothesis import strategies as st
 
@@ -81,11 +82,12 @@ def waits(
     seen: float = 1,
     confidence: Confidence = "Confirmed",
     reason: str = "ErrImagePull",
+    of: str = "image",
 ) -> Sighting:
-    """A container that waits for its image; ``name`` is the cause that this look showed."""
+    """A container that waits for something, its image if nothing else is said; ``name``: the cause that this look showed."""
     said = verdict(name, reason, f"waits: {name}", confidence, exit_code=None)
     time = None if when is None else at(when)
-    return sighting(Failure(Identity(pod, "main", "image"), said, time, True, waiting=True), seen)
+    return sighting(Failure(Identity(pod, "main", of), said, time, True, waiting=True), seen)
 
 
 def pod_failed(
@@ -144,15 +146,17 @@ wild_sightings = st.builds(
 
 
 @st.composite
-def plausible_sightings(draw: st.DrawFn) -> list[Sighting]:
-    """What pods show over a while: crashing containers seen now and then, waits whose cause changes, lost pods.
+def plausible_looks(draw: st.DrawFn) -> list[list[Sighting]]:
+    """What the looks at each of some pods showed, in their order: crashing containers, waits whose cause changes.
 
-    Times of one instance agree between looks, and a look is never before what it sees, as in a cluster.
+    Times of one instance agree between looks, and a look is never before what it sees, as in a cluster. No more in all
+    than a history holds.
     """
-    seen: list[Sighting] = []
+    pods = []
     for pod in draw(st.lists(st.sampled_from(["p1", "p2", "p3", "p4"]), unique=True, min_size=1)):
+        seen: list[Sighting] = []
         for container in draw(st.lists(st.sampled_from(["main", "side"]), unique=True)):
-            for number in draw(st.lists(st.integers(1, 8), max_size=6)):
+            for number in draw(st.lists(st.integers(1, 8), max_size=2)):
                 seen.append(
                     ended(
                         pod,
@@ -173,7 +177,22 @@ def plausible_sightings(draw: st.DrawFn) -> list[Sighting]:
             seen.append(waits(pod, began, name, seen=look, confidence=draw(_CONFIDENCES)))
         if draw(st.booleans()):
             seen.append(pod_failed(pod, draw(st.integers(0, 99)), current=draw(st.booleans())))
-    return seen
+        pods.append(sorted(seen, key=lambda sighting: sighting.seen_at))
+    return pods
+
+
+plausible_sightings = plausible_looks().map(lambda pods: [sighting for looks in pods for sighting in looks])
+
+
+def interleaved(pods: Sequence[Sequence[Sighting]], random: Random) -> list[Sighting]:
+    """The looks at several pods as they may come between each other, some of them told twice."""
+    waiting = [list(looks) for looks in pods]
+    told: list[Sighting] = []
+    while waiting := [looks for looks in waiting if looks]:
+        looks = random.choice(waiting)
+        told += [looks[0]] * random.choice((1, 1, 2))
+        del looks[0]
+    return told
 
 
 def in_batches(seen: Sequence[Sighting], cuts: Sequence[int]) -> list[Sequence[Sighting]]:

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from coroner_operator.record import bounded
 from coroner_operator.report import HISTORY_LIMIT, Report, Sighting, fold, recover, substance
 from coroner_operator.report_status import to_status
-from tests.reports.sightings import EMPTY, at, ended, in_batches, plausible_sightings, pod_failed, waits
+from tests.reports.sightings import (
+    EMPTY,
+    at,
+    ended,
+    in_batches,
+    interleaved,
+    plausible_looks,
+    plausible_sightings,
+    pod_failed,
+    waits,
+)
 
 
 def counts(report: Report) -> dict[str, int]:
@@ -20,20 +30,27 @@ def category(report: Report) -> str | None:
     return report.current and f"{report.current.verdict.category}/{report.current.verdict.subcategory}"
 
 
-@given(plausible_sightings(), st.randoms(use_true_random=False), st.lists(st.integers(0, 60), max_size=5))
+@given(plausible_looks(), st.randoms(use_true_random=False), st.lists(st.integers(0, 60), max_size=5))
 @settings(max_examples=400, deadline=None)
-def test_any_order_any_repetition_and_any_batches_give_the_same_report(seen, random, cuts):
-    at_once = fold(EMPTY, seen)
-    shuffled = [*seen, *random.sample(seen, k=random.randint(0, len(seen)))]
-    random.shuffle(shuffled)
+def test_any_interleaving_any_repetition_and_any_batches_give_the_same_report(pods, random, cuts):
+    at_once = fold(EMPTY, [sighting for looks in pods for sighting in looks])
     report = EMPTY
-    for batch in in_batches(shuffled, cuts):
+    for batch in in_batches(interleaved(pods, random), cuts):
         report = fold(report, batch)
     assert to_status(report) == to_status(at_once)
     assert report == at_once
 
 
-@given(plausible_sightings())
+@given(plausible_sightings, st.randoms(use_true_random=False))
+@settings(max_examples=200, deadline=None)
+def test_counts_and_history_do_not_even_depend_on_the_order_of_the_looks_at_one_pod(seen, random):
+    shuffled = [*seen, *random.sample(seen, k=random.randint(0, len(seen)))]
+    random.shuffle(shuffled)
+    report, in_order = fold(EMPTY, shuffled), fold(EMPTY, seen)
+    assert (report.ledger, report.history, report.last_seen) == (in_order.ledger, in_order.history, in_order.last_seen)
+
+
+@given(plausible_sightings)
 @settings(max_examples=200, deadline=None)
 def test_the_counts_agree_with_a_slow_and_obvious_count(seen):
     """The twin: a set of all that was seen, and the highest number of every container."""
@@ -82,6 +99,29 @@ def test_the_newest_failure_speaks_whatever_arrives_last():
     report = fold(fold(EMPTY, [ended("p2", when=50)]), [ended("p1", when=20, name="user-code/error-exit")])
     assert category(report) == "resources/oom-killed"
     assert [record.at for record in report.history] == [at(50), at(20)]
+
+
+def test_what_the_pod_says_now_holds_although_what_it_said_before_is_dated_later():
+    """A mount that failed after the pod was scheduled, and is over; a missing Secret since: dated by the scheduling."""
+    mount = waits(when=15, name="platform/volume-mount", seen=22, reason="FailedMount")
+    secret = waits(
+        when=14, name="user-config/missing-config", seen=32, reason="CreateContainerConfigError", of="secret"
+    )
+    report = fold(fold(EMPTY, [mount]), [secret])
+    assert category(report) == "user-config/missing-config"
+    assert category(fold(report, [mount])) == "user-config/missing-config"  # told again, as after a lost answer
+    crash = ended(when=40)
+    assert category(fold(fold(report, [crash]), [waits(when=14, name="user-config/image-auth", seen=50)])) == (
+        "user-config/image-auth"
+    )
+
+
+def test_another_pod_that_failed_in_between_does_not_speak_for_it():
+    mount = waits("p1", when=15, name="platform/volume-mount", seen=22, reason="FailedMount")
+    secret = waits("p1", when=13, name="user-config/missing-config", seen=32, of="secret")
+    other = ended("p2", when=14, seen=14)
+    for order in ([mount, secret, other], [mount, other, secret], [other, mount, secret]):
+        assert category(fold(EMPTY, order)) == "user-config/missing-config"
 
 
 def test_a_past_failure_counts_but_accuses_nobody():

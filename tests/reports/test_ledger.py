@@ -32,7 +32,7 @@ def test_it_reads_as_its_grammar_says():
     assert text(report) == words
 
 
-@given(plausible_sightings())
+@given(plausible_sightings)
 @settings(max_examples=100, deadline=None)
 def test_it_is_read_back_exactly(seen):
     report = fold(EMPTY, seen)
@@ -45,7 +45,7 @@ def test_damaged_text_never_raises(strings):
     ledger_text.from_text(["v1", *strings])
 
 
-@given(plausible_sightings(), st.data())
+@given(plausible_sightings, st.data())
 @settings(max_examples=100, deadline=None)
 def test_a_word_that_was_damaged_costs_no_more_than_itself(seen, data):
     words = text(fold(EMPTY, seen)).split()

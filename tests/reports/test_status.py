@@ -34,7 +34,7 @@ def test_whatever_was_seen_is_accepted_and_read_back_exactly(seen, recovers):
     assert from_object(obj) == report
 
 
-@given(plausible_sightings(), st.sets(st.sampled_from(["p1", "p2", "p3", "p4"])))
+@given(plausible_sightings, st.sets(st.sampled_from(["p1", "p2", "p3", "p4"])))
 @settings(max_examples=150, deadline=None)
 def test_writing_and_reading_between_any_two_steps_changes_nothing(seen, living):
     """So a new leader, or the same one after kill -9, goes on exactly where the last write left off."""

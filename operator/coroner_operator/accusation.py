@@ -1,0 +1,52 @@
+"""Which failure speaks for a workload: what the newest look at a pod says, of that pod which failed last.
+
+A pod says one thing at a time. Times alone do not tell what holds: a wait is dated by when the pod was scheduled, so
+an end or a mount that failed in between, and is over, would seem the newer one for ever.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from coroner_operator.holding import holding
+from coroner_operator.ledger import POD_DIGITS
+from coroner_operator.record import Record
+from coroner_operator.sighting import Sighting, whole_seconds
+
+
+class Accusation:
+    """The failure that holds while looks are folded in, each pod's in their order; ``held`` is it, None for none.
+
+    Its time is when the pod failed last: what a pod says after another failure is not dated before that one. So which
+    of several pods speaks does not depend on how the looks at them came between each other.
+    """
+
+    def __init__(self, current: Record | None) -> None:
+        self.held = current
+        self._looked_at: datetime | None = None if current is None else current.seen_at or current.at
+
+    def hear(self, record: Record, look: Sighting) -> bool:
+        """The pod fails by ``record`` now, says this look. Whether it speaks for the workload from now on."""
+        held = self.held
+        if held is not None and _pod(record) == _pod(held):
+            record = msgspec.structs.replace(record, at=max(record.at, held.at))
+        if held is not None and not self._gives_way(held, record, look):
+            return False
+        self.held, self._looked_at = record, look.seen_at
+        return True
+
+    def _gives_way(self, held: Record, record: Record, look: Sighting) -> bool:
+        if record.id == held.id:
+            return holding(held, record, look.revises) is record
+        if _pod(record) == _pod(held):
+            return self._looked_at is None or look.seen_at >= whole_seconds(self._looked_at)
+        if held.pod is not None and held.pod.uid in look.instead_of:
+            return True
+        return (record.at, record.id) > (held.at, held.id)
+
+
+def _pod(record: Record) -> str:
+    """The pod's part of the failure's name, which it begins with; the workload's for pods that were never created."""
+    return record.id[:POD_DIGITS]
