@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.chart.charts import Helm, find_helm
+from tests.chart.charts import Helm, find_helm, refuse
 from tests.chart.image import TAG, ImageError, load_image, make_image
 from tests.cluster.server import KubectlError, Server
 from tests.e2e.namespace import Namespace
 from tests.e2e.waiting import wait_for
-from tests.e2e_chart.release import NAMESPACE, Release
+from tests.e2e_chart.release import NAME, NAMESPACE, Release
 
 CRD = "failurereports.coroner.dev"
 RESTRICTED = {
@@ -24,25 +24,23 @@ RESTRICTED = {
 }
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Installing takes ten minutes of its own: ``make e2e`` asks for it."""
-    if os.environ.get("E2E_CHART"):
-        return
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.skip(reason="installing the chart on the cluster: run by make e2e"))
+@pytest.fixture(scope="session")
+def helm() -> Helm:
+    return Helm(find_helm(4))
 
 
 @pytest.fixture(scope="session")
 def operator_image(cluster: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """repository:tag of this tree's image, known to the nodes. E2E_IMAGE names one that they have already."""
+    """repository:tag of this tree's image, known to the nodes. E2E_IMAGE names one that they have already.
+
+    Skips where no image can be made or loaded, or fails with REQUIRE_CLUSTER=1.
+    """
     if given := os.environ.get("E2E_IMAGE"):
         return given
     try:
         load_image(cluster, make_image(tmp_path_factory.mktemp("image") / "coroner.tar"))
     except ImageError as error:
-        pytest.fail(str(error), pytrace=False)
+        refuse("REQUIRE_CLUSTER", f"no image of the operator: {error}")
     return TAG
 
 
@@ -56,11 +54,14 @@ def restricted_namespace(cluster: Server) -> Iterator[None]:
 
 
 @pytest.fixture
-def release(cluster: Server, operator_image: str, restricted_namespace: None) -> Iterator[Release]:
+def release(helm: Helm, cluster: Server, operator_image: str, restricted_namespace: None) -> Iterator[Release]:
     """Not installed yet; uninstalled after the test, whatever it did."""
-    made = Release(cluster, Helm(find_helm(4)), operator_image)
+    made = Release(cluster, helm, operator_image)
     yield made
     made.uninstall()
+    wait_for(lambda: not made.pods(), 60, "the operator's pod is gone")
+    # The uninstall took its rights before the leader could give the Lease back: the next one would wait until it is over.
+    cluster.kubectl("delete", "lease", NAME, "-n", NAMESPACE, "--ignore-not-found")
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The chart, installed by the real helm on a real cluster: the operator as a pod from our image, under its own account."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,8 @@ from tests.e2e.namespace import Namespace
 from tests.e2e.waiting import wait_for
 from tests.e2e_chart.conftest import CRD, older_chart
 from tests.e2e_chart.release import NAME, NAMESPACE, Release
+from tests.e2e_chart.seeing import FAIL, REPORT_SECONDS, event_on, show
 
-REPORT_SECONDS = 120
-FAIL = "echo 'disk quota of user 4711 used up' >/dev/termination-log; exit 3"
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -31,7 +31,7 @@ def finished_pods(namespace: Namespace, job: str) -> int:
     return sum(pod["status"]["phase"] == "Failed" for pod in pods)
 
 
-def test_a_default_install_is_ready_and_reports_what_fails(
+def test_a_default_install_is_ready_and_what_fails_has_a_report_and_an_event(
     release: Release, namespace: Namespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     notes = release.install()
@@ -42,17 +42,29 @@ def test_a_default_install_is_ready_and_reports_what_fails(
     assert "Succeeded" in release.run("test", NAME), "helm test: /readyz through the Service"
 
     namespace.apply(make_job("train", RUN_OUT_OF_MEMORY, memory="32Mi"), make_deployment("web", FAIL))
-    train = wait_for(lambda: namespace.report("Job", "train"), REPORT_SECONDS, "a report of Job/train")["status"]
-    web = wait_for(lambda: namespace.report("Deployment", "web"), REPORT_SECONDS, "a report of Deployment/web")[
-        "status"
-    ]
+    of_train = wait_for(lambda: event_on(namespace, "Job", "train"), REPORT_SECONDS, "an event on Job/train")
+    of_web = wait_for(lambda: event_on(namespace, "Deployment", "web"), REPORT_SECONDS, "an event on Deployment/web")
+    train, web = namespace.report("Job", "train")["status"], namespace.report("Deployment", "web")["status"]
     assert (train["category"], train["subcategory"], train["failures"]) == ("resources", "oom-killed", 1)
     assert (web["category"], web["subcategory"], web["exitCode"]) == ("user-code", "error-exit", 3)
+    assert of_train["message"].endswith(f" {train['hint']}")
+
+    server, where = release.server, ("-n", namespace.name)
+    with capsys.disabled():
+        print(f"\n{notes}")
+    show(server, capsys, "get", "failurereports", *where)
+    events = show(server, capsys, "get", "events", *where, "--field-selector", "reportingComponent=coroner.dev/coroner")
+    for kind, name, event, status in (("job", "train", of_train, train), ("deployment", "web", of_web, web)):
+        # its hint, which comes next, tells how long the program ran, and the Deployment's has run again
+        sentence = f"{status['message']} [{status['category']}/{status['subcategory']}] "
+        assert (event["type"], event["reason"]) == ("Warning", status["reason"])
+        assert event["message"].startswith(sentence)
+        assert re.search(rf"Warning +{status['reason']} +{kind}/{name} +{re.escape(sentence)}", events)
+        described = server.kubectl("describe", kind, name, *where)
+        assert re.search(rf"Warning +{status['reason']} +.* coroner.dev/coroner +{re.escape(sentence)}", described)
     log = release.log()
     assert "forbidden" not in log.lower()
     assert "Traceback" not in log
-    with capsys.disabled():
-        print(f"\n{notes}\n{release.server.kubectl('get', 'fr', '-n', namespace.name)}")
 
 
 def leader(release: Release) -> str:

@@ -252,7 +252,7 @@ async def test_a_pod_that_is_gone_leaves_the_word_to_one_that_still_fails(
     newer = server.put(workload("ReplicaSet", "web-2", owner=deployment))
     missing = waiting("ErrImagePull", 'failed to pull and unpack image "r.example/app:2": not found')
     server.put(pod("web-2-x", phase="Pending", state=missing, owner=newer, created=ago(minutes=9)))
-    crashing = server.put(pod("web-1-x", owner=replica_set, **CRASHED))
+    server.put(pod("web-1-x", owner=replica_set, **CRASHED))
     await until(lambda: reports.status("web").get("exitCode") == 2)
     server.delete("Pod", "web-1-x")
     status = await until(lambda: (s := reports.status("web")).get("pod", {}).get("name") == "web-2-x" and s)
