@@ -22,6 +22,7 @@ from coroner_operator.client import Client
 log = logging.getLogger("coroner.streams")
 
 CHUNK = 250  # 2 MB of pods a page; with 500 the peak is 8 MB higher and nothing is faster
+AT_ONCE = 50  # objects of a page that are handed on without a pause: 3 ms
 WATCH_TIMEOUT = (240, 480)  # s; spread, so that all watches of all clients do not end together (client-go: 5 to 10 min)
 SILENCE = 150.0  # s; bookmarks come about once a minute, so two have been missed
 
@@ -155,21 +156,29 @@ class Stream(Generic[T]):
 
     async def _list(self) -> str:
         uids: set[str] = set()
-        token = ""
-        while True:
-            query = {"limit": CHUNK, **self._selector, **({"continue": token} if token else {})}
-            page = _PAGE.decode(await self._client.get(self._path, query))
-            for raw in page.items or ():
-                if uid := self._hand_on(raw, self._consumer.seen):
-                    uids.add(uid)
-            token = page.metadata.continue_
-            if not token:
-                break
-            await asyncio.sleep(0)  # between pages others get their turn
+        following = asyncio.create_task(self._page(""))
+        try:
+            while True:
+                page = await following
+                if page.metadata.continue_:  # the server makes the next page while this one is handed on
+                    following = asyncio.create_task(self._page(page.metadata.continue_))
+                for number, raw in enumerate(page.items or ()):
+                    if number % AT_ONCE == 0:
+                        await asyncio.sleep(0)  # others, and the next page, get their turn
+                    if uid := self._hand_on(raw, self._consumer.seen):
+                        uids.add(uid)
+                if not page.metadata.continue_:
+                    break
+        finally:
+            following.cancel()
         self._watchers.heard(self._kind)
         self._consumer.listed(self._namespace, uids)
         log.info("%s: %d listed, watching", self, len(uids))
         return page.metadata.resourceVersion
+
+    async def _page(self, token: str) -> _Page:
+        query = {"limit": CHUNK, **self._selector, **({"continue": token} if token else {})}
+        return _PAGE.decode(await self._client.get(self._path, query))
 
     async def _watch(self, version: str) -> None:
         query = {
