@@ -6,6 +6,8 @@ from importlib import import_module
 
 import click
 
+from coroner_operator.cli.importing import importing
+
 _COMMANDS = {
     "run": "Watch pods and keep FailureReports, until SIGTERM.",
     "explain": "Say why pods failed, from files or a cluster.",
@@ -22,7 +24,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command = getattr(import_module(f"coroner_operator.cli.{cmd_name}"), cmd_name)
+        with importing():
+            command = getattr(import_module(f"coroner_operator.cli.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
         return command
 
