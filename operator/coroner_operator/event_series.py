@@ -40,12 +40,14 @@ class Key(NamedTuple):
     type: EventType
     reason: str
     action: str
-    note: str
+    said: str
 
 
 @dataclass(eq=False)
 class Series:
     key: Key
+    note: str
+    """What the first said, and what to do then; the API server lets nobody change it."""
     first_at: datetime
     last_at: datetime
     count: int = 1
@@ -71,7 +73,7 @@ class Series:
 
     def body(self, instance: str) -> dict[str, Any]:
         """To be created. ``instance``: which replica says so."""
-        regarding, type_, reason, action, note = self.key
+        regarding, type_, reason, action, _ = self.key
         reference = {
             "apiVersion": regarding.api_version,
             "kind": regarding.kind,
@@ -90,7 +92,7 @@ class Series:
             "type": type_,
             "reason": reason,
             "action": action,
-            "note": note,
+            "note": self.note,
         }
 
     def patch(self) -> dict[str, Any]:

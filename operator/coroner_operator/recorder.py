@@ -94,9 +94,20 @@ class Recorder:
         return (self._task,) if self._task else ()
 
     def record(
-        self, regarding: Regarding, reason: str, note: str, *, action: str, event_type: EventType = "Warning"
+        self,
+        regarding: Regarding,
+        reason: str,
+        note: str,
+        *,
+        action: str,
+        advice: str = "",
+        event_type: EventType = "Warning",
     ) -> None:
-        """This happened to the object, now. Texts are redacted and cut here."""
+        """This happened to the object, now. Texts are redacted and cut here.
+
+        ``advice`` follows the note of the first of a series, and does not tell series apart: it may name one of many
+        pods.
+        """
         key = Key(
             regarding,
             event_type,
@@ -114,7 +125,8 @@ class Recorder:
             self._counts.recorded("dropped")
         else:
             now = self._now()
-            series = self._series[key] = Series(key, now, now)
+            told = fit_note(one_line(f"{note} {advice}".rstrip(), NOTE_CHARACTERS, self.redactor))
+            series = self._series[key] = Series(key, told, now, now)
             self._send_soon(series)
             self._forget_oldest()
 

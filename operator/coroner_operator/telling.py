@@ -58,10 +58,10 @@ class Telling:
     def _record(self, workload: WorkloadRef, failure: Record) -> None:
         verdict = failure.verdict
         name = "/".join(filter(None, (verdict.category, verdict.subcategory)))
-        sentences = (f"{verdict.message} [{name}]" if name else verdict.message, verdict.hint)
         self._recorder.record(
             self.regarding(workload),
             verdict.reason or "FailureWithoutReason",
-            " ".join(filter(None, sentences)),
+            f"{verdict.message} [{name}]" if name else verdict.message,
+            advice=verdict.hint,
             action="Categorized",
         )

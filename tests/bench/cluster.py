@@ -23,11 +23,12 @@ from tests.bench.control_plane import ControlPlane, embedded_api_server, real_ap
 from tests.bench.operator_process import Operator, OperatorEndedError
 from tests.bench.population import FAILED_WORKLOADS, Population
 from tests.bench.reports import Reports
-from tests.bench.table import table
+from tests.bench.table import growth, table
 from tests.bench.trial import BURST, START, Figures, Trial
 from tests.cluster.scripts import NoKubernetesError
 from tests.cluster.sources import MisconfiguredError
 
+TARGETED = 10_000  # pods: what the targets are for
 FILLING = 48  # requests at one time while the cluster is filled
 
 
@@ -40,6 +41,8 @@ class Bench:
     population: Population
     folder: Path
     wrong: list[str] = field(default_factory=list)
+    first: list[Figures] = field(default_factory=list)
+    """Starts with the smallest number of pods."""
 
     async def run(self) -> None:
         options, population = self.options, self.population
@@ -76,7 +79,10 @@ class Bench:
                     for victims in self.population.to_fail:
                         bursts.append(await trial.burst(victims, options.workloads, options.connections))
                         burst_calls = trial.calls
-        self.say(table(f"Start with {pods:,} pods", START, starts), _told(start_calls))
+        self.say(table(f"Start with {pods:,} pods", START, starts, with_targets=pods == TARGETED), _told(start_calls))
+        if self.first:
+            self.say(f"{pods:,} pods against {options.pods[0]:,}: {growth(START, self.first, starts)}\n")
+        self.first = self.first or starts
         if bursts:
             title = f"{options.burst:,} failures of {options.workloads} Jobs"
             self.say(table(title, BURST, bursts), _told(burst_calls))

@@ -230,6 +230,16 @@ async def test_nobody_waits_for_an_api_server_that_does_not_answer(place: Path, 
             await recorder.close(0.1)
 
 
+async def test_advice_does_not_tell_series_apart(place: Path, embedded: EmbeddedApiServer) -> None:
+    async with recording(place) as playing:
+        for pod in ("train-0", "train-1"):
+            playing.recorder.record(
+                JOB, "Error", "it failed", action="Categorized", advice=f"Look at the log of {pod}."
+            )
+    (event,) = events(embedded)
+    assert (event["note"], event["series"]["count"]) == ("it failed Look at the log of train-0.", 2)
+
+
 async def test_an_event_that_is_on_its_way_at_the_end_is_counted_once(place: Path, embedded: EmbeddedApiServer) -> None:
     slow = embedded.faults.add(Fault(method="POST", path="/events", delay=0.3))
     async with recording(place) as playing:
