@@ -38,6 +38,15 @@ FINDING_FACTS = frozenset(
 
 _WORD = re.compile(r"[^\W\d_]{2}")
 _FRAME = re.compile(r"\s*(?:at |\d+: 0x|frame #\d+|#\d+ |/\S+:\d+ \+0x|\S+\(.*\)$|time      : |To execute )")
+# Lines that only say that the program has ended, or point elsewhere.
+_TRAILER = re.compile(
+    r"(?:(?:.*: line \d+:\s+\d+ )?(?:Aborted|Killed|Segmentation fault|Terminated)(?: +\(core dumped\))?(?: {2,}.*)?$"
+    r"|Execution halted$|Node\.js v\d|BEGIN failed--compilation aborted|thrown in .+ on line \d+$|exit status \d+$"
+    r"|in expression starting at |@ \S+:\d+$|\[\d+\] |Stack ?trace:$|with errorcode -?\d+\.$|-{3,}"
+    r"|runtime stack:$|goroutine \d+ |created by |/\S+\.go:\d+|Crash dump is being written|\(Use `node "
+    r"|make(?:\[\d+\])?: \*\*\* |npm (?:ERR!|error)"
+    r"|Error: (?:A fatal exception has occurred\. Program will exit|Could not create the Java Virtual Machine)\.$)"
+)
 
 
 class PodFacts:
@@ -133,9 +142,11 @@ class PodFacts:
         return self._finding.termination_message if self._finding else ""
 
     def last_line(self) -> str | None:
-        """The last line that says something: no frame of a stack, no ruler."""
+        """The last line that says something: no frame of a stack, no ruler, no mere word of the end."""
         lines = [line.strip() for line in self.termination_message().split("\n") if line.strip()]
-        saying = (line for line in reversed(lines) if _WORD.search(line) and not _FRAME.match(line))
+        saying = (
+            line for line in reversed(lines) if _WORD.search(line) and not (_FRAME.match(line) or _TRAILER.match(line))
+        )
         return next(saying, lines[-1] if lines else None)
 
     def logs(self) -> str | None:

@@ -34,6 +34,9 @@ _NATIVE_FRAME = re.compile(
 # Python itself ends with 1 after an uncaught exception, after Ctrl-C by SIGINT. Another code was chosen by somebody,
 # and a traceback above it was survived: output of the two streams may stand in another order than it was written (y2b).
 _PYTHON_EXITS = (None, 1, 130)
+# So do Java, after an exception in its main thread only, and Node, where a failed handler makes it 7.
+_JAVA_EXITS = (None, 1)
+_NODE_EXITS = (None, 1, 7)
 _PYTHON_FATAL = re.compile(r"^Fatal Python error: .+")
 _GO_PANIC = re.compile(r"^(?:panic|fatal error): .+")
 _GO_TRACE = re.compile(
@@ -52,14 +55,27 @@ _JAVA_TRACE = re.compile(
 _NODE_ERROR = re.compile(
     rf"^(?:Uncaught )?((?:{_DOTTED} )?(?:[A-Z]\w*)?(?:Error|Exception)\b(?: \[\w+\])?: .+|[A-Z]\w*Error)$"
 )
+_NODE_REJECTION = re.compile(r"^\[?UnhandledPromiseRejection: .+ with the reason (\".+\")\.\]?(?: \{)?$")
 _NODE_FRAME = re.compile(r"^\s+at .+")
 _NODE_TRAILER = re.compile(r"^(?:Node\.js v\d+.*|\s*[{}\]]+,?|\s+\w+: .*[,}]?|\s*)$")
 _DOTNET = re.compile(r"^Unhandled exception[.:]? (.+)$")
 _RUBY = re.compile(r"^\S+\.rb:\d+:in [`'][^']*': (.+ \(\w[\w:]*\))$")
 _RUBY_TRAILER = re.compile(r"^\s+(?:\d+: )?from .+")
+_CXX = re.compile(r"^terminate called (?:after throwing an instance of '(.+)'|without an active exception)$")
+_CXX_LLVM = re.compile(r"^libc\+\+abi: terminating due to (uncaught exception.*)$")
+_CXX_WHAT = re.compile(r"^  what\(\):\s+(\S.*)$")
+_PHP = re.compile(r"^(?:PHP )?Fatal error:\s+Uncaught (\S.*)$")
+_PHP_TRAILER = re.compile(r"^(?:Stack trace:|#\d+ .+|\s+thrown in .+ on line \d+|(?:PHP )?Fatal error: .+)$")
+_JULIA = re.compile(r"^ERROR: (?:LoadError: )*(\S.*)$")
+_JULIA_TRAILER = re.compile(r"^(?:Stacktrace:|\s+\[\d+\] .+|\s+@ .+|in expression starting at .+)$")
+_R = re.compile(r"^(Error(?: in .+?)? ?: .+|Error: .+)$")
+_R_HALTED = "Execution halted"
+# What a shell or a tool below the program's words says of its end.
+_ABORTED = re.compile(r"^(?:.*: line \d+:\s+\d+ )?Aborted\b")
 
 
 PANICKED = "panicked: "  # Rust's own word, put before the message that stands on the next line
+REJECTED = "unhandled promise rejection: "  # Node's, in short
 
 
 class LastWords(NamedTuple):
@@ -75,7 +91,14 @@ def last_words(message: str, exit_code: int | None = None) -> LastWords | None:
         lines.pop()
     if not lines:
         return None
-    return _python(lines, exit_code) or _go(lines) or _rust(lines) or _java(lines) or _node(lines) or _other(lines)
+    return (
+        _python(lines, exit_code)
+        or _go(lines)
+        or _rust(lines)
+        or (_java(lines) if exit_code in _JAVA_EXITS else None)
+        or (_node(lines) if exit_code in _NODE_EXITS else None)
+        or _other(lines)
+    )
 
 
 def telling_part(message: str, words: LastWords | None) -> str:
@@ -153,7 +176,7 @@ def _go(lines: list[str]) -> LastWords | None:
         return None
     # panic: first\n\tpanic: second\n goroutine …: what follows must be the trace
     rest = [line for line in lines[start + 1 :] if line.strip()]
-    if rest and not any(line.startswith(("goroutine ", "[signal ", "\tpanic:")) for line in rest[:6]):
+    if rest and not any(line.startswith(("goroutine ", "[signal ", "\tpanic:", "runtime stack:")) for line in rest[:6]):
         return None
     return LastWords("go", lines[start]) if all(_GO_TRACE.match(x) or x.startswith("\t") for x in rest[-2:]) else None
 
@@ -198,6 +221,8 @@ def _node(lines: list[str]) -> LastWords | None:
         return None
     # The error's message may have several lines: look a few lines up from the first frame.
     for i in range(first - 1, max(-1, first - 6), -1):
+        if found := _NODE_REJECTION.match(lines[i]):
+            return LastWords("node", f"{REJECTED}{found.group(1)}")
         if found := _NODE_ERROR.match(lines[i]):
             return LastWords("node", found.group(1))
     return None
@@ -211,4 +236,36 @@ def _other(lines: list[str]) -> LastWords | None:
             return LastWords("dotnet", found.group(1))
         if (found := _RUBY.match(lines[i])) and all(_RUBY_TRAILER.match(line) for line in lines[i + 1 :]):
             return LastWords("ruby", found.group(1))
+        if (found := _PHP.match(lines[i])) and all(_PHP_TRAILER.match(line) for line in lines[i + 1 :] if line):
+            return LastWords("php", found.group(1))
+        if (found := _JULIA.match(lines[i])) and any(line == "Stacktrace:" for line in lines[i + 1 :]):
+            return LastWords("julia", found.group(1)) if _all(_JULIA_TRAILER, lines[i + 1 :]) else None
+    return _cxx(lines) or _r(lines)
+
+
+def _all(pattern: re.Pattern[str], lines: list[str]) -> bool:
+    return all(pattern.match(line) for line in lines if line.strip())
+
+
+def _cxx(lines: list[str]) -> LastWords | None:
+    own = [line for line in lines if not _ABORTED.match(line)]
+    if own and (found := _CXX_LLVM.match(own[-1])):
+        return LastWords("c++", found.group(1))
+    what = _CXX_WHAT.match(own[-1]) if own else None
+    thrown = _CXX.match(own[-2] if what and len(own) > 1 else own[-1]) if own else None
+    if not thrown:
+        return None
+    name = thrown.group(1) or "terminate called without an active exception"
+    return LastWords("c++", f"{name}: {what.group(1)}" if what and what.group(1) != name else name)
+
+
+def _r(lines: list[str]) -> LastWords | None:
+    """R prints long calls on a line of their own, and the message on the next."""
+    if lines[-1] != _R_HALTED:
+        return None
+    for i in range(len(lines) - 2, max(-1, len(lines) - 12), -1):
+        if lines[i].startswith("Error in ") and lines[i].rstrip().endswith(":") and i + 1 < len(lines) - 1:
+            return LastWords("r", f"{lines[i].strip()} {lines[i + 1].strip()}")
+        if found := _R.match(lines[i]):
+            return LastWords("r", found.group(1))
     return None

@@ -8,7 +8,7 @@ from itertools import islice
 from coroner_categorizer.facts import PodFacts
 from coroner_categorizer.finding import Finding, Seen
 from coroner_categorizer.findings import OWN_NAMES
-from coroner_categorizer.last_words import PANICKED
+from coroner_categorizer.last_words import PANICKED, REJECTED
 from coroner_categorizer.redaction import Redactor
 from coroner_categorizer.rules import RANK, Match
 from coroner_categorizer.scene import Scene
@@ -88,7 +88,8 @@ class _SafeFacts:
     def _as_in_the_whole(self, line: str) -> str:
         """A line may hold a secret whose key stands on the line before: only the whole message tells."""
         whole = one_line(self._facts.termination_message(), _WHOLE, self._redactor)
-        if not whole or line.removeprefix(PANICKED) in whole:
+        said = line.removeprefix(PANICKED).removeprefix(REJECTED)
+        if not whole or said in whole or all(part in whole for part in said.split(": ", 1)):
             return line
         return whole if len(whole) <= _REDACTED_TAIL else f"…{whole[-_REDACTED_TAIL:]}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from coroner_categorizer import default
 from coroner_categorizer.last_words import last_words
 
 PYTHON = 'Traceback (most recent call last):\n  File "a.py", line 1, in <module>\n    f()\n    ~^^\n'
@@ -33,6 +34,18 @@ ENDINGS: list[tuple[str, str, int | None, str | None]] = [
     ("dotnet", "Unhandled exception. System.InvalidOperationException: nope\n   at P.Main() in /app/P.cs:line 3\n", 134, "System.InvalidOperationException: nope"),
     ("ruby", "a.rb:1:in `f': undefined method `x' for nil (NoMethodError)\n\tfrom a.rb:3:in `<main>'\n", 1, "undefined method `x' for nil (NoMethodError)"),
     ("ruby, a text with a colon", "/app/run.rb:3:in `fetch': key not found: :port (KeyError)\n", 1, "key not found: :port (KeyError)"),
+    ("java, in a thread, and a code that somebody chose", 'Exception in thread "worker-0" java.lang.RuntimeException: in worker\n\tat J.run(J.java:1)\n', 4, None),
+    ("node, a code that somebody chose", "Error: lost\n    at f (/app/c.js:1:1)\n", 4, None),
+    ("node, a rejection with a value", 'node:internal/process/promises:389\n      new UnhandledPromiseRejection(reason);\n      ^\n\nUnhandledPromiseRejection: This error originated either by throwing inside of an async function without a catch block, or by rejecting a promise which was not handled with .catch(). The promise rejected with the reason "nope".\n    at throwUnhandledRejectionsMode (node:internal/process/promises:389:7)\n    at process.processTicksAndRejections (node:internal/process/task_queues:96:32) {\n  code: \'ERR_UNHANDLED_REJECTION\'\n}\n\nNode.js v20.20.2\n', 1, 'unhandled promise rejection: "nope"'),
+    ("go, on the system's stack", "fatal error: runtime: out of memory\n\nruntime stack:\nruntime.throw({0x4c7c70?, 0x2aa4?})\n\t/usr/local/go/src/runtime/panic.go:1229 +0x48 fp=0x7ffdbc71e560 sp=0x7ffdbc71e530 pc=0x479508\n", 2, "fatal error: runtime: out of memory"),
+    ("c++", "terminate called after throwing an instance of 'std::runtime_error'\n  what():  could not open dataset\nbash: line 106: 14195 Aborted                 ./a\n", 134, "std::runtime_error: could not open dataset"),
+    ("c++, no text", "terminate called after throwing an instance of 'int'\n", 134, "int"),
+    ("c++, no exception", "terminate called without an active exception\nAborted (core dumped)\n", 134, "terminate called without an active exception"),
+    ("php", "PHP Fatal error:  Uncaught Error: Call to undefined function foo() in /app/x.php:3\nStack trace:\n#0 {main}\n  thrown in /app/x.php on line 3\n", 255, "Error: Call to undefined function foo() in /app/x.php:3"),
+    ("php, a limit of its own", "PHP Fatal error:  Allowed memory size of 134217728 bytes exhausted (tried to allocate 20480 bytes) in /app/x.php on line 12\n", 255, None),
+    ("julia", "ERROR: LoadError: UndefVarError: `foo` not defined\nStacktrace:\n [1] top-level scope\n   @ /app/x.jl:1\nin expression starting at /app/x.jl:1\n", 1, "UndefVarError: `foo` not defined"),
+    ("r", "Error in library(dplyr) : there is no package called 'dplyr'\nExecution halted\n", 1, "Error in library(dplyr) : there is no package called 'dplyr'"),
+    ("r, a long call", "Error in readRDS(file.path(root, name)) : \n  cannot open the connection\nIn addition: Warning message:\nExecution halted\n", 1, "Error in readRDS(file.path(root, name)) : cannot open the connection"),
     ("plain words", "cannot open /data/in.csv\n", 1, None),
     ("nothing", "", 1, None),
     ("blank lines", "\n\n\n", 1, None),
@@ -43,3 +56,24 @@ ENDINGS: list[tuple[str, str, int | None, str | None]] = [
 def test_last_words(message: str, code: int | None, line: str | None) -> None:
     found = last_words(message, code)
     assert (found.line if found else None) == line
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ("MPI_ABORT was invoked on rank 3\nwith errorcode 1.\n-----------------\n", "MPI_ABORT was invoked on rank 3"),
+        ("Can't locate Foo/Bar.pm in @INC\nBEGIN failed--compilation aborted at x.pl line 3.\n", "Can't locate Foo/Bar.pm in @INC"),
+        ("Unrecognized VM option 'UseFoo'\nError: Could not create the Java Virtual Machine.\nError: A fatal exception has occurred. Program will exit.\n", "Unrecognized VM option 'UseFoo'"),
+        ("FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory\n----- Native stack trace -----\n 1: 0xb090e0 node::Abort() [node]\n", "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"),
+        ("cannot open /in\nmake: *** [Makefile:3: run] Error 1\n", "cannot open /in"),
+        ("\tstr\n(Use `node --trace-uncaught ...` to show where the exception was thrown)\n\nNode.js v20.20.2\n", "str"),
+        ("Killed\n", "Killed"),
+    ],
+)  # fmt: skip
+def test_the_line_that_is_quoted_says_more_than_that_it_ended(message: str, line: str) -> None:
+    status = {"name": "main", "state": {"terminated": {"exitCode": 3, "reason": "Error", "message": message}}}
+    verdict = default().classify(
+        {"metadata": {"uid": "u"}, "status": {"phase": "Failed", "containerStatuses": [status]}}
+    )
+    assert verdict is not None
+    assert verdict.message == f'container "main" ended with exit code 3: {line}'
