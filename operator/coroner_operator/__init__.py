@@ -18,7 +18,7 @@ pipeline                  pod → judgement → sightings and recovery; helped b
   owners                    … the topmost controller of a pod
 report, sighting,         a report as a value, and what folds into it (pure)
 record, ledger, holding,
-ledger_text,
+accusation, ledger_text,
 report_status,
 workload_ref
 reports, store            the reports in memory and on the API server

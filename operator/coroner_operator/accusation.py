@@ -1,7 +1,7 @@
 """Which failure speaks for a workload: what the newest look at a pod says, of that pod which failed last.
 
-A pod says one thing at a time. Times alone do not tell what holds: a wait is dated by when the pod was scheduled, so
-an end or a mount that failed in between, and is over, would seem the newer one for ever.
+A pod says one thing at a time. Times alone do not tell what holds: a wait is dated by what the pod had reached
+before, so an end or a mount that failed in between, and is over, would seem the newer one for ever.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Accusation:
     def __init__(self, current: Record | None) -> None:
         self.held = current
         self._looked_at: datetime | None = None if current is None else current.seen_at or current.at
+        """The last look that was heard, or an earlier time where the report was read back; whole seconds."""
 
     def hear(self, record: Record, look: Sighting) -> bool:
         """The pod fails by ``record`` now, says this look. Whether it speaks for the workload from now on."""
@@ -34,14 +35,14 @@ class Accusation:
             record = msgspec.structs.replace(record, at=max(record.at, held.at))
         if held is not None and not self._gives_way(held, record, look):
             return False
-        self.held, self._looked_at = record, look.seen_at
+        self.held, self._looked_at = record, whole_seconds(look.seen_at)
         return True
 
     def _gives_way(self, held: Record, record: Record, look: Sighting) -> bool:
         if record.id == held.id:
             return holding(held, record, look.revises) is record
         if _pod(record) == _pod(held):
-            return self._looked_at is None or look.seen_at >= whole_seconds(self._looked_at)
+            return self._looked_at is None or whole_seconds(look.seen_at) >= self._looked_at
         if held.pod is not None and held.pod.uid in look.instead_of:
             return True
         return (record.at, record.id) > (held.at, held.id)

@@ -41,13 +41,14 @@ class Key(NamedTuple):
     reason: str
     action: str
     said: str
+    """The note without its advice."""
 
 
 @dataclass(eq=False)
 class Series:
     key: Key
     note: str
-    """What the first said, and what to do then; the API server lets nobody change it."""
+    """What the first said, then its advice; the API server lets nobody change it."""
     first_at: datetime
     last_at: datetime
     count: int = 1

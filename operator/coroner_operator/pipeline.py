@@ -11,6 +11,7 @@ import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from coroner_categorizer import Event, Failure, Judgement, Pod
@@ -189,7 +190,8 @@ class Pipeline:
             pod = await self._suspects.last_state(pod_uid)
         except ApiError as error:
             log.warning("pod %s: cannot be read: %s; again in %.0f s", pod_uid, error, LOOK_AGAIN)
-            asyncio.get_running_loop().call_later(LOOK_AGAIN, self._wake, pod_uid)
+            again = partial(self._look_again, pod_uid, revises=revises, instead_of=instead_of)
+            asyncio.get_running_loop().call_later(LOOK_AGAIN, self._look, pod_uid, again)
             return
         if pod is not None:
             await self._look_at(pod, revises=revises, instead_of=instead_of)

@@ -1,7 +1,8 @@
 """When a failing workload is well again: none of its pods fails, and it is well by its own status or by its pods.
 
 The newest pod alone does not tell (in a StatefulSet an older member may be the one that crashes), nor does an
-instant: pods must have been Ready for a while, see ``case.probation``.
+instant: pods must have been Ready for a while, see ``case.probation``. As long as others fail, a pod that is well or
+gone only leaves the word to them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ SPEAKERS = 16  # failing pods that are looked at again when the one that spoke f
 
 
 class Recovery:
-    """``open()`` for every failing workload, ``note()`` for every look at a pod of one, ``begin()`` after the LIST."""
+    """``open()`` for every failing workload, ``fails()`` or ``shows_no_failure()`` after every look at a pod of one,
+    ``gone()`` when it is deleted, ``begin()`` after the LIST.
+    """
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from coroner_categorizer.verdict import Failure
 
 
 class Sighting(msgspec.Struct, frozen=True):
-    """A failure as it was seen; the same failure may be seen any number of times, in any order."""
+    """A failure as it was seen; the same one may be seen any number of times, each pod's in the order of the looks."""
 
     pod_name: str
     """"" for a pod that was never created."""
