@@ -10,6 +10,7 @@ from coroner_categorizer.pod import ContainerState, Pod
 from coroner_operator.report import WorkloadRef
 
 PROOFS = 16  # well pods remembered as proof; one is enough, more only survive its deletion
+SILENT = 1_000  # pods that are gone while none fails: only one of them can be the one that speaks
 
 # After this long the kubelet itself takes a container for healthy and resets its back-off (2 x MaxContainerBackOff).
 LONGEST_PROBATION = 600.0
@@ -52,8 +53,13 @@ class Case:
     check_again: bool = False
 
     @property
+    def failing(self) -> tuple[str, ...]:
+        """UIDs of the pods that fail now."""
+        return tuple(uid for uid, member in self.members.items() if member.is_failing)
+
+    @property
     def has_failing_pod(self) -> bool:
-        return any(member.is_failing for member in self.members.values())
+        return bool(self.failing)
 
     @property
     def pods_well_from(self) -> float:
@@ -65,11 +71,6 @@ class Case:
         if pod_uid in self.proofs or len(self.proofs) < PROOFS:
             self.proofs.setdefault(pod_uid, well_from)
 
-    @property
-    def failing(self) -> tuple[str, ...]:
-        """UIDs of the pods that fail now."""
-        return tuple(uid for uid, member in self.members.items() if member.is_failing)
-
     def silence(self, now: float) -> float | None:
         """Add those to ``silent`` that count as well since; the loop time when the next one will, None if none does."""
         next_at: float | None = None
@@ -78,7 +79,7 @@ class Case:
                 continue
             if member.well_from <= now:
                 member.silenced = True
-                self.silent.add(uid)
+                self._hush(uid)
             else:
                 next_at = min(member.well_from, next_at or member.well_from)
         return next_at
@@ -88,8 +89,17 @@ class Case:
         had_proof = self.proofs.pop(pod_uid, None) is not None
         had_failed = self.members.pop(pod_uid, None) is not None
         if had_failed:
-            self.silent.add(pod_uid)
+            self._hush(pod_uid)
         return had_failed or had_proof
+
+    def has_failed(self, pod_uid: str) -> bool:
+        """Whether it fails, or has ended so."""
+        member = self.members.get(pod_uid)
+        return member is not None and member.well_from is None
+
+    def _hush(self, pod_uid: str) -> None:
+        if len(self.silent) < SILENT:
+            self.silent.add(pod_uid)
 
 
 def probation(pod: Pod, recovery_after: float) -> float:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import msgspec
+
 from coroner_categorizer.rules import RANK
 from coroner_operator.backoff import BackOff
 from coroner_operator.ledger import Name, Tally
@@ -64,13 +66,18 @@ class Desk:
 
 
 def _one_look_each(sightings: Iterable[Sighting]) -> Iterable[Sighting]:
-    """The last look at each failure, unless an earlier one was surer; under newer rules it has another turn."""
+    """The last look at each failure, unless an earlier one was surer; under newer rules it has another turn.
+
+    In the order of the last looks, which says what a pod fails by now (``Accusation``).
+    """
     best: dict[object, Sighting] = {}
     for sighting in sightings:
         key = (sighting.failure.identity, sighting.failure.ended_instances, sighting.revises)
-        known = best.get(key)
-        if known is None or _rank(sighting) >= _rank(known):
-            best[key] = sighting
+        known = best.pop(key, sighting)
+        surest = sighting if _rank(sighting) >= _rank(known) else known
+        best[key] = msgspec.structs.replace(
+            surest, seen_at=sighting.seen_at, instead_of=known.instead_of | sighting.instead_of
+        )
     return best.values()
 
 

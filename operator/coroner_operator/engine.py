@@ -188,7 +188,7 @@ class Engine:
         self._reloader.remind()
         self._spawn(self._outlets.run(), "kinds of workloads")
         for workload in self.reports.failing:
-            self._recovery.open(workload, self.reports.failed_at(workload))
+            self._recovery.open(workload, self.reports.failed_at(workload), self.reports.speaker(workload))
         for workload in self.reports.mislabelled:
             self.writer.relabel(workload)
         for stream in (*self._pod_streams, *self._event_streams):

@@ -83,9 +83,11 @@ class Pipeline:
         self._waits = Waits(settings.patience, self._wake)
         self._looks: dict[str, deque[Look]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
 
     async def drain(self, within: float) -> None:
         """Let the looks that are under way come to their end, within that many seconds."""
+        self._draining = True
         self._waits.close()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within)
@@ -125,6 +127,10 @@ class Pipeline:
             self._forget(uid)
         self._recovery.listed(uids, lambda workload: namespace is None or workload.namespace == namespace)
 
+    def speak(self, pod_uid: str, instead_of: frozenset[str]) -> None:
+        """The pod fails, and those others of its workload do not any more."""
+        self._look(pod_uid, lambda: self._look_again(pod_uid, instead_of=instead_of))
+
     def judge_again(self) -> None:
         """The rules have changed: look again at everything that fails now."""
         for uid in self._suspects:
@@ -156,7 +162,9 @@ class Pipeline:
         self._look(pod_uid, lambda: self._look_again(pod_uid))
 
     def _look(self, uid: str, look: Look) -> None:
-        """Queue a look; looks at one object are taken one after the other."""
+        """Queue a look; looks at one object are taken one after the other. None begins any more once we drain."""
+        if self._draining:
+            return
         queued = self._looks.get(uid)
         if queued is not None:
             queued.append(look)
@@ -178,10 +186,6 @@ class Pipeline:
                     log.exception("object %s could not be judged", uid)
         finally:
             del self._looks[uid]
-
-    def speak(self, pod_uid: str, instead_of: frozenset[str]) -> None:
-        """The pod fails, and those others of its workload do not any more."""
-        self._look(pod_uid, lambda: self._look_again(pod_uid, instead_of=instead_of))
 
     async def _look_again(
         self, pod_uid: str, *, revises: bool = False, instead_of: frozenset[str] = frozenset()

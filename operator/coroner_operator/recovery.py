@@ -64,8 +64,8 @@ class Recovery:
     def __len__(self) -> int:
         return len(self._cases)
 
-    def open(self, workload: WorkloadRef, failed_at: datetime | None) -> None:
-        """The workload fails, since ``failed_at`` at the latest."""
+    def open(self, workload: WorkloadRef, failed_at: datetime | None, speaker: str = "") -> None:
+        """The workload fails, since ``failed_at`` at the latest. ``speaker``: UID of the pod that its report names."""
         case = self._cases.get(workload.uid)
         if case is None:
             case = self._cases[workload.uid] = Case(workload)
@@ -74,6 +74,9 @@ class Recovery:
                 self._of_pod[workload.uid] = workload.uid
             elif path_of(workload) is None:
                 self._by_pods_only[workload.namespace] += 1
+        if speaker:  # it may have gone, or be well, since the report was written
+            case.members.setdefault(speaker, Member(leftover=True))
+            self._of_pod[speaker] = workload.uid
         if failed_at is not None and (case.failed_at is None or failed_at > case.failed_at):
             case.failed_at = failed_at
             # Pods that were well before the failure prove nothing about what comes after it.
@@ -106,6 +109,8 @@ class Recovery:
         controller = controller_of(pod.metadata)
         if controller is not None:
             self._index(case, controller.uid)
+        if case.silent and pod.status.phase != "Failed":  # a wait may be dated before the end of a pod that is gone
+            self._check(case)
         if pod.status.phase == "Failed" and self._begun and case.timer is None and not case.checking:
             # Not at once: in a burst its siblings fail in the same second, and one look at the workload does for all.
             self._later(case, asyncio.get_running_loop().time() + FIRST_RECHECK)
@@ -116,9 +121,9 @@ class Recovery:
         self._check(self._cases[workload.uid])
 
     def silent(self, workload: WorkloadRef, pod_uids: frozenset[str]) -> frozenset[str]:
-        """Those of the pods that do not fail now."""
+        """Those of the pods that have not failed again."""
         case = self._cases.get(workload.uid)
-        return pod_uids.difference(case.failing) if case and pod_uids else pod_uids
+        return frozenset(uid for uid in pod_uids if case is None or not case.has_failed(uid))
 
     def shows_no_failure(self, workload: WorkloadRef, pod: Pod) -> None:
         """The pod exists and nothing is failing in it."""
@@ -189,7 +194,6 @@ class Recovery:
         elif case.has_failing_pod:  # the next look at that pod comes by itself
             self._let_the_failing_speak(case)
         else:
-            case.silent.clear()  # whatever fails next is the newest
             case.checking = True
             task = asyncio.create_task(self._check_now(case), name=f"recovery of {case.workload}")
             self._tasks.add(task)
@@ -201,7 +205,7 @@ class Recovery:
             self._later(case, next_at)
         silent, case.silent = frozenset(case.silent), set()
         if silent:
-            for uid in case.failing[:SPEAKERS]:
+            for uid in case.failing[-SPEAKERS:]:
                 self._speak(uid, silent)
 
     async def _check_now(self, case: Case) -> None:
@@ -220,7 +224,11 @@ class Recovery:
         if case.check_again:
             case.check_again = False
             self._check(case)
-        elif not case.has_failing_pod and self._cases.get(workload.uid) is case:
+        elif self._cases.get(workload.uid) is not case:
+            return
+        elif case.has_failing_pod:  # since we asked
+            self._let_the_failing_speak(case)
+        else:
             self._conclude(case, state)
 
     def _conclude(self, case: Case, state: State) -> None:

@@ -24,6 +24,7 @@ class Reports:
         self._failing: dict[str, WorkloadRef] = {}
         self._mislabelled: list[WorkloadRef] = []
         self._failed_at: dict[str, datetime] = {}
+        self._speakers: dict[str, str] = {}
         self._whole: OrderedDict[tuple[str, str], Stored] = OrderedDict()
         self._writing: set[tuple[str, str]] = set()
         self.up_to_date: set[str] = set()
@@ -49,6 +50,10 @@ class Reports:
     def failed_at(self, workload: WorkloadRef) -> datetime | None:
         """When the workload failed last, if it fails now."""
         return self._failed_at.get(workload.uid)
+
+    def speaker(self, workload: WorkloadRef) -> str:
+        """UID of the pod that the workload's report names; "" where it names none."""
+        return self._speakers.get(workload.uid, "")
 
     @property
     def mislabelled(self) -> tuple[WorkloadRef, ...]:
@@ -100,6 +105,7 @@ class Reports:
         else:
             self._failing[workload.uid] = workload
             self._failed_at[workload.uid] = stored.report.current.at
+            self._speakers[workload.uid] = stored.report.current.pod.uid if stored.report.current.pod else ""
 
     def doubt(self, workload: WorkloadRef) -> None:
         """A write was refused: perhaps what is remembered is wrong. Read it again before the next."""
@@ -134,6 +140,7 @@ class Reports:
     def _not_failing(self, workload: WorkloadRef) -> None:
         self._failing.pop(workload.uid, None)
         self._failed_at.pop(workload.uid, None)
+        self._speakers.pop(workload.uid, None)
 
 
 def _is_newer(version: str, known: str) -> bool:

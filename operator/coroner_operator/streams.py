@@ -171,6 +171,7 @@ class Stream(Generic[T]):
                     break
         finally:
             following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
         self._watchers.heard(self._kind)
         self._consumer.listed(self._namespace, uids)
         log.info("%s: %d listed, watching", self, len(uids))

@@ -38,7 +38,7 @@ def growth(rows: Mapping[str, Row], before: Sequence[Run], after: Sequence[Run])
     return ", ".join(
         f"{row.what} × {_mean(after, name) / base:.2f}"
         for name, row in rows.items()
-        if row.grows and (base := _mean(before, name))
+        if row.grows and (base := _mean(before, name)) and None not in [run.get(name) for run in after]
     )
 
 

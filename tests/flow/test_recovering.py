@@ -222,38 +222,3 @@ async def _settled(server: EmbeddedApiServer, operators: Operators, reports: Rep
     await until(lambda: reports.state(name) == "Failing")
     server.put(changed(witness, state=running(), last=ended(2, ran=0), restarts=1))
     await until(lambda: reports.state(name) == "Recovered")
-
-
-async def test_a_pod_that_is_well_again_leaves_the_word_to_one_that_still_fails(
-    server: EmbeddedApiServer, operators: Operators, reports: Reports
-) -> None:
-    await operators.start()
-    deployment = server.put(workload("Deployment", "web", replicas=2))
-    replica_set = server.put(workload("ReplicaSet", "web-1", owner=deployment))
-    wrong = waiting("CreateContainerConfigError", "couldn't find key port in ConfigMap default/app")
-    stuck = server.put(pod("web-1-stuck", phase="Pending", state=wrong, owner=replica_set, created=ago(minutes=9)))
-    crashing = pod("web-1-crashing", owner=replica_set, **{**CRASHED, "last": ended(2, ran=0)})
-    server.put(crashing)
-    await until(lambda: reports.status("web").get("exitCode") == 2)
-    server.put(changed(crashing, owner=replica_set, state=running(), last=ended(2, ran=0), restarts=1))
-    status = await until(lambda: (s := reports.status("web")).get("reason") == "MissingConfigKey" and s)
-    assert (status["state"], status["pod"]["name"]) == ("Failing", stuck["metadata"]["name"])
-    assert "exitCode" not in status
-    assert status["failures"] == 2
-
-
-async def test_a_pod_that_is_gone_leaves_the_word_to_one_that_still_fails(
-    server: EmbeddedApiServer, operators: Operators, reports: Reports
-) -> None:
-    """A roll-out with a wrong image: the old pods, which crash until they are deleted, are not what fails now."""
-    await operators.start()
-    deployment = server.put(workload("Deployment", "web", replicas=1))
-    replica_set = server.put(workload("ReplicaSet", "web-1", owner=deployment))
-    newer = server.put(workload("ReplicaSet", "web-2", owner=deployment))
-    missing = waiting("ErrImagePull", 'failed to pull and unpack image "r.example/app:2": not found')
-    server.put(pod("web-2-x", phase="Pending", state=missing, owner=newer, created=ago(minutes=9)))
-    server.put(pod("web-1-x", owner=replica_set, **CRASHED))
-    await until(lambda: reports.status("web").get("exitCode") == 2)
-    server.delete("Pod", "web-1-x")
-    status = await until(lambda: (s := reports.status("web")).get("pod", {}).get("name") == "web-2-x" and s)
-    assert (status["state"], status["category"]) == ("Failing", "user-config")

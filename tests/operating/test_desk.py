@@ -56,6 +56,17 @@ def test_however_long_the_store_is_away_the_desk_stays_small_and_loses_no_failur
     assert fold(Report(JOB), waiting.sightings) == fold(Report(JOB), looks)
 
 
+def test_a_word_that_was_left_to_a_failure_stays_with_it_when_looks_are_made_one() -> None:
+    """However often the same wait is seen again, and whatever else is waiting to be written."""
+    waiting = desk()
+    waiting.put([msgspec.structs.replace(sighting(1), instead_of=frozenset({"gone"}))], 0)
+    for number in range(SIGHTINGS):
+        waiting.put([sighting(1 + number % 2)], 0)
+    (kept,) = [s for s in waiting.sightings if s.failure.verdict.exit_code == 1 and s.instead_of]
+    assert kept.instead_of == {"gone"}
+    assert len(waiting.sightings) < 5
+
+
 def test_of_many_looks_the_surer_one_stays() -> None:
     waiting = desk()
     sure = sighting(1)
@@ -64,4 +75,4 @@ def test_of_many_looks_the_surer_one_stays() -> None:
         sure, failure=msgspec.structs.replace(sure.failure, verdict=unsure_verdict), seen_at=NOW + timedelta(seconds=1)
     )
     waiting.put([sure, *[unsure] * SIGHTINGS], 0)
-    assert waiting.sightings == [sure]
+    assert [look.failure for look in waiting.sightings] == [sure.failure]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from coroner_operator.report import Report, Sighting, fold, recover, substance
 from coroner_operator.report_status import from_object, to_object, to_status
-from tests.reports.sightings import CATEGORIES, EMPTY, at, ended, in_batches, interleaved, plausible_sightings, waits
+from tests.reports.sightings import CATEGORIES, EMPTY, at, ended, few_sightings, in_batches, interleaved, waits
 
 
 def by(rules: str, sighting: Sighting, *, revises: bool = False) -> Sighting:
@@ -108,7 +108,7 @@ ANSWERS = [name for name in CATEGORIES if not name.startswith(("unknown", "/"))]
 
 
 @given(
-    plausible_sightings,
+    few_sightings,
     st.lists(st.sampled_from(ANSWERS), min_size=1, max_size=6),
     st.randoms(use_true_random=False),
     st.lists(st.integers(0, 60), max_size=4),

@@ -146,17 +146,17 @@ wild_sightings = st.builds(
 
 
 @st.composite
-def plausible_looks(draw: st.DrawFn) -> list[list[Sighting]]:
+def plausible_looks(draw: st.DrawFn, ends: int = 6) -> list[list[Sighting]]:
     """What the looks at each of some pods showed, in their order: crashing containers, waits whose cause changes.
 
-    Times of one instance agree between looks, and a look is never before what it sees, as in a cluster. No more in all
-    than a history holds.
+    ``ends``: of a container, at most. Times of one instance agree between looks, and a look is never before what it
+    sees, as in a cluster.
     """
     pods = []
     for pod in draw(st.lists(st.sampled_from(["p1", "p2", "p3", "p4"]), unique=True, min_size=1)):
         seen: list[Sighting] = []
         for container in draw(st.lists(st.sampled_from(["main", "side"]), unique=True)):
-            for number in draw(st.lists(st.integers(1, 8), max_size=2)):
+            for number in draw(st.lists(st.integers(1, 8), max_size=ends)):
                 seen.append(
                     ended(
                         pod,
@@ -181,7 +181,13 @@ def plausible_looks(draw: st.DrawFn) -> list[list[Sighting]]:
     return pods
 
 
-plausible_sightings = plausible_looks().map(lambda pods: [sighting for looks in pods for sighting in looks])
+def in_one(pods: Sequence[Sequence[Sighting]]) -> list[Sighting]:
+    return [sighting for looks in pods for sighting in looks]
+
+
+plausible_sightings = plausible_looks().map(in_one)
+few_sightings = plausible_looks(ends=2).map(in_one)
+"""No more than a history holds."""
 
 
 def interleaved(pods: Sequence[Sequence[Sighting]], random: Random) -> list[Sighting]:

@@ -120,4 +120,5 @@ async def test_our_own_events_are_no_evidence_and_wake_nobody(server: EmbeddedAp
     asked = [c for c in server.calls if "involvedObject.uid" in c.query]
     assert len(asked) <= 1, "our event about the Job did not make it ask again"
     assert Reports(server).failures("train") == 1
-    await until(lambda: metric(engine, "coroner_events_total", outcome="created") == 2)
+    await engine.stop()
+    assert metric(engine, "coroner_events_total", outcome="created") == 2

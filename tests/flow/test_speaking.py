@@ -1,0 +1,112 @@
+"""Of several pods of a workload, which one its report speaks of: one that fails, never one that is well or gone."""
+
+from embedded_apiserver import EmbeddedApiServer, Fault
+from tests.flow.operators import Operators
+from tests.flow.playing import Object, Reports, ago, changed, ended, pod, running, until, waiting, workload
+
+CRASHED = {"state": waiting("CrashLoopBackOff"), "last": ended(2, ran=0)}
+HEALED = {"state": running(), "last": ended(2, ran=0), "restarts": 1}
+
+
+def stuck(owner: Object) -> Object:
+    """A pod that waits since long before anything else here: dated by that, it is never the newest failure."""
+    missing = waiting("CreateContainerConfigError", "couldn't find key port in ConfigMap default/app")
+    return pod("web-1-stuck", phase="Pending", state=missing, owner=owner, created=ago(minutes=9))
+
+
+def two_pods(server: EmbeddedApiServer) -> Object:
+    """The ReplicaSet of a Deployment of two."""
+    deployment = server.put(workload("Deployment", "web", replicas=2))
+    return server.put(workload("ReplicaSet", "web-1", owner=deployment))
+
+
+def speaker(reports: Reports) -> str:
+    name: str = reports.status("web").get("pod", {}).get("name", "")
+    return name
+
+
+async def test_a_pod_that_is_well_again_leaves_the_word_to_one_that_still_fails(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    await operators.start()
+    replica_set = two_pods(server)
+    server.put(stuck(replica_set))
+    crashing = server.put(pod("web-1-crashing", owner=replica_set, **CRASHED))
+    await until(lambda: reports.status("web").get("exitCode") == 2)
+    server.put(changed(crashing, owner=replica_set, **HEALED))
+    await until(lambda: speaker(reports) == "web-1-stuck")
+    status = reports.status("web")
+    assert (status["state"], status["reason"], status["failures"]) == ("Failing", "MissingConfigKey", 2)
+    assert "exitCode" not in status
+
+
+async def test_a_pod_that_is_gone_leaves_the_word_to_one_that_still_fails(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    """A roll-out with a wrong image: the old pods, which crash until they are deleted, are not what fails now."""
+    await operators.start()
+    replica_set = two_pods(server)
+    server.put(stuck(replica_set))
+    server.put(pod("web-1-crashing", owner=replica_set, **CRASHED))
+    await until(lambda: reports.status("web").get("exitCode") == 2)
+    server.delete("Pod", "web-1-crashing")
+    await until(lambda: speaker(reports) == "web-1-stuck")
+    assert reports.state("web") == "Failing"
+
+
+async def test_one_that_is_told_only_after_the_other_is_gone_speaks(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    await operators.start()
+    replica_set = two_pods(server)
+    server.put(pod("web-1-crashing", owner=replica_set, **CRASHED))
+    await until(lambda: reports.status("web").get("exitCode") == 2)
+    server.delete("Pod", "web-1-crashing")
+    asked = [call for call in server.calls if call.path.endswith("/deployments/web")]
+    await until(lambda: [c for c in server.calls if c.path.endswith("/deployments/web")] != asked)
+    server.put(stuck(replica_set))
+    await until(lambda: speaker(reports) == "web-1-stuck")
+
+
+async def test_one_that_begins_to_fail_while_the_workload_is_asked_speaks(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    await operators.start()
+    replica_set = two_pods(server)
+    crashing = server.put(pod("web-1-crashing", owner=replica_set, **CRASHED))
+    await until(lambda: reports.status("web").get("exitCode") == 2)
+    slow = server.faults.add(Fault(method="GET", path="/deployments/web", delay=1.5))
+    server.put(changed(crashing, owner=replica_set, **HEALED))
+    await until(lambda: server.faults.hits(slow))
+    server.put(stuck(replica_set))
+    await until(lambda: speaker(reports) == "web-1-stuck")
+
+
+async def test_a_pod_that_was_deleted_while_nobody_looked_does_not_speak(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    engine = await operators.start()
+    replica_set = two_pods(server)
+    server.put(stuck(replica_set))
+    await until(lambda: speaker(reports) == "web-1-stuck")
+    server.put(pod("web-1-crashing", owner=replica_set, **CRASHED))
+    await until(lambda: reports.status("web").get("exitCode") == 2)
+    await engine.stop()
+    server.delete("Pod", "web-1-crashing")
+    await operators.start()
+    await until(lambda: speaker(reports) == "web-1-stuck")
+
+
+async def test_a_pod_that_healed_while_nobody_looked_does_not_speak(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    engine = await operators.start()
+    replica_set = two_pods(server)
+    server.put(stuck(replica_set))
+    await until(lambda: speaker(reports) == "web-1-stuck")
+    crashing = server.put(pod("web-1-crashing", owner=replica_set, **CRASHED))
+    await until(lambda: reports.status("web").get("exitCode") == 2)
+    await engine.stop()
+    server.put(changed(crashing, owner=replica_set, **HEALED))
+    await operators.start()
+    await until(lambda: speaker(reports) == "web-1-stuck")
