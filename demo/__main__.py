@@ -27,6 +27,8 @@ _EXPLAINED = ("a4-python-traceback", "j1-unschedulable-cpu")
 
 
 def main() -> int:
+    for end in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: operator and folder go too
+        signal.signal(end, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="coroner-demo-") as folder, running_server() as server:
         kubeconfig = server.kubeconfig(Path(folder) / "kubeconfig")
         log = Path(folder) / "operator.log"

@@ -10,7 +10,7 @@ from typing import Any
 
 RECORDINGS = Path(__file__).parents[1] / "tests" / "fixtures" / "pods"
 
-_TIME = re.compile(r'"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z"')
+_TIME = re.compile(r'"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?Z"')
 
 
 class Recording:
@@ -34,16 +34,16 @@ class Recording:
 
 def _moved(text: str, now: datetime) -> str:
     """Every time in it shifted by the same amount, so that the last one is ``now``; 1970 stays (never started)."""
-    times = [t for found in _TIME.findall(text) if (t := _parse(found)).year > 1970]
+    times = [t for found, _ in _TIME.findall(text) if (t := _parse(found)).year > 1970]
     if not times:
         return text
     shift = now.replace(microsecond=0) - max(times)
-    return _TIME.sub(lambda found: f'"{_shifted(found.group(1), shift)}"', text)
+    return _TIME.sub(lambda found: f'"{_shifted(found.group(1), shift)}{found.group(2) or ""}Z"', text)
 
 
 def _shifted(time: str, shift: timedelta) -> str:
     parsed = _parse(time)
-    return (parsed + shift if parsed.year > 1970 else parsed).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (parsed + shift if parsed.year > 1970 else parsed).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _parse(time: str) -> datetime:

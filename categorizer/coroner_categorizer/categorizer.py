@@ -87,8 +87,9 @@ class Categorizer:
         return self._judge(Scene(pod, [finding] if finding else [], events, texts, self._patterns, self.redactor))
 
     def _judge(self, scene: Scene) -> Judgement:
+        failing = any(f.current and not f.covered for f in scene.findings)
         if not self._rule_sets:
-            return Judgement(None, ())
+            return Judgement(None, (), failing)
         verdict, speaker = self._decide(scene)
         failures = []
         for finding in scene.findings:
@@ -98,7 +99,7 @@ class Categorizer:
             if own:
                 failures.append(_failure(finding, own, current=finding is speaker))
         failures.sort(key=lambda f: not f.current)
-        return Judgement(verdict, tuple(failures))
+        return Judgement(verdict, tuple(failures), failing)
 
     def _decide(self, scene: Scene) -> tuple[Verdict | None, Finding | None]:
         """The verdict on the pod, and the finding that it speaks of."""

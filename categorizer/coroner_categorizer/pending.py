@@ -141,7 +141,7 @@ def _replica_failure(workload: Workload) -> Finding | None:
     if not condition or condition.status != "True" or condition.reason != "FailedCreate":
         return None
     return Finding(
-        names=("FailedCreate",),
+        names=("FailedCreate", *(("NeverFits",) if quota_never_fits(condition.message) else ())),
         standing=Standing.POD,
         source="status.conditions[ReplicaFailure]",
         identity=_never_created_identity(workload),

@@ -80,3 +80,5 @@ class Judgement(msgspec.Struct, frozen=True):
     """The current verdict; None: nothing is failing now, or no rule matched."""
     failures: tuple[Failure, ...]
     """Every failure the pod shows, the one that speaks for it first; past ones included."""
+    failing: bool = False
+    """Something is failing now, whether or not a rule says what."""

@@ -18,7 +18,8 @@ from coroner_categorizer.text import cap, one_line, safe_text
 from coroner_categorizer.verdict import Confidence, Evidence, Verdict
 
 MESSAGE_LIMIT = 1024
-FACT_LIMIT = 300  # one fact in a sentence: longer quotes are not read
+FACT_LIMIT = 480  # one fact in a sentence: longer quotes are not read, shorter ones cut a list of demands
+END_LIMIT = 300  # of those facts whose end tells
 EVIDENCE_LIMIT = 512
 PLACE_LIMIT = 253
 _WHOLE = 1 << 16
@@ -80,10 +81,13 @@ class _SafeFacts:
         line = one_line(value, _WHOLE, self._redactor)
         if name in _LINES_OF_THE_MESSAGE:
             line = self._as_in_the_whole(line)
-        if len(line) <= FACT_LIMIT:
+        if name not in _TOLD_AT_THE_END:
+            return cap(line, FACT_LIMIT)
+        if len(line) <= END_LIMIT:
             return line
         # Errors of the runtime are wrapped from the front ("a: b: c"): of a long one, the end tells the cause.
-        return f"…{line[-FACT_LIMIT:]}" if name in _TOLD_AT_THE_END else cap(line, FACT_LIMIT)
+        end = line[-END_LIMIT:]
+        return f"… {end.partition(' ')[2] or end}"
 
     def _as_in_the_whole(self, line: str) -> str:
         """A line may hold a secret whose key stands on the line before: only the whole message tells."""

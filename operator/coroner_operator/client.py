@@ -50,7 +50,7 @@ async def load_configuration(kubeconfig: Path | None = None) -> Configuration:
     """
     configuration = Configuration()
     configuration.connection_pool_maxsize = 0  # every watch holds one; the number of writers and readers is bounded
-    named = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG")
+    named = _existing(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG")
     try:
         if not named and "KUBERNETES_SERVICE_HOST" in os.environ:
             kube_config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
@@ -61,6 +61,13 @@ async def load_configuration(kubeconfig: Path | None = None) -> Configuration:
     except (kube_config.ConfigException, OSError, ValueError, TypeError, KeyError) as error:
         raise ClientError(f"no connection to a cluster: {named or '~/.kube/config'}: {error}") from None
     return configuration
+
+
+def _existing(kubeconfig: Path) -> str:
+    """Its path. Raises ClientError where there is no such file: the library would name what an empty one lacks."""
+    if not kubeconfig.exists():
+        raise ClientError(f"no connection to a cluster: {kubeconfig}: there is no such file")
+    return str(kubeconfig)
 
 
 class Client:

@@ -84,6 +84,19 @@ def test_the_exit_status_is_0_where_nothing_is_failing(coroner: Coroner, rules: 
     assert [answer["verdict"] for answer in ran.answers] == [None]
 
 
+def test_a_failure_that_no_rule_explains_is_no_health(coroner: Coroner, tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text(
+        "errorCategories: {categories: [{name: memory, rules: [{onConditions: [OOMKilled]}]}]}\n"
+    )
+    rules = ("--rules", tmp_path / "rules.yaml")
+    ran = coroner("explain", *rules, "-o", "json", stdin=as_lines(BROKEN, FINE))
+    assert [(answer["failing"], answer["verdict"]) for answer in ran.answers] == [(True, None), (False, None)]
+    assert ran.exit_code == 1
+    text = coroner("explain", *rules, stdin=as_lines(BROKEN, FINE)).stdout
+    assert "broken  failing, and no rule says why" in text
+    assert text.endswith("1 of 2 failing\n")
+
+
 def test_an_empty_list_has_no_answers(coroner: Coroner) -> None:
     assert coroner("explain", "-o", "json", "-", stdin=json.dumps(list_of())) == (0, "[]\n", "")
     go_prints_an_empty_list = '{"kind":"PodList","apiVersion":"v1","items":null}'

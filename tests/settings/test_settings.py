@@ -134,7 +134,7 @@ def test_run_with_rules_that_have_mistakes_says_them_and_exits_2(tmp_path: Path,
 def test_run_without_a_cluster_says_so_and_exits_2(tmp_path: Path, own_logs: None) -> None:
     result = CliRunner().invoke(main, ["run", "--kubeconfig", str(tmp_path / "nowhere")])
     assert result.exit_code == 2
-    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr == f"coroner run: no connection to a cluster: {tmp_path / 'nowhere'}: there is no such file\n"
 
 
 def test_every_setting_has_a_flag_or_is_only_for_the_file() -> None:

@@ -88,7 +88,7 @@ def explain(
         print_text(explanations, _console())
     else:
         click.echo(as_json(explanations) if output == "json" else as_yaml(explanations), nl=False)
-    ctx.exit(int(any(explanation.verdict is not None for explanation in explanations)))
+    ctx.exit(int(any(explanation.is_failing for explanation in explanations)))
 
 
 def _target(argument: str, in_cluster: bool) -> Target | None:

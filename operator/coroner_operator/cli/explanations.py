@@ -18,9 +18,7 @@ _NO_WORKLOADS = frozenset({"", "Pod", "Node", "Namespace", "PersistentVolume", "
 class Judge(Protocol):
     """The two questions that are put to a Categorizer."""
 
-    def classify(
-        self, pod: Pod, events: Iterable[Event] = (), pod_error: str | None = None, owner: Workload | None = None
-    ) -> Verdict | None: ...
+    def judge(self, pod: Pod, events: Sequence[Event] = (), owner: Workload | None = None) -> Judgement: ...
 
     def judge_workload(self, workload: Workload, events: Sequence[Event]) -> Judgement: ...
 
@@ -31,6 +29,12 @@ class Explanation(NamedTuple):
     name: str
     verdict: Verdict | None
     """None: nothing is failing, or no rule matched."""
+    unexplained: bool = False
+    """It fails, and no rule says why."""
+
+    @property
+    def is_failing(self) -> bool:
+        return self.unexplained or self.verdict is not None
 
 
 def explain_objects(objects: Objects, judge: Judge) -> list[Explanation]:
@@ -42,8 +46,7 @@ def explain_objects(objects: Objects, judge: Judge) -> list[Explanation]:
         about_it = events.get(subject.metadata.uid, [])
         if isinstance(subject, Pod):
             seen = [*about_it, *nodes.get(subject.spec.nodeName, [])]
-            verdict = judge.classify(subject, seen, None, _owner(subject, objects.owner))
-            explanations.append(_explanation(subject, verdict))
+            explanations.append(_explanation(subject, judge.judge(subject, seen, _owner(subject, objects.owner))))
         else:
             explanations += _never_created(subject, about_it, judge)
     given = {subject.metadata.uid for subject in objects.subjects}
@@ -81,12 +84,14 @@ def _owner(pod: Pod, find: Callable[[str], Workload | None]) -> Workload | None:
 
 
 def _never_created(workload: Workload, events: list[Event], judge: Judge) -> list[Explanation]:
-    verdict = judge.judge_workload(workload, events).verdict
-    return [] if verdict is None else [_explanation(workload, verdict)]
+    judgement = judge.judge_workload(workload, events)
+    return [_explanation(workload, judgement)] if judgement.failing else []
 
 
-def _explanation(subject: Pod | Workload, verdict: Verdict | None) -> Explanation:
-    return Explanation(subject.kind, subject.metadata.namespace, subject.metadata.name, verdict)
+def _explanation(subject: Pod | Workload, judgement: Judgement) -> Explanation:
+    verdict, metadata = judgement.verdict, subject.metadata
+    unexplained = judgement.failing and verdict is None
+    return Explanation(subject.kind, metadata.namespace, metadata.name, verdict, unexplained)
 
 
 def _named_by(reference: ObjectReference) -> Workload:

@@ -57,6 +57,7 @@ def _plain(explanations: Sequence[Explanation]) -> list[dict[str, Any]]:
                 "namespace": _name(explanation.namespace),
                 "name": _name(explanation.name),
             },
+            "failing": explanation.is_failing,
             "verdict": explanation.verdict and _plain_verdict(explanation.verdict),
         }
         for explanation in explanations
@@ -98,7 +99,7 @@ def print_text(explanations: Sequence[Explanation], console: Console) -> None:
         _explained(explanation, page)
         after_block = is_block
     if len(explanations) > 1:
-        failing = sum(explanation.verdict is not None for explanation in explanations)
+        failing = sum(explanation.is_failing for explanation in explanations)
         page.line(Text())
         page.line(Text(f"{failing} of {len(explanations)} failing", style="bold"))
 
@@ -137,7 +138,12 @@ def _explained(explanation: Explanation, page: _Page) -> None:
     title = Text.assemble((_name(explanation.kind), "dim"), " ", (place or "(no name)", "bold"), "  ")
     verdict = explanation.verdict
     if verdict is None:
-        page.line(title.append("nothing is failing", style="green"))
+        failing = "failing, and no rule says why"
+        page.line(
+            title.append(failing, "bold red")
+            if explanation.unexplained
+            else title.append("nothing is failing", "green")
+        )
         return
     page.line(title.append(_category(verdict), style="bold yellow" if verdict.retry == "MayRecover" else "bold red"))
     page.paragraph(Text(verdict.message or verdict.reason))
