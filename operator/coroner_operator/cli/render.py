@@ -57,8 +57,8 @@ def _plain(explanations: Sequence[Explanation]) -> list[dict[str, Any]]:
                 "namespace": _name(explanation.namespace),
                 "name": _name(explanation.name),
             },
-            "failing": explanation.is_failing,
             "verdict": explanation.verdict and _plain_verdict(explanation.verdict),
+            **({"unexplained": True} if explanation.unexplained else {}),
         }
         for explanation in explanations
     ]
