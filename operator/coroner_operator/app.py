@@ -115,7 +115,7 @@ class App:
         ) -> None:
             assert self._engine is not None
             if type == "DELETED":
-                self._engine.reports.forget(namespace or "", name)
+                self._engine.report_deleted(namespace or "", name)
             else:
                 self._engine.reports.changed(namespace or "", name, meta.get("resourceVersion", ""))
 

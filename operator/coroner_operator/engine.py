@@ -175,6 +175,12 @@ class Engine:
         await self._health.stop()
         return all_written
 
+    def report_deleted(self, namespace: str, name: str) -> None:
+        """Somebody deleted a report. What it told of and still fails is told anew."""
+        workload = self.reports.forget(namespace, name)
+        if workload is not None:
+            self._pipeline.look_again(self._recovery.members(workload))
+
     async def synced(self) -> None:
         """All that exists has been listed and handed on once."""
         await self._loaded.wait()

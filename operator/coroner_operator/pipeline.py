@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -130,6 +130,12 @@ class Pipeline:
     def speak(self, pod_uid: str, instead_of: frozenset[str]) -> None:
         """The pod fails, and those others of its workload do not any more."""
         self._look(pod_uid, lambda: self._look_again(pod_uid, instead_of=instead_of))
+
+    def look_again(self, pod_uids: Iterable[str]) -> None:
+        """What is known of these pods may have been lost."""
+        for uid in pod_uids:
+            if uid in self._suspects:
+                self._wake(uid)
 
     def judge_again(self) -> None:
         """The rules have changed: look again at everything that fails now."""

@@ -89,6 +89,11 @@ class Recovery:
         for case in tuple(self._cases.values()):
             self._check(case)
 
+    def members(self, workload: WorkloadRef) -> tuple[str, ...]:
+        """UIDs of the workload's pods that have failed and are still there."""
+        case = self._cases.get(workload.uid)
+        return tuple(case.members) if case else ()
+
     def concerns(self, pod: Pod) -> bool:
         """Whether a pod that shows no failure may matter to a failing workload. Cheap."""
         if not self._cases:

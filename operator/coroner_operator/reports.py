@@ -129,13 +129,14 @@ class Reports:
             del self._whole[key]
             log.info("report %s/%s: changed by another, read again before the next write", namespace, name)
 
-    def forget(self, namespace: str, name: str) -> None:
-        """The report was deleted."""
+    def forget(self, namespace: str, name: str) -> WorkloadRef | None:
+        """The report was deleted; whose it was, if that is known."""
         key = (namespace, name)
         workload = self._known.pop(key, None)
         self._whole.pop(key, None)
         if workload is not None:
             self._not_failing(workload)
+        return workload
 
     def _not_failing(self, workload: WorkloadRef) -> None:
         self._failing.pop(workload.uid, None)

@@ -256,3 +256,17 @@ async def test_what_a_pod_waits_for_now_speaks_although_its_mount_failed_later_t
     status = await until(lambda: (s := reports.status("starting")).get("container") and s)
     assert "port" in status["message"]
     assert status["failures"] == 2
+
+
+async def test_a_report_that_is_deleted_while_its_workload_fails_is_made_anew(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    engine = await operators.start()
+    job = server.put(workload("Job", "train"))
+    for number in range(3):
+        server.put(failed(f"train-{number}", 3, owner=job))
+    report = await until(lambda: reports.failures("train") == 3 and reports.of("train"))
+    server.delete("FailureReport", report["metadata"]["name"], api_version="coroner.dev/v1alpha1")
+    engine.report_deleted("default", report["metadata"]["name"])  # as kopf tells
+    anew = await until(lambda: reports.failures("train") == 3 and reports.of("train"))
+    assert anew["metadata"]["uid"] != report["metadata"]["uid"]
