@@ -144,7 +144,9 @@ async def test_a_report_that_another_has_changed_is_read_again_and_not_overwritt
 ) -> None:
     await operators.start()
     job = server.put(workload("Job", "train"))
-    server.put(failed("train-0", owner=job))
+    earlier = failed("train-0", owner=job)
+    earlier["status"]["containerStatuses"][0]["state"]["terminated"]["finishedAt"] = ago(seconds=5)
+    server.put(earlier)
     report = await until(lambda: reports.of("train"))
     async with Client(await load_configuration(server.kubeconfig(tmp_path / "other"))) as other:
         name = report["metadata"]["name"]
