@@ -42,9 +42,9 @@ _FRAME = re.compile(r"\s*(?:at |\d+: 0x|frame #\d+|#\d+ |/\S+:\d+ \+0x|\S+\(.*\)
 _TRAILER = re.compile(
     r"(?:(?:.*: line \d+:\s+\d+ )?(?:Aborted|Killed|Segmentation fault|Terminated)(?: +\(core dumped\))?(?: {2,}.*)?$"
     r"|Execution halted$|Node\.js v\d|BEGIN failed--compilation aborted|thrown in .+ on line \d+$|exit status \d+$"
-    r"|in expression starting at |@ \S+:\d+$|\[\d+\] |Stack ?trace:$|with errorcode -?\d+\.$|-{3,}"
+    r"|in expression starting at |@ \S+:\d+$|\[\d+\] \S+\(|Stack ?trace:$|with errorcode -?\d+\.$|-{3,}"
     r"|runtime stack:$|goroutine \d+ |created by |/\S+\.go:\d+|Crash dump is being written|\(Use `node "
-    r"|make(?:\[\d+\])?: \*\*\* |npm (?:ERR!|error)"
+    r"|make(?:\[\d+\])?: \*\*\* |npm (?:ERR!|error) A complete log of"
     r"|Error: (?:A fatal exception has occurred\. Program will exit|Could not create the Java Virtual Machine)\.$)"
 )
 
@@ -129,11 +129,21 @@ class PodFacts:
         resource = self._groups.get("resource")
         if not resource:
             return None
-        values = [c.resources.requests.get(resource) for c in self._pod.spec.containers]
+        if self._pod.spec.resources.requests.get(resource) is not None:
+            return str(self._pod.spec.resources.requests[resource])
+        inits = self._pod.spec.initContainers
+        sidecars = [c for c in inits if c.restartPolicy == "Always"]
+        values = [c.resources.requests.get(resource) for c in (*self._pod.spec.containers, *sidecars)]
         given = [str(v) for v in values if v is not None]
         # Plain init containers run one at a time before the others; only where they alone ask for more do they count.
         alone = [str(v) for c in self._pod.spec.initContainers if (v := c.resources.requests.get(resource)) is not None]
-        return total(given) if given else (alone[0] if len(alone) == 1 else None)
+        if not given:
+            return alone[0] if len(alone) == 1 else None
+        summed = total(given)
+        most = parse_quantity(summed) if summed else None
+        sizes = [parse_quantity(v) for v in alone]
+        fits = most is not None and all(size is not None and size <= most for size in sizes)
+        return summed if fits else None  # an init container asks for more: no number rather than a wrong one
 
     def text(self) -> str | None:
         return self._finding.text.strip() or None if self._finding else None

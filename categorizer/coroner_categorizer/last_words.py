@@ -27,7 +27,9 @@ _COMPLAINT = re.compile(
     r"(?i)error|fail|fatal|exception|panic|abort|terminate|can(?:no|')t|cannot|could ?n[o']t|unable|denied|refused"
     r"|invalid|not found|no such|missing|expired|giving up|timed? ?out|out of memory|no space left|read-only|killed"
     r"|\bbad\b|unsupported|unknown|illegal|violat|below|above|exceed|NVRM|traceback"
+    r"|in use|unreachable|reset by peer|broken pipe|no route|undefined"
 )
+_WARNING = re.compile(r"(?i)^.{0,40}?(?:\bwarn(?:ing)?\b|level=warn)")
 _NATIVE_FRAME = re.compile(
     r"^\s*(?:frame #\d+|#\d+ |at |\.\.\. |\[?0x[0-9a-f]|\*\*\* |Exception raised from |/\S+\.so)"
 )
@@ -119,6 +121,7 @@ def telling_part(message: str, words: LastWords | None) -> str:
         told += not _NATIVE_FRAME.match(lines[start])
     tail = lines[start:]
     # The last line that complains is the one that counts; what was complained of before it had been survived.
+    tail = [*(line for line in tail[:-1] if not _WARNING.match(line)), *tail[-1:]]  # a warning was survived
     complaint = next((i for i in range(len(tail) - 1, -1, -1) if _COMPLAINT.search(tail[i])), 0)
     return "\n".join(tail[complaint:])
 

@@ -14,11 +14,13 @@ from typing import NamedTuple
 
 from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Seen
+from coroner_categorizer.last_words import last_words
 from coroner_categorizer.pod import Terminated
 from coroner_categorizer.times import is_before
 
 # Events and statuses have whole seconds, and the two are written by different parts of the kubelet.
 _SLACK = timedelta(seconds=2)
+_AT_ONCE = timedelta(seconds=10)  # between the last failure of a probe and the kill; a busy kubelet needs some
 _EPOCH_YEAR = 1970  # startedAt of a container that never started
 _NAMED_PROBE = re.compile(r"failed (liveness|startup) probe")
 _UNHEALTHY = re.compile(r"^(Liveness|Startup) probe (?:failed|errored|warning)")
@@ -44,11 +46,16 @@ def killer(events: Sequence[Event], container: str, ended: Terminated) -> Killer
     stopped = [e for e in mine if e.reason == "Killing" and _speaks_of(e, container)]
     # The kubelet limits how often it says the same: of a container that is killed again and again, the newest
     # ``Killing`` may be missing (q3). Then one of an earlier instance will do, if the same probe failed again.
-    earlier = [e for e in events if e.reason == "Killing" and e.container == container and e not in stopped]
+    # A program that says why it ended was not stopped by what stopped the instance before it.
+    own_words = last_words(ended.message, ended.exitCode) is not None
+    earlier = [
+        e for e in events if e.reason == "Killing" and e.container == container and e not in stopped and not own_words
+    ]
     failing = {probe for _, probe in unhealthy}
     for killing in (*reversed(stopped), *reversed(earlier)):
         named = _NAMED_PROBE.search(killing.text)
-        probe = named.group(1).capitalize() if named else unhealthy[-1][1] if unhealthy and killing in stopped else ""
+        close = [failed for e, failed in unhealthy if _just_before(e, killing)]
+        probe = named.group(1).capitalize() if named else close[-1] if close and killing in stopped else ""
         if probe and (killing in stopped or probe in failing):
             told = next((e for e, failed in reversed(unhealthy) if failed == probe), None)
             return Killer(f"KilledBy{probe}Probe", tuple(_seen(e) for e in (told, killing) if e), _answer(told))
@@ -62,6 +69,14 @@ def stopped_by_kubelet(events: Sequence[Event], container: str, ended: Terminate
         if (about or event.reason == "SandboxChanged") and _while_it_ran(event, ended):
             return _seen(event)
     return None
+
+
+def _just_before(unhealthy: Event, killing: Event) -> bool:
+    """Whether the kubelet can have stopped it for that: it does so at once; a deletion or an edit comes at any time."""
+    if "definition changed" in killing.text:
+        return False
+    told, stopped = unhealthy.last_seen, killing.last_seen
+    return not told or not stopped or abs(stopped - told) <= _AT_ONCE
 
 
 def _answer(unhealthy: Event | None) -> str:

@@ -11,6 +11,7 @@ from coroner_categorizer.matchers import Matcher
 from coroner_categorizer.patterns import compile_pattern
 from coroner_categorizer.scene import Scene
 from coroner_categorizer.template import Template
+from coroner_categorizer.text import valid
 from coroner_categorizer.verdict import Confidence, Retry
 
 RANK: dict[Confidence, int] = {"Unknown": 0, "Likely": 1, "Confirmed": 2}
@@ -72,11 +73,12 @@ class Rule(msgspec.Struct, frozen=True):
         """What the named groups of the rule's patterns caught, e.g. ``{"object": "nope"}``, and ``matchedLine``."""
         caught: dict[str, str] = {}
         for matcher, seen in zip(self.matchers, match.seen, strict=True):
+            text = valid(seen.text)
             for _, pattern in matcher.patterns:
-                found = compile_pattern(pattern).search(seen.text)
+                found = compile_pattern(pattern).search(text)
                 if found:
                     caught |= {name: value for name, value in found.groupdict().items() if value}
-                    caught["matchedLine"] = _line_at(seen.text, found.start())
+                    caught["matchedLine"] = _line_at(text, found.start())
         return caught
 
 

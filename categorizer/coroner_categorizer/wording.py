@@ -120,6 +120,7 @@ def _evidence(match: Match | None, speaker: Finding, scene: Scene) -> tuple[Evid
     seen += speaker.seen_in
     others = (f for f in scene.findings if f is not speaker and f.newest)
     seen += [Seen(f.source, _describe(f)) for f in islice(others, EVIDENCE_ITEMS)]
+    messages = [f.termination_message for f in scene.findings if f.termination_message]
     told: dict[str, Evidence] = {}
     words: set[str] = set()
     for source, text in seen:
@@ -129,11 +130,23 @@ def _evidence(match: Match | None, speaker: Finding, scene: Scene) -> tuple[Evid
             continue
         words.add(text.strip())
         told[place] = Evidence(
-            one_line(place, PLACE_LIMIT, scene.redactor), one_line(text, EVIDENCE_LIMIT, scene.redactor)
+            one_line(place, PLACE_LIMIT, scene.redactor), cap(_as_in(messages, text, scene.redactor), EVIDENCE_LIMIT)
         )
         if len(told) == EVIDENCE_ITEMS:
             break
     return tuple(told.values())
+
+
+def _as_in(messages: list[str], text: str, redactor: Redactor) -> str:
+    """A text, redacted. Where it quotes a message, only the whole message tells what in it is a secret."""
+    line = one_line(text, _WHOLE, redactor)
+    for message in messages:
+        quoted = next((q for q in (text, text.partition(": ")[2]) if q and q in message), "")
+        whole = one_line(message, _WHOLE, redactor) if quoted else ""
+        said = one_line(quoted, _WHOLE, redactor)
+        if quoted and said not in whole:
+            return line.removesuffix(said) + "…" + whole[-_REDACTED_TAIL:]
+    return line
 
 
 def _describe(finding: Finding) -> str:
@@ -148,4 +161,7 @@ def _describe(finding: Finding) -> str:
 def _tail(message: str, redactor: Redactor) -> str:
     """The end of a termination message: the last words tell more than the first."""
     text = safe_text(message, _WHOLE, redactor).strip()
+    folded = one_line(message, _WHOLE, redactor)
+    if " ".join(text.split()) != folded:  # a secret stands on the line after its key
+        text = folded
     return text if len(text) <= TERMINATION_MESSAGE_LIMIT else "…" + text[-(TERMINATION_MESSAGE_LIMIT - 1) :]

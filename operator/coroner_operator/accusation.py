@@ -43,7 +43,7 @@ class Accusation:
             return holding(held, record, look.revises) is record
         if _pod(record) == _pod(held):
             return self._looked_at is None or whole_seconds(look.seen_at) >= self._looked_at
-        if held.pod is not None and held.pod.uid in look.instead_of:
+        if (held.pod.uid if held.pod else "") in look.instead_of:
             return True
         return (record.at, record.id) > (held.at, held.id)
 

@@ -12,6 +12,10 @@ from coroner_operator.report import WorkloadRef
 PROOFS = 16  # well pods remembered as proof; one is enough, more only survive its deletion
 SILENT = 1_000  # pods that are gone while none fails: only one of them can be the one that speaks
 
+LONG_RUNNING = frozenset({"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"})
+"""Controllers that keep their pods running. Each roll-out deletes pods, and one that does not heed SIGTERM ends with
+137: no failure of theirs."""
+
 # After this long the kubelet itself takes a container for healthy and resets its back-off (2 x MaxContainerBackOff).
 LONGEST_PROBATION = 600.0
 
@@ -42,6 +46,8 @@ class Case:
     controllers: set[str] = field(default_factory=set)
     """UIDs of the controllers between the workload and its pods, itself included."""
     members: dict[str, Member] = field(default_factory=dict)
+    uncreated_at: datetime | None = None
+    """When a pod could not be created; None: one was since."""
     proofs: dict[str, float] = field(default_factory=dict)
     """Well pods that are newer than the failure, or healed, and the loop time from which on they count."""
     well_since: float | None = None
@@ -75,12 +81,12 @@ class Case:
         """Add those to ``silent`` that count as well since; the loop time when the next one will, None if none does."""
         next_at: float | None = None
         for uid, member in self.members.items():
-            if member.leftover or member.well_from is None or member.silenced:
+            if member.silenced or (member.leftover and not self._is_replaced):
                 continue
-            if member.well_from <= now:
+            if member.leftover or (member.well_from is not None and member.well_from <= now):
                 member.silenced = True
                 self._hush(uid)
-            else:
+            elif member.well_from is not None:
                 next_at = min(member.well_from, next_at or member.well_from)
         return next_at
 
@@ -93,9 +99,14 @@ class Case:
         return had_failed or had_proof
 
     def has_failed(self, pod_uid: str) -> bool:
-        """Whether it fails, or has ended so."""
+        """Whether it fails, or has ended so and nobody replaces it."""
         member = self.members.get(pod_uid)
-        return member is not None and member.well_from is None
+        return member is not None and member.well_from is None and not (member.leftover and self._is_replaced)
+
+    @property
+    def _is_replaced(self) -> bool:
+        """Whether a pod that ended is soon replaced: what fails now are the others."""
+        return self.workload.kind in LONG_RUNNING
 
     def _hush(self, pod_uid: str) -> None:
         if len(self.silent) < SILENT:

@@ -179,7 +179,7 @@ class Engine:
         """Somebody deleted a report. What it told of and still fails is told anew."""
         workload = self.reports.forget(namespace, name)
         if workload is not None:
-            self._pipeline.look_again(self._recovery.members(workload))
+            self._pipeline.look_again(namespace)
 
     async def synced(self) -> None:
         """All that exists has been listed and handed on once."""

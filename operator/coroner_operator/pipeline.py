@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from coroner_categorizer import Event, Failure, Judgement, Pod
 from coroner_operator.api_errors import ApiError
+from coroner_operator.case import LONG_RUNNING
 from coroner_operator.failed_jobs import GRACE as FAILED_JOB_GRACE
 from coroner_operator.failed_jobs import JOB_FAILED, FailedJobs
 from coroner_operator.judging import Judging, node_key
@@ -38,9 +39,6 @@ LOOKS = 64  # of one pod that wait for an owner that cannot be read; the oldest 
 LOOK_AGAIN = 5.0  # s, after a pod could not be read
 NEVER_CREATED = frozenset({"FailedCreate", "FailedResourceClaimCreation"})
 NEVER_CREATED_KEPT = 1_000  # ~300 bytes each
-
-LONG_RUNNING = frozenset({"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"})
-"""Each of their roll-outs deletes pods; one that does not heed SIGTERM ends with 137. That is no failure of theirs."""
 
 Look = Callable[[], Coroutine[Any, Any, None]]
 
@@ -131,11 +129,14 @@ class Pipeline:
         """The pod fails, and those others of its workload do not any more."""
         self._look(pod_uid, lambda: self._look_again(pod_uid, instead_of=instead_of))
 
-    def look_again(self, pod_uids: Iterable[str]) -> None:
-        """What is known of these pods may have been lost."""
-        for uid in pod_uids:
-            if uid in self._suspects:
+    def look_again(self, namespace: str) -> None:
+        """What was told of the failures in this namespace may have been lost."""
+        for uid in self._suspects.missing(namespace, set()):
+            if not self._looks.get(uid):
                 self._wake(uid)
+        for uid, ref in self._never_created.items():
+            if ref.namespace == namespace:
+                self._look(uid, lambda ref=ref: self._look_at_pods_never_created(ref))  # type: ignore[misc]
 
     def judge_again(self) -> None:
         """The rules have changed: look again at everything that fails now."""

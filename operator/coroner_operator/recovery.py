@@ -89,11 +89,6 @@ class Recovery:
         for case in tuple(self._cases.values()):
             self._check(case)
 
-    def members(self, workload: WorkloadRef) -> tuple[str, ...]:
-        """UIDs of the workload's pods that have failed and are still there."""
-        case = self._cases.get(workload.uid)
-        return tuple(case.members) if case else ()
-
     def concerns(self, pod: Pod) -> bool:
         """Whether a pod that shows no failure may matter to a failing workload. Cheap."""
         if not self._cases:
@@ -123,6 +118,7 @@ class Recovery:
     def fails_without_pods(self, workload: WorkloadRef, failed_at: datetime) -> None:
         """The workload's pods cannot be created."""
         self.open(workload, failed_at)
+        self._cases[workload.uid].uncreated_at = failed_at
         self._check(self._cases[workload.uid])
 
     def silent(self, workload: WorkloadRef, pod_uids: frozenset[str]) -> frozenset[str]:
@@ -136,6 +132,10 @@ class Recovery:
         if case is None:
             return
         uid = pod.metadata.uid
+        made = pod.metadata.creationTimestamp
+        if case.uncreated_at and made and made > case.uncreated_at:  # pods can be created again
+            case.uncreated_at = None
+            case.silent.add("")
         member = case.members.get(uid)
         if not is_well(pod):  # starting, or not ready: no proof of anything
             case.proofs.pop(uid, None)

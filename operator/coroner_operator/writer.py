@@ -182,7 +182,8 @@ class Writer:
         asyncio.get_running_loop().call_later(self._settings.write_interval, self._clear_away, desk)
 
     def _clear_away(self, desk: Desk) -> None:
-        if not desk.has_work and not desk.writing and desk.timer is None:
+        is_due = _clock() - desk.last_write >= self._settings.write_interval
+        if is_due and not desk.has_work and not desk.writing and desk.timer is None:
             self._desks.pop(desk.workload.uid, None)
 
     async def _write(self, desk: Desk, sightings: list[Sighting], recovered_at: datetime | None) -> float | None:

@@ -4,8 +4,13 @@ from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.flow.operators import Operators
 from tests.flow.playing import Object, Reports, ago, changed, ended, pod, running, until, waiting, workload
 
-CRASHED = {"state": waiting("CrashLoopBackOff"), "last": ended(2, ran=0)}
-HEALED = {"state": running(), "last": ended(2, ran=0), "restarts": 1}
+
+def crashing(owner: Object) -> Object:
+    return pod("web-1-crashing", owner=owner, state=waiting("CrashLoopBackOff"), last=ended(2, ran=0))
+
+
+def healed(crashed: Object, owner: Object) -> Object:
+    return changed(crashed, owner=owner, state=running(), last=ended(2, ran=0), restarts=1)
 
 
 def stuck(owner: Object) -> Object:
@@ -31,9 +36,9 @@ async def test_a_pod_that_is_well_again_leaves_the_word_to_one_that_still_fails(
     await operators.start()
     replica_set = two_pods(server)
     server.put(stuck(replica_set))
-    crashing = server.put(pod("web-1-crashing", owner=replica_set, **CRASHED))
+    crashed = server.put(crashing(replica_set))
     await until(lambda: reports.status("web").get("exitCode") == 2)
-    server.put(changed(crashing, owner=replica_set, **HEALED))
+    server.put(healed(crashed, replica_set))
     await until(lambda: speaker(reports) == "web-1-stuck")
     status = reports.status("web")
     assert (status["state"], status["reason"], status["failures"]) == ("Failing", "MissingConfigKey", 2)
@@ -47,7 +52,7 @@ async def test_a_pod_that_is_gone_leaves_the_word_to_one_that_still_fails(
     await operators.start()
     replica_set = two_pods(server)
     server.put(stuck(replica_set))
-    server.put(pod("web-1-crashing", owner=replica_set, **CRASHED))
+    server.put(crashing(replica_set))
     await until(lambda: reports.status("web").get("exitCode") == 2)
     server.delete("Pod", "web-1-crashing")
     await until(lambda: speaker(reports) == "web-1-stuck")
@@ -59,7 +64,7 @@ async def test_one_that_is_told_only_after_the_other_is_gone_speaks(
 ) -> None:
     await operators.start()
     replica_set = two_pods(server)
-    server.put(pod("web-1-crashing", owner=replica_set, **CRASHED))
+    server.put(crashing(replica_set))
     await until(lambda: reports.status("web").get("exitCode") == 2)
     server.delete("Pod", "web-1-crashing")
     asked = [call for call in server.calls if call.path.endswith("/deployments/web")]
@@ -73,10 +78,10 @@ async def test_one_that_begins_to_fail_while_the_workload_is_asked_speaks(
 ) -> None:
     await operators.start()
     replica_set = two_pods(server)
-    crashing = server.put(pod("web-1-crashing", owner=replica_set, **CRASHED))
+    crashed = server.put(crashing(replica_set))
     await until(lambda: reports.status("web").get("exitCode") == 2)
     slow = server.faults.add(Fault(method="GET", path="/deployments/web", delay=1.5))
-    server.put(changed(crashing, owner=replica_set, **HEALED))
+    server.put(healed(crashed, replica_set))
     await until(lambda: server.faults.hits(slow))
     server.put(stuck(replica_set))
     await until(lambda: speaker(reports) == "web-1-stuck")
@@ -89,7 +94,7 @@ async def test_a_pod_that_was_deleted_while_nobody_looked_does_not_speak(
     replica_set = two_pods(server)
     server.put(stuck(replica_set))
     await until(lambda: speaker(reports) == "web-1-stuck")
-    server.put(pod("web-1-crashing", owner=replica_set, **CRASHED))
+    server.put(crashing(replica_set))
     await until(lambda: reports.status("web").get("exitCode") == 2)
     await engine.stop()
     server.delete("Pod", "web-1-crashing")
@@ -104,9 +109,9 @@ async def test_a_pod_that_healed_while_nobody_looked_does_not_speak(
     replica_set = two_pods(server)
     server.put(stuck(replica_set))
     await until(lambda: speaker(reports) == "web-1-stuck")
-    crashing = server.put(pod("web-1-crashing", owner=replica_set, **CRASHED))
+    crashed = server.put(crashing(replica_set))
     await until(lambda: reports.status("web").get("exitCode") == 2)
     await engine.stop()
-    server.put(changed(crashing, owner=replica_set, **HEALED))
+    server.put(healed(crashed, replica_set))
     await operators.start()
     await until(lambda: speaker(reports) == "web-1-stuck")
