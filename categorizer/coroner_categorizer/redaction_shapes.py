@@ -92,6 +92,12 @@ _SHAPES: tuple[tuple[str, str, str], ...] = (
         "eyj",
         r"[A-Za-z0-9_-]*\.eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?|eyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]+)+",
     ),
+    # PHP writes the arguments of a call into its stack traces.
+    (
+        "password",
+        "pdo->__construct mysqli",
+        r"(?:PDO|mysqli)->(?:__construct|real_connect)\((?:'[^'\n]*'|NULL), (?:'[^'\n]*'|NULL), '([^'\n]+)'",
+    ),
     ("bearer-token", "bearer", r"(?i)\bbearer[ \t]+([A-Za-z0-9._~+/-]{20,}=*)"),
 )
 

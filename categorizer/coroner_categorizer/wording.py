@@ -138,15 +138,16 @@ def _evidence(match: Match | None, speaker: Finding, scene: Scene) -> tuple[Evid
 
 
 def _as_in(messages: list[str], text: str, redactor: Redactor) -> str:
-    """A text, redacted. Where it quotes a message, only the whole message tells what in it is a secret."""
-    line = one_line(text, _WHOLE, redactor)
+    """A text, redacted. Where its end quotes a message, only the whole message tells what in it is a secret."""
     for message in messages:
         quoted = next((q for q in (text, text.partition(": ")[2]) if q and q in message), "")
-        whole = one_line(message, _WHOLE, redactor) if quoted else ""
-        said = one_line(quoted, _WHOLE, redactor)
-        if quoted and said not in whole:
-            return line.removesuffix(said) + "…" + whole[-_REDACTED_TAIL:]
-    return line
+        if not quoted:
+            continue
+        said, whole = one_line(quoted, _WHOLE, redactor), one_line(message, _WHOLE, redactor)
+        if said not in whole:
+            said = whole if len(whole) <= _REDACTED_TAIL else f"…{whole[-_REDACTED_TAIL:]}"
+        return f"{one_line(text.removesuffix(quoted), _WHOLE, redactor)} {said}".strip()
+    return one_line(text, _WHOLE, redactor)
 
 
 def _describe(finding: Finding) -> str:

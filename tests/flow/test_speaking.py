@@ -2,7 +2,20 @@
 
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.flow.operators import Operators
-from tests.flow.playing import Object, Reports, ago, changed, ended, pod, running, until, waiting, workload
+from tests.flow.playing import (
+    Object,
+    Reports,
+    ago,
+    changed,
+    ended,
+    event,
+    failed,
+    pod,
+    running,
+    until,
+    waiting,
+    workload,
+)
 
 
 def crashing(owner: Object) -> Object:
@@ -114,4 +127,38 @@ async def test_a_pod_that_healed_while_nobody_looked_does_not_speak(
     await engine.stop()
     server.put(healed(crashed, replica_set))
     await operators.start()
+    await until(lambda: speaker(reports) == "web-1-stuck")
+
+
+async def test_what_kept_pods_from_being_created_does_not_speak_once_one_was(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    await operators.start()
+    replica_set = two_pods(server)
+    server.put(stuck(replica_set))
+    await until(lambda: speaker(reports) == "web-1-stuck")
+    refused = event(
+        replica_set,
+        "FailedCreate",
+        'Error creating: Internal error occurred: failed calling webhook "mesh.example.com": connection refused',
+    )
+    refused["lastTimestamp"] = refused["firstTimestamp"] = ago(seconds=20)
+    server.put(refused)
+    await until(lambda: reports.status("web")["failures"] == 2)
+    server.put(pod("web-1-fine", owner=replica_set))
+    await until(lambda: speaker(reports) == "web-1-stuck")
+
+
+async def test_an_evicted_pod_that_its_controller_has_replaced_does_not_speak(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    await operators.start()
+    replica_set = two_pods(server)
+    server.put(stuck(replica_set))
+    await until(lambda: speaker(reports) == "web-1-stuck")
+    evicted = failed("web-1-evicted", 137, owner=replica_set)
+    evicted["status"] |= {"reason": "Evicted", "message": "The node was low on resource: memory."}
+    server.put(evicted)
+    await until(lambda: reports.status("web")["failures"] == 2)
+    server.put(pod("web-1-fine", owner=replica_set))
     await until(lambda: speaker(reports) == "web-1-stuck")
