@@ -36,6 +36,7 @@ from coroner_operator.writer import Writer
 log = logging.getLogger("coroner.pipeline")
 
 LOOKS = 64  # of one pod that wait for an owner that cannot be read; the oldest are given up
+LOST_GRACE = 0.5  # s; `kubectl delete failurereports --all` deletes one after the other
 LOOK_AGAIN = 5.0  # s, after a pod could not be read
 NEVER_CREATED = frozenset({"FailedCreate", "FailedResourceClaimCreation"})
 NEVER_CREATED_KEPT = 1_000  # ~300 bytes each
@@ -82,6 +83,8 @@ class Pipeline:
         self._looks: dict[str, deque[Look]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
+        self._lost: set[str] = set()
+        """Namespaces of which a report was deleted just now."""
 
     async def drain(self, within: float) -> None:
         """Let the looks that are under way come to their end, within that many seconds."""
@@ -130,10 +133,15 @@ class Pipeline:
         self._look(pod_uid, lambda: self._look_again(pod_uid, instead_of=instead_of))
 
     def look_again(self, namespace: str) -> None:
-        """What was told of the failures in this namespace may have been lost."""
-        for uid in self._suspects.missing(namespace, set()):
-            if not self._looks.get(uid):
-                self._wake(uid)
+        """What was told of the failures in this namespace may have been lost. Many such words at once are one."""
+        if namespace not in self._lost:
+            self._lost.add(namespace)
+            asyncio.get_running_loop().call_later(LOST_GRACE, self._look_at_all_in, namespace)
+
+    def _look_at_all_in(self, namespace: str) -> None:
+        self._lost.discard(namespace)
+        for uid in self._suspects.within(namespace):
+            self._wake(uid)
         for uid, ref in self._never_created.items():
             if ref.namespace == namespace:
                 self._look(uid, lambda ref=ref: self._look_at_pods_never_created(ref))  # type: ignore[misc]

@@ -55,6 +55,10 @@ class Suspects:
         self._names.pop(pod_uid, None)
         self._whole.pop(pod_uid, None)
 
+    def within(self, namespace: str) -> tuple[str, ...]:
+        """The UIDs of all there are in a namespace now."""
+        return tuple(uid for uid, place in self._names.items() if place.namespace == namespace)
+
     def missing(self, namespace: str | None, uids: set[str]) -> tuple[str, ...]:
         """UIDs of the suspects of a namespace (None: of all) that are not among ``uids``."""
         return tuple(

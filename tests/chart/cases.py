@@ -14,6 +14,16 @@ RULES = {
     ],
 }
 
+MONITOR = {
+    "enabled": True,
+    "labels": {"release": "prometheus"},
+    "annotations": {"a": "b"},
+    "interval": "15s",
+    "scrapeTimeout": "10s",
+    "relabelings": [{"action": "labeldrop", "regex": "pod"}],
+    "metricRelabelings": [{"action": "labeldrop", "regex": "le"}],
+}
+
 SWITCHES: dict[str, Values] = {
     "no-crds": {"crds": {"enabled": False}},
     "crds-not-kept": {"crds": {"keep": False}},
@@ -118,28 +128,8 @@ SWITCHES: dict[str, Values] = {
         ],
     },
     "service": {"service": {"labels": {"a": "b"}, "annotations": {"c": "d"}}},
-    "service-monitor": {
-        "serviceMonitor": {
-            "enabled": True,
-            "labels": {"release": "prometheus"},
-            "annotations": {"a": "b"},
-            "interval": "15s",
-            "scrapeTimeout": "10s",
-            "relabelings": [{"action": "labeldrop", "regex": "pod"}],
-            "metricRelabelings": [{"action": "labeldrop", "regex": "le"}],
-        }
-    },
-    "pod-monitor": {
-        "podMonitor": {
-            "enabled": True,
-            "labels": {"release": "prometheus"},
-            "annotations": {"a": "b"},
-            "interval": "15s",
-            "scrapeTimeout": "10s",
-            "relabelings": [{"action": "labeldrop", "regex": "pod"}],
-            "metricRelabelings": [{"action": "labeldrop", "regex": "le"}],
-        }
-    },
+    "service-monitor": {"serviceMonitor": MONITOR},
+    "pod-monitor": {"podMonitor": MONITOR},
     "service-monitor-always": {"serviceMonitor": {"enabled": True, "renderMode": "alwaysRender"}},
     "pod-monitor-always": {"podMonitor": {"enabled": True, "renderMode": "alwaysRender"}},
     "alerts": {"prometheusRule": {"enabled": True}},

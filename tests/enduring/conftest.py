@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,33 +14,18 @@ from embedded_apiserver import EmbeddedApiServer
 from tests.cluster.server import Server
 from tests.enduring.plays import until_none
 from tests.enduring.stages import REPORTS, EmbeddedStage, RealStage
-from tests.flow.operators import ROOT, Operators
-from tests.flow.playing import Reports
+from tests.flow.conftest import operators, reports, server
+from tests.flow.ground import prepare
+from tests.flow.operators import Operators
+
+__all__ = ["operators", "quick", "real_operators", "real_stage", "reports", "server", "stage"]
 
 NAMESPACE = f"coroner-enduring-{os.getpid()}"
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[EmbeddedApiServer]:
-    async with EmbeddedApiServer() as server:
-        server.load(ROOT / "crds")
-        yield server
-
-
-@pytest.fixture
 def stage(server: EmbeddedApiServer) -> EmbeddedStage:
     return EmbeddedStage(server)
-
-
-@pytest.fixture
-def reports(server: EmbeddedApiServer) -> Reports:
-    return Reports(server)
-
-
-@pytest.fixture
-async def operators(server: EmbeddedApiServer, tmp_path: Path) -> AsyncIterator[Operators]:
-    async with Operators(server.kubeconfig(tmp_path / "kubeconfig")) as operators:
-        yield operators
 
 
 @pytest.fixture
@@ -61,12 +45,8 @@ def quick(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def real_stage(api_server: Server) -> AsyncIterator[RealStage]:
-    api_server.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
-    api_server.kubectl("wait", "--for=condition=Established", "crd/failurereports.coroner.dev")
-    api_server.kubectl("create", "namespace", NAMESPACE)
-    service_account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+    prepare(api_server, NAMESPACE)
     try:
-        api_server.kubectl("apply", "-n", NAMESPACE, "-f", "-", input=json.dumps(service_account))
         async with Client(await load_configuration(api_server.kubeconfig)) as client:
             stage = RealStage(client, NAMESPACE)
             await until_none(stage.trouble, within=30)  # served a moment after it is established

@@ -13,7 +13,8 @@ from coroner_operator.client import Client, load_configuration
 from coroner_operator.engine import Engine
 from coroner_operator.settings import load_settings
 from tests.cluster.server import Server
-from tests.flow.operators import CATEGORIZER, QUICK, ROOT
+from tests.flow.ground import prepare
+from tests.flow.operators import CATEGORIZER, QUICK
 from tests.flow.playing import ended, pod, running, waiting
 
 NAMESPACE = "coroner-flow"
@@ -68,12 +69,8 @@ class Real:
 
 @pytest.fixture
 async def real(api_server: Server) -> AsyncIterator[Real]:
-    api_server.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
-    api_server.kubectl("wait", "--for=condition=Established", "crd/failurereports.coroner.dev")
-    api_server.kubectl("create", "namespace", NAMESPACE)
-    service_account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+    prepare(api_server, NAMESPACE)
     try:
-        api_server.kubectl("apply", "-n", NAMESPACE, "-f", "-", input=json.dumps(service_account))
         async with Client(await load_configuration(api_server.kubeconfig)) as client:
             yield Real(api_server, client)
     finally:

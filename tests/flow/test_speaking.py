@@ -38,6 +38,13 @@ def two_pods(server: EmbeddedApiServer) -> Object:
     return server.put(workload("ReplicaSet", "web-1", owner=deployment))
 
 
+async def crashes(server: EmbeddedApiServer, reports: Reports, owner: Object) -> Object:
+    """A pod of the owner that crashes, and speaks for the workload as soon as it is here."""
+    crashed = server.put(crashing(owner))
+    await until(lambda: reports.status("web").get("exitCode") == 2)
+    return crashed
+
+
 def speaker(reports: Reports) -> str:
     name: str = reports.status("web").get("pod", {}).get("name", "")
     return name
@@ -49,8 +56,7 @@ async def test_a_pod_that_is_well_again_leaves_the_word_to_one_that_still_fails(
     await operators.start()
     replica_set = two_pods(server)
     server.put(stuck(replica_set))
-    crashed = server.put(crashing(replica_set))
-    await until(lambda: reports.status("web").get("exitCode") == 2)
+    crashed = await crashes(server, reports, replica_set)
     server.put(healed(crashed, replica_set))
     await until(lambda: speaker(reports) == "web-1-stuck")
     status = reports.status("web")
@@ -65,8 +71,7 @@ async def test_a_pod_that_is_gone_leaves_the_word_to_one_that_still_fails(
     await operators.start()
     replica_set = two_pods(server)
     server.put(stuck(replica_set))
-    server.put(crashing(replica_set))
-    await until(lambda: reports.status("web").get("exitCode") == 2)
+    await crashes(server, reports, replica_set)
     server.delete("Pod", "web-1-crashing")
     await until(lambda: speaker(reports) == "web-1-stuck")
     assert reports.state("web") == "Failing"
@@ -77,8 +82,7 @@ async def test_one_that_is_told_only_after_the_other_is_gone_speaks(
 ) -> None:
     await operators.start()
     replica_set = two_pods(server)
-    server.put(crashing(replica_set))
-    await until(lambda: reports.status("web").get("exitCode") == 2)
+    await crashes(server, reports, replica_set)
     server.delete("Pod", "web-1-crashing")
     asked = [call for call in server.calls if call.path.endswith("/deployments/web")]
     await until(lambda: [c for c in server.calls if c.path.endswith("/deployments/web")] != asked)
@@ -91,8 +95,7 @@ async def test_one_that_begins_to_fail_while_the_workload_is_asked_speaks(
 ) -> None:
     await operators.start()
     replica_set = two_pods(server)
-    crashed = server.put(crashing(replica_set))
-    await until(lambda: reports.status("web").get("exitCode") == 2)
+    crashed = await crashes(server, reports, replica_set)
     slow = server.faults.add(Fault(method="GET", path="/deployments/web", delay=1.5))
     server.put(healed(crashed, replica_set))
     await until(lambda: server.faults.hits(slow))
@@ -107,8 +110,7 @@ async def test_a_pod_that_was_deleted_while_nobody_looked_does_not_speak(
     replica_set = two_pods(server)
     server.put(stuck(replica_set))
     await until(lambda: speaker(reports) == "web-1-stuck")
-    server.put(crashing(replica_set))
-    await until(lambda: reports.status("web").get("exitCode") == 2)
+    await crashes(server, reports, replica_set)
     await engine.stop()
     server.delete("Pod", "web-1-crashing")
     await operators.start()
@@ -122,8 +124,7 @@ async def test_a_pod_that_healed_while_nobody_looked_does_not_speak(
     replica_set = two_pods(server)
     server.put(stuck(replica_set))
     await until(lambda: speaker(reports) == "web-1-stuck")
-    crashed = server.put(crashing(replica_set))
-    await until(lambda: reports.status("web").get("exitCode") == 2)
+    crashed = await crashes(server, reports, replica_set)
     await engine.stop()
     server.put(healed(crashed, replica_set))
     await operators.start()

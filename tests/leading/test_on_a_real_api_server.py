@@ -19,7 +19,7 @@ from coroner_operator.owners import Owners
 from coroner_operator.report import WorkloadRef, fold
 from coroner_operator.store import ApiReportStore, Stored
 from tests.cluster.server import Server
-from tests.flow.operators import ROOT
+from tests.flow.ground import prepare
 from tests.reports.sightings import EMPTY, ended
 
 NAMESPACE = "coroner-leading"
@@ -27,9 +27,7 @@ NAMESPACE = "coroner-leading"
 
 @pytest.fixture
 async def client(api_server: Server) -> AsyncIterator[Client]:
-    api_server.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
-    api_server.kubectl("wait", "--for=condition=Established", "crd/failurereports.coroner.dev")
-    api_server.kubectl("create", "namespace", NAMESPACE)
+    prepare(api_server, NAMESPACE)
     try:
         async with Client(await load_configuration(api_server.kubeconfig)) as client:
             yield client
