@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from coroner_categorizer.finding import Finding, Seen, Standing
 from coroner_categorizer.verdict import Identity
 from coroner_categorizer.workload import Workload, WorkloadCondition
+
+# How the Job controller words that a rule of the pod failure policy matched (m1, m4).
+_CONTAINER_ENDED = re.compile(r"Container (?P<container>\S+) for pod \S+ failed with exit code (?P<code>\d{1,3}) ")
+_CHOSEN_CODES = range(1, 126)  # by the program; from 126 on a shell, a runtime or a signal may have set it
 
 
 def failed_condition(job: Workload) -> WorkloadCondition | None:
@@ -19,22 +25,27 @@ def failed_condition(job: Workload) -> WorkloadCondition | None:
 def job_failed(job: Workload) -> Finding | None:
     """What the Job says of its own failure; None where it has not failed.
 
-    Its deadline is a cause. All other reasons (BackoffLimitExceeded, PodFailurePolicy, FailedIndexes,
-    MaxFailedIndexesExceeded) only say that pods failed, not why.
+    Its deadline is a cause; a pod failure policy may tell the exit code of a container. All other reasons
+    (BackoffLimitExceeded, FailedIndexes, MaxFailedIndexesExceeded) only say that pods failed, not why.
     """
     condition = failed_condition(job)
     if not condition:
         return None
-    deadline = condition.reason == "DeadlineExceeded"
+    name = "OwnerDeadlineExceeded" if condition.reason == "DeadlineExceeded" else "JobFailed"
+    container, exit_code = "", None
+    if (ended := _CONTAINER_ENDED.search(condition.message)) and int(ended["code"]) in _CHOSEN_CODES:
+        container, exit_code = ended["container"], int(ended["code"])
     facts = {"workload": f"{job.kind} {job.metadata.name}"}
     if job.spec.activeDeadlineSeconds is not None:
         facts["ownerDeadline"] = f"{job.spec.activeDeadlineSeconds} s"
     return Finding(
-        names=("OwnerDeadlineExceeded" if deadline else "JobFailed", condition.reason or "JobFailed"),
+        names=(condition.reason or "JobFailed", name),
         standing=Standing.POD,
         source=f"status.conditions[{condition.type}]",
         identity=Identity(job.metadata.uid, "", "JobFailed"),
         at=condition.lastTransitionTime,
+        container=container,
+        exit_code=exit_code,
         text=condition.message,
         facts=facts,
         seen_in=(Seen(f"status.conditions[{condition.type}]", f"{condition.reason}: {condition.message}"),),

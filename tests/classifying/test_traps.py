@@ -210,14 +210,21 @@ def test_a_job_whose_pods_nobody_saw_tells_its_deadline_and_nothing_it_does_not_
     failing = job(
         condition("FailureTarget", "True", "BackoffLimitExceeded", "Job has reached the specified backoff limit")
     )
-    verdicts = [categorizer.judge_job(cc.parse_workload(j)).verdict for j in (late, failing, job())]
+    policy = "Container main for pod proof/j-x failed with exit code {} matching FailJob rule at index 0"
+    by_code, killed = (job(condition("Failed", "True", "PodFailurePolicy", policy.format(n))) for n in (42, 137))
+    jobs = (late, failing, by_code, killed, job())
+    verdicts = [categorizer.judge_job(cc.parse_workload(j)).verdict for j in jobs]
     told = [(v.category, v.subcategory, v.reason, v.confidence) if v else None for v in verdicts]
     assert told == [
         ("resources", "deadline-exceeded", "DeadlineExceeded", "Confirmed"),
-        ("unknown", "uncategorized", "JobFailed", "Unknown"),
+        ("unknown", "uncategorized", "BackoffLimitExceeded", "Unknown"),
+        ("user-code", "error-exit", "PodFailurePolicy", "Likely"),
+        ("unknown", "uncategorized", "PodFailurePolicy", "Unknown"),
         None,
     ]
     assert verdicts[0] and "60 s" in verdicts[0].message
+    assert verdicts[2] and 'container "main" ended with exit code 42' in verdicts[2].message
+    assert verdicts[3] and "exit code 137" in verdicts[3].message
 
 
 def test_an_evicted_pod_whose_container_was_lost_on_the_way_failed_once(categorizer: cc.Categorizer) -> None:
