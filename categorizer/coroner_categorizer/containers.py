@@ -10,7 +10,8 @@ import msgspec
 
 from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Finding, Seen, Standing
-from coroner_categorizer.image_pull import WAITING_REASONS, pull_cause, pull_cause_in_events
+from coroner_categorizer.image_pull import WAITING_REASONS, missing_pull_secrets, pull_cause, pull_cause_in_events
+from coroner_categorizer.kernel_oom import kernel_oom
 from coroner_categorizer.last_words import last_words, telling_part
 from coroner_categorizer.pod import Container, ContainerStatus, Pod, Terminated, Waiting
 from coroner_categorizer.pod_times import deletion_requested
@@ -121,21 +122,28 @@ def _ended(
     facts: dict[str, str] = {}
     seen: tuple[Seen, ...] = ()
     ceiling: Confidence = "Confirmed"
+    oom = kernel_oom(events, pod.spec.nodeName, ended)
+    deleted_at = deletion_requested(pod)
     if ended.reason == "OOMKilled" and ended.exitCode == SIGTERM_EXIT:
         names.append("StaleOOMKilled")
     elif ended.reason in _LOST_REASONS:
         names.append("StatusLost")
-    elif ended.reason == "OOMKilled" and (system := _system_oom(events, ended)):
-        names.append("SystemOOM")
-        seen = (system,)
-    elif ended.reason != "OOMKilled" and (cause := killer(events, view.status.name, ended)):
+    elif ended.reason == "OOMKilled":
+        if oom and oom.of_node:
+            names.append("SystemOOM")
+        if besides := _besides_oom(pod, view, ended, events):
+            facts["besides"], ceiling = besides.text, "Likely"
+        seen = (*((oom.seen,) if oom else ()), *((besides,) if besides else ()))
+    elif cause := killer(events, view.status.name, ended, deleted_at):
         names.append(cause.name)
         seen, ceiling = cause.seen, "Likely"
         if cause.detail:
             facts["probeAnswer"] = cause.detail
-    elif ended.reason == "Error" and ended.exitCode == SIGKILL_EXIT and (system := _system_oom(events, ended)):
-        names.append("SystemOOM")
-        seen = (system,)
+    elif ended.reason == "Error" and ended.exitCode == SIGKILL_EXIT and oom:
+        names.append("SystemOOM" if oom.of_node else "CgroupOOM")
+        seen = (oom.seen,)
+        if oom.victim:
+            facts["oomVictim"] = oom.victim
     elif ended.exitCode in (SIGKILL_EXIT, SIGTERM_EXIT) and (
         told := stopped_by_kubelet(events, view.status.name, ended)
     ):
@@ -172,10 +180,13 @@ def _ended(
 
 def _keeps_completing(pod: Pod, view: ContainerView, last: Terminated, events: Sequence[Event]) -> Finding:
     """CrashLoopBackOff over an instance that ended with 0: restarted for succeeding (h2), or by a probe."""
-    cause = killer(events, view.status.name, last)
+    cause = killer(events, view.status.name, last, deletion_requested(pod))
+    stopped = None if cause else stopped_by_kubelet(events, view.status.name, last)
     names = (cause.name,) if cause else ("CompletedRestarting",)
     probed = bool(view.spec.livenessProbe or view.spec.startupProbe)
     facts = {"role": view.role} | ({"probeAnswer": cause.detail} if cause and cause.detail else {})
+    facts |= {"kubeletSaid": stopped.text} if stopped else {}
+    waits = Seen(f"{view.path}.state.waiting", "CrashLoopBackOff")
     return Finding(
         names=(*names, *((last.reason,) if last.reason else ())),
         standing=Standing.SIDECAR if view.role == "sidecar" else Standing.CONTAINER,
@@ -189,8 +200,8 @@ def _keeps_completing(pod: Pod, view: ContainerView, last: Terminated, events: S
         text=last.message,
         facts=facts,
         # With a probe in the spec its kill may be what the events no longer tell.
-        ceiling="Likely" if cause or probed or last.reason == "OOMKilled" else "Confirmed",
-        seen_in=cause.seen if cause else (Seen(f"{view.path}.state.waiting", "CrashLoopBackOff"),),
+        ceiling="Likely" if cause or stopped or probed or last.reason == "OOMKilled" else "Confirmed",
+        seen_in=cause.seen if cause else (waits, *((stopped,) if stopped else ())),
     )
 
 
@@ -199,7 +210,9 @@ def _cannot_start(pod: Pod, view: ContainerView, waiting: Waiting, events: Seque
     text = waiting.message
     names: tuple[str, ...] = (waiting.reason,)
     seen: tuple[Seen, ...] = ()
+    facts = {"role": view.role}
     if waiting.reason in WAITING_REASONS:
+        facts |= _about_the_pull(pod, view, waiting, events)
         text = pull_cause(waiting.message)
         if not text and (text := pull_cause_in_events(events, view.status.name, view.spec.image)):
             seen = (Seen("events[Failed]", text),)
@@ -215,11 +228,19 @@ def _cannot_start(pod: Pod, view: ContainerView, waiting: Waiting, events: Seque
         at=_waiting_since(pod, view),
         container=view.status.name,
         text=text,
-        facts={"role": view.role},
+        facts=facts,
         waiting=True,
         permanent=waiting.reason in _PERMANENT_REASONS,
         seen_in=seen,
     )
+
+
+def _about_the_pull(pod: Pod, view: ContainerView, waiting: Waiting, events: Sequence[Event]) -> dict[str, str]:
+    """The image that is meant, where it is that of an image volume, and the Secrets that were missing."""
+    references = [volume.image.reference for volume in pod.spec.volumes if volume.image]
+    meant = [r for r in references if r and r in waiting.message and view.spec.image not in waiting.message]
+    secrets = missing_pull_secrets(events)
+    return ({"image": meant[0]} if meant else {}) | ({"missingPullSecrets": secrets} if secrets else {})
 
 
 def _hook_event(events: Sequence[Event], container: str) -> Seen | None:
@@ -276,14 +297,23 @@ def _never_ready_since(pod: Pod, view: ContainerView, started: datetime | None) 
     return not is_before(started, ready.lastTransitionTime, _SLACK)
 
 
-def _system_oom(events: Sequence[Event], ended: Terminated) -> Seen | None:
-    """An event about the node that tells of an OOM kill while this container ended."""
-    window = timedelta(seconds=30)
-    for event in events:
-        about_oom = event.reason in ("SystemOOM", "OOMKilling") and event.about.kind == "Node"
-        if about_oom and ended.finishedAt and event.last_seen and abs(event.last_seen - ended.finishedAt) <= window:
-            return Seen(f"events[{event.reason}]", event.text)
-    return None
+def _besides_oom(pod: Pod, view: ContainerView, ended: Terminated, events: Sequence[Event]) -> Seen | None:
+    """What else the record names for the end of a container that is marked OOMKilled; the mark may be older (b12)."""
+    if cause := killer(events, view.status.name, ended, deletion_requested(pod)):
+        probe = "startup" if "Startup" in cause.name else "liveness"
+        return Seen(cause.seen[-1].source, f"its {probe} probe failed then, for which the kubelet kills it as well")
+    stamp = pod.metadata.deletionTimestamp
+    if ended.exitCode == SIGKILL_EXIT:
+        if (
+            stamp
+            and ended.finishedAt
+            and pod.metadata.deletionGracePeriodSeconds
+            and abs(stamp - ended.finishedAt) <= _SLACK
+        ):
+            return Seen("metadata.deletionTimestamp", "its pod was being deleted, and the grace period was over then")
+        return None
+    words = last_words(ended.message, ended.exitCode)
+    return Seen(f"{view.path}.terminated.message", f"the program's last words were {words.line}") if words else None
 
 
 def _joined(reason: str, message: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import datetime
 
 from coroner_categorizer.finding import Finding
+from coroner_categorizer.last_line import last_line
 from coroner_categorizer.pod import Container, ContainerStatus, Pod, Terminated
 from coroner_categorizer.quantity import parse_quantity, total
 from coroner_categorizer.signals import signal_of
@@ -18,13 +18,17 @@ FINDING_FACTS = frozenset(
         "blocked",
         "blockers",
         "afterDeletion",
+        "besides",
         "gracePeriod",
         "keptFailing",
         "kubeletSaid",
+        "image",  # where it is not the container's own
         "language",
         "lastWords",
         "matchedLine",  # made by the rule: the line in which its pattern was found
+        "missingPullSecrets",
         "nodes",
+        "oomVictim",
         "ownerDeadline",
         "ownerFate",
         "probeAnswer",
@@ -34,18 +38,6 @@ FINDING_FACTS = frozenset(
         "when",
         "workload",
     }
-)
-
-_WORD = re.compile(r"[^\W\d_]{2}")
-_FRAME = re.compile(r"\s*(?:at |\d+: 0x|frame #\d+|#\d+ |/\S+:\d+ \+0x|\S+\(.*\)$|time      : |To execute )")
-# Lines that only say that the program has ended, or point elsewhere.
-_TRAILER = re.compile(
-    r"(?:(?:.*: line \d+:\s+\d+ )?(?:Aborted|Killed|Segmentation fault|Terminated)(?: +\(core dumped\))?(?: {2,}.*)?$"
-    r"|Execution halted$|Node\.js v\d|BEGIN failed--compilation aborted|thrown in .+ on line \d+$|exit status \d+$"
-    r"|in expression starting at |@ \S+:\d+$|\[\d+\] \S+\(|Stack ?trace:$|with errorcode -?\d+\.$|-{3,}"
-    r"|runtime stack:$|goroutine \d+ |created by |/\S+\.go:\d+|Crash dump is being written|\(Use `node "
-    r"|make(?:\[\d+\])?: \*\*\* |npm (?:ERR!|error) A complete log of"
-    r"|Error: (?:A fatal exception has occurred\. Program will exit|Could not create the Java Virtual Machine)\.$)"
 )
 
 
@@ -80,8 +72,14 @@ class PodFacts:
         return (status.state.terminated or status.lastState.terminated) if status else None
 
     def restarts(self) -> str | None:
+        """From two on: once is not yet a habit."""
         status = self._status()
-        return str(status.restartCount) if status and status.restartCount else None
+        return str(status.restartCount) if status and status.restartCount > 1 else None
+
+    def read_only_root(self) -> str | None:
+        """``true`` where the container's own root file system is read-only."""
+        container = self._container()
+        return "true" if container and container.securityContext.readOnlyRootFilesystem else None
 
     def container(self) -> str | None:
         return self._finding.container or None if self._finding else None
@@ -152,12 +150,8 @@ class PodFacts:
         return self._finding.termination_message if self._finding else ""
 
     def last_line(self) -> str | None:
-        """The last line that says something: no frame of a stack, no ruler, no mere word of the end."""
-        lines = [line.strip() for line in self.termination_message().split("\n") if line.strip()]
-        saying = (
-            line for line in reversed(lines) if _WORD.search(line) and not (_FRAME.match(line) or _TRAILER.match(line))
-        )
-        return next(saying, lines[-1] if lines else None)
+        """The line of the termination message that says most about the end."""
+        return last_line(self.termination_message())
 
     def logs(self) -> str | None:
         """The command that shows the log of the instance that ended."""
@@ -240,6 +234,7 @@ BASE_FACTS: dict[str, Callable[[PodFacts], str | None]] = {
     "probe": PodFacts.probe,
     "ranFor": PodFacts.ran_for,
     "reason": PodFacts.reason,
+    "readOnlyRoot": PodFacts.read_only_root,
     "requested": PodFacts.requested,
     "restarts": PodFacts.restarts,
     "runtimeClass": PodFacts.runtime_class,

@@ -19,6 +19,7 @@ from coroner_categorizer.pod_level import (
     has_run,
     status_reason,
     stopped_for_success,
+    stopped_from,
     unschedulable,
 )
 from coroner_categorizer.times import is_before
@@ -27,6 +28,7 @@ from coroner_categorizer.workload import Workload
 # Every name that this package gives to what Kubernetes knows but does not name; ``onFindings`` takes these.
 OWN_NAMES = frozenset(
     {
+        "CgroupOOM",
         "CompletedRestarting",
         "DeletedWhileRunning",
         "FailedCreate",
@@ -97,15 +99,14 @@ def _with_what_it_did_before(
 
 
 def _ended_before(container: Finding, pod: Pod) -> Finding | None:
-    """A container that had failed for good, by itself, before the pod was disrupted: it speaks first."""
-    condition = pod.condition("DisruptionTarget")
-    if not condition or condition.status != "True" or not condition.lastTransitionTime:
-        return None
+    """A container that had failed for good, by itself, before the pod was stopped: it speaks first."""
+    stopped = stopped_from(pod)
     by_itself = container.exit_code not in (*_KILLED, None) or "OOMKilled" in container.names
-    for_good = container.newest and container.source.endswith(".state.terminated") and not container.covered
-    if not (by_itself and for_good and container.at and container.standing == Standing.CONTAINER):
+    # Without a condition, the end of a container that is restarted may be a crash loop's, which the stop cut short.
+    for_good = (pod.disruption or pod.spec.restartPolicy == "Never") and container.source.endswith(".state.terminated")
+    if not (stopped and by_itself and for_good and container.newest and not container.covered and container.at):
         return None
-    if not is_before(container.at, condition.lastTransitionTime, _SLACK):
+    if container.standing != Standing.CONTAINER or not is_before(container.at, stopped, _SLACK):
         return None
     return msgspec.structs.replace(container, standing=Standing.BEFORE_THE_POD)
 
@@ -118,8 +119,7 @@ def _covered_by(told: Finding, container: Finding, pod: Pod) -> Finding:
     if not container.newest or not container.current or container.name == "OOMKilled":
         return container
     killed = container.exit_code in _KILLED
-    condition = pod.condition("DisruptionTarget")
-    since = condition.lastTransitionTime if condition and condition.status == "True" else None
+    since = pod.disruption.lastTransitionTime if pod.disruption else None
     after = bool(since and container.at and container.at >= since and "DeletedWhileRunning" not in told.names)
     return msgspec.structs.replace(container, covered=True) if killed or after or container.waiting else container
 

@@ -21,12 +21,24 @@ WAITING_REASONS = (
 
 _BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(?:: )?')
 _EVENT = re.compile(r'^Failed to pull image "([^"]*)": ')
+# CRI-O and Podman name every mirror that was asked before the registry itself.
+_MIRRORS = re.compile(r"\(Mirrors also failed: (?:\[.*?\]\s*)+\): ", re.DOTALL)
+_SECRETS = re.compile(r"^Unable to retrieve some image pull secrets \(([^)]+)\)")
 _REASON_PREFIX = re.compile(r"^(?:ErrImagePull|RegistryUnavailable|SignatureValidationFailed): ")
 
 
 def pull_cause(message: str) -> str:
-    """The cause in a waiting message; "" where the message only says that the kubelet backs off."""
-    return _REASON_PREFIX.sub("", _BACK_OFF.sub("", message)).strip()
+    """The cause in a waiting message; "" where the message only says that the kubelet backs off.
+
+    What mirrors answered is left out: the registry itself was asked after them.
+    """
+    return _MIRRORS.sub("", _REASON_PREFIX.sub("", _BACK_OFF.sub("", message))).strip()
+
+
+def missing_pull_secrets(events: Iterable[Event]) -> str | None:
+    """The names of the imagePullSecrets that the kubelet could not read, as it lists them."""
+    found = (_SECRETS.match(event.text) for event in events if event.reason == "FailedToRetrieveImagePullSecret")
+    return next((match.group(1) for match in found if match), None)
 
 
 def pull_cause_in_events(events: Iterable[Event], container: str, image: str) -> str:

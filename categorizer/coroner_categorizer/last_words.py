@@ -7,6 +7,7 @@ survived is not the cause, so only a trace at the *end* of the text counts: noth
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 # Bounded quantifiers and no nesting: these patterns see untrusted text line by line, at most 400 characters each.
@@ -15,21 +16,32 @@ _LINE_LIMIT = 400
 _PYTHON_START = re.compile(r"^(.{0,60}?)(?:Exception Group )?Traceback \(most recent call last\):\s*$")
 # What started the program says that it failed, with a code of its own: no output of a program that went on (y22).
 _WRAPPER = re.compile(
-    r"^(?:make(?:\[\d+\])?: \*\*\* |npm (?:ERR!|error)|srun: error|Command exited with non-zero status|ERROR conda\."
-    r"|error: Recipe |exit status \d+$)"
+    r"^(?:make(?:\[\d+\])?: \*\*\* |npm (?:ERR!|error|notice)|srun: error|Command exited with non-zero status"
+    r"|ERROR conda\.|error: Recipe |exit status \d+$|error Command failed |info Visit )"
 )
 _DOTTED = r"[A-Za-z_][\w]*(?:\.[A-Za-z_<][\w<>]*)*"
 _PYTHON_LAST = re.compile(rf"^({_DOTTED})(?::(?: .*)?)?$")
 # Exceptions that only say that a child failed; the child's own words stand before them.
-_ENVELOPES = ("torch.distributed.elastic.multiprocessing.errors.ChildFailedError", "subprocess.CalledProcessError")
+_CHILD_FAILED = "torch.distributed.elastic.multiprocessing.errors.ChildFailedError"
+_PROCESS_FAILED = "subprocess.CalledProcessError"
+_ENVELOPES = (_CHILD_FAILED, _PROCESS_FAILED)
+_ROOT_CAUSE = re.compile(r"^Root Cause\b")  # torchrun's: the worker that failed first, after all others
+_RANK = re.compile(r"^\s*rank\s*: (\d+)")
+_WORKER_EXIT = re.compile(r"^\s*exitcode\s*: (-?\d+)")
+_ABORTED_ITSELF = -6  # it may have said why; by any other signal it was silenced
+_WENT_ON = 2  # lines of a log after the last complaint: a program that goes on has survived it
 _TELLING_LINES = 5  # a program's last words are few; seven lines up it had read-only files and went on (x2)
 _COMPLAINT = re.compile(
     r"(?i)error|fail|fatal|exception|panic|abort|terminate|can(?:no|')t|cannot|could ?n[o']t|unable|denied|refused"
     r"|invalid|not found|no such|missing|expired|giving up|timed? ?out|out of memory|no space left|read-only|killed"
     r"|\bbad\b|unsupported|unknown|illegal|violat|below|above|exceed|NVRM|traceback"
-    r"|in use|unreachable|reset by peer|broken pipe|no route|undefined"
+    r"|in use|unreachable|reset by peer|broken pipe|no route|undefined|insufficient|exhaust|mismatch"
 )
-_WARNING = re.compile(r"(?i)^.{0,40}?(?:\bwarn(?:ing)?\b|level=warn)")
+_SURVIVED = re.compile(  # whoever wrote the line says that it was no more than that
+    r"^.{0,60}?(?:\b(?i:warn(?:ing)?)\b|\b(?:INFO|DEBUG|NOTICE)\b|level=(?:warn|info|debug)"
+    r"|\"(?:level|severity)\": ?\"(?i:warn|info|debug|notice))|^.{0,160}?\b\w+Warning: "
+)
+_GIVES_UP = re.compile(r"(?i)^(?:\S{1,40}: )?(?:error|fatal|usage)\b|\bexiting\.?$")
 _NATIVE_FRAME = re.compile(
     r"^\s*(?:frame #\d+|#\d+ |at |\.\.\. |\[?0x[0-9a-f]|\*\*\* |Exception raised from |/\S+\.so)"
 )
@@ -39,7 +51,13 @@ _PYTHON_EXITS = (None, 1, 130)
 # So do Java, after an exception in its main thread only, and Node, where a failed handler makes it 7.
 _JAVA_EXITS = (None, 1)
 _NODE_EXITS = (None, 1, 7)
+# Rust ends with 101 after a panic of its main thread; with panic=abort a signal ends it.
+_RUST_EXITS = (None, 101, 132, 134, 139)
+_GO_EXITS = (None, 2)
 _PYTHON_FATAL = re.compile(r"^Fatal Python error: .+")
+_PYTHON_FATAL_TRAILER = re.compile(
+    r"^(?:(?:Current thread|Thread) 0x|  File |  <no Python frame>|Python runtime state: |Extension modules: )"
+)
 _GO_PANIC = re.compile(r"^(?:panic|fatal error): .+")
 _GO_TRACE = re.compile(
     r"^(?:goroutine \d+ .*\[.*\]:|\t\S.*:\d+.*|[\w./*()\[\]{}-]+\(.*\)$|created by .+"
@@ -95,8 +113,8 @@ def last_words(message: str, exit_code: int | None = None) -> LastWords | None:
         return None
     return (
         _python(lines, exit_code)
-        or _go(lines)
-        or _rust(lines)
+        or _go(lines, exit_code)
+        or (_rust(lines) if exit_code in _RUST_EXITS else None)
         or (_java(lines) if exit_code in _JAVA_EXITS else None)
         or (_node(lines) if exit_code in _NODE_EXITS else None)
         or _other(lines)
@@ -106,32 +124,104 @@ def last_words(message: str, exit_code: int | None = None) -> LastWords | None:
 def telling_part(message: str, words: LastWords | None) -> str:
     """The part of a termination message in which a cause may be looked for.
 
-    The exception's line where there is one: what was logged earlier had been survived. torchrun's own exception only
-    wraps a worker's, so there it is the whole message. Where nothing ends the message, it is its last lines, not
-    counting a native stack trace below them.
+    The exception's line where there is one: what was logged earlier had been survived. Exceptions that only wrap a
+    child's end bring what the child said. Where nothing ends the message, it is its last lines, not counting a native
+    stack trace below them.
     """
-    if words and not words.line.startswith(_ENVELOPES):
-        return words.line
     lines = [line for line in message.split("\n") if line.strip()]
+    if words and words.line.startswith(_ENVELOPES):
+        return _said_by_child(lines, words)
+    if words and words.language == "c++" and ": " not in words.line:  # it brings no message of its own
+        return "\n".join(line for line in lines[-_TELLING_LINES:] if not _SURVIVED.match(line))
     if words:
-        return "\n".join(lines)
+        return words.line
     start, told = len(lines), 0
     while start and told < _TELLING_LINES:
         start -= 1
         told += not _NATIVE_FRAME.match(lines[start])
     tail = lines[start:]
     # The last line that complains is the one that counts; what was complained of before it had been survived.
-    tail = [*(line for line in tail[:-1] if not _WARNING.match(line)), *tail[-1:]]  # a warning was survived
-    complaint = next((i for i in range(len(tail) - 1, -1, -1) if _COMPLAINT.search(tail[i])), 0)
-    return "\n".join(tail[complaint:])
+    tail = [*(line for line in tail[:-1] if not _SURVIVED.match(line)), *tail[-1:]]
+    complaint = last_complaint(tail)
+    return "\n".join(tail[0 if complaint is None else complaint :])
+
+
+def last_complaint(lines: Sequence[str]) -> int | None:
+    """Index of the last line that complains; the last line's where the program went on after it, and so survived it."""
+    found = next((i for i in range(len(lines) - 1, -1, -1) if _complains(lines, i)), None)
+    if found is not None and sum(1 for line in lines[found + 1 :] if _LOG_LINE.match(line)) >= _WENT_ON:
+        return len(lines) - 1
+    return found
+
+
+def _complains(lines: Sequence[str], i: int) -> bool:
+    if _SURVIVED.match(lines[i]) or not _COMPLAINT.search(lines[i]):
+        return False
+    # A Java exception below a warning is what the warning tells of.
+    return not (i and _JAVA_BARE.match(lines[i]) and _SURVIVED.match(lines[i - 1]))
+
+
+def _said_by_child(lines: list[str], words: LastWords) -> str:
+    """What a failed child process had said, as far as it can be the cause, and the exception that wraps its end."""
+    start = next((i for i in range(len(lines) - 1, -1, -1) if _PYTHON_START.match(lines[i])), 0)
+    if words.line.startswith(_PROCESS_FAILED):
+        before = [line for line in lines[max(0, start - _TELLING_LINES) : start] if not _SURVIVED.match(line)]
+        said = next((line for line in reversed(before) if _COMPLAINT.search(line)), None)
+        return "\n".join([said, words.line] if said else [words.line])
+    root = _root_cause(lines)
+    silenced = root is not None and root.exit_code < 0 and root.exit_code != _ABORTED_ITSELF
+    return "\n".join(lines[root.line :] if root and silenced else lines)
+
+
+class _RootCause(NamedTuple):
+    line: int
+    rank: str
+    exit_code: int
+    """Negative: a signal's number."""
+
+
+def _root_cause(lines: list[str]) -> _RootCause | None:
+    """The worker that torchrun saw fail first, from the table at the end of its message."""
+    start = next((i for i in range(len(lines) - 1, -1, -1) if _ROOT_CAUSE.match(lines[i])), None)
+    if start is None:
+        return None
+    ranks = (found.group(1) for line in lines[start:] if (found := _RANK.match(line)))
+    codes = (found.group(1) for line in lines[start:] if (found := _WORKER_EXIT.match(line)))
+    rank, code = next(ranks, None), next(codes, None)
+    return _RootCause(start, rank, int(code)) if rank is not None and code is not None else None
+
+
+def _worker_words(lines: list[str]) -> LastWords | None:
+    """The exception of the worker that failed first, where torchrun's table says that it ended by itself."""
+    root = _root_cause(lines)
+    if root is None or root.exit_code <= 0:
+        return None
+    starts = [(i, found.group(1)) for i, line in enumerate(lines) if (found := _PYTHON_START.match(line))][:-1]
+    its_own = [start for start in starts if f"rank{root.rank}]" in start[1]]
+    unmarked = [start for start in starts if "rank" not in start[1]]
+    for i, prefix in its_own or unmarked:
+        end = next(
+            (j for j in range(i + 1, len(lines)) if not lines[j].startswith(prefix) or _ends_trace(lines[j])), None
+        )
+        if words := _python_trace(prefix, lines[i + 1 : end], None):
+            return words
+    return None
+
+
+def _ends_trace(line: str) -> bool:
+    return bool(_PYTHON_START.match(line) or _LOG_LINE.match(line))
 
 
 def _python(lines: list[str], exit_code: int | None) -> LastWords | None:
-    if _PYTHON_FATAL.match(lines[-1]):
-        return LastWords("python", lines[-1])
+    end = len(lines)
+    while end > 1 and (not lines[end - 1].strip() or _PYTHON_FATAL_TRAILER.match(lines[end - 1])):
+        end -= 1
+    if _PYTHON_FATAL.match(lines[end - 1]):
+        return LastWords("python", lines[end - 1])
     for i in range(len(lines) - 1, -1, -1):
         if start := _PYTHON_START.match(lines[i]):
-            return _python_trace(start.group(1).replace("+", "|"), lines[i + 1 :], exit_code)
+            words = _python_trace(start.group(1).replace("+", "|"), lines[i + 1 :], exit_code)
+            return (_worker_words(lines) or words) if words and words.line.startswith(_CHILD_FAILED) else words
     return _python_cut(lines) if exit_code in _PYTHON_EXITS else None
 
 
@@ -148,9 +238,18 @@ def _python_trace(prefix: str, lines: list[str], exit_code: int | None) -> LastW
     wrapped = len(rest) < len(below)
     # More lines: the rest of the exception's message, or standard output that was flushed at the exit.
     # A program that goes on logging has survived its traceback.
-    if not last or (exit_code not in _PYTHON_EXITS and not wrapped) or any(_LOG_LINE.match(line) for line in rest):
+    if (
+        not last
+        or (exit_code not in _PYTHON_EXITS and not wrapped)
+        or any(_LOG_LINE.match(line) or _GIVES_UP.search(line) for line in rest)
+    ):
         return None
     line = own[after]
+    more = [text.strip() for text in own[after + 1 :]]
+    if "NCCL error" in line and "Last error:" in more[:-1]:
+        line = f"{line}: {more[more.index('Last error:') + 1]}"
+    elif more and more[0].startswith(": "):  # py4j: the exception of the Java side
+        line = f"{line}{more[0]}"
     if line.endswith(":") and not line.startswith(_ENVELOPES):  # what is said follows on lines of its own (y17)
         line = " ".join([line, *(text.strip() for text in own[after + 1 : after + 4])])
     return LastWords("python", line.strip())
@@ -173,12 +272,14 @@ def _python_cut(lines: list[str]) -> LastWords | None:
     return LastWords("python", lines[-1]) if frames and before.startswith((" ", "\t")) else None
 
 
-def _go(lines: list[str]) -> LastWords | None:
+def _go(lines: list[str], exit_code: int | None) -> LastWords | None:
     start = next((i for i in range(len(lines) - 1, -1, -1) if _GO_PANIC.match(lines[i])), None)
     if start is None:
         return None
     # panic: first\n\tpanic: second\n goroutine …: what follows must be the trace
     rest = [line for line in lines[start + 1 :] if line.strip()]
+    if not rest and exit_code not in _GO_EXITS:  # other tools say "fatal error: " too
+        return None
     if rest and not any(line.startswith(("goroutine ", "[signal ", "\tpanic:", "runtime stack:")) for line in rest[:6]):
         return None
     return LastWords("go", lines[start]) if all(_GO_TRACE.match(x) or x.startswith("\t") for x in rest[-2:]) else None
@@ -210,13 +311,16 @@ def _java(lines: list[str]) -> LastWords | None:
     first = _JAVA_FIRST.match(lines[start])
     if first:
         return LastWords("java", first.group(1))
-    return LastWords("java", lines[start]) if _JAVA_BARE.match(lines[start]) else None
+    logged_as_survived = start > 0 and _SURVIVED.match(lines[start - 1])
+    return LastWords("java", lines[start]) if _JAVA_BARE.match(lines[start]) and not logged_as_survived else None
 
 
 def _node(lines: list[str]) -> LastWords | None:
     end = len(lines)
-    while end > 0 and _NODE_TRAILER.match(lines[end - 1]):
+    while end > 0 and (_NODE_TRAILER.match(lines[end - 1]) or _WRAPPER.match(lines[end - 1])):
         end -= 1
+    if end and (found := _NODE_REJECTION.match(lines[end - 1])):
+        return LastWords("node", f"{REJECTED}{found.group(1)}")
     first = end
     while first > 0 and _NODE_FRAME.match(lines[first - 1]):
         first -= 1

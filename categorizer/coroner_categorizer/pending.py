@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Finding, Seen, Standing
@@ -35,8 +36,9 @@ _TRANSIENT = re.compile(
     r"|object \"[^\"]*\"/\"[^\"]*\" not registered"
     r"|node requested token bound to a pod scheduled on a different node"  # the API server has not seen the binding yet
 )
-# Summaries that name no cause: taken only where nothing better was said.
+# Summaries that name no cause: taken only where nothing better was said at about that time.
 _UNINFORMATIVE = re.compile(r"timed out waiting for the condition|context deadline exceeded$")
+_SUMMED_UP = timedelta(minutes=5)  # the kubelet tries a mount again every two minutes at most
 # What the kubelet does once volumes and sandbox are there.
 _PROGRESS_REASONS = ("Pulling", "Pulled", "Created", "Started")
 
@@ -53,7 +55,8 @@ def stuck(pod: Pod, events: Sequence[Event]) -> Finding | None:
     """Why a scheduled pod still waits for its sandbox or volumes (b9, f3, s5); None where no event says."""
     if pod.status.phase != "Pending" or pod.metadata.deletionTimestamp:
         return None
-    progress = newest(e.last_seen for e in events if e.reason in _PROGRESS_REASONS)
+    progress = newest([_started_at(pod), *(e.last_seen for e in events if e.reason in _PROGRESS_REASONS)])
+    attached = newest(e.last_seen for e in events if e.reason == "SuccessfulAttachVolume")
     found = [
         e
         for e in events
@@ -61,6 +64,7 @@ def stuck(pod: Pod, events: Sequence[Event]) -> Finding | None:
         and e.type != "Normal"
         and not _TRANSIENT.search(e.text)
         and not (progress and e.last_seen and e.last_seen <= progress)
+        and not (attached and e.last_seen and e.last_seen <= attached and e.reason == "FailedAttachVolume")
     ]
     event = _most_telling(found)
     if not event:
@@ -77,6 +81,16 @@ def stuck(pod: Pod, events: Sequence[Event]) -> Finding | None:
     )
 
 
+def _started_at(pod: Pod) -> datetime | None:
+    """When sandbox and volumes were there: the kubelet says so, or a first container has started."""
+    ready = pod.condition("PodReadyToStartContainers")
+    started = [
+        s.state.running or s.state.terminated or s.lastState.terminated for s in pod.status.initContainerStatuses
+    ]
+    times = [state.startedAt for state in started if state]
+    return newest([ready.lastTransitionTime if ready and ready.status == "True" else None, *times])
+
+
 def waited_for(events: Sequence[Event]) -> Seen | None:
     """What kept a pod from starting, of a pod that is no longer waiting: the newest event that names it."""
     pulls = [e for e in events if e.reason == "Failed" and e.text.startswith("Failed to pull image")]
@@ -91,7 +105,7 @@ def never_created(workload: Workload, events: Sequence[Event]) -> Finding | None
     """
     found = [e for e in events if e.reason in _CREATE_REASONS and e.type != "Normal"]
     event = _most_telling(found)
-    if _has_its_pods(workload):
+    if _has_its_pods(workload, event):
         return None
     if not event:
         return _replica_failure(workload)
@@ -111,19 +125,31 @@ def never_created(workload: Workload, events: Sequence[Event]) -> Finding | None
     )
 
 
-def _has_its_pods(workload: Workload) -> bool:
+def _has_its_pods(workload: Workload, refused: Event | None) -> bool:
     """Whether the workload's own status says that what could not be created then exists now, or is not wanted."""
     status, wanted = workload.status, workload.spec.replicas
+    refused_at = refused.last_seen if refused else None
     match workload.kind:
         case "Job":
             ended = (workload.condition("Complete"), workload.condition("Failed"), workload.condition("Suspended"))
-            return any(c is not None and c.status == "True" for c in ended)
+            return any(c is not None and c.status == "True" for c in ended) or _runs_all(workload)
+        case "CronJob":
+            return bool(refused_at and status.lastScheduleTime and status.lastScheduleTime > refused_at)
         case "ReplicaSet" | "StatefulSet" | "Deployment":
             failing = workload.condition("ReplicaFailure")
             return wanted is not None and status.replicas >= wanted and not (failing and failing.status == "True")
         case "DaemonSet":
             return 0 < status.desiredNumberScheduled <= status.currentNumberScheduled
     return False
+
+
+def _runs_all(job: Workload) -> bool:
+    """Whether the Job has as many pods at work as it may have now."""
+    at_once = 1 if job.spec.parallelism is None else job.spec.parallelism
+    if job.spec.completions is not None:
+        at_once = min(at_once, job.spec.completions - job.status.succeeded)
+    active = job.status.active
+    return isinstance(active, int) and active >= max(at_once, 1)
 
 
 def quota_never_fits(text: str) -> bool:
@@ -166,8 +192,14 @@ def _plain(text: str) -> str:
 
 
 def _most_telling(events: Sequence[Event]) -> Event | None:
-    """The newest event that names a cause; the newest at all where none does."""
-    telling = [e for e in events if not _UNINFORMATIVE.search(e.text.strip())] or list(events)
+    """The newest event that names a cause, where only a summary is newer; else the newest at all."""
+    last = newest(e.last_seen for e in events)
+    telling = [
+        e
+        for e in events
+        if ("webhook" in e.text or not _UNINFORMATIVE.search(e.text.strip()))
+        and not (last and e.last_seen and last - e.last_seen > _SUMMED_UP)
+    ] or list(events)
     timed = [(e.last_seen, i, e) for i, e in enumerate(telling) if e.last_seen]
     if timed:
         return max(timed, key=lambda t: (t[0], t[2].reason, t[2].text))[2]

@@ -42,6 +42,10 @@ class Resources(msgspec.Struct, frozen=True):
     requests: dict[str, Any] = {}
 
 
+class SecurityContext(msgspec.Struct, frozen=True):
+    readOnlyRootFilesystem: bool | None = None
+
+
 class Container(msgspec.Struct, frozen=True):
     """From spec.containers or spec.initContainers."""
 
@@ -51,8 +55,18 @@ class Container(msgspec.Struct, frozen=True):
     """``Always`` on an init container makes it a native sidecar."""
     resources: Resources = Resources()
     command: list[str] = []
+    securityContext: SecurityContext = SecurityContext()
     livenessProbe: Any = None
     startupProbe: Any = None
+
+
+class ImageVolumeSource(msgspec.Struct, frozen=True):
+    reference: str = ""
+
+
+class Volume(msgspec.Struct, frozen=True):
+    name: str = ""
+    image: ImageVolumeSource | None = None
 
 
 class PodSpec(msgspec.Struct, frozen=True):
@@ -69,6 +83,7 @@ class PodSpec(msgspec.Struct, frozen=True):
     """Pod-level resources (1.32+); usually empty."""
     containers: list[Container] = []
     initContainers: list[Container] = []
+    volumes: list[Volume] = []
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -143,6 +158,12 @@ class Pod(msgspec.Struct, frozen=True):
     def condition(self, type_: str) -> PodCondition | None:
         """The condition of this type, or None."""
         return next((c for c in self.status.conditions if c.type == type_), None)
+
+    @property
+    def disruption(self) -> PodCondition | None:
+        """The condition by which whoever stopped the pod says so; TerminationTarget is Kueue's."""
+        conditions = (self.condition(type_) for type_ in ("DisruptionTarget", "TerminationTarget"))
+        return next((c for c in conditions if c and c.status == "True"), None)
 
 
 def parse_pod(obj: Any) -> Pod:

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Finding, Seen, Standing
 from coroner_categorizer.job import failed_condition
-from coroner_categorizer.pod import Pod, PodCondition, Terminated
-from coroner_categorizer.pod_times import deletion_requested
+from coroner_categorizer.pod import Pod, Terminated
+from coroner_categorizer.pod_times import deletion_requested, grace_period
 from coroner_categorizer.scheduling import read_refusal
 from coroner_categorizer.times import is_before
 from coroner_categorizer.verdict import Confidence, Identity
@@ -53,12 +53,12 @@ def _never_fits(message: str) -> bool:
 
 
 def disruption(pod: Pod) -> Finding | None:
-    """The DisruptionTarget condition, where the disruption ended the pod.
+    """The DisruptionTarget (or Kueue's) condition, where the disruption ended the pod.
 
     A taint also deletes pods that had finished long ago (c4, c9): their containers ended before the condition
     was set, and keep their own verdict.
     """
-    condition = _disruption_condition(pod)
+    condition = pod.disruption
     if not condition or pod.status.phase == "Succeeded" or not _came_to_an_end(pod):
         return None
     since = condition.lastTransitionTime
@@ -68,7 +68,7 @@ def disruption(pod: Pod) -> Finding | None:
     return Finding(
         names=(condition.reason or "DisruptionTarget", "DisruptionTarget"),
         standing=Standing.POD,
-        source="status.conditions[DisruptionTarget]",
+        source=f"status.conditions[{condition.type}]",
         identity=Identity(pod.metadata.uid, "", condition.reason or "DisruptionTarget"),
         at=ended_at(pod) or since,
         text=condition.message,
@@ -81,7 +81,7 @@ def deletion(pod: Pod, events: Sequence[Event], owner: Workload | None) -> Findi
     Only metadata tells: no condition, no reason (s2). Containers that ended by themselves, with a code of their own or
     before the deletion was asked for, are not this.
     """
-    if not pod.metadata.deletionTimestamp or pod.status.phase == "Succeeded" or _disruption_condition(pod):
+    if not pod.metadata.deletionTimestamp or pod.status.phase == "Succeeded" or pod.disruption:
         return None
     killed = [e for e in _bad_ends(pod) if killed_by_deletion(pod, e)]
     if not killed:
@@ -136,12 +136,22 @@ def killed_by_deletion(pod: Pod, ended: Terminated) -> bool:
 
 
 def unschedulable(pod: Pod) -> Finding | None:
-    """PodScheduled=False/Unschedulable. SchedulingGated is deliberate and no finding (j4)."""
+    """PodScheduled=False/Unschedulable or SchedulerError. SchedulingGated is deliberate and no finding (j4)."""
     scheduled = pod.condition("PodScheduled")
-    if not scheduled or scheduled.status != "False" or scheduled.reason != "Unschedulable":
+    if not scheduled or scheduled.status != "False" or scheduled.reason not in ("Unschedulable", "SchedulerError"):
         return None
     if pod.status.phase not in ("Pending", "") or pod.spec.nodeName or pod.metadata.deletionTimestamp:
         return None
+    if scheduled.reason == "SchedulerError":
+        return Finding(
+            names=("SchedulerError",),
+            standing=Standing.POD,
+            source="status.conditions[PodScheduled]",
+            identity=Identity(pod.metadata.uid, "", "SchedulerError"),
+            at=scheduled.lastTransitionTime or pod.metadata.creationTimestamp,
+            text=scheduled.message,
+            waiting=True,
+        )
     refusal = read_refusal(scheduled.message)
     facts = {"scheduler": scheduled.message}
     if refusal.total:
@@ -149,7 +159,8 @@ def unschedulable(pod: Pod) -> Finding | None:
     if refusal.blockers:
         first = refusal.blockers[0]
         facts["blocked"] = str(first.nodes)
-        facts["blockers"] = "; ".join(f"{b.nodes} of {refusal.total} nodes: {b.reason}" for b in refusal.blockers)
+        of_all = f" of {refusal.total}" if refusal.total else ""
+        facts["blockers"] = "; ".join(f"{b.nodes}{of_all} nodes: {b.reason}" for b in refusal.blockers)
     alone = len(refusal.blockers) == 1
     return Finding(
         names=("Unschedulable",),
@@ -180,6 +191,25 @@ def failed_without_reason(pod: Pod) -> Finding | None:
     )
 
 
+def stopped_from(pod: Pod) -> datetime | None:
+    """The earliest time at which what stopped the pod as a whole can have begun; None where nothing tells."""
+    if pod.disruption:
+        return pod.disruption.lastTransitionTime
+    if pod.metadata.deletionTimestamp:
+        return deletion_requested(pod)
+    if pod.status.reason == "DeadlineExceeded" and pod.status.startTime and pod.spec.activeDeadlineSeconds is not None:
+        return _moved(pod.status.startTime, pod.spec.activeDeadlineSeconds)
+    kills = [e.finishedAt for e in _bad_ends(pod) if e.exitCode in _KILLED_CODES and e.finishedAt]
+    return _moved(min(kills), -grace_period(pod)) if pod.status.reason and kills else None
+
+
+def _moved(time: datetime, seconds: int) -> datetime | None:
+    try:
+        return time + timedelta(seconds=seconds)
+    except OverflowError:
+        return None
+
+
 def has_run(ended: Terminated) -> bool:
     """Whether this instance ever ran: one that did not has no start (i2, t15), or 1970 (o1)."""
     return ended.startedAt is not None and ended.startedAt.year > 1970
@@ -190,21 +220,16 @@ def ended_at(pod: Pod) -> datetime | None:
     ends = [e.finishedAt for e in _bad_ends(pod) if e.finishedAt and e.finishedAt.year > 1970]
     if ends:
         return max(ends)
-    marks = [c.lastTransitionTime for c in pod.status.conditions if c.type in ("DisruptionTarget", "Ready")]
+    marks = [condition.lastTransitionTime for condition in (pod.disruption, pod.condition("Ready")) if condition]
     known = [m for m in marks if m]
     return max(known) if known else (pod.status.startTime or pod.metadata.creationTimestamp)
 
 
-def _disruption_condition(pod: Pod) -> PodCondition | None:
-    condition = pod.condition("DisruptionTarget")
-    return condition if condition and condition.status == "True" else None
-
-
 def _disruption_seen(pod: Pod) -> tuple[Seen, ...]:
-    condition = _disruption_condition(pod)
+    condition = pod.disruption
     if not condition:
         return ()
-    return (Seen("status.conditions[DisruptionTarget]", f"{condition.reason}: {condition.message}".strip(": ")),)
+    return (Seen(f"status.conditions[{condition.type}]", f"{condition.reason}: {condition.message}".strip(": ")),)
 
 
 def _bad_ends(pod: Pod) -> list[Terminated]:

@@ -22,9 +22,14 @@ def deletion_requested(pod: Pod) -> datetime | None:
         return None
     grace = pod.metadata.deletionGracePeriodSeconds
     if not grace:
-        written = pod.spec.terminationGracePeriodSeconds
-        grace = (_DEFAULT_GRACE if written is None else written) + _KUBELET_LAG
+        grace = grace_period(pod) + _KUBELET_LAG
     try:
         return stamp - timedelta(seconds=grace)
     except OverflowError:
         return stamp
+
+
+def grace_period(pod: Pod) -> int:
+    """Seconds that the pod is given to end by itself, unless whoever stops it says otherwise."""
+    written = pod.spec.terminationGracePeriodSeconds
+    return _DEFAULT_GRACE if written is None else written

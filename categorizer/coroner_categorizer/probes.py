@@ -21,6 +21,7 @@ from coroner_categorizer.times import is_before
 # Events and statuses have whole seconds, and the two are written by different parts of the kubelet.
 _SLACK = timedelta(seconds=2)
 _AT_ONCE = timedelta(seconds=10)  # between the last failure of a probe and the kill; a busy kubelet needs some
+_KILLED_CODES = (0, 137, 143)  # killed, or ended well in answer to SIGTERM
 _EPOCH_YEAR = 1970  # startedAt of a container that never started
 _NAMED_PROBE = re.compile(r"failed (liveness|startup) probe")
 _UNHEALTHY = re.compile(r"^(Liveness|Startup) probe (?:failed|errored|warning)")
@@ -36,24 +37,33 @@ class Killer(NamedTuple):
     """What the probe answered, unredacted; "" where it printed nothing."""
 
 
-def killer(events: Sequence[Event], container: str, ended: Terminated) -> Killer | None:
-    """What ended this instance of the container, or None where the events do not say."""
+def killer(
+    events: Sequence[Event], container: str, ended: Terminated, deleted_at: datetime | None = None
+) -> Killer | None:
+    """What ended this instance of the container, or None where the events do not say.
+
+    ``deleted_at``: when its pod's deletion may first have been asked for. A kill from then on that names no probe is
+    that deletion's.
+    """
+    own_words = last_words(ended.message, ended.exitCode) is not None  # it ended by itself, whatever was done besides
     mine = [e for e in events if (e.container == container or not e.container) and _while_it_ran(e, ended)]
     hook = next((e for e in mine if e.reason == "FailedPostStartHook" and e.container == container), None)
-    if hook:
+    if hook and not own_words:
         return Killer("PostStartHookFailed", (_seen(hook),), hook.text)
     unhealthy = [(e, found.group(1)) for e in mine if e.reason == "Unhealthy" and (found := _UNHEALTHY.match(e.text))]
     stopped = [e for e in mine if e.reason == "Killing" and _speaks_of(e, container)]
     # The kubelet limits how often it says the same: of a container that is killed again and again, the newest
     # ``Killing`` may be missing (q3). Then one of an earlier instance will do, if the same probe failed again.
     # A program that says why it ended was not stopped by what stopped the instance before it.
-    own_words = last_words(ended.message, ended.exitCode) is not None
+    may_be_killed = ended.exitCode in _KILLED_CODES and not own_words
     earlier = [
-        e for e in events if e.reason == "Killing" and e.container == container and e not in stopped and not own_words
+        e for e in events if e.reason == "Killing" and e.container == container and e not in stopped and may_be_killed
     ]
     failing = {probe for _, probe in unhealthy}
     for killing in (*reversed(stopped), *reversed(earlier)):
         named = _NAMED_PROBE.search(killing.text)
+        if not named and deleted_at and killing.last_seen and not is_before(killing.last_seen, deleted_at, _SLACK):
+            continue
         close = [failed for e, failed in unhealthy if _just_before(e, killing)]
         probe = named.group(1).capitalize() if named else close[-1] if close and killing in stopped else ""
         if probe and (killing in stopped or probe in failing):

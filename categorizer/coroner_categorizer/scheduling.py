@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_HEAD = re.compile(r"^(\d+)/(\d+) nodes are available: ")
+# Volcano's are "0/8 nodes are unavailable: " and "all nodes are unavailable: ".
+_HEAD = re.compile(r"^(?:\d+/(?P<total>\d+) nodes are (?:un)?available|all nodes are unavailable): ")
 # What follows the reasons: the claims plugin's and the preemption's remarks; they explain nothing.
 _TAIL = re.compile(r"\.? ?(?:no new claims to deallocate|preemption: |still not schedulable)")
 _REASON = re.compile(r"(?:^|, )(\d+) ")
@@ -51,7 +52,7 @@ class Refusal(NamedTuple):
 def read_refusal(message: str) -> Refusal:
     """The message of PodScheduled=False/Unschedulable, or of a FailedScheduling event."""
     head = _HEAD.match(message)
-    total = int(head.group(2)) if head else 0
+    total = int(head["total"] or 0) if head else 0
     body = message[head.end() :] if head else message
     tail = _TAIL.search(body)
     if tail:

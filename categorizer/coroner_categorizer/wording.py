@@ -93,7 +93,7 @@ class _SafeFacts:
         """A line may hold a secret whose key stands on the line before: only the whole message tells."""
         whole = one_line(self._facts.termination_message(), _WHOLE, self._redactor)
         said = line.removeprefix(PANICKED).removeprefix(REJECTED)
-        if not whole or said in whole or all(part in whole for part in said.split(": ", 1)):
+        if not whole or said in whole or all(part in whole for part in said.split(": ")):
             return line
         return whole if len(whole) <= _REDACTED_TAIL else f"…{whole[-_REDACTED_TAIL:]}"
 
@@ -109,6 +109,8 @@ def _plain_message(speaker: Finding, facts: _SafeFacts) -> str:
         said = facts("lastLine")
         ended = f"{what} ended with exit code {speaker.exit_code} ({speaker.name})"
         return f"{ended}: {said}" if said else ended
+    if scheduler := facts("scheduler"):
+        return f"no node can take the pod: {scheduler}"
     text = facts("text")
     return f"{what}: {speaker.name}: {text}" if text else f"{what}: {speaker.name}"
 

@@ -34,10 +34,14 @@ class WorkloadStatus(msgspec.Struct, frozen=True):
     """A number on a Job, a list of references on a CronJob."""
     succeeded: int = 0
     failed: int = 0
+    lastScheduleTime: datetime | None = None
+    """When a CronJob last made a Job."""
 
 
 class WorkloadSpec(msgspec.Struct, frozen=True):
     replicas: int | None = None
+    parallelism: int | None = None
+    completions: int | None = None
     activeDeadlineSeconds: int | None = None
     backoffLimit: int | None = None
     suspend: bool | None = None

@@ -19,12 +19,12 @@ def is_interesting(pod: Pod) -> bool:
     if status.phase == "Failed" or status.reason:
         return True
     for condition in status.conditions:
-        if condition.type == "PodScheduled":
-            # SchedulingGated is deliberate; the scheduler has not looked at the pod yet
-            if condition.status == "False" and condition.reason != "SchedulingGated":
-                return True
-        elif condition.type == "DisruptionTarget" and condition.status == "True":
+        # SchedulingGated is deliberate; the scheduler has not looked at the pod yet
+        held_up = condition.type == "PodScheduled" and condition.status == "False"
+        if held_up and condition.reason != "SchedulingGated":
             return True
+    if pod.disruption is not None:
+        return True
     return any(_is_telling(container) for container in status.containerStatuses) or any(
         _is_telling(container) for container in status.initContainerStatuses
     )
@@ -55,16 +55,17 @@ def wants_events(pod: Pod, warnings: Iterable[Event], now: datetime) -> bool:
     may any other end, but then the failed probe is among the ``warnings`` (q6), or the container keeps ending well
     (q2b).
     """
-    if pod.condition("DisruptionTarget") is not None or pod.status.reason:
+    if pod.disruption is not None or pod.status.reason:
         return False  # the pod itself says who stopped it
     probed = any(event.reason == "Unhealthy" for event in warnings)
     for container in pod.status.containerStatuses + pod.status.initContainerStatuses:
         waiting = container.state.waiting
         for state in (container.state, container.lastState):
             ended = state.terminated
-            stale_oom = ended is not None and ended.reason == "OOMKilled" and ended.exitCode == 143
-            if ended is None or (ended.reason in ("OOMKilled", "StartError") and not stale_oom):
+            if ended is None or ended.reason == "StartError":
                 continue
+            if ended.reason == "OOMKilled" and ended.exitCode != 143 and not probed:
+                continue  # the mark tells, unless a probe may have killed it as well
             loops_well = ended.exitCode == 0 and waiting is not None and waiting.reason == "CrashLoopBackOff"
             if not (ended.exitCode in KILLED or loops_well or (probed and ended.exitCode != 0)):
                 continue

@@ -144,6 +144,10 @@ def killing(
     return event("Killing", message, container, "Normal", at)
 
 
+def on_node(reason: str, message: str, node: str = "node-1", at: str = "2026-11-21T21:15:49Z") -> Json:
+    return event(reason, message, at=at) | {"involvedObject": {"kind": "Node", "name": node, "uid": node}}
+
+
 def unschedulable(message: str) -> Json:
     return pod(conditions=(condition("PodScheduled", "False", "Unschedulable", message),))
 

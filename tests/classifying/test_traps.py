@@ -17,6 +17,7 @@ from tests.classifying.pods import (
     failed,
     job,
     killing,
+    on_node,
     pod,
     running,
     terminated,
@@ -106,6 +107,22 @@ TRAPS: list[tuple[str, Json, list[Json], Json | None, str | None]] = [
     ("a CUDA OOM that was survived is not the cause of a later error", pod(failed(1, message="WARNING CUDA out of memory, halving the batch\n" + TRACEBACK.format("KeyError: 'label'"))), [], None, "user-code/uncaught-exception"),
     ("a CUDA OOM inside torchrun's envelope is the cause", pod(failed(1, message=TRACEBACK.format("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB") + TRACEBACK.format("torch.distributed.elastic.multiprocessing.errors.ChildFailedError: \n====\ntrain.py FAILED"))), [], None, "accelerator/cuda-oom"),
     ("an init container's failure is the pod's", pod(waiting("PodInitializing"), phase="Failed", init=(failed(4, name="setup"),)), [], None, "user-code/error-exit"),
+    ("what failed for good before a deletion stopped its sidecar keeps its verdict", pod(failed(1, at="2026-11-21T21:15:41Z"), failed(137, name="proxy", at="2026-11-21T22:16:09Z"), deleted="2026-11-21T22:16:10Z"), [], None, "user-code/error-exit"),
+    ("a crash loop that a deletion cuts short is the deletion", pod(failed(1, at="2026-11-21T21:15:41Z"), failed(137, name="proxy", at="2026-11-21T22:16:09Z"), deleted="2026-11-21T22:16:10Z", restart_policy="Always"), [], None, "cancelled/deleted"),
+    ("what failed for good before the node was shut down keeps its verdict, in words of before 1.26", pod(failed(1, at="2026-11-21T21:00:41Z"), failed(143, name="proxy"), phase="Failed", reason="Terminated", message="Pod was terminated in response to imminent node shutdown."), [], None, "user-code/error-exit"),
+    ("what ended while the node was shut down is the shutdown's", pod(failed(1), failed(143, name="proxy"), phase="Failed", reason="Terminated", message="Pod was terminated in response to imminent node shutdown."), [], None, "disruption/node-shutdown"),
+    ("the scheduler's preemption had another name in 1.25", pod(failed(137), conditions=(disrupted("PreemptionByKubeScheduler"),)), [], None, "disruption/preempted"),
+    ("Kueue has a condition of its own", pod(failed(143), conditions=(condition("TerminationTarget", "True", "WorkloadEvictedDueToPreempted", "Preempted", at="2026-11-21T21:15:49Z"),), deleted="2026-11-21T21:16:10Z"), [], None, "disruption/terminated"),
+    ("a probe's kill of an earlier instance explains no code of the program's own", pod(failed(1)), [event("Unhealthy", "Liveness probe failed: ", "main"), killing("Container main failed liveness probe, will be restarted", at="2026-11-21T20:45:00Z")], None, "user-code/error-exit"),
+    ("a kill that names no probe is the deletion's, where one was asked for", pod(failed(1), deleted="2026-11-21T21:16:18Z"), [event("Unhealthy", "Liveness probe failed: ", "main"), killing()], None, "user-code/error-exit"),
+    ("a postStart hook fails because the program is gone", pod(failed(1, message=TRACEBACK.format("ModuleNotFoundError: No module named 'settings'"))), [event("FailedPostStartHook", "PostStartHook failed", "main"), killing("FailedPostStartHook")], None, "user-code/uncaught-exception"),
+    ("a limit's OOM kill at the time of a plain kill may be its cause", pod(failed(137)), [on_node("OOMKilling", "Memory cgroup out of memory: Killed process 4711 (java) total-vm:1kB")], None, "resources/oom-suspected"),
+    ("an OOM kill after the end was another's", pod(failed(137)), [on_node("OOMKilling", "Memory cgroup out of memory: Killed process 4711 (java) total-vm:1kB", at="2026-11-21T21:16:10Z")], None, "unknown/sigkill"),
+    ("an OOM kill of another node is another's", pod(failed(137)), [on_node("SystemOOM", "System OOM encountered, victim process: java, pid: 4711", node="node-2")], None, "unknown/sigkill"),
+    ("a mount that failed before an init container started is over", pod(waiting("PodInitializing"), init=(running("setup"),)), [event("FailedMount", 'MountVolume.SetUp failed for volume "v" : rpc error', at="2026-11-21T21:15:30Z")], None, None),
+    ("a sandbox that could not be made, and was, is over", pod(waiting("ContainerCreating"), conditions=(condition("PodReadyToStartContainers", "True", at="2026-11-21T21:15:55Z"),)), [event("FailedCreatePodSandBox", "Failed to create pod sandbox: rpc error: no network")], None, None),
+    ("a volume that was attached after all is no failure", pod(waiting("ContainerCreating")), [event("FailedAttachVolume", 'Multi-Attach error for volume "v"'), event("SuccessfulAttachVolume", 'AttachVolume.Attach succeeded for volume "v"', type_="Normal", at="2026-11-21T21:17:00Z")], None, None),
+    ("a cause of long ago explains no mount that times out today", pod(waiting("ContainerCreating")), [event("FailedMount", 'MountVolume.SetUp failed for volume "t" : secret "nope" not found'), event("FailedMount", "Unable to attach or mount volumes: timed out waiting for the condition", at="2026-11-21T22:00:00Z")], None, "platform/volume-mount"),
     ("phase Failed and nothing else is said as that", pod(phase="Failed"), [], None, "unknown/uncategorized"),
     ("a pod nobody has started yet is fine", pod(), [], None, None),
     ("phase Unknown alone is no failure", pod(running(), phase="Unknown"), [], None, None),
@@ -225,6 +242,107 @@ def test_a_job_whose_pods_nobody_saw_tells_its_deadline_and_nothing_it_does_not_
     assert verdicts[0] and "60 s" in verdicts[0].message
     assert verdicts[2] and 'container "main" ended with exit code 42' in verdicts[2].message
     assert verdicts[3] and "exit code 137" in verdicts[3].message
+
+
+def test_an_old_refusal_is_not_todays(categorizer: cc.Categorizer) -> None:
+    quota = create_failed(
+        'Error creating: pods "j-x" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1'
+    )
+    today = {"firstTimestamp": "2026-11-21T22:00:00Z", "lastTimestamp": "2026-11-21T22:00:00Z"}
+    webhook = (
+        create_failed(
+            'Error creating: Internal error occurred: failed calling webhook "w.example.com": failed to call webhook: Post "https://w.example.com": context deadline exceeded'
+        )
+        | today
+    )
+    verdict = categorizer.judge_workload(
+        cc.parse_workload(job()), [cc.parse_event(e) for e in (quota, webhook)]
+    ).verdict
+    assert verdict is not None
+    assert verdict.subcategory == "webhook-unreachable"
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "status", "is_accused"),
+    [
+        ("Job", {"parallelism": 2}, {"active": 2}, False),
+        ("Job", {"parallelism": 2}, {"active": 1}, True),
+        ("Job", {"parallelism": 3, "completions": 4}, {"active": 1, "succeeded": 3}, False),
+        ("Job", {}, {}, True),
+        ("CronJob", {}, {"lastScheduleTime": "2026-11-21T21:20:00Z"}, False),
+        ("CronJob", {}, {"lastScheduleTime": "2026-11-21T21:10:00Z"}, True),
+    ],
+)
+def test_a_workload_that_has_its_pods_again_is_not_accused(
+    kind: str, spec: Json, status: Json, is_accused: bool, categorizer: cc.Categorizer
+) -> None:
+    workload = cc.parse_workload(job() | {"kind": kind, "spec": spec, "status": status})
+    events = [cc.parse_event(create_failed("Error creating: something unheard of"))]
+    assert (categorizer.judge_workload(workload, events).verdict is not None) == is_accused
+
+
+LIVENESS = [
+    event("Unhealthy", "Liveness probe failed: ", "main"),
+    killing("Container main failed liveness probe, will be restarted"),
+]
+SANDBOX = [event("SandboxChanged", "Pod sandbox changed, it will be killed and re-created.", type_="Normal")]
+REFUSED = TRACEBACK.format("psycopg2.OperationalError: Connection refused")
+
+# (what holds, pod, events, confidence, what is told)
+CLAIMS: list[tuple[str, Json, list[Json], str, str]] = [
+    ("an OOM mark alone is sure", pod(failed(137, "OOMKilled")), [], "Confirmed", "used more than its memory limit of 256Mi"),
+    ("the kernel speaks of the limit, not of the node", pod(failed(137, "OOMKilled")), [on_node("OOMKilling", "Memory cgroup out of memory: Killed process 4711 (java)")], "Confirmed", "used more than its memory limit of 256Mi"),
+    ("a probe kills as well", pod(failed(137, "OOMKilled")), LIVENESS, "Likely", "its liveness probe failed then"),
+    ("so does a deletion, when its grace period is over", pod(failed(137, "OOMKilled"), deleted="2026-11-21T21:15:50Z"), [], "Likely", "its pod was being deleted"),
+    ("a program that says why it ended had survived its child's", pod(failed(1, "OOMKilled", REFUSED)), [], "Likely", "Connection refused"),
+    ("a program that ends well may have been asked to", pod(crash_looping(0), restart_policy="Always"), SANDBOX, "Likely", "Pod sandbox changed"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("subject", "events", "confidence", "told"), [c[1:] for c in CLAIMS], ids=[c[0] for c in CLAIMS]
+)
+def test_no_more_is_claimed_than_was_recorded(
+    subject: Json, events: list[Json], confidence: str, told: str, categorizer: cc.Categorizer
+) -> None:
+    verdict = categorizer.classify(subject, events)
+    assert verdict is not None
+    assert verdict.confidence == confidence
+    assert told in f"{verdict.message} {verdict.hint}"
+
+
+def test_a_deadline_that_a_container_did_not_live_to_see_is_not_its_end(categorizer: cc.Categorizer) -> None:
+    late = pod(
+        failed(1, at="2026-11-21T21:15:50Z"),
+        failed(137, name="proxy", at="2026-11-21T21:25:40Z"),
+        phase="Failed",
+        reason="DeadlineExceeded",
+        startTime="2026-11-21T21:15:40Z",
+    )
+    late["spec"]["activeDeadlineSeconds"] = 600
+    early = categorizer.classify(late)
+    late["status"]["containerStatuses"][0]["state"]["terminated"]["finishedAt"] = "2026-11-21T21:25:40Z"
+    at_the_deadline = categorizer.classify(late)
+    assert [v and v.subcategory for v in (early, at_the_deadline)] == ["error-exit", "deadline-exceeded"]
+
+
+def test_the_image_of_a_volume_is_called_by_its_name(categorizer: cc.Categorizer) -> None:
+    subject = pod(
+        waiting("ImagePullBackOff", 'Back-off pulling image "models/llama:3": ErrImagePull: models/llama:3: not found')
+    )
+    subject["spec"]["volumes"] = [{"name": "model", "image": {"reference": "models/llama:3"}}]
+    verdict = categorizer.classify(subject)
+    assert verdict is not None
+    assert '"models/llama:3"' in verdict.message
+    assert "app:1" not in verdict.message
+
+
+def test_a_pull_secret_that_is_not_there_is_named(categorizer: cc.Categorizer) -> None:
+    subject = pod(waiting("ErrImagePull", "pull access denied, repository does not exist or may require authorization"))
+    text = "Unable to retrieve some image pull secrets (regcred); attempting to pull the image may not succeed."
+    verdict = categorizer.classify(subject, [event("FailedToRetrieveImagePullSecret", text)])
+    assert verdict is not None
+    assert "regcred" in verdict.hint
 
 
 def test_an_evicted_pod_whose_container_was_lost_on_the_way_failed_once(categorizer: cc.Categorizer) -> None:

@@ -70,3 +70,13 @@ def test_a_gated_pod_is_neither() -> None:
     pod = cc.parse_pod({"status": {"phase": "Pending", "conditions": [gated]}})
     assert not is_interesting(pod)
     assert not is_starting(pod)
+
+
+def test_the_events_of_an_oom_kill_are_asked_for_only_where_a_probe_failed_as_well() -> None:
+    ended = {"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-11-21T21:15:50Z"}
+    pod = cc.parse_pod({"status": {"containerStatuses": [{"name": "main", "state": {"terminated": ended}}]}})
+    at = pod.status.containerStatuses[0].state.terminated
+    assert at is not None
+    assert at.finishedAt is not None
+    unhealthy = cc.parse_event({"reason": "Unhealthy", "message": "Liveness probe failed: ", "type": "Warning"})
+    assert [wants_events(pod, warnings, at.finishedAt) for warnings in ([], [unhealthy])] == [False, True]

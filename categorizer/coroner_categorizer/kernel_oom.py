@@ -1,0 +1,41 @@
+"""Kills for lack of memory that a node's events tell: the kubelet's SystemOOM, node-problem-detector's OOMKilling.
+
+A container's status is often silent about them: an OOM kill in its first second, or of the node as a whole, reads
+``Error 137`` like any other kill.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from coroner_categorizer.events import Event
+from coroner_categorizer.finding import Seen
+from coroner_categorizer.pod import Terminated
+
+_BEFORE = timedelta(seconds=30)  # a process was killed, and the container came to its end with it or because of it
+_AFTER = timedelta(seconds=10)  # whoever reads the kernel's log tells a little later
+_VICTIM = re.compile(r"victim process: ([^,]+)|[Kk]ill(?:ed)? process \d+ \(([^)]+)\)")
+
+
+class KernelOom(NamedTuple):
+    seen: Seen
+    of_node: bool
+    """False: some control group had reached its own limit, which is what a container's memory limit is."""
+    victim: str
+    """Name of the process that was killed; "" where it is not told."""
+
+
+def kernel_oom(events: Sequence[Event], node: str, ended: Terminated) -> KernelOom | None:
+    """An OOM kill on this node while this container ended; None where no event tells of one."""
+    for event in events:
+        about_it = event.reason in ("SystemOOM", "OOMKilling") and event.about.kind == "Node"
+        if not about_it or (node and event.about.name != node) or not ended.finishedAt or not event.last_seen:
+            continue
+        if -_AFTER <= ended.finishedAt - event.last_seen <= _BEFORE:
+            victim = _VICTIM.search(event.text)
+            name = (victim.group(1) or victim.group(2)) if victim else ""
+            return KernelOom(Seen(f"events[{event.reason}]", event.text), "Memory cgroup" not in event.text, name)
+    return None
