@@ -210,7 +210,7 @@ def _cannot_start(pod: Pod, view: ContainerView, waiting: Waiting, events: Seque
     text = waiting.message
     names: tuple[str, ...] = (waiting.reason,)
     seen: tuple[Seen, ...] = ()
-    facts = {"role": view.role}
+    facts: dict[str, str] = {"role": view.role}
     if waiting.reason in WAITING_REASONS:
         facts |= _about_the_pull(pod, view, waiting, events)
         text = pull_cause(waiting.message)
