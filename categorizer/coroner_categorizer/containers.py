@@ -11,24 +11,21 @@ import msgspec
 from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Finding, Seen, Standing
 from coroner_categorizer.image_pull import WAITING_REASONS, missing_pull_secrets, pull_cause, pull_cause_in_events
-from coroner_categorizer.kernel_oom import kernel_oom
 from coroner_categorizer.last_words import last_words, telling_part
 from coroner_categorizer.pod import Container, ContainerStatus, Pod, Terminated, Waiting
 from coroner_categorizer.pod_times import deletion_requested
 from coroner_categorizer.probes import killer, stopped_by_kubelet
 from coroner_categorizer.times import is_before
-from coroner_categorizer.verdict import Confidence, Identity
+from coroner_categorizer.verdict import Identity
+from coroner_categorizer.who_ended import SIGKILL_EXIT, SIGTERM_EXIT, who_ended
 
 Role = Literal["init", "sidecar", "main"]
 
-SIGKILL_EXIT, SIGTERM_EXIT = 137, 143
 # Waiting for a while is normal: only events can say that something is wrong (pending.py).
 _PATIENT_REASONS = ("", "ContainerCreating", "PodInitializing")
 # The container was made and its start failed: the ended instance in lastState is the same failure (o4).
 _START_REASONS = ("CrashLoopBackOff", "RunContainerError", "PostStartHookError")
 _PERMANENT_REASONS = ("InvalidImageName", "ErrImageNeverPull")
-# ContainerStatusUnknown is the kubelet's; Unknown with 255 is containerd's, for what ended while it was down.
-_LOST_REASONS = ("ContainerStatusUnknown", "Unknown")
 _SLACK = timedelta(seconds=1)
 
 
@@ -118,37 +115,8 @@ def _ended(
     current: bool,
 ) -> Finding:
     """One instance of a container that ended with another code than 0."""
-    names: list[str] = []
-    facts: dict[str, str] = {}
-    seen: tuple[Seen, ...] = ()
-    ceiling: Confidence = "Confirmed"
-    oom = kernel_oom(events, pod.spec.nodeName, ended)
-    deleted_at = deletion_requested(pod)
-    if ended.reason == "OOMKilled" and ended.exitCode == SIGTERM_EXIT:
-        names.append("StaleOOMKilled")
-    elif ended.reason in _LOST_REASONS:
-        names.append("StatusLost")
-    elif ended.reason == "OOMKilled":
-        if oom and oom.of_node:
-            names.append("SystemOOM")
-        if besides := _besides_oom(pod, view, ended, events):
-            facts["besides"], ceiling = besides.text, "Likely"
-        seen = (*((oom.seen,) if oom else ()), *((besides,) if besides else ()))
-    elif cause := killer(events, view.status.name, ended, deleted_at):
-        names.append(cause.name)
-        seen, ceiling = cause.seen, "Likely"
-        if cause.detail:
-            facts["probeAnswer"] = cause.detail
-    elif ended.reason == "Error" and ended.exitCode == SIGKILL_EXIT and oom:
-        names.append("SystemOOM" if oom.of_node else "CgroupOOM")
-        seen = (oom.seen,)
-        if oom.victim:
-            facts["oomVictim"] = oom.victim
-    elif ended.exitCode in (SIGKILL_EXIT, SIGTERM_EXIT) and (
-        told := stopped_by_kubelet(events, view.status.name, ended)
-    ):
-        facts["kubeletSaid"] = told.text
-        seen = (told,)
+    by = who_ended(pod, view.status.name, ended, events)
+    names, facts = [by.name] if by.name else [], by.facts | {"role": view.role}
     if ended.exitCode not in (SIGKILL_EXIT, SIGTERM_EXIT) and _ended_after_deletion(pod, ended):
         facts["afterDeletion"] = "after the deletion of its pod had been asked for"
     if ended.reason not in ("", "Error"):
@@ -171,10 +139,10 @@ def _ended(
         exit_code=ended.exitCode,
         termination_message=ended.message,
         text=ended.message if ended.reason not in ("Error", "") else telling_part(ended.message, words),
-        facts=facts | {"role": view.role},
-        ceiling=ceiling,
+        facts=facts,
+        ceiling=by.ceiling,
         ended_instances=ended_instances,
-        seen_in=seen,
+        seen_in=by.seen,
     )
 
 
@@ -295,25 +263,6 @@ def _never_ready_since(pod: Pod, view: ContainerView, started: datetime | None) 
     if view.status.ready or not ready or ready.status != "False" or not ready.lastTransitionTime or not started:
         return False
     return not is_before(started, ready.lastTransitionTime, _SLACK)
-
-
-def _besides_oom(pod: Pod, view: ContainerView, ended: Terminated, events: Sequence[Event]) -> Seen | None:
-    """What else the record names for the end of a container that is marked OOMKilled; the mark may be older (b12)."""
-    if cause := killer(events, view.status.name, ended, deletion_requested(pod)):
-        probe = "startup" if "Startup" in cause.name else "liveness"
-        return Seen(cause.seen[-1].source, f"its {probe} probe failed then, for which the kubelet kills it as well")
-    stamp = pod.metadata.deletionTimestamp
-    if ended.exitCode == SIGKILL_EXIT:
-        if (
-            stamp
-            and ended.finishedAt
-            and pod.metadata.deletionGracePeriodSeconds
-            and abs(stamp - ended.finishedAt) <= _SLACK
-        ):
-            return Seen("metadata.deletionTimestamp", "its pod was being deleted, and the grace period was over then")
-        return None
-    words = last_words(ended.message, ended.exitCode)
-    return Seen(f"{view.path}.terminated.message", f"the program's last words were {words.line}") if words else None
 
 
 def _joined(reason: str, message: str) -> str:

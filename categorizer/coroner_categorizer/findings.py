@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from coroner_categorizer.containers import SIGKILL_EXIT, SIGTERM_EXIT, container_findings
+from coroner_categorizer.containers import container_findings
 from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Finding, Seen, Standing
 from coroner_categorizer.pending import stuck, waited_for
@@ -23,6 +23,7 @@ from coroner_categorizer.pod_level import (
     unschedulable,
 )
 from coroner_categorizer.times import is_before
+from coroner_categorizer.who_ended import SIGKILL_EXIT, SIGTERM_EXIT
 from coroner_categorizer.workload import Workload
 
 # Every name that this package gives to what Kubernetes knows but does not name; ``onFindings`` takes these.

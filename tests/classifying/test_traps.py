@@ -294,7 +294,7 @@ CLAIMS: list[tuple[str, Json, list[Json], str, str]] = [
     ("the kernel speaks of the limit, not of the node", pod(failed(137, "OOMKilled")), [on_node("OOMKilling", "Memory cgroup out of memory: Killed process 4711 (java)")], "Confirmed", "used more than its memory limit of 256Mi"),
     ("a probe kills as well", pod(failed(137, "OOMKilled")), LIVENESS, "Likely", "its liveness probe failed then"),
     ("so does a deletion, when its grace period is over", pod(failed(137, "OOMKilled"), deleted="2026-11-21T21:15:50Z"), [], "Likely", "its pod was being deleted"),
-    ("a program that says why it ended had survived its child's", pod(failed(1, "OOMKilled", REFUSED)), [], "Likely", "Connection refused"),
+    ("a program that says why it ended had survived its child's", pod(failed(1, "OOMKilled", REFUSED)), [], "Likely", "besides, the program itself named another cause: psycopg2.OperationalError: Connection refused"),
     ("a program that ends well may have been asked to", pod(crash_looping(0), restart_policy="Always"), SANDBOX, "Likely", "Pod sandbox changed"),
 ]  # fmt: skip
 
