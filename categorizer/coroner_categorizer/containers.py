@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -14,10 +14,10 @@ from coroner_categorizer.image_pull import WAITING_REASONS, missing_pull_secrets
 from coroner_categorizer.last_words import last_words, telling_part
 from coroner_categorizer.pod import Container, ContainerStatus, Pod, Terminated, Waiting
 from coroner_categorizer.pod_times import deletion_requested
-from coroner_categorizer.probes import killer, stopped_by_kubelet
+from coroner_categorizer.signals import KILLED_EXITS
 from coroner_categorizer.times import is_before
 from coroner_categorizer.verdict import Identity
-from coroner_categorizer.who_ended import SIGKILL_EXIT, SIGTERM_EXIT, who_ended
+from coroner_categorizer.who_ended import stopped_from_outside, who_ended
 
 Role = Literal["init", "sidecar", "main"]
 
@@ -26,7 +26,6 @@ _PATIENT_REASONS = ("", "ContainerCreating", "PodInitializing")
 # The container was made and its start failed: the ended instance in lastState is the same failure (o4).
 _START_REASONS = ("CrashLoopBackOff", "RunContainerError", "PostStartHookError")
 _PERMANENT_REASONS = ("InvalidImageName", "ErrImageNeverPull")
-_SLACK = timedelta(seconds=1)
 
 
 class ContainerView(msgspec.Struct, frozen=True):
@@ -115,13 +114,14 @@ def _ended(
     current: bool,
 ) -> Finding:
     """One instance of a container that ended with another code than 0."""
-    by = who_ended(pod, view.status.name, ended, events)
-    names, facts = [by.name] if by.name else [], by.facts | {"role": view.role}
-    if ended.exitCode not in (SIGKILL_EXIT, SIGTERM_EXIT) and _ended_after_deletion(pod, ended):
+    words = last_words(ended.message, ended.exitCode)
+    by = who_ended(pod, view.status.name, ended, words, events)
+    names = [by.name] if by.name else []
+    facts = by.facts | {"role": view.role}
+    if ended.exitCode not in KILLED_EXITS and _ended_after_deletion(pod, ended):
         facts["afterDeletion"] = "after the deletion of its pod had been asked for"
     if ended.reason not in ("", "Error"):
         names.append(ended.reason)
-    words = last_words(ended.message, ended.exitCode)
     if words:
         names.append("UncaughtException")
         facts |= {"lastWords": words.line, "language": words.language}
@@ -148,12 +148,9 @@ def _ended(
 
 def _keeps_completing(pod: Pod, view: ContainerView, last: Terminated, events: Sequence[Event]) -> Finding:
     """CrashLoopBackOff over an instance that ended with 0: restarted for succeeding (h2), or by a probe."""
-    cause = killer(events, view.status.name, last, deletion_requested(pod))
-    stopped = None if cause else stopped_by_kubelet(events, view.status.name, last)
-    names = (cause.name,) if cause else ("CompletedRestarting",)
+    by = stopped_from_outside(pod, view.status.name, last, None, events)
     probed = bool(view.spec.livenessProbe or view.spec.startupProbe)
-    facts = {"role": view.role} | ({"probeAnswer": cause.detail} if cause and cause.detail else {})
-    facts |= {"kubeletSaid": stopped.text} if stopped else {}
+    names = (by.name or "CompletedRestarting",)
     waits = Seen(f"{view.path}.state.waiting", "CrashLoopBackOff")
     return Finding(
         names=(*names, *((last.reason,) if last.reason else ())),
@@ -166,10 +163,10 @@ def _keeps_completing(pod: Pod, view: ContainerView, last: Terminated, events: S
         exit_code=0,
         termination_message=last.message,
         text=last.message,
-        facts=facts,
+        facts=by.facts | {"role": view.role},
         # With a probe in the spec its kill may be what the events no longer tell.
-        ceiling="Likely" if cause or stopped or probed or last.reason == "OOMKilled" else "Confirmed",
-        seen_in=cause.seen if cause else (waits, *((stopped,) if stopped else ())),
+        ceiling="Likely" if by.seen or probed or last.reason == "OOMKilled" else "Confirmed",
+        seen_in=by.seen if by.name else (waits, *by.seen),
     )
 
 
@@ -180,7 +177,7 @@ def _cannot_start(pod: Pod, view: ContainerView, waiting: Waiting, events: Seque
     seen: tuple[Seen, ...] = ()
     facts: dict[str, str] = {"role": view.role}
     if waiting.reason in WAITING_REASONS:
-        facts |= _about_the_pull(pod, view, waiting, events)
+        facts |= _pull_facts(pod, view, waiting, events)
         text = pull_cause(waiting.message)
         if not text and (text := pull_cause_in_events(events, view.status.name, view.spec.image)):
             seen = (Seen("events[Failed]", text),)
@@ -203,7 +200,7 @@ def _cannot_start(pod: Pod, view: ContainerView, waiting: Waiting, events: Seque
     )
 
 
-def _about_the_pull(pod: Pod, view: ContainerView, waiting: Waiting, events: Sequence[Event]) -> dict[str, str]:
+def _pull_facts(pod: Pod, view: ContainerView, waiting: Waiting, events: Sequence[Event]) -> dict[str, str]:
     """The image that is meant, where it is that of an image volume, and the Secrets that were missing."""
     references = [volume.image.reference for volume in pod.spec.volumes if volume.image]
     meant = [r for r in references if r and r in waiting.message and view.spec.image not in waiting.message]
@@ -241,7 +238,7 @@ def _mains_ended_at(views: list[ContainerView]) -> datetime | None:
 def _ended_after_deletion(pod: Pod, ended: Terminated) -> bool:
     """The program ended, with a code of its own, after its pod's deletion had surely been asked for."""
     asked = deletion_requested(pod) if pod.metadata.deletionGracePeriodSeconds else None
-    return bool(asked and ended.finishedAt and not is_before(ended.finishedAt, asked, _SLACK))
+    return bool(asked and ended.finishedAt and not is_before(ended.finishedAt, asked))
 
 
 def _ended_with_its_pod(ended: Terminated, pod_ended_at: datetime | None) -> bool:
@@ -250,7 +247,7 @@ def _ended_with_its_pod(ended: Terminated, pod_ended_at: datetime | None) -> boo
         return False
     if ended.reason == "ContainerStatusUnknown":
         return True
-    return bool(ended.finishedAt and not is_before(ended.finishedAt, pod_ended_at, _SLACK))
+    return bool(ended.finishedAt and not is_before(ended.finishedAt, pod_ended_at))
 
 
 def _never_ready_since(pod: Pod, view: ContainerView, started: datetime | None) -> bool:
@@ -262,7 +259,7 @@ def _never_ready_since(pod: Pod, view: ContainerView, started: datetime | None) 
     ready = pod.condition("Ready")
     if view.status.ready or not ready or ready.status != "False" or not ready.lastTransitionTime or not started:
         return False
-    return not is_before(started, ready.lastTransitionTime, _SLACK)
+    return not is_before(started, ready.lastTransitionTime)
 
 
 def _joined(reason: str, message: str) -> str:

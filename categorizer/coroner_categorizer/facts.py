@@ -18,7 +18,6 @@ FINDING_FACTS = frozenset(
         "blocked",
         "blockers",
         "afterDeletion",
-        "besides",
         "gracePeriod",
         "keptFailing",
         "kubeletSaid",
@@ -29,6 +28,7 @@ FINDING_FACTS = frozenset(
         "missingPullSecrets",
         "nodes",
         "oomVictim",
+        "otherCause",
         "ownerDeadline",
         "ownerFate",
         "probeAnswer",
@@ -72,9 +72,8 @@ class PodFacts:
         return (status.state.terminated or status.lastState.terminated) if status else None
 
     def restarts(self) -> str | None:
-        """From two on: once is not yet a habit."""
         status = self._status()
-        return str(status.restartCount) if status and status.restartCount > 1 else None
+        return str(status.restartCount) if status and status.restartCount else None
 
     def read_only_root(self) -> str | None:
         """``true`` where the container's own root file system is read-only."""

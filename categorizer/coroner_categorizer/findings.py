@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -18,12 +18,12 @@ from coroner_categorizer.pod_level import (
     failed_without_reason,
     has_run,
     status_reason,
+    stop_began,
     stopped_for_success,
-    stopped_from,
     unschedulable,
 )
+from coroner_categorizer.signals import KILLED_EXITS
 from coroner_categorizer.times import is_before
-from coroner_categorizer.who_ended import SIGKILL_EXIT, SIGTERM_EXIT
 from coroner_categorizer.workload import Workload
 
 # Every name that this package gives to what Kubernetes knows but does not name; ``onFindings`` takes these.
@@ -49,8 +49,6 @@ OWN_NAMES = frozenset(
     }
 )
 
-_SLACK = timedelta(seconds=1)
-_KILLED = (SIGKILL_EXIT, SIGTERM_EXIT)
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -59,7 +57,7 @@ def read_findings(pod: Pod, events: Sequence[Event] = (), owner: Workload | None
     containers = container_findings(pod, events)
     if stopped_for_success(pod, owner):
         # What was killed for it is no failure; what had failed before keeps its place in the counts.
-        return [msgspec.structs.replace(f, current=False) for f in containers if f.exit_code not in _KILLED]
+        return [msgspec.structs.replace(f, current=False) for f in containers if f.exit_code not in KILLED_EXITS]
     told = [f for f in (status_reason(pod), disruption(pod), deletion(pod, events, owner)) if f]
     if told:
         # One thing happened to the pod: further pod-level findings are evidence, not failures of their own.
@@ -101,13 +99,14 @@ def _with_what_it_did_before(
 
 def _ended_before(container: Finding, pod: Pod) -> Finding | None:
     """A container that had failed for good, by itself, before the pod was stopped: it speaks first."""
-    stopped = stopped_from(pod)
-    by_itself = container.exit_code not in (*_KILLED, None) or "OOMKilled" in container.names
+    stopped = stop_began(pod)
+    by_itself = container.exit_code not in (*KILLED_EXITS, None) or "OOMKilled" in container.names
     # Without a condition, the end of a container that is restarted may be a crash loop's, which the stop cut short.
-    for_good = (pod.disruption or pod.spec.restartPolicy == "Never") and container.source.endswith(".state.terminated")
+    restarts_no_more = pod.disruption is not None or pod.spec.restartPolicy == "Never"
+    for_good = restarts_no_more and container.source.endswith(".state.terminated")
     if not (stopped and by_itself and for_good and container.newest and not container.covered and container.at):
         return None
-    if container.standing != Standing.CONTAINER or not is_before(container.at, stopped, _SLACK):
+    if container.standing != Standing.CONTAINER or not is_before(container.at, stopped):
         return None
     return msgspec.structs.replace(container, standing=Standing.BEFORE_THE_POD)
 
@@ -119,7 +118,7 @@ def _covered_by(told: Finding, container: Finding, pod: Pod) -> Finding:
         return msgspec.structs.replace(container, covered=True)
     if not container.newest or not container.current or container.name == "OOMKilled":
         return container
-    killed = container.exit_code in _KILLED
+    killed = container.exit_code in KILLED_EXITS
     since = pod.disruption.lastTransitionTime if pod.disruption else None
     after = bool(since and container.at and container.at >= since and "DeletedWhileRunning" not in told.names)
     return msgspec.structs.replace(container, covered=True) if killed or after or container.waiting else container
@@ -147,4 +146,4 @@ def _cause_rank(finding: Finding) -> int:
         return 2
     if finding.exit_code == 0:
         return 4
-    return 3 if finding.exit_code in _KILLED else 1
+    return 3 if finding.exit_code in KILLED_EXITS else 1

@@ -21,8 +21,6 @@ WAITING_REASONS = (
 
 _BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(?:: )?')
 _EVENT = re.compile(r'^Failed to pull image "([^"]*)": ')
-# CRI-O and Podman name every mirror that was asked before the registry itself.
-_MIRRORS = re.compile(r"\(Mirrors also failed: (?:\[.*?\]\s*)+\): ", re.DOTALL)
 _SECRETS = re.compile(r"^Unable to retrieve some image pull secrets \(([^)]+)\)")
 _REASON_PREFIX = re.compile(r"^(?:ErrImagePull|RegistryUnavailable|SignatureValidationFailed): ")
 
@@ -32,7 +30,14 @@ def pull_cause(message: str) -> str:
 
     What mirrors answered is left out: the registry itself was asked after them.
     """
-    return _MIRRORS.sub("", _REASON_PREFIX.sub("", _BACK_OFF.sub("", message))).strip()
+    return _without_mirrors(_REASON_PREFIX.sub("", _BACK_OFF.sub("", message))).strip()
+
+
+def _without_mirrors(cause: str) -> str:
+    """CRI-O and Podman name every mirror that was asked before the registry itself."""
+    before, _, after = cause.partition("(Mirrors also failed: [")
+    _, end, registry = after.partition("]): ")
+    return before + registry if end else cause
 
 
 def missing_pull_secrets(events: Iterable[Event]) -> str | None:

@@ -17,13 +17,16 @@ from coroner_categorizer.pod import Terminated
 
 _BEFORE = timedelta(seconds=30)  # a process was killed, and the container came to its end with it or because of it
 _AFTER = timedelta(seconds=10)  # whoever reads the kernel's log tells a little later
+_OF_CGROUP = "Memory cgroup"  # "Memory cgroup out of memory": the kernel's words for a kill at a limit
 _VICTIM = re.compile(r"victim process: ([^,]+)|[Kk]ill(?:ed)? process \d+ \(([^)]+)\)")
 
 
 class KernelOom(NamedTuple):
+    """An OOM kill that an event tells of."""
+
     seen: Seen
-    of_node: bool
-    """False: some control group had reached its own limit, which is what a container's memory limit is."""
+    of_system: bool
+    """False: some cgroup had reached its own limit, which is what a container's memory limit is."""
     victim: str
     """Name of the process that was killed; "" where it is not told."""
 
@@ -37,5 +40,5 @@ def kernel_oom(events: Sequence[Event], node: str, ended: Terminated) -> KernelO
         if -_AFTER <= ended.finishedAt - event.last_seen <= _BEFORE:
             victim = _VICTIM.search(event.text)
             name = (victim.group(1) or victim.group(2)) if victim else ""
-            return KernelOom(Seen(f"events[{event.reason}]", event.text), "Memory cgroup" not in event.text, name)
+            return KernelOom(Seen(f"events[{event.reason}]", event.text), _OF_CGROUP not in event.text, name)
     return None

@@ -36,12 +36,16 @@ _TRANSIENT = re.compile(
     r"|object \"[^\"]*\"/\"[^\"]*\" not registered"
     r"|node requested token bound to a pod scheduled on a different node"  # the API server has not seen the binding yet
 )
-# Summaries that name no cause: taken only where nothing better was said at about that time.
-_UNINFORMATIVE = re.compile(r"timed out waiting for the condition|context deadline exceeded$")
+# Summaries that name no cause: taken only where nothing better was said at about that time. Of a webhook's call it is
+# the cause.
+_UNINFORMATIVE = re.compile(
+    r"timed out waiting for the condition|\A(?!.*webhook).*context deadline exceeded\Z", re.DOTALL
+)
 _SUMMED_UP = timedelta(minutes=5)  # the kubelet tries a mount again every two minutes at most
 # What the kubelet does once volumes and sandbox are there.
 _PROGRESS_REASONS = ("Pulling", "Pulled", "Created", "Started")
 
+_VOLUME = re.compile(r'volume "[^"]+"')
 _PREAMBLE = re.compile(r"^Failed to create pod sandbox: |\brpc error: code = \w+ desc = ")
 _QUOTA = re.compile(r"requested: (.+?), used: .+?, limited: ([^\n]+)")
 _AMOUNT = re.compile(r"([^\s,=]+)=([^\s,=]+)")
@@ -56,15 +60,14 @@ def stuck(pod: Pod, events: Sequence[Event]) -> Finding | None:
     if pod.status.phase != "Pending" or pod.metadata.deletionTimestamp:
         return None
     progress = newest([_started_at(pod), *(e.last_seen for e in events if e.reason in _PROGRESS_REASONS)])
-    attached = newest(e.last_seen for e in events if e.reason == "SuccessfulAttachVolume")
     found = [
         e
         for e in events
         if e.reason in _STUCK_REASONS
         and e.type != "Normal"
         and not _TRANSIENT.search(e.text)
-        and not (progress and e.last_seen and e.last_seen <= progress)
-        and not (attached and e.last_seen and e.last_seen <= attached and e.reason == "FailedAttachVolume")
+        and not _is_over(e, progress)
+        and not (e.reason == "FailedAttachVolume" and _is_over(e, _attached_at(events, e)))
     ]
     event = _most_telling(found)
     if not event:
@@ -78,6 +81,18 @@ def stuck(pod: Pod, events: Sequence[Event]) -> Finding | None:
         text=_plain(event.text),
         ceiling="Likely",
         waiting=True,
+    )
+
+
+def _is_over(event: Event, since: datetime | None) -> bool:
+    return bool(since and event.last_seen and event.last_seen <= since)
+
+
+def _attached_at(events: Sequence[Event], failed: Event) -> datetime | None:
+    """When the volume that ``failed`` names was attached after all."""
+    volume = _VOLUME.search(failed.text)
+    return newest(
+        e.last_seen for e in events if e.reason == "SuccessfulAttachVolume" and volume and volume.group() in e.text
     )
 
 
@@ -132,7 +147,7 @@ def _has_its_pods(workload: Workload, refused: Event | None) -> bool:
     match workload.kind:
         case "Job":
             ended = (workload.condition("Complete"), workload.condition("Failed"), workload.condition("Suspended"))
-            return any(c is not None and c.status == "True" for c in ended) or _runs_all(workload)
+            return any(c is not None and c.status == "True" for c in ended) or _has_all_its_pods(workload)
         case "CronJob":
             return bool(refused_at and status.lastScheduleTime and status.lastScheduleTime > refused_at)
         case "ReplicaSet" | "StatefulSet" | "Deployment":
@@ -143,7 +158,7 @@ def _has_its_pods(workload: Workload, refused: Event | None) -> bool:
     return False
 
 
-def _runs_all(job: Workload) -> bool:
+def _has_all_its_pods(job: Workload) -> bool:
     """Whether the Job has as many pods at work as it may have now."""
     at_once = 1 if job.spec.parallelism is None else job.spec.parallelism
     if job.spec.completions is not None:
@@ -192,13 +207,12 @@ def _plain(text: str) -> str:
 
 
 def _most_telling(events: Sequence[Event]) -> Event | None:
-    """The newest event that names a cause, where only a summary is newer; else the newest at all."""
+    """The newest event that names a cause, where it is not much older than the newest of all; else that one."""
     last = newest(e.last_seen for e in events)
     telling = [
         e
         for e in events
-        if ("webhook" in e.text or not _UNINFORMATIVE.search(e.text.strip()))
-        and not (last and e.last_seen and last - e.last_seen > _SUMMED_UP)
+        if not _UNINFORMATIVE.search(e.text.strip()) and not (last and e.last_seen and last - e.last_seen > _SUMMED_UP)
     ] or list(events)
     timed = [(e.last_seen, i, e) for i, e in enumerate(telling) if e.last_seen]
     if timed:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
+
+import msgspec
 
 from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Finding, Seen, Standing
@@ -15,14 +17,12 @@ from coroner_categorizer.job import failed_condition
 from coroner_categorizer.pod import Pod, Terminated
 from coroner_categorizer.pod_times import deletion_requested, grace_period
 from coroner_categorizer.scheduling import read_refusal
-from coroner_categorizer.times import is_before
+from coroner_categorizer.signals import KILLED_EXITS, SIGTERM_EXIT
+from coroner_categorizer.times import is_before, shifted
 from coroner_categorizer.verdict import Confidence, Identity
 from coroner_categorizer.workload import Workload, WorkloadCondition
 
-_SLACK = timedelta(seconds=1)
 _NODE_LACKS = re.compile(r"requested: (\d{1,19}), used: \d*, capacity: (\d{1,19})")
-_SIGTERM_EXIT = 143
-_KILLED_CODES = (137, _SIGTERM_EXIT)
 
 
 def status_reason(pod: Pod) -> Finding | None:
@@ -63,7 +63,7 @@ def disruption(pod: Pod) -> Finding | None:
         return None
     since = condition.lastTransitionTime
     ends = _bad_ends(pod)
-    if since and ends and all(e.finishedAt and is_before(e.finishedAt, since, _SLACK) for e in ends):
+    if since and ends and all(e.finishedAt and is_before(e.finishedAt, since) for e in ends):
         return None
     return Finding(
         names=(condition.reason or "DisruptionTarget", "DisruptionTarget"),
@@ -130,9 +130,9 @@ def killed_by_deletion(pod: Pod, ended: Terminated) -> bool:
     """Whether this instance was killed after the pod's deletion had been asked for."""
     asked = deletion_requested(pod)
     # OOMKilled with 143 is a stale mark of a child (b12), with 137 the cause itself.
-    if ended.exitCode not in _KILLED_CODES or (ended.reason == "OOMKilled" and ended.exitCode != _SIGTERM_EXIT):
+    if ended.exitCode not in KILLED_EXITS or (ended.reason == "OOMKilled" and ended.exitCode != SIGTERM_EXIT):
         return False
-    return not (asked and ended.finishedAt and is_before(ended.finishedAt, asked, _SLACK))
+    return not (asked and ended.finishedAt and is_before(ended.finishedAt, asked))
 
 
 def unschedulable(pod: Pod) -> Finding | None:
@@ -142,16 +142,17 @@ def unschedulable(pod: Pod) -> Finding | None:
         return None
     if pod.status.phase not in ("Pending", "") or pod.spec.nodeName or pod.metadata.deletionTimestamp:
         return None
+    plain = Finding(
+        names=(scheduled.reason,),
+        standing=Standing.POD,
+        source="status.conditions[PodScheduled]",
+        identity=Identity(pod.metadata.uid, "", scheduled.reason),
+        at=scheduled.lastTransitionTime or pod.metadata.creationTimestamp,
+        text=scheduled.message,
+        waiting=True,
+    )
     if scheduled.reason == "SchedulerError":
-        return Finding(
-            names=("SchedulerError",),
-            standing=Standing.POD,
-            source="status.conditions[PodScheduled]",
-            identity=Identity(pod.metadata.uid, "", "SchedulerError"),
-            at=scheduled.lastTransitionTime or pod.metadata.creationTimestamp,
-            text=scheduled.message,
-            waiting=True,
-        )
+        return plain
     refusal = read_refusal(scheduled.message)
     facts = {"scheduler": scheduled.message}
     if refusal.total:
@@ -162,17 +163,12 @@ def unschedulable(pod: Pod) -> Finding | None:
         of_all = f" of {refusal.total}" if refusal.total else ""
         facts["blockers"] = "; ".join(f"{b.nodes}{of_all} nodes: {b.reason}" for b in refusal.blockers)
     alone = len(refusal.blockers) == 1
-    return Finding(
-        names=("Unschedulable",),
-        standing=Standing.POD,
-        source="status.conditions[PodScheduled]",
-        identity=Identity(pod.metadata.uid, "", "Unschedulable"),
-        at=scheduled.lastTransitionTime or pod.metadata.creationTimestamp,
+    return msgspec.structs.replace(
+        plain,
         text=refusal.blockers[0].reason if refusal.blockers else scheduled.message,
         facts=facts,
-        # Several reasons: the most frequent one need not be the one that matters to the author.
+        # Several reasons: the one that came furthest need not be the one that matters to the author.
         ceiling="Confirmed" if alone else "Likely",
-        waiting=True,
     )
 
 
@@ -191,23 +187,16 @@ def failed_without_reason(pod: Pod) -> Finding | None:
     )
 
 
-def stopped_from(pod: Pod) -> datetime | None:
+def stop_began(pod: Pod) -> datetime | None:
     """The earliest time at which what stopped the pod as a whole can have begun; None where nothing tells."""
     if pod.disruption:
         return pod.disruption.lastTransitionTime
     if pod.metadata.deletionTimestamp:
         return deletion_requested(pod)
     if pod.status.reason == "DeadlineExceeded" and pod.status.startTime and pod.spec.activeDeadlineSeconds is not None:
-        return _moved(pod.status.startTime, pod.spec.activeDeadlineSeconds)
-    kills = [e.finishedAt for e in _bad_ends(pod) if e.exitCode in _KILLED_CODES and e.finishedAt]
-    return _moved(min(kills), -grace_period(pod)) if pod.status.reason and kills else None
-
-
-def _moved(time: datetime, seconds: int) -> datetime | None:
-    try:
-        return time + timedelta(seconds=seconds)
-    except OverflowError:
-        return None
+        return shifted(pod.status.startTime, pod.spec.activeDeadlineSeconds)
+    kills = [e.finishedAt for e in _bad_ends(pod) if e.exitCode in KILLED_EXITS and e.finishedAt]
+    return shifted(min(kills), -grace_period(pod)) if pod.status.reason and kills else None
 
 
 def has_run(ended: Terminated) -> bool:

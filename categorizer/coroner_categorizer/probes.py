@@ -1,4 +1,4 @@
-"""Who ended a container, as its events tell: a probe of the kubelet's, or a failed postStart hook.
+"""Kills for a failed probe or postStart hook, as a container's events tell.
 
 The container's status never says so: it reads Error 137 (or the program's own code) like any other kill (q1, q2, q3,
 q5, s1). Needed are both the ``Unhealthy`` event of that container and a ``Killing`` of it, while this very
@@ -14,14 +14,15 @@ from typing import NamedTuple
 
 from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Seen
-from coroner_categorizer.last_words import last_words
+from coroner_categorizer.last_words import LastWords
 from coroner_categorizer.pod import Terminated
+from coroner_categorizer.signals import KILLED_EXITS
 from coroner_categorizer.times import is_before
 
 # Events and statuses have whole seconds, and the two are written by different parts of the kubelet.
 _SLACK = timedelta(seconds=2)
 _AT_ONCE = timedelta(seconds=10)  # between the last failure of a probe and the kill; a busy kubelet needs some
-_KILLED_CODES = (0, 137, 143)  # killed, or ended well in answer to SIGTERM
+_ENDED_BY_A_KILL = (0, *KILLED_EXITS)  # 0: ended well in answer to SIGTERM
 _EPOCH_YEAR = 1970  # startedAt of a container that never started
 _NAMED_PROBE = re.compile(r"failed (liveness|startup) probe")
 _UNHEALTHY = re.compile(r"^(Liveness|Startup) probe (?:failed|errored|warning)")
@@ -36,26 +37,32 @@ class Killer(NamedTuple):
     detail: str
     """What the probe answered, unredacted; "" where it printed nothing."""
 
+    @property
+    def facts(self) -> dict[str, str]:
+        return {"probeAnswer": self.detail} if self.detail else {}
+
 
 def killer(
-    events: Sequence[Event], container: str, ended: Terminated, deleted_at: datetime | None = None
+    events: Sequence[Event],
+    container: str,
+    ended: Terminated,
+    words: LastWords | None,
+    deleted_at: datetime | None,
 ) -> Killer | None:
     """What ended this instance of the container, or None where the events do not say.
 
-    ``deleted_at``: when its pod's deletion may first have been asked for. A kill from then on that names no probe is
-    that deletion's.
+    ``words``: its last words; a program that says why it ended did so whatever was done besides. ``deleted_at``: when
+    its pod's deletion may first have been asked for; a kill from then on that names no probe is that deletion's.
     """
-    own_words = last_words(ended.message, ended.exitCode) is not None  # it ended by itself, whatever was done besides
     mine = [e for e in events if (e.container == container or not e.container) and _while_it_ran(e, ended)]
     hook = next((e for e in mine if e.reason == "FailedPostStartHook" and e.container == container), None)
-    if hook and not own_words:
+    if hook and not words:
         return Killer("PostStartHookFailed", (_seen(hook),), hook.text)
     unhealthy = [(e, found.group(1)) for e in mine if e.reason == "Unhealthy" and (found := _UNHEALTHY.match(e.text))]
     stopped = [e for e in mine if e.reason == "Killing" and _speaks_of(e, container)]
     # The kubelet limits how often it says the same: of a container that is killed again and again, the newest
     # ``Killing`` may be missing (q3). Then one of an earlier instance will do, if the same probe failed again.
-    # A program that says why it ended was not stopped by what stopped the instance before it.
-    may_be_killed = ended.exitCode in _KILLED_CODES and not own_words
+    may_be_killed = ended.exitCode in _ENDED_BY_A_KILL and not words
     earlier = [
         e for e in events if e.reason == "Killing" and e.container == container and e not in stopped and may_be_killed
     ]

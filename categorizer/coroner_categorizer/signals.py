@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+SIGKILL_EXIT, SIGTERM_EXIT = 137, 143
+KILLED_EXITS = (SIGKILL_EXIT, SIGTERM_EXIT)
+
 SIGNALS = {
     1: "SIGHUP",
     2: "SIGINT",

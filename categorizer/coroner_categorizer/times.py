@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+SLACK = timedelta(seconds=1)  # statuses have whole seconds
 
-def is_before(first: datetime, second: datetime, slack: timedelta) -> bool:
+
+def shifted(time: datetime, seconds: float) -> datetime | None:
+    """``time`` that much later; None beyond year 1 or 9999."""
+    try:
+        return time + timedelta(seconds=seconds)
+    except OverflowError:
+        return None
+
+
+def is_before(first: datetime, second: datetime, slack: timedelta = SLACK) -> bool:
     """Whether ``first`` lies more than ``slack`` before ``second``. Never overflows, as sums near year 1 or 9999 do."""
     return second - first > slack

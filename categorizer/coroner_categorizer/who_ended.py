@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from typing import NamedTuple
 
 import msgspec
 
 from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Seen
 from coroner_categorizer.kernel_oom import kernel_oom
-from coroner_categorizer.last_words import last_words
+from coroner_categorizer.last_words import LastWords
 from coroner_categorizer.pod import Pod, Terminated
 from coroner_categorizer.pod_times import deletion_requested
 from coroner_categorizer.probes import Killer, killer, stopped_by_kubelet
+from coroner_categorizer.signals import KILLED_EXITS, SIGKILL_EXIT, SIGTERM_EXIT
+from coroner_categorizer.times import SLACK
 from coroner_categorizer.verdict import Confidence
 
-SIGKILL_EXIT, SIGTERM_EXIT = 137, 143
 # ContainerStatusUnknown is the kubelet's; Unknown with 255 is containerd's, for what ended while it was down.
 _LOST_REASONS = ("ContainerStatusUnknown", "Unknown")
-_SLACK = timedelta(seconds=1)
-_KILLS_AS_WELL = "for which the kubelet kills it as well"
-_BESIDES = {
-    "KilledByLivenessProbe": f"its liveness probe failed then, {_KILLS_AS_WELL}",
-    "KilledByStartupProbe": f"its startup probe failed then, {_KILLS_AS_WELL}",
-    "PostStartHookFailed": f"its postStart hook failed then, {_KILLS_AS_WELL}",
+_KILLED_FOR = {
+    "KilledByLivenessProbe": "its liveness probe failed then, and the kubelet kills for that, too",
+    "KilledByStartupProbe": "its startup probe failed then, and the kubelet kills for that, too",
+    "PostStartHookFailed": "its postStart hook failed then, and the kubelet kills for that, too",
 }
 
 
 class EndedBy(msgspec.Struct, frozen=True):
+    """What is known of an end besides the container's own status."""
+
     name: str = ""
     """Our own name for it; "" where the status tells all that is known."""
     seen: tuple[Seen, ...] = ()
@@ -37,51 +38,62 @@ class EndedBy(msgspec.Struct, frozen=True):
     """The most that may be claimed of this end."""
 
 
-def who_ended(pod: Pod, container: str, ended: Terminated, events: Sequence[Event]) -> EndedBy:
-    """What the pod and its node's events know of one end with another code than 0."""
+class _OtherCause(NamedTuple):
+    """What explains an end as well as the mark on it."""
+
+    sentence: str
+    """Goes on after "besides, "."""
+    seen: tuple[Seen, ...]
+
+
+def who_ended(pod: Pod, container: str, ended: Terminated, words: LastWords | None, events: Sequence[Event]) -> EndedBy:
+    """What the pod and its node's events know of one end with another code than 0. ``words``: the program's last."""
     if ended.reason == "OOMKilled" and ended.exitCode == SIGTERM_EXIT:
         return EndedBy(name="StaleOOMKilled")
     if ended.reason == "OOMKilled":
-        return _oom_killed(pod, container, ended, events)
+        return _oom_killed(pod, container, ended, words, events)
     if ended.reason in _LOST_REASONS:
         return EndedBy(name="StatusLost")
-    if cause := killer(events, container, ended, deletion_requested(pod)):
-        return EndedBy(cause.name, cause.seen, {"probeAnswer": cause.detail} if cause.detail else {}, "Likely")
-    if ended.exitCode not in (SIGKILL_EXIT, SIGTERM_EXIT):
-        return EndedBy()
+    by = stopped_from_outside(pod, container, ended, words, events)
     oom = kernel_oom(events, pod.spec.nodeName, ended)
-    if oom and ended.reason == "Error" and ended.exitCode == SIGKILL_EXIT:
+    if oom and not by.name and ended.reason == "Error" and ended.exitCode == SIGKILL_EXIT:
         facts = {"oomVictim": oom.victim} if oom.victim else {}
-        return EndedBy("SystemOOM" if oom.of_node else "CgroupOOM", (oom.seen,), facts)
+        return EndedBy("SystemOOM" if oom.of_system else "CgroupOOM", (oom.seen,), facts)
+    return by if by.name or ended.exitCode in KILLED_EXITS else EndedBy()
+
+
+def stopped_from_outside(
+    pod: Pod, container: str, ended: Terminated, words: LastWords | None, events: Sequence[Event]
+) -> EndedBy:
+    """A probe's or a hook's kill, else the kubelet's word that it stopped the container."""
+    if cause := killer(events, container, ended, words, deletion_requested(pod)):
+        return EndedBy(cause.name, cause.seen, cause.facts, "Likely")
     told = stopped_by_kubelet(events, container, ended)
     return EndedBy(seen=(told,), facts={"kubeletSaid": told.text}) if told else EndedBy()
 
 
-def _oom_killed(pod: Pod, container: str, ended: Terminated, events: Sequence[Event]) -> EndedBy:
+def _oom_killed(
+    pod: Pod, container: str, ended: Terminated, words: LastWords | None, events: Sequence[Event]
+) -> EndedBy:
     """The mark may be older than this end (b12); where the record names something else for it, both are said."""
     oom = kernel_oom(events, pod.spec.nodeName, ended)
-    besides = _besides_oom(pod, ended, killer(events, container, ended, deletion_requested(pod)))
+    other = _other_cause(pod, ended, words, killer(events, container, ended, words, deletion_requested(pod)))
     return EndedBy(
-        name="SystemOOM" if oom and oom.of_node else "",
-        seen=(*((oom.seen,) if oom else ()), *((besides,) if besides else ())),
-        facts={"besides": besides.text} if besides else {},
-        ceiling="Likely" if besides else "Confirmed",
+        name="SystemOOM" if oom and oom.of_system else "",
+        seen=(*((oom.seen,) if oom else ()), *(other.seen if other else ())),
+        facts={"otherCause": other.sentence} if other else {},
+        ceiling="Likely" if other else "Confirmed",
     )
 
 
-def _besides_oom(pod: Pod, ended: Terminated, cause: Killer | None) -> Seen | None:
-    """What else explains the end of a container that is marked OOMKilled."""
-    if ended.exitCode != SIGKILL_EXIT and last_words(ended.message, ended.exitCode):
-        return Seen("termination message", "the program itself named another cause")
+def _other_cause(pod: Pod, ended: Terminated, words: LastWords | None, cause: Killer | None) -> _OtherCause | None:
+    if ended.exitCode != SIGKILL_EXIT and words:
+        return _OtherCause("the program itself named another cause", ())
     if cause:
-        return Seen(cause.seen[-1].source, _BESIDES[cause.name])
-    stamp, grace = pod.metadata.deletionTimestamp, pod.metadata.deletionGracePeriodSeconds
-    if (
-        ended.exitCode == SIGKILL_EXIT
-        and stamp
-        and grace
-        and ended.finishedAt
-        and abs(stamp - ended.finishedAt) <= _SLACK
-    ):
-        return Seen("metadata.deletionTimestamp", "its pod was being deleted, and the grace period was over then")
+        return _OtherCause(_KILLED_FOR[cause.name], cause.seen)
+    stamp = pod.metadata.deletionTimestamp
+    at_its_end = stamp and ended.finishedAt and abs(stamp - ended.finishedAt) <= SLACK
+    if stamp and at_its_end and pod.metadata.deletionGracePeriodSeconds and ended.exitCode == SIGKILL_EXIT:
+        told = Seen("metadata.deletionTimestamp", f"set to {stamp:%Y-%m-%dT%H:%M:%SZ}")
+        return _OtherCause("its pod was being deleted, and its grace period was over by then", (told,))
     return None

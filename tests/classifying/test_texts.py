@@ -17,21 +17,6 @@ TEXTS: dict[str, list[Json]] = yaml.safe_load((Path(__file__).parent / "texts.ya
 CASES = [pytest.param(where, case, id=f"{where}: {case['what']}") for where in TEXTS for case in TEXTS[where]]
 
 
-@pytest.fixture(scope="module")
-def categorizer() -> cc.Categorizer:
-    return cc.default()
-
-
-@pytest.mark.parametrize(("where", "case"), CASES)
-def test_a_text_is_taken_for_what_it_says(where: str, case: Json, categorizer: cc.Categorizer) -> None:
-    verdict = judged(where, case, categorizer)
-    assert verdict is not None
-    assert f"{verdict.category}/{verdict.subcategory}" == case["verdict"]
-    told = f"{verdict.message} {verdict.hint}"
-    assert case.get("says", "") in told
-    assert "silent" not in case or case["silent"] not in told
-
-
 def judged(where: str, case: Json, categorizer: cc.Categorizer) -> cc.Verdict | None:
     reason, message = case.get("reason", ""), case["message"]
     match where:
@@ -48,4 +33,28 @@ def judged(where: str, case: Json, categorizer: cc.Categorizer) -> cc.Verdict | 
         case "uncreated":
             events = [cc.parse_event(create_failed(message))]
             return categorizer.judge_workload(cc.parse_workload(job()), events).verdict
-    raise ValueError(where)
+        case _:
+            raise ValueError(where)
+
+
+@pytest.fixture(scope="module")
+def categorizer() -> cc.Categorizer:
+    return cc.default()
+
+
+@pytest.mark.parametrize(("where", "case"), CASES)
+def test_a_text_is_taken_for_what_it_says(where: str, case: Json, categorizer: cc.Categorizer) -> None:
+    verdict = judged(where, case, categorizer)
+    assert verdict is not None
+    assert f"{verdict.category}/{verdict.subcategory}" == case["verdict"]
+    told = f"{verdict.message} {verdict.hint}"
+    assert case.get("says", "") in told
+    assert "silent" not in case or case["silent"] not in told
+
+
+def test_any_number_of_mirrors_may_have_been_asked(categorizer: cc.Categorizer) -> None:
+    mirrors = " ".join(f"[m{n}.example/app:1: manifest unknown]" for n in range(5_000))
+    asked = waiting("ErrImagePull", f"(Mirrors also failed: {mirrors}): r.example/app:1: dial tcp: i/o timeout")
+    unfinished = waiting("ErrImagePull", f"(Mirrors also failed: {mirrors}")
+    subcategories = [v.subcategory for p in (asked, unfinished) if (v := categorizer.classify(pod(p)))]
+    assert subcategories == ["registry-unavailable", "image-not-found"]

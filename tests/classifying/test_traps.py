@@ -122,6 +122,7 @@ TRAPS: list[tuple[str, Json, list[Json], Json | None, str | None]] = [
     ("a mount that failed before an init container started is over", pod(waiting("PodInitializing"), init=(running("setup"),)), [event("FailedMount", 'MountVolume.SetUp failed for volume "v" : rpc error', at="2026-11-21T21:15:30Z")], None, None),
     ("a sandbox that could not be made, and was, is over", pod(waiting("ContainerCreating"), conditions=(condition("PodReadyToStartContainers", "True", at="2026-11-21T21:15:55Z"),)), [event("FailedCreatePodSandBox", "Failed to create pod sandbox: rpc error: no network")], None, None),
     ("a volume that was attached after all is no failure", pod(waiting("ContainerCreating")), [event("FailedAttachVolume", 'Multi-Attach error for volume "v"'), event("SuccessfulAttachVolume", 'AttachVolume.Attach succeeded for volume "v"', type_="Normal", at="2026-11-21T21:17:00Z")], None, None),
+    ("another volume's attachment says nothing of this one's", pod(waiting("ContainerCreating")), [event("FailedAttachVolume", 'Multi-Attach error for volume "v"'), event("SuccessfulAttachVolume", 'AttachVolume.Attach succeeded for volume "w"', type_="Normal", at="2026-11-21T21:17:00Z")], None, "platform/volume-attach"),
     ("a cause of long ago explains no mount that times out today", pod(waiting("ContainerCreating")), [event("FailedMount", 'MountVolume.SetUp failed for volume "t" : secret "nope" not found'), event("FailedMount", "Unable to attach or mount volumes: timed out waiting for the condition", at="2026-11-21T22:00:00Z")], None, "platform/volume-mount"),
     ("phase Failed and nothing else is said as that", pod(phase="Failed"), [], None, "unknown/uncategorized"),
     ("a pod nobody has started yet is fine", pod(), [], None, None),
@@ -218,30 +219,29 @@ def test_a_workload_whose_pod_was_created_after_all_is_not_accused(categorizer: 
     assert categorizer.judge_workload(cc.parse_workload(job()), events).verdict is None
 
 
-def test_a_job_whose_pods_nobody_saw_tells_its_deadline_and_nothing_it_does_not_know(
-    categorizer: cc.Categorizer,
+POLICY = "Container main for pod proof/j-x failed with exit code {} matching FailJob rule at index 0"
+# (Job, what is told of it)
+TOLD_BY_JOBS: list[tuple[Json, tuple[str, ...] | None]] = [
+    (job(condition("Failed", "True", "DeadlineExceeded", "Job was active longer than specified deadline"), deadline=60), ("resources", "deadline-exceeded", "Confirmed", "60 s")),
+    (job(condition("FailureTarget", "True", "BackoffLimitExceeded", "Job has reached the specified backoff limit")), ("unknown", "uncategorized", "Unknown", "BackoffLimitExceeded")),
+    (job(condition("Failed", "True", "PodFailurePolicy", POLICY.format(42))), ("user-code", "error-exit", "Likely", 'container "main" ended with exit code 42')),
+    (job(condition("Failed", "True", "PodFailurePolicy", POLICY.format(137))), ("unknown", "uncategorized", "Unknown", "exit code 137")),
+    (job(), None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("told", "expected"), TOLD_BY_JOBS)
+def test_a_job_whose_pods_nobody_saw_tells_what_it_knows_and_no_more(
+    told: Json, expected: tuple[str, ...] | None, categorizer: cc.Categorizer
 ) -> None:
-    late = job(
-        condition("Failed", "True", "DeadlineExceeded", "Job was active longer than specified deadline"), deadline=60
-    )
-    failing = job(
-        condition("FailureTarget", "True", "BackoffLimitExceeded", "Job has reached the specified backoff limit")
-    )
-    policy = "Container main for pod proof/j-x failed with exit code {} matching FailJob rule at index 0"
-    by_code, killed = (job(condition("Failed", "True", "PodFailurePolicy", policy.format(n))) for n in (42, 137))
-    jobs = (late, failing, by_code, killed, job())
-    verdicts = [categorizer.judge_job(cc.parse_workload(j)).verdict for j in jobs]
-    told = [(v.category, v.subcategory, v.reason, v.confidence) if v else None for v in verdicts]
-    assert told == [
-        ("resources", "deadline-exceeded", "DeadlineExceeded", "Confirmed"),
-        ("unknown", "uncategorized", "BackoffLimitExceeded", "Unknown"),
-        ("user-code", "error-exit", "PodFailurePolicy", "Likely"),
-        ("unknown", "uncategorized", "PodFailurePolicy", "Unknown"),
-        None,
-    ]
-    assert verdicts[0] and "60 s" in verdicts[0].message
-    assert verdicts[2] and 'container "main" ended with exit code 42' in verdicts[2].message
-    assert verdicts[3] and "exit code 137" in verdicts[3].message
+    verdict = categorizer.judge_job(cc.parse_workload(told)).verdict
+    if expected is None:
+        assert verdict is None
+        return
+    assert verdict is not None
+    *answer, words = expected
+    assert [verdict.category, verdict.subcategory, verdict.confidence] == answer
+    assert words in f"{verdict.message} {verdict.hint}"
 
 
 def test_an_old_refusal_is_not_todays(categorizer: cc.Categorizer) -> None:
@@ -292,8 +292,10 @@ REFUSED = TRACEBACK.format("psycopg2.OperationalError: Connection refused")
 CLAIMS: list[tuple[str, Json, list[Json], str, str]] = [
     ("an OOM mark alone is sure", pod(failed(137, "OOMKilled")), [], "Confirmed", "used more than its memory limit of 256Mi"),
     ("the kernel speaks of the limit, not of the node", pod(failed(137, "OOMKilled")), [on_node("OOMKilling", "Memory cgroup out of memory: Killed process 4711 (java)")], "Confirmed", "used more than its memory limit of 256Mi"),
+    ("the node itself was out of memory", pod(failed(137, "OOMKilled")), [on_node("SystemOOM", "System OOM encountered, victim process: java, pid: 4711")], "Likely", "need not be the cause"),
+    ("a program that hides its child's kill keeps ending well", pod(crash_looping(0, "OOMKilled"), restart_policy="Always"), [], "Likely", "one of its processes was killed"),
     ("a probe kills as well", pod(failed(137, "OOMKilled")), LIVENESS, "Likely", "its liveness probe failed then"),
-    ("so does a deletion, when its grace period is over", pod(failed(137, "OOMKilled"), deleted="2026-11-21T21:15:50Z"), [], "Likely", "its pod was being deleted"),
+    ("so does a deletion, when its grace period is over", pod(failed(137, "OOMKilled"), deleted="2026-11-21T21:15:50Z"), [], "Likely", "its pod was being deleted, and its grace period was over by then"),
     ("a program that says why it ended had survived its child's", pod(failed(1, "OOMKilled", REFUSED)), [], "Likely", "besides, the program itself named another cause: psycopg2.OperationalError: Connection refused"),
     ("a program that ends well may have been asked to", pod(crash_looping(0), restart_policy="Always"), SANDBOX, "Likely", "Pod sandbox changed"),
 ]  # fmt: skip
