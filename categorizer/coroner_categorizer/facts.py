@@ -11,7 +11,7 @@ from coroner_categorizer.pod import Container, ContainerStatus, Pod, Terminated
 from coroner_categorizer.quantity import parse_quantity, total
 from coroner_categorizer.signals import signal_of
 
-# Facts that findings bring along (containers.py, pod_level.py, pending.py).
+# Facts that findings bring along (containers.py, who_ended.py, pod_level.py, pending.py, findings.py, job.py).
 FINDING_FACTS = frozenset(
     {
         "attempts",

@@ -110,7 +110,8 @@ class OnTerminationMessage(msgspec.Struct, frozen=True):
 
 class OnMessage(msgspec.Struct, frozen=True):
     """A pattern in the text that tells a finding's cause: the waiting message without its back-off preamble, the
-    termination message, the pod's message, the reason that rules out most nodes, or the event's text."""
+    exception or last lines of the termination message, the pod's message, the reason of the nodes that came furthest
+    through the scheduler's filters, or the event's text."""
 
     key: ClassVar[str] = "onMessage"
     structural: ClassVar[bool] = False
