@@ -4,7 +4,7 @@ In the order in which data meets them:
 
 pod, events, workload     the API's objects, cut down to typed structs (tolerant: any JSON shape is read)
 containers, pod_level,    findings: facts read from a pod; helped by who_ended (probes, kernel_oom), last_words,
-pending, job, findings    image_pull, scheduling; and put in the order in which they may speak for the pod
+pending, job, findings    complaints, image_pull, scheduling; and put in the order in which they may speak for the pod
 config, reading           YAML text → rules, or every mistake at once
 matchers, rules, scene    what a rule asks for, and what it is tried on; patterns: one RE2 set for all
 categorizer               findings → rules → verdict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from coroner_categorizer.last_words import last_complaint
+from coroner_categorizer.complaints import last_complaint
 
 _WORD = re.compile(r"[^\W\d_]{2}")
 _FRAME = re.compile(r"\s*(?:at |\d+: 0x|frame #\d+|#\d+ |/\S+:\d+ \+0x|\S+\(.*\)$|time      : |To execute )")

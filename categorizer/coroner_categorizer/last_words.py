@@ -7,8 +7,9 @@ survived is not the cause, so only a trace at the *end* of the text counts: noth
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import NamedTuple
+
+from coroner_categorizer.complaints import COMPLAINT, LOG_LINE, SURVIVED, last_complaint
 
 # Bounded quantifiers and no nesting: these patterns see untrusted text line by line, at most 400 characters each.
 _LINE_LIMIT = 400
@@ -29,18 +30,7 @@ _ROOT_CAUSE = re.compile(r"^Root Cause\b")  # torchrun's: the worker that failed
 _RANK = re.compile(r"^\s*rank\s*: (\d+)")
 _WORKER_EXIT = re.compile(r"^\s*exitcode\s*: (-?\d+)")
 _ABORTED_ITSELF = -6  # it may have said why; by any other signal it was silenced
-_WENT_ON = 2  # lines of a log after the last complaint: a program that goes on has survived it
 _TELLING_LINES = 5  # a program's last words are few; seven lines up it had read-only files and went on (x2)
-_COMPLAINT = re.compile(
-    r"(?i)error|fail|fatal|exception|panic|abort|terminate|can(?:no|')t|cannot|could ?n[o']t|unable|denied|refused"
-    r"|invalid|not found|no such|missing|expired|giving up|timed? ?out|out of memory|no space left|read-only|killed"
-    r"|\bbad\b|unsupported|unknown|illegal|violat|below|above|exceed|NVRM|traceback"
-    r"|in use|unreachable|reset by peer|broken pipe|no route|undefined|insufficient|exhaust|mismatch"
-)
-_SURVIVED = re.compile(  # whoever wrote the line says that it was no more than that
-    r"^.{0,60}?(?:\b(?i:warn(?:ing)?)\b|\b(?:INFO|DEBUG|NOTICE)\b|level=(?:warn|info|debug)"
-    r"|\"(?:level|severity)\": ?\"(?i:warn|info|debug|notice))|^.{0,160}?\b\w+Warning: "
-)
 _GIVES_UP = re.compile(r"(?i)^(?:\S{1,40}: )?(?:error|fatal|usage)\b|\bexiting\.?$")
 _NATIVE_FRAME = re.compile(
     r"^\s*(?:frame #\d+|#\d+ |at |\.\.\. |\[?0x[0-9a-f]|\*\*\* |Exception raised from |/\S+\.so)"
@@ -132,7 +122,7 @@ def telling_part(message: str, words: LastWords | None) -> str:
     if words and words.line.startswith(_ENVELOPES):
         return _said_by_child(lines, words)
     if words and words.language == "c++" and ": " not in words.line:  # it brings no message of its own
-        return "\n".join(line for line in lines[-_TELLING_LINES:] if not _SURVIVED.match(line))
+        return "\n".join(line for line in lines[-_TELLING_LINES:] if not SURVIVED.match(line))
     if words:
         return words.line
     start, told = len(lines), 0
@@ -141,32 +131,17 @@ def telling_part(message: str, words: LastWords | None) -> str:
         told += not _NATIVE_FRAME.match(lines[start])
     tail = lines[start:]
     # The last line that complains is the one that counts; what was complained of before it had been survived.
-    tail = [*(line for line in tail[:-1] if not _SURVIVED.match(line)), *tail[-1:]]
+    tail = [*(line for line in tail[:-1] if not SURVIVED.match(line)), *tail[-1:]]
     complaint = last_complaint(tail)
     return "\n".join(tail[0 if complaint is None else complaint :])
-
-
-def last_complaint(lines: Sequence[str]) -> int | None:
-    """Index of the last line that complains; the last line's where the program went on after it, and so survived it."""
-    found = next((i for i in range(len(lines) - 1, -1, -1) if _complains(lines, i)), None)
-    if found is not None and sum(1 for line in lines[found + 1 :] if _LOG_LINE.match(line)) >= _WENT_ON:
-        return len(lines) - 1
-    return found
-
-
-def _complains(lines: Sequence[str], i: int) -> bool:
-    if _SURVIVED.match(lines[i]) or not _COMPLAINT.search(lines[i]):
-        return False
-    # A Java exception below a warning is what the warning tells of.
-    return not (i and _JAVA_BARE.match(lines[i]) and _SURVIVED.match(lines[i - 1]))
 
 
 def _said_by_child(lines: list[str], words: LastWords) -> str:
     """What a failed child process had said, as far as it can be the cause, and the exception that wraps its end."""
     start = next((i for i in range(len(lines) - 1, -1, -1) if _PYTHON_START.match(lines[i])), 0)
     if words.line.startswith(_PROCESS_FAILED):
-        before = [line for line in lines[max(0, start - _TELLING_LINES) : start] if not _SURVIVED.match(line)]
-        said = next((line for line in reversed(before) if _COMPLAINT.search(line)), None)
+        before = [line for line in lines[max(0, start - _TELLING_LINES) : start] if not SURVIVED.match(line)]
+        said = next((line for line in reversed(before) if COMPLAINT.search(line)), None)
         return "\n".join([said, words.line] if said else [words.line])
     root = _root_cause(lines)
     silenced = root is not None and root.exit_code < 0 and root.exit_code != _ABORTED_ITSELF
@@ -209,7 +184,7 @@ def _worker_words(lines: list[str]) -> LastWords | None:
 
 
 def _ends_trace(line: str) -> bool:
-    return bool(_PYTHON_START.match(line) or _LOG_LINE.match(line))
+    return bool(_PYTHON_START.match(line) or LOG_LINE.match(line))
 
 
 def _python(lines: list[str], exit_code: int | None) -> LastWords | None:
@@ -241,7 +216,7 @@ def _python_trace(prefix: str, lines: list[str], exit_code: int | None) -> LastW
     if (
         not last
         or (exit_code not in _PYTHON_EXITS and not wrapped)
-        or any(_LOG_LINE.match(line) or _GIVES_UP.search(line) for line in rest)
+        or any(LOG_LINE.match(line) or _GIVES_UP.search(line) for line in rest)
     ):
         return None
     line = own[after]
@@ -256,10 +231,6 @@ def _python_trace(prefix: str, lines: list[str], exit_code: int | None) -> LastW
 
 
 _EXCEPTION_NAME = re.compile(r"(?:Error|Exception|Warning|Interrupt|Exit|Iteration|Fault|Timeout|Failure)$")
-_LOG_LINE = re.compile(
-    r"^(?:\[?\d{4}[-/]\d\d[-/]\d\d[T ]|\[?\d\d:\d\d:\d\d|(?:DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL|FATAL)\b"
-    r"|[IWEF]\d{4} |\{\"|time=|level=|\[(?:DEBUG|INFO|WARN|WARNING|ERROR)\])"
-)
 
 
 def _python_cut(lines: list[str]) -> LastWords | None:
@@ -290,7 +261,7 @@ def _rust(lines: list[str]) -> LastWords | None:
     if start is None:
         return None
     rest = [line for line in lines[start + 1 :] if line.strip() and not _RUST_TRAILER.match(line)]
-    if len(rest) > 3 or any(_LOG_LINE.match(line) for line in rest):
+    if len(rest) > 3 or any(LOG_LINE.match(line) for line in rest):
         return None
     # Since Rust 1.73 the message stands on the next line, before that in quotes on the same one.
     if lines[start].endswith(":") and rest:
@@ -311,7 +282,7 @@ def _java(lines: list[str]) -> LastWords | None:
     first = _JAVA_FIRST.match(lines[start])
     if first:
         return LastWords("java", first.group(1))
-    logged_as_survived = start > 0 and _SURVIVED.match(lines[start - 1])
+    logged_as_survived = start > 0 and SURVIVED.match(lines[start - 1])
     return LastWords("java", lines[start]) if _JAVA_BARE.match(lines[start]) and not logged_as_survived else None
 
 
