@@ -13,9 +13,15 @@ COMPLAINT = re.compile(
     r"|in use|unreachable|reset by peer|broken pipe|no route|undefined|insufficient|exhaust|mismatch"
 )
 SURVIVED = re.compile(  # whoever wrote the line says that it was no more than that
-    r"^.{0,60}?(?:\b(?i:warn(?:ing)?)\b|\b(?:INFO|DEBUG|NOTICE)\b|level=(?:warn|info|debug)"
-    r"|\"(?:level|severity)\": ?\"(?i:warn|info|debug|notice))|^.{0,160}?\b\w+Warning: "
+    r"^.{0,60}?(?:\b(?i:warn(?:ing)?)\b|\b(?:INFO|DEBUG|NOTICE)\b|\bl(?:eve|v)l=(?:warn|info|dbug|debug)"
+    r"|\"(?:level|lvl|severity|s)\": ?\"(?i:warn|inf|debug|notice|i\"|w\")|\] (?:LOG|DETAIL|HINT):)"
+    r"|^[IW]\d{4} |^.{0,160}?\b\w+Warning: "
 )
+_BY_LEVEL = re.compile(  # whoever wrote the line says that it was the end, or nearly
+    r"^.{0,60}?(?:\b(?:ERROR|FATAL|CRITICAL|PANIC)\b|\bl(?:eve|v)l=(?:err|fatal|crit|panic)"
+    r"|\"(?:level|lvl|severity|s)\": ?\"(?i:err|fatal|crit|panic|e\"|f\"))|^[EF]\d{4} "
+)
+_FAREWELL = re.compile(r"(?i)\b(?:stop|shut|clos|bye|exit|done|terminat|clean)")
 LOG_LINE = re.compile(
     r"^(?:\[?\d{4}[-/]\d\d[-/]\d\d[T ]|\[?\d\d:\d\d:\d\d|(?:DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL|FATAL)\b"
     r"|[IWEF]\d{4} |\{\"|time=|level=|\[(?:DEBUG|INFO|WARN|WARNING|ERROR)\])"
@@ -23,16 +29,19 @@ LOG_LINE = re.compile(
 _JAVA_EXCEPTION = re.compile(r"^(?:[\w$]+\.)*[A-Z]\w*(?:Exception|Error|Throwable)\b")
 
 
+def not_survived(lines: Sequence[str]) -> list[str]:
+    """Without the lines that their own level calls harmless; a Java exception below a warning is the warning's."""
+    return [
+        line
+        for before, line in zip(("", *lines), lines, strict=False)
+        if not (SURVIVED.match(line) or (_JAVA_EXCEPTION.match(line) and SURVIVED.match(before)))
+    ]
+
+
 def last_complaint(lines: Sequence[str]) -> int | None:
     """Index of the last line that complains; the last line's where the program went on after it, and so survived it."""
-    found = next((i for i in range(len(lines) - 1, -1, -1) if _complains(lines, i)), None)
-    if found is not None and sum(1 for line in lines[found + 1 :] if LOG_LINE.match(line)) >= _WENT_ON:
-        return len(lines) - 1
-    return found
-
-
-def _complains(lines: Sequence[str], i: int) -> bool:
-    if SURVIVED.match(lines[i]) or not COMPLAINT.search(lines[i]):
-        return False
-    # A Java exception below a warning is what the warning tells of.
-    return not (i and _JAVA_EXCEPTION.match(lines[i]) and SURVIVED.match(lines[i - 1]))
+    found = next((i for i in range(len(lines) - 1, -1, -1) if COMPLAINT.search(lines[i])), None)
+    if found is None or _BY_LEVEL.match(lines[found]):
+        return found
+    later = [line for line in lines[found + 1 :] if LOG_LINE.match(line) and not _FAREWELL.search(line)]
+    return len(lines) - 1 if len(later) >= _WENT_ON else found

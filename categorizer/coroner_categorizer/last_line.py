@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from coroner_categorizer.complaints import last_complaint
+from coroner_categorizer.complaints import last_complaint, not_survived
 
 _WORD = re.compile(r"[^\W\d_]{2}")
 _FRAME = re.compile(r"\s*(?:at |\d+: 0x|frame #\d+|#\d+ |/\S+:\d+ \+0x|\S+\(.*\)$|time      : |To execute )")
@@ -40,7 +40,8 @@ def last_line(message: str) -> str | None:
     lines = [line.strip() for line in message.split("\n") if line.strip()]
     ends = [line for line in lines if _WORD.search(line) and not (_FRAME.match(line) or _TRAILER.match(line))]
     saying = [line for line in ends if not (_POINTER.search(line) or _FAREWELL.search(line))][-_LOOKED_AT:]
-    complaint = last_complaint(saying)
+    standing = not_survived(saying)
+    complaint = last_complaint(standing)
     if complaint is not None:
-        return saying[complaint]
+        return standing[complaint]
     return next((found[-1] for found in (saying, ends, lines) if found), None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from coroner_categorizer.complaints import COMPLAINT, LOG_LINE, SURVIVED, last_complaint
+from coroner_categorizer.complaints import COMPLAINT, LOG_LINE, SURVIVED, last_complaint, not_survived
 
 # Bounded quantifiers and no nesting: these patterns see untrusted text line by line, at most 400 characters each.
 _LINE_LIMIT = 400
@@ -18,7 +18,7 @@ _PYTHON_START = re.compile(r"^(.{0,60}?)(?:Exception Group )?Traceback \(most re
 # What started the program says that it failed, with a code of its own: no output of a program that went on (y22).
 _WRAPPER = re.compile(
     r"^(?:make(?:\[\d+\])?: \*\*\* |npm (?:ERR!|error|notice)|srun: error|Command exited with non-zero status"
-    r"|ERROR conda\.|error: Recipe |exit status \d+$|error Command failed |info Visit )"
+    r"|ERROR conda\.|error: Recipe |exit status \d+$|error Command failed |info Visit |slurmstepd: |mpirun: |wandb: )"
 )
 _DOTTED = r"[A-Za-z_][\w]*(?:\.[A-Za-z_<][\w<>]*)*"
 _PYTHON_LAST = re.compile(rf"^({_DOTTED})(?::(?: .*)?)?$")
@@ -28,10 +28,15 @@ _PROCESS_FAILED = "subprocess.CalledProcessError"
 _ENVELOPES = (_CHILD_FAILED, _PROCESS_FAILED)
 _ROOT_CAUSE = re.compile(r"^Root Cause\b")  # torchrun's: the worker that failed first, after all others
 _RANK = re.compile(r"^\s*rank\s*: (\d+)")
-_WORKER_EXIT = re.compile(r"^\s*exitcode\s*: (-?\d+)")
+_WORKER_EXIT = re.compile(r"^\s*exitcode\s*: (-?\d{1,9})\b")
+_KILLED_CHILD = re.compile(
+    r"(?i)MemoryError|OutOfMemory|out of memory|SIGKILL|signal:? (?:9|Killed)|terminated abruptly"
+)
 _ABORTED_ITSELF = -6  # it may have said why; by any other signal it was silenced
 _TELLING_LINES = 5  # a program's last words are few; seven lines up it had read-only files and went on (x2)
-_GIVES_UP = re.compile(r"(?i)^(?:\S{1,40}: )?(?:error|fatal|usage)\b|\bexiting\.?$")
+# What a program says of its end that is no part of an exception's message, and no launcher's word of its child.
+_GIVES_UP = re.compile(r"^(?:[Ee]rror|ERROR|[Ff]atal|FATAL|[Uu]sage): |, exiting\.?$")
+_OF_A_CHILD = re.compile(r"(?i)exit(?:ed)?\b.{0,20}\b(?:code|status)|\b(?:command|script|process)\b")
 _NATIVE_FRAME = re.compile(
     r"^\s*(?:frame #\d+|#\d+ |at |\.\.\. |\[?0x[0-9a-f]|\*\*\* |Exception raised from |/\S+\.so)"
 )
@@ -111,6 +116,11 @@ def last_words(message: str, exit_code: int | None = None) -> LastWords | None:
     )
 
 
+def tells_of_a_kill(words: LastWords) -> bool:
+    """Whether they only report what an OOM kill does: a child that was killed, or memory that was not given."""
+    return words.line.startswith(_ENVELOPES) or bool(_KILLED_CHILD.search(words.line))
+
+
 def telling_part(message: str, words: LastWords | None) -> str:
     """The part of a termination message in which a cause may be looked for.
 
@@ -122,7 +132,7 @@ def telling_part(message: str, words: LastWords | None) -> str:
     if words and words.line.startswith(_ENVELOPES):
         return _said_by_child(lines, words)
     if words and words.language == "c++" and ": " not in words.line:  # it brings no message of its own
-        return "\n".join(line for line in lines[-_TELLING_LINES:] if not SURVIVED.match(line))
+        return "\n".join(not_survived(lines[-_TELLING_LINES:]))
     if words:
         return words.line
     start, told = len(lines), 0
@@ -131,7 +141,7 @@ def telling_part(message: str, words: LastWords | None) -> str:
         told += not _NATIVE_FRAME.match(lines[start])
     tail = lines[start:]
     # The last line that complains is the one that counts; what was complained of before it had been survived.
-    tail = [*(line for line in tail[:-1] if not SURVIVED.match(line)), *tail[-1:]]
+    tail = [*not_survived(tail[:-1]), *tail[-1:]]
     complaint = last_complaint(tail)
     return "\n".join(tail[0 if complaint is None else complaint :])
 
@@ -140,7 +150,7 @@ def _said_by_child(lines: list[str], words: LastWords) -> str:
     """What a failed child process had said, as far as it can be the cause, and the exception that wraps its end."""
     start = next((i for i in range(len(lines) - 1, -1, -1) if _PYTHON_START.match(lines[i])), 0)
     if words.line.startswith(_PROCESS_FAILED):
-        before = [line for line in lines[max(0, start - _TELLING_LINES) : start] if not SURVIVED.match(line)]
+        before = not_survived(lines[max(0, start - _TELLING_LINES) : start])
         said = next((line for line in reversed(before) if COMPLAINT.search(line)), None)
         return "\n".join([said, words.line] if said else [words.line])
     root = _root_cause(lines)
@@ -172,9 +182,9 @@ def _worker_words(lines: list[str]) -> LastWords | None:
     if root is None or root.exit_code <= 0:
         return None
     starts = [(i, found.group(1)) for i, line in enumerate(lines) if (found := _PYTHON_START.match(line))][:-1]
-    its_own = [start for start in starts if f"rank{root.rank}]" in start[1]]
-    unmarked = [start for start in starts if "rank" not in start[1]]
-    for i, prefix in its_own or unmarked:
+    marked = any("rank" in prefix for _, prefix in starts)
+    its_own = [start for start in starts if f"rank{root.rank}]" in start[1] or not marked]
+    for i, prefix in reversed(its_own):  # an exception that was handled stands before the one that was not
         end = next(
             (j for j in range(i + 1, len(lines)) if not lines[j].startswith(prefix) or _ends_trace(lines[j])), None
         )
@@ -216,7 +226,7 @@ def _python_trace(prefix: str, lines: list[str], exit_code: int | None) -> LastW
     if (
         not last
         or (exit_code not in _PYTHON_EXITS and not wrapped)
-        or any(LOG_LINE.match(line) or _GIVES_UP.search(line) for line in rest)
+        or any(LOG_LINE.match(line) or (_GIVES_UP.search(line) and not _OF_A_CHILD.search(line)) for line in rest)
     ):
         return None
     line = own[after]

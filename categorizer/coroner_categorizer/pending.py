@@ -41,6 +41,7 @@ _TRANSIENT = re.compile(
 _UNINFORMATIVE = re.compile(
     r"timed out waiting for the condition|\A(?!.*webhook).*context deadline exceeded\Z", re.DOTALL
 )
+_TOLD_ONCE = ("FailedAttachVolume",)  # for each volume, however long it stays attached elsewhere
 _SUMMED_UP = timedelta(minutes=5)  # the kubelet tries a mount again every two minutes at most
 # What the kubelet does once volumes and sandbox are there.
 _PROGRESS_REASONS = ("Pulling", "Pulled", "Created", "Started")
@@ -212,7 +213,8 @@ def _most_telling(events: Sequence[Event]) -> Event | None:
     telling = [
         e
         for e in events
-        if not _UNINFORMATIVE.search(e.text.strip()) and not (last and e.last_seen and last - e.last_seen > _SUMMED_UP)
+        if not _UNINFORMATIVE.search(e.text.strip())
+        and (e.reason in _TOLD_ONCE or not (last and e.last_seen and last - e.last_seen > _SUMMED_UP))
     ] or list(events)
     timed = [(e.last_seen, i, e) for i, e in enumerate(telling) if e.last_seen]
     if timed:

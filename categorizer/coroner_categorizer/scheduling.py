@@ -9,10 +9,10 @@ import re
 from typing import NamedTuple
 
 # Volcano's are "0/8 nodes are unavailable: " and "all nodes are unavailable: ".
-_HEAD = re.compile(r"^(?:\d+/(?P<total>\d+) nodes are (?:un)?available|all nodes are unavailable): ")
+_HEAD = re.compile(r"^(?:\d+/(?P<total>\d{1,9}) nodes are (?:un)?available|all nodes are unavailable): ")
 # What follows the reasons: the claims plugin's and the preemption's remarks; they explain nothing.
 _TAIL = re.compile(r"\.? ?(?:no new claims to deallocate|preemption: |still not schedulable)")
-_REASON = re.compile(r"(?:^|, )(\d+) ")
+_REASON = re.compile(r"(?:^|, )(\d{1,9}) ")
 
 
 # The scheduler's filters in their order (getDefaultPlugins, Kubernetes 1.29 to 1.36); the first one stops a node.

@@ -10,7 +10,7 @@ import msgspec
 from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Seen
 from coroner_categorizer.kernel_oom import kernel_oom
-from coroner_categorizer.last_words import LastWords
+from coroner_categorizer.last_words import LastWords, tells_of_a_kill
 from coroner_categorizer.pod import Pod, Terminated
 from coroner_categorizer.pod_times import deletion_requested
 from coroner_categorizer.probes import Killer, killer, stopped_by_kubelet
@@ -56,10 +56,17 @@ def who_ended(pod: Pod, container: str, ended: Terminated, words: LastWords | No
         return EndedBy(name="StatusLost")
     by = stopped_from_outside(pod, container, ended, words, events)
     oom = kernel_oom(events, pod.spec.nodeName, ended)
-    if oom and not by.name and ended.reason == "Error" and ended.exitCode == SIGKILL_EXIT:
+    may_be_it = oom and (oom.of_system or _has_memory_limit(pod, container))
+    if oom and may_be_it and not by.name and ended.reason == "Error" and ended.exitCode == SIGKILL_EXIT:
         facts = {"oomVictim": oom.victim} if oom.victim else {}
         return EndedBy("SystemOOM" if oom.of_system else "CgroupOOM", (oom.seen,), facts)
     return by if by.name or ended.exitCode in KILLED_EXITS else EndedBy()
+
+
+def _has_memory_limit(pod: Pod, container: str) -> bool:
+    specs = (*pod.spec.containers, *pod.spec.initContainers)
+    limits = (pod.spec.resources.limits, *(spec.resources.limits for spec in specs if spec.name == container))
+    return any("memory" in limit for limit in limits)
 
 
 def stopped_from_outside(
@@ -87,7 +94,7 @@ def _oom_killed(
 
 
 def _other_cause(pod: Pod, ended: Terminated, words: LastWords | None, cause: Killer | None) -> _OtherCause | None:
-    if ended.exitCode != SIGKILL_EXIT and words:
+    if ended.exitCode != SIGKILL_EXIT and words and not tells_of_a_kill(words):
         return _OtherCause("the program itself named another cause", ())
     if cause:
         return _OtherCause(_KILLED_FOR[cause.name], cause.seen)

@@ -122,7 +122,7 @@ def _evidence(match: Match | None, speaker: Finding, scene: Scene) -> tuple[Evid
     seen += speaker.seen_in
     others = (f for f in scene.findings if f is not speaker and f.newest)
     seen += [Seen(f.source, _describe(f)) for f in islice(others, EVIDENCE_ITEMS)]
-    messages = [f.termination_message for f in scene.findings if f.termination_message]
+    messages = [message for f in scene.findings for message in (f.termination_message, f.text) if message]
     told: dict[str, Evidence] = {}
     words: set[str] = set()
     for source, text in seen:
@@ -140,13 +140,16 @@ def _evidence(match: Match | None, speaker: Finding, scene: Scene) -> tuple[Evid
 
 
 def _as_in(messages: list[str], text: str, redactor: Redactor) -> str:
-    """A text, redacted. Where its end quotes a message, only the whole message tells what in it is a secret."""
+    """A text, redacted. Where its end quotes lines of a message, only the whole tells what in them is a secret."""
     for message in messages:
-        quoted = next((q for q in (text, text.partition(": ")[2]) if q and q in message), "")
+        quotes = (quote for quote in (text, text.partition(": ")[2]) if quote)
+        quoted = next((quote for quote in quotes if all(line in message for line in quote.split("\n"))), "")
         if not quoted:
             continue
-        said, whole = one_line(quoted, _WHOLE, redactor), one_line(message, _WHOLE, redactor)
-        if said not in whole:
+        parts = [quoted] if quoted in message else quoted.split("\n")
+        shown, whole = [one_line(part, _WHOLE, redactor) for part in parts], one_line(message, _WHOLE, redactor)
+        said = " ".join(shown)
+        if not all(part in whole for part in shown):
             said = whole if len(whole) <= _REDACTED_TAIL else f"…{whole[-_REDACTED_TAIL:]}"
         return f"{one_line(text.removesuffix(quoted), _WHOLE, redactor)} {said}".strip()
     return one_line(text, _WHOLE, redactor)

@@ -112,6 +112,12 @@ def pod(
     }
 
 
+def without_limits(subject: Json) -> Json:
+    for container in subject["spec"]["containers"]:
+        container["resources"] = {}
+    return subject
+
+
 def event(
     reason: str,
     message: str,

@@ -23,6 +23,7 @@ from tests.classifying.pods import (
     terminated,
     unschedulable,
     waiting,
+    without_limits,
 )
 
 Json = dict[str, Any]
@@ -124,6 +125,9 @@ TRAPS: list[tuple[str, Json, list[Json], Json | None, str | None]] = [
     ("a volume that was attached after all is no failure", pod(waiting("ContainerCreating")), [event("FailedAttachVolume", 'Multi-Attach error for volume "v"'), event("SuccessfulAttachVolume", 'AttachVolume.Attach succeeded for volume "v"', type_="Normal", at="2026-11-21T21:17:00Z")], None, None),
     ("another volume's attachment says nothing of this one's", pod(waiting("ContainerCreating")), [event("FailedAttachVolume", 'Multi-Attach error for volume "v"'), event("SuccessfulAttachVolume", 'AttachVolume.Attach succeeded for volume "w"', type_="Normal", at="2026-11-21T21:17:00Z")], None, "platform/volume-attach"),
     ("a cause of long ago explains no mount that times out today", pod(waiting("ContainerCreating")), [event("FailedMount", 'MountVolume.SetUp failed for volume "t" : secret "nope" not found'), event("FailedMount", "Unable to attach or mount volumes: timed out waiting for the condition", at="2026-11-21T22:00:00Z")], None, "platform/volume-mount"),
+    ("a volume that is attached elsewhere is told of once, and mounts time out for ever", pod(waiting("ContainerCreating")), [event("FailedAttachVolume", 'Multi-Attach error for volume "v"'), event("FailedMount", "Unable to attach or mount volumes: timed out waiting for the condition", at="2026-11-21T22:00:00Z")], None, "platform/volume-attach"),
+    ("a limit's OOM kill is none of a container without a limit", without_limits(pod(failed(137))), [on_node("OOMKilling", "Memory cgroup out of memory: Killed process 4711 (java) total-vm:1kB")], None, "unknown/sigkill"),
+    ("a number beyond all nodes is no reason to fall over", unschedulable(f"0/{'9' * 5000} nodes are available: {'9' * 5000} Insufficient cpu."), [], None, "capacity/insufficient-cpu"),
     ("phase Failed and nothing else is said as that", pod(phase="Failed"), [], None, "unknown/uncategorized"),
     ("a pod nobody has started yet is fine", pod(), [], None, None),
     ("phase Unknown alone is no failure", pod(running(), phase="Unknown"), [], None, None),
