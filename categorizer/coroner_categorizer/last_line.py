@@ -38,10 +38,18 @@ def last_line(message: str) -> str | None:
     That is no frame of a stack, no ruler, no mere word of the end, and no pointer to where more is said.
     """
     lines = [line.strip() for line in message.split("\n") if line.strip()]
-    ends = [line for line in lines if _WORD.search(line) and not (_FRAME.match(line) or _TRAILER.match(line))]
-    saying = [line for line in ends if not (_POINTER.search(line) or _FAREWELL.search(line))][-_LOOKED_AT:]
+    ends = (line for line in reversed(lines) if _WORD.search(line) and not (_FRAME.match(line) or _TRAILER.match(line)))
+    looked_at: list[str] = []
+    last = None
+    for line in ends:
+        last = last or line
+        if not (_POINTER.search(line) or _FAREWELL.search(line)):
+            looked_at.append(line)
+        if len(looked_at) == _LOOKED_AT:
+            break
+    saying = looked_at[::-1]
     standing = not_survived(saying)
     complaint = last_complaint(standing)
     if complaint is not None:
         return standing[complaint]
-    return next((found[-1] for found in (saying, ends, lines) if found), None)
+    return saying[-1] if saying else last or next(reversed(lines), None)
