@@ -21,7 +21,7 @@ _BY_LEVEL = re.compile(  # whoever wrote the line says that it was the end, or n
     r"^.{0,60}?(?:\b(?:ERROR|FATAL|CRITICAL|PANIC)\b|\bl(?:eve|v)l=(?:err|fatal|crit|panic)"
     r"|\"(?:level|lvl|severity|s)\": ?\"(?i:err|fatal|crit|panic|e\"|f\"))|^[EF]\d{4} "
 )
-_FAREWELL = re.compile(r"(?i)\b(?:stop|shut|clos|bye|exit|done|terminat|clean)")
+_FAREWELL = re.compile(r"(?i)\b(?:stop|shut|close|closing|bye|exit|done|terminat|clean)")
 LOG_LINE = re.compile(
     r"^(?:\[?\d{4}[-/]\d\d[-/]\d\d[T ]|\[?\d\d:\d\d:\d\d|(?:DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL|FATAL)\b"
     r"|[IWEF]\d{4} |\{\"|time=|level=|\[(?:DEBUG|INFO|WARN|WARNING|ERROR)\])"

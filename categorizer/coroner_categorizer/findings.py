@@ -65,7 +65,7 @@ def read_findings(pod: Pod, events: Sequence[Event] = (), owner: Workload | None
         seen = (*first.seen_in, *(s for f in others for s in f.seen_in))
         first = msgspec.structs.replace(first, seen_in=tuple(dict.fromkeys(seen)))
         told = [_with_what_it_did_before(first, pod, containers, events)]
-        containers = [_ended_before(f, pod) or _covered_by(first, f, pod) for f in containers]
+        containers = [_ended_before(f, pod, events) or _covered_by(first, f, pod) for f in containers]
     if pod.metadata.deletionTimestamp:
         containers = [msgspec.structs.replace(f, current=False) if f.waiting else f for f in containers]
     found = [*told, *containers]
@@ -97,9 +97,9 @@ def _with_what_it_did_before(
     return msgspec.structs.replace(told, facts=told.facts | {"waitedFor": waited.text}, seen_in=(*told.seen_in, waited))
 
 
-def _ended_before(container: Finding, pod: Pod) -> Finding | None:
+def _ended_before(container: Finding, pod: Pod, events: Sequence[Event]) -> Finding | None:
     """A container that had failed for good, by itself, before the pod was stopped: it speaks first."""
-    stopped = stop_began(pod)
+    stopped = stop_began(pod, events)
     by_itself = container.exit_code not in (*KILLED_EXITS, None) or "OOMKilled" in container.names
     # Without a condition, the end of a container that is restarted may be a crash loop's, which the stop cut short.
     restarts_no_more = pod.disruption is not None or pod.spec.restartPolicy == "Never"

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Finding, Seen, Standing
 from coroner_categorizer.pod import Pod
-from coroner_categorizer.probes import newest
 from coroner_categorizer.quantity import parse_quantity
+from coroner_categorizer.times import newest
 from coroner_categorizer.verdict import Identity
 from coroner_categorizer.workload import Workload
 

@@ -18,7 +18,7 @@ from coroner_categorizer.pod import Pod, Terminated
 from coroner_categorizer.pod_times import deletion_requested, grace_period
 from coroner_categorizer.scheduling import read_refusal
 from coroner_categorizer.signals import KILLED_EXITS, SIGTERM_EXIT
-from coroner_categorizer.times import is_before, shifted
+from coroner_categorizer.times import is_before, newest, shifted
 from coroner_categorizer.verdict import Confidence, Identity
 from coroner_categorizer.workload import Workload, WorkloadCondition
 
@@ -187,10 +187,13 @@ def failed_without_reason(pod: Pod) -> Finding | None:
     )
 
 
-def stop_began(pod: Pod) -> datetime | None:
+def stop_began(pod: Pod, events: Sequence[Event]) -> datetime | None:
     """The earliest time at which what stopped the pod as a whole can have begun; None where nothing tells."""
     if pod.disruption:
         return pod.disruption.lastTransitionTime
+    if pod.metadata.deletionTimestamp and not pod.metadata.deletionGracePeriodSeconds:
+        # The kubelet has set it anew (s23): the event with which it began tells when.
+        return newest(e.last_seen for e in events if e.reason == "Killing") or deletion_requested(pod)
     if pod.metadata.deletionTimestamp:
         return deletion_requested(pod)
     if pod.status.reason == "DeadlineExceeded" and pod.status.startTime and pod.spec.activeDeadlineSeconds is not None:

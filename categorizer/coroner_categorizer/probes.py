@@ -8,7 +8,7 @@ instance ran; a probe that failed now and then on a container that ended by itse
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -121,8 +121,3 @@ def _while_it_ran(event: Event, ended: Terminated) -> bool:
     if ended.finishedAt and is_before(ended.finishedAt, first, _SLACK):
         return False
     return not (started and is_before(last, started, _SLACK))
-
-
-def newest(times: Iterable[datetime | None]) -> datetime | None:
-    """The newest of the times that are known."""
-    return max((t for t in times if t), default=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 SLACK = timedelta(seconds=1)  # statuses have whole seconds
@@ -18,3 +19,8 @@ def shifted(time: datetime, seconds: float) -> datetime | None:
 def is_before(first: datetime, second: datetime, slack: timedelta = SLACK) -> bool:
     """Whether ``first`` lies more than ``slack`` before ``second``. Never overflows, as sums near year 1 or 9999 do."""
     return second - first > slack
+
+
+def newest(times: Iterable[datetime | None]) -> datetime | None:
+    """The newest of the times that are known."""
+    return max((t for t in times if t), default=None)

@@ -21,7 +21,7 @@ FAILING = {
     ),
     "ending": (
         "k2-emptydir-over-limit s2-deleted-term-ignored s15-deleted-own-code s12-deleted-after-its-end "
-        "k1-evicted-by-api i3-deadline"
+        "k1-evicted-by-api i3-deadline s23-failed-before-deletion i6-failed-before-deadline"
     ),
     "exits": (
         "t14-two-containers-one-oom c4-child-sigkill c5-child-sigterm c6-exit-255 c11-child-sigint c2-child-sigsegv "
@@ -32,15 +32,15 @@ FAILING = {
     "starting": (
         "o9-command-not-in-path t1-no-command f7-non-root-named-user f8-missing-secret-env f3-missing-secret-volume "
         "t6-missing-key-volume t4-hostpath-missing v1-csi-driver-missing s5-unknown-runtime-handler "
-        "u1-subpath-through-file"
+        "u1-subpath-through-file f12-non-root-by-number p26-service-account-went"
     ),
     "images": (
         "e4-registry-404 e5-registry-401 e8-registry-429 e15-registry-503 e10-platform-mismatch e11-registry-x509 "
-        "e13-blob-missing"
+        "e13-blob-missing e19-image-volume-404"
     ),
     "scheduling": (
         "j2-node-selector j11-insufficient-memory j14-insufficient-gpu j3-host-port j9-topology-spread "
-        "t8-missing-claim t9-unbound-claim j6-node-affinity j18-out-of-memory j20-other-os"
+        "t8-missing-claim t17-claim-being-deleted t9-unbound-claim j6-node-affinity j18-out-of-memory j20-other-os"
     ),
     "jobs whose pods are never created": (
         "p3-missing-service-account p4-missing-priority-class p5-missing-runtime-class p6-limit-range-max "

@@ -110,6 +110,21 @@ def created_in_the_end() -> Scenario:
     )  # fmt: skip
 
 
+def claims_over_limit() -> Scenario:
+    """A StatefulSet whose claim templates ask for more than a LimitRange allows."""
+    name, namespace = "p27-statefulset-claim-over-limit", "proof-limits-claim"
+    limits = [{"type": "PersistentVolumeClaim", "max": {"storage": "5Gi"}}]
+    limit = obj("v1", "LimitRange", "limits", spec={"limits": limits})
+    wanted = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Gi"}}}
+    pod = template(name, shell("sleep 3600"), restart="Always")
+    templates = [{"metadata": {"name": "data"}, "spec": wanted}]
+    workload = make_set("StatefulSet", name, pod, serviceName=name, volumeClaimTemplates=templates)
+    return Scenario(
+        name, (limit, workload), "user-config/limit-range", DENIED, "StatefulSet", container="", message="5Gi",
+        namespace=namespace,
+    )  # fmt: skip
+
+
 SCENARIOS = (
     is_denied(
         "p3-missing-service-account",
@@ -185,6 +200,7 @@ SCENARIOS = (
         namespace="proof-baseline",
         hostNetwork=True,
     ),
+    claims_over_limit(),
     without_quota("Deployment", "p18-deployment-over-quota"),
     without_quota("StatefulSet", "p19-statefulset-over-quota"),
     without_quota("DaemonSet", "p20-daemonset-over-quota"),

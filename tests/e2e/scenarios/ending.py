@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from tests.e2e.scenarios.conditions import ended, gone, is_ready, running
-from tests.e2e.scenarios.manifests import make_pod, make_set, obj, resources, shell, template, volume
+from tests.e2e.scenarios.conditions import ended, gone, is_ready, running, terminated
+from tests.e2e.scenarios.manifests import FROM_LOG, make_pod, make_set, obj, resources, shell, template, volume
 from tests.e2e.scenarios.scenario import Scenario, Step
 from tests.e2e.scenarios.stage import Stage
 
@@ -33,6 +33,14 @@ def deleted_after_its_end() -> Scenario:
     step = Step(ended, kubectl("delete", "pod", name, "--wait=false"))
     pod = make_pod(name, shell("exit 4"))
     return Scenario(name, (pod,), "user-code/error-exit", gone, steps=(step,))
+
+
+def failed_beside_another(name: str, step: Step | None = None, **spec: Any) -> Scenario:
+    """Its main container fails for good; the other one runs on, until the pod is stopped."""
+    side = shell("exec sleep 3600") | {"name": "side"}
+    pod = make_pod(name, shell("sleep 1; echo no licence >&2; exit 3", **FROM_LOG), side, **spec)
+    shows = ended if step is None else gone
+    return Scenario(name, (pod,), "user-code/error-exit", shows, message="no licence", steps=(step,) if step else ())
 
 
 def evicted_by_api(name: str, verdict: str | None, script: str) -> Scenario:
@@ -107,4 +115,7 @@ SCENARIOS = (
     writes_too_much("k3-ephemeral-over-limit", "resources/ephemeral-storage-limit", {},
                     resources=resources(ephemeral_storage="10Mi")),
     scaled_down(),
+    failed_beside_another("s23-failed-before-deletion", Step(
+        terminated("main"), kubectl("delete", "pod", "s23-failed-before-deletion", "--wait=false"))),
+    failed_beside_another("i6-failed-before-deadline", activeDeadlineSeconds=8),
 )  # fmt: skip

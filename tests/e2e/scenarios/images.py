@@ -1,7 +1,7 @@
 """Images that cannot be pulled. The registries are small servers of our own: see registry.py."""
 
 from tests.e2e.scenarios.conditions import waits
-from tests.e2e.scenarios.manifests import make_pod, shell
+from tests.e2e.scenarios.manifests import make_pod, shell, volume
 from tests.e2e.scenarios.scenario import Scenario
 
 PULLING = waits("ErrImagePull", "ImagePullBackOff")
@@ -10,6 +10,13 @@ PULLING = waits("ErrImagePull", "ImagePullBackOff")
 def pulls(name: str, image: str, verdict: str) -> Scenario:
     pod = make_pod(name, shell("true", image=image), restart="Always")
     return Scenario(name, (pod,), verdict, PULLING, message=image if "registry" not in verdict else "")
+
+
+def image_volume(name: str, image: str, verdict: str) -> Scenario:
+    """The container's own image is there, that of its volume is not."""
+    source, mount = volume("image", reference=image)
+    pod = make_pod(name, shell("sleep 3600", volumeMounts=[mount]), volumes=[source])
+    return Scenario(name, (pod,), verdict, PULLING, message=image)
 
 
 SCENARIOS = (
@@ -26,4 +33,5 @@ SCENARIOS = (
     pulls("e15-registry-503", "localhost:5011/team/app:1.2", "platform/registry-unavailable"),
     pulls("e16-name-unknown", "localhost:5012/team/app:1.2", "user-config/image-not-found"),
     pulls("e17-registry-not-http", "localhost:5013/team/app:1.2", "platform/registry-unavailable"),
+    image_volume("e19-image-volume-404", "localhost:5001/team/model:3", "user-config/image-not-found"),
 )

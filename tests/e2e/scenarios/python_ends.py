@@ -57,6 +57,7 @@ import subprocess
 subprocess.run(["sh", "-c", "echo tokenizer: bad vocabulary >&2; exit 4"], check=True)
 """
 FAULTHANDLER = "import ctypes, faulthandler; faulthandler.enable(all_threads=False); ctypes.string_at(0)"
+FREED = "import ctypes; ctypes.CDLL(None).free(ctypes.c_void_p(4711))"
 CHILD_KILLED = """
 import os, signal, subprocess, sys
 child = subprocess.Popen(["sleep", "60"])
@@ -126,6 +127,8 @@ SCENARIOS = (
     runs("y8-python-system-exit-code", "raise SystemExit(3)", "user-code/error-exit"),
     runs("y9-python-subprocess", SUBPROCESS, EXCEPTION, "CalledProcessError"),
     runs("y10-python-faulthandler", FAULTHANDLER, "user-code/segfault"),
+    # glibc aborts, but of PID 1 that reads like a segmentation fault, and its word goes to no stream that is kept.
+    runs("y25-python-frees-what-is-not-its-own", FREED, "user-code/segfault"),
     runs("y11-python-worker-killed", CHILD_KILLED, EXCEPTION, "worker 0"),
     runs("y12-python-shm-full", NO_SPACE, "resources/no-space-left", resources=resources(memory="200Mi")),
     runs("y13-python-syntax-error", "def train(:\n  pass", EXCEPTION, "SyntaxError"),

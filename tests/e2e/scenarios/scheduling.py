@@ -111,27 +111,27 @@ def device_request(kind: str, name: str, device_class: str) -> Manifest:
     return obj("resource.k8s.io/v1", kind, name, spec=spec)
 
 
+GATE = [{"name": "coroner.dev/test"}]
+GATED = pod_is("PodScheduled", "False")
+
+
+def open_gate(stage: Stage, name: str) -> None:
+    patch = '[{"op": "remove", "path": "/spec/schedulingGates"}]'
+    stage.kubectl("patch", "pod", name, "-n", stage.prefix + "proof", "--type=json", "-p", patch)
+
+
 def while_node(name: str, verdict: str, before: tuple[str, ...], after: tuple[str, ...]) -> Scenario:
     """The pod is made once the node is as BEFORE leaves it, through its scheduling gate."""
 
     def prepare(stage: Stage) -> None:
         stage.kubectl(*before)
-        stage.kubectl(
-            "patch",
-            "pod",
-            name,
-            "-n",
-            stage.prefix + "proof",
-            "--type=json",
-            "-p",
-            '[{"op": "remove", "path": "/spec/schedulingGates"}]',
-        )
+        open_gate(stage, name)
 
     def put_back(stage: Stage) -> None:
         stage.try_kubectl(*after)
 
-    pod = make_pod(name, shell(SLEEP), schedulingGates=[{"name": "coroner.dev/test"}])
-    gated = Step(pod_is("PodScheduled", "False"), prepare)
+    pod = make_pod(name, shell(SLEEP), schedulingGates=GATE)
+    gated = Step(GATED, prepare)
     return Scenario(
         name,
         (pod,),
@@ -144,6 +144,44 @@ def while_node(name: str, verdict: str, before: tuple[str, ...], after: tuple[st
         after=put_back,
         alone=True,
     )
+
+
+def claim_that_goes() -> Scenario:
+    """Somebody has deleted the claim, and a finalizer holds it."""
+    name = "t17-claim-being-deleted"
+    wanted = claim(name)
+    wanted["metadata"]["finalizers"] = ["coroner.dev/test"]
+    source, mount = volume("persistentVolumeClaim", claimName=name)
+    pod = make_pod(name, shell(SLEEP, volumeMounts=[mount]), volumes=[source], schedulingGates=GATE)
+
+    def delete(stage: Stage) -> None:
+        stage.kubectl("delete", "pvc", name, "-n", stage.prefix + "proof", "--wait=false")
+        open_gate(stage, name)
+
+    def let_go(stage: Stage) -> None:
+        patch = '{"metadata": {"finalizers": null}}'
+        stage.try_kubectl("patch", "pvc", name, "-n", stage.prefix + "proof", "--type=merge", "-p", patch)
+
+    return Scenario(
+        name, (wanted, pod), "user-config/missing-volume", unschedulable, container="", message="is being deleted",
+        steps=(Step(GATED, delete),), after=let_go,
+    )  # fmt: skip
+
+
+def service_account_that_went() -> Scenario:
+    """It was there when the pod was made, and is gone when the kubelet asks for its token."""
+    name = "p26-service-account-went"
+    account = obj("v1", "ServiceAccount", name)
+    pod = make_pod(name, shell(SLEEP), serviceAccountName=name, schedulingGates=GATE)
+
+    def delete(stage: Stage) -> None:
+        stage.kubectl("delete", "serviceaccount", name, "-n", stage.prefix + "proof")
+        open_gate(stage, name)
+
+    return Scenario(
+        name, (account, pod), "user-config/missing-service-account", says("FailedMount", "fetch token"), container="",
+        message=name, steps=(Step(GATED, delete),),
+    )  # fmt: skip
 
 
 CLASS = obj("resource.k8s.io/v1", "DeviceClass", "cards.example.com", spec={})
@@ -222,5 +260,7 @@ SCENARIOS = (
         ("taint", "node", "node1", TAINT, "--overwrite"),
         ("taint", "node", "node1", TAINT + "-"),
     ),
+    claim_that_goes(),
+    service_account_that_went(),
     while_node("j23-cordoned", "capacity/nodes-unschedulable", ("cordon", "node1"), ("uncordon", "node1")),
 )

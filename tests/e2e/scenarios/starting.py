@@ -92,6 +92,13 @@ SCENARIOS = (
         securityContext={"runAsNonRoot": True},
     ),
     starts(
+        "f12-non-root-by-number",
+        "user-config/run-as-non-root",
+        ERROR,
+        securityContext={"runAsNonRoot": True, "runAsUser": 0},
+    ),
+    starts("o15-empty-command", "user-config/bad-command", command=[""]),
+    starts(
         "f8-missing-secret-env",
         "user-config/missing-config",
         ERROR,
