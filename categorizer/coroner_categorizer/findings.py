@@ -66,6 +66,8 @@ def read_findings(pod: Pod, events: Sequence[Event] = (), owner: Workload | None
         first = msgspec.structs.replace(first, seen_in=tuple(dict.fromkeys(seen)))
         told = [_with_what_it_did_before(first, pod, containers, events)]
         containers = [_ended_before(f, pod, events) or _covered_by(first, f, pod) for f in containers]
+        if any(f.standing == Standing.BEFORE_THE_POD for f in containers):
+            told = [msgspec.structs.replace(f, covered=True) for f in told]  # it stopped what had failed already
     if pod.metadata.deletionTimestamp:
         containers = [msgspec.structs.replace(f, current=False) if f.waiting else f for f in containers]
     found = [*told, *containers]

@@ -332,6 +332,12 @@ def test_a_deadline_that_a_container_did_not_live_to_see_is_not_its_end(categori
     assert [v and v.subcategory for v in (early, at_the_deadline)] == ["error-exit", "deadline-exceeded"]
 
 
+def test_what_had_failed_for_good_and_was_then_stopped_failed_once(categorizer: cc.Categorizer) -> None:
+    early, side = failed(1, at="2026-11-21T21:15:41Z"), failed(137, name="side", at="2026-11-21T22:16:09Z")
+    judgement = categorizer.judge(cc.parse_pod(pod(early, side, deleted="2026-11-21T22:16:10Z")))
+    assert [(f.verdict.subcategory, f.current) for f in judgement.failures] == [("error-exit", True)]
+
+
 def test_the_image_of_a_volume_is_called_by_its_name(categorizer: cc.Categorizer) -> None:
     subject = pod(
         waiting("ImagePullBackOff", 'Back-off pulling image "models/llama:3": ErrImagePull: models/llama:3: not found')

@@ -1,6 +1,7 @@
 """Pods that somebody ends: a person, a controller, the kubelet, the scheduler."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,16 @@ FULL = "dd if=/dev/zero of=/v/f bs=1M count=40; sleep 3600"
 def kubectl(*args: str) -> Callable[[Stage], None]:
     """In the scenario's namespace."""
     return lambda stage: _discard(stage.kubectl(*args, "-n", stage.prefix + "proof"))
+
+
+def later(command: Callable[[Stage], None]) -> Callable[[Stage], None]:
+    """Some seconds on: the times of the API are whole ones."""
+
+    def run(stage: Stage) -> None:
+        time.sleep(3)
+        command(stage)
+
+    return run
 
 
 def _discard(_: object) -> None:
@@ -116,6 +127,6 @@ SCENARIOS = (
                     resources=resources(ephemeral_storage="10Mi")),
     scaled_down(),
     failed_beside_another("s23-failed-before-deletion", Step(
-        terminated("main"), kubectl("delete", "pod", "s23-failed-before-deletion", "--wait=false"))),
+        terminated("main"), later(kubectl("delete", "pod", "s23-failed-before-deletion", "--wait=false")))),
     failed_beside_another("i6-failed-before-deadline", activeDeadlineSeconds=8),
 )  # fmt: skip
