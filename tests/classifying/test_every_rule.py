@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import coroner_categorizer as cc
 from tests.classifying.pods import create_failed, job, unschedulable
 from tests.classifying.test_fixtures import EXPECTED, recorded
-from tests.classifying.test_texts import CASES, judged
+from tests.classifying.test_texts import TEXTS, judged
 from tests.classifying.test_traps import CLAIMS, DENIALS, REFUSALS, TOLD_BY_JOBS, TRAPS
 
 
@@ -20,8 +20,8 @@ def verdicts(categorizer: cc.Categorizer) -> Iterator[cc.Verdict | None]:
         else:
             judgement = categorizer.judge_workload(cc.parse_workload(obj), parsed)
         yield from (judgement.verdict, *(failure.verdict for failure in judgement.failures))
-    for case in CASES:
-        yield judged(*case.values, categorizer)
+    for where, cases in TEXTS.items():
+        yield from (judged(where, case, categorizer) for case in cases)
     for _, subject, events, owner, _ in TRAPS:
         yield categorizer.classify(subject, events, owner=owner)
     for _, subject, events, *_ in CLAIMS:
