@@ -80,3 +80,9 @@ def test_the_events_of_an_oom_kill_are_asked_for_only_where_a_probe_failed_as_we
     assert at.finishedAt is not None
     unhealthy = cc.parse_event({"reason": "Unhealthy", "message": "Liveness probe failed: ", "type": "Warning"})
     assert [wants_events(pod, warnings, at.finishedAt) for warnings in ([], [unhealthy])] == [False, True]
+
+
+@pytest.mark.parametrize("type_", ["DisruptionTarget", "TerminationTarget"])
+def test_a_pod_that_is_about_to_be_stopped_is_interesting_while_it_runs(type_: str) -> None:
+    status = {"phase": "Running", "conditions": [{"type": type_, "status": "True", "reason": "PreemptionByScheduler"}]}
+    assert is_interesting(cc.parse_pod({"status": status}))
