@@ -21,7 +21,7 @@ FAILING = {
     ),
     "ending": (
         "k2-emptydir-over-limit s2-deleted-term-ignored s15-deleted-own-code s12-deleted-after-its-end "
-        "k1-evicted-by-api i3-deadline s23-failed-before-deletion i6-failed-before-deadline"
+        "k1-evicted-by-api i3-deadline"
     ),
     "exits": (
         "t14-two-containers-one-oom c4-child-sigkill c5-child-sigterm c6-exit-255 c11-child-sigint c2-child-sigsegv "
