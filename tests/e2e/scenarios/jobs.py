@@ -64,8 +64,9 @@ SCENARIOS = (
     fails("m7-completes", None, "true", owner_is("Complete")),
     fails("m6-image-missing", "platform/registry-unavailable", "", waits("ErrImagePull", "ImagePullBackOff"),
           container={"image": ABSENT}),
+    # Whether the wait for its image lasts long enough to be told, too, depends on the moment.
     fails("t15-deadline-image-missing", "resources/deadline-exceeded", "", vanished, container={"image": ABSENT},
-          activeDeadlineSeconds=8, pod_verdict="cancelled/deleted")._replace(container=""),
+          activeDeadlineSeconds=8, pod_verdict="cancelled/deleted")._replace(container="", failures=None),
     # The first restart ends the Job: whether the second end is ever shown depends on the moment.
     fails("t16-onfailure-backoff-limit", "user-code/error-exit", "exit 5", vanished, restart="OnFailure",
           backoffLimit=1, failures=None),
