@@ -21,7 +21,7 @@ _BY_LEVEL = re.compile(  # whoever wrote the line says that it was the end, or n
     r"^.{0,60}?(?:\b(?:ERROR|FATAL|CRITICAL|PANIC)\b|\bl(?:eve|v)l=(?:err|fatal|crit|panic)"
     r"|\"(?:level|lvl|severity|s)\": ?\"(?i:err|fatal|crit|panic|e\"|f\"))|^[EF]\d{4} "
 )
-_FAREWELL = re.compile(r"(?i)\b(?:stop|shut|close|closing|bye|exit|done|terminat|clean)")
+_ENDING = re.compile(r"(?i)\b(?:stop|shut|close|closing|bye|exit|done|terminat|clean)")
 LOG_LINE = re.compile(
     r"^(?:\[?\d{4}[-/]\d\d[-/]\d\d[T ]|\[?\d\d:\d\d:\d\d|(?:DEBUG|INFO|WARN|WARNING|ERROR|CRITICAL|FATAL)\b"
     r"|[IWEF]\d{4} |\{\"|time=|level=|\[(?:DEBUG|INFO|WARN|WARNING|ERROR)\])"
@@ -43,5 +43,5 @@ def last_complaint(lines: Sequence[str]) -> int | None:
     found = next((i for i in range(len(lines) - 1, -1, -1) if COMPLAINT.search(lines[i])), None)
     if found is None or _BY_LEVEL.match(lines[found]):
         return found
-    later = [line for line in lines[found + 1 :] if LOG_LINE.match(line) and not _FAREWELL.search(line)]
+    later = [line for line in lines[found + 1 :] if LOG_LINE.match(line) and not _ENDING.search(line)]
     return len(lines) - 1 if len(later) >= _WENT_ON else found

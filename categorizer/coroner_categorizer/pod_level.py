@@ -191,11 +191,11 @@ def stop_began(pod: Pod, events: Sequence[Event]) -> datetime | None:
     """The earliest time at which what stopped the pod as a whole can have begun; None where nothing tells."""
     if pod.disruption:
         return pod.disruption.lastTransitionTime
-    if pod.metadata.deletionTimestamp and not pod.metadata.deletionGracePeriodSeconds:
-        # The kubelet has set it anew (s23): the event with which it began tells when.
-        return newest(e.last_seen for e in events if e.reason == "Killing") or deletion_requested(pod)
     if pod.metadata.deletionTimestamp:
-        return deletion_requested(pod)
+        # With a grace period of 0 the kubelet has set it anew (s23): the event with which it began tells when.
+        is_final = not pod.metadata.deletionGracePeriodSeconds
+        began = newest(e.last_seen for e in events if e.reason == "Killing") if is_final else None
+        return began or deletion_requested(pod)
     if pod.status.reason == "DeadlineExceeded" and pod.status.startTime and pod.spec.activeDeadlineSeconds is not None:
         return shifted(pod.status.startTime, pod.spec.activeDeadlineSeconds)
     kills = [e.finishedAt for e in _bad_ends(pod) if e.exitCode in KILLED_EXITS and e.finishedAt]

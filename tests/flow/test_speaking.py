@@ -50,6 +50,14 @@ def speaker(reports: Reports) -> str:
     return name
 
 
+async def one_is_stuck(server: EmbeddedApiServer, reports: Reports) -> Object:
+    """The ReplicaSet of a Deployment of two, one pod of which waits and is reported."""
+    replica_set = two_pods(server)
+    server.put(stuck(replica_set))
+    await until(lambda: speaker(reports) == "web-1-stuck")
+    return replica_set
+
+
 async def test_a_pod_that_is_well_again_leaves_the_word_to_one_that_still_fails(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
@@ -107,9 +115,7 @@ async def test_a_pod_that_was_deleted_while_nobody_looked_does_not_speak(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     engine = await operators.start()
-    replica_set = two_pods(server)
-    server.put(stuck(replica_set))
-    await until(lambda: speaker(reports) == "web-1-stuck")
+    replica_set = await one_is_stuck(server, reports)
     await crashes(server, reports, replica_set)
     await engine.stop()
     server.delete("Pod", "web-1-crashing")
@@ -121,9 +127,7 @@ async def test_a_pod_that_healed_while_nobody_looked_does_not_speak(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     engine = await operators.start()
-    replica_set = two_pods(server)
-    server.put(stuck(replica_set))
-    await until(lambda: speaker(reports) == "web-1-stuck")
+    replica_set = await one_is_stuck(server, reports)
     crashed = await crashes(server, reports, replica_set)
     await engine.stop()
     server.put(healed(crashed, replica_set))
@@ -135,9 +139,7 @@ async def test_what_kept_pods_from_being_created_does_not_speak_once_one_was(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     await operators.start()
-    replica_set = two_pods(server)
-    server.put(stuck(replica_set))
-    await until(lambda: speaker(reports) == "web-1-stuck")
+    replica_set = await one_is_stuck(server, reports)
     refused = event(
         replica_set,
         "FailedCreate",
@@ -154,9 +156,7 @@ async def test_an_evicted_pod_that_its_controller_has_replaced_does_not_speak(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     await operators.start()
-    replica_set = two_pods(server)
-    server.put(stuck(replica_set))
-    await until(lambda: speaker(reports) == "web-1-stuck")
+    replica_set = await one_is_stuck(server, reports)
     evicted = failed("web-1-evicted", 137, owner=replica_set)
     evicted["status"] |= {"reason": "Evicted", "message": "The node was low on resource: memory."}
     server.put(evicted)
