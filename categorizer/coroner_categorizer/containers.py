@@ -8,14 +8,14 @@ from typing import Literal
 
 import msgspec
 
-from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Finding, Seen, Standing
 from coroner_categorizer.image_pull import WAITING_REASONS, missing_pull_secrets, pull_cause, pull_cause_in_events
 from coroner_categorizer.last_words import last_words, telling_part
-from coroner_categorizer.pod import Container, ContainerStatus, Pod, Terminated, Waiting
-from coroner_categorizer.pod_times import deletion_requested
-from coroner_categorizer.signals import KILLED_EXITS
-from coroner_categorizer.times import is_before
+from coroner_categorizer.objects.deletion_time import deletion_requested
+from coroner_categorizer.objects.event import Event
+from coroner_categorizer.objects.exit_codes import KILLED_EXITS
+from coroner_categorizer.objects.pod import Container, ContainerStatus, Pod, Terminated, Waiting
+from coroner_categorizer.objects.times import is_before
 from coroner_categorizer.verdict import Identity
 from coroner_categorizer.who_ended import stopped_from_outside, who_ended
 

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from coroner_categorizer.finding import Finding
 from coroner_categorizer.last_line import last_line
-from coroner_categorizer.pod import Container, ContainerStatus, Pod, Terminated
-from coroner_categorizer.quantity import parse_quantity, total
-from coroner_categorizer.signals import signal_of
+from coroner_categorizer.objects.exit_codes import signal_of
+from coroner_categorizer.objects.pod import Container, ContainerStatus, Pod, Terminated
+from coroner_categorizer.objects.quantity import parse_quantity, total
 
 # Facts that findings bring along (containers.py, who_ended.py, pod_level.py, pending.py, findings.py, job.py).
 FINDING_FACTS = frozenset(

@@ -8,10 +8,13 @@ from datetime import UTC, datetime
 import msgspec
 
 from coroner_categorizer.containers import container_findings
-from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Finding, Seen, Standing
+from coroner_categorizer.objects.event import Event
+from coroner_categorizer.objects.exit_codes import KILLED_EXITS
+from coroner_categorizer.objects.pod import Pod
+from coroner_categorizer.objects.times import is_before
+from coroner_categorizer.objects.workload import Workload
 from coroner_categorizer.pending import stuck, waited_for
-from coroner_categorizer.pod import Pod
 from coroner_categorizer.pod_level import (
     deletion,
     disruption,
@@ -22,9 +25,6 @@ from coroner_categorizer.pod_level import (
     stopped_for_success,
     unschedulable,
 )
-from coroner_categorizer.signals import KILLED_EXITS
-from coroner_categorizer.times import is_before
-from coroner_categorizer.workload import Workload
 
 # Every name that this package gives to what Kubernetes knows but does not name; ``onFindings`` takes these.
 OWN_NAMES = frozenset(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from coroner_categorizer.events import Event
+from coroner_categorizer.objects.event import Event
 
 WAITING_REASONS = (
     "ErrImagePull",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from coroner_categorizer.finding import Finding, Seen, Standing
+from coroner_categorizer.objects.workload import Workload, WorkloadCondition
 from coroner_categorizer.verdict import Identity
-from coroner_categorizer.workload import Workload, WorkloadCondition
 
 # How the Job controller words that a rule of the pod failure policy matched (m1, m4).
 _CONTAINER_ENDED = re.compile(r"Container (?P<container>\S+) for pod \S+ failed with exit code (?P<code>\d{1,3}) ")

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Seen
-from coroner_categorizer.pod import Terminated
+from coroner_categorizer.objects.event import Event
+from coroner_categorizer.objects.pod import Terminated
 
 _BEFORE = timedelta(seconds=30)  # a process was killed, and the container came to its end with it or because of it
 _AFTER = timedelta(seconds=10)  # whoever reads the kernel's log tells a little later

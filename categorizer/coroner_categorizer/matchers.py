@@ -14,9 +14,9 @@ import msgspec
 from coroner_categorizer.config_path import Path
 from coroner_categorizer.finding import Finding, Seen
 from coroner_categorizer.findings import OWN_NAMES
+from coroner_categorizer.objects.exit_codes import SIGNALS, signal_of
 from coroner_categorizer.reading import Reader
 from coroner_categorizer.scene import Domain, Scene
-from coroner_categorizer.signals import SIGNALS, signal_of
 
 About = Literal["container", "finding", "pod"]
 Operator = Literal["In", "NotIn"]

@@ -9,13 +9,13 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Finding, Seen, Standing
-from coroner_categorizer.pod import Pod
-from coroner_categorizer.quantity import parse_quantity
-from coroner_categorizer.times import newest
+from coroner_categorizer.objects.event import Event
+from coroner_categorizer.objects.pod import Pod
+from coroner_categorizer.objects.quantity import parse_quantity
+from coroner_categorizer.objects.times import newest
+from coroner_categorizer.objects.workload import Workload
 from coroner_categorizer.verdict import Identity
-from coroner_categorizer.workload import Workload
 
 # Reasons of the kubelet, the attach-detach controller and the resource-claim controller that keep a pod from starting.
 _STUCK_REASONS = (

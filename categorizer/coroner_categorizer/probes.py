@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Seen
 from coroner_categorizer.last_words import LastWords
-from coroner_categorizer.pod import Terminated
-from coroner_categorizer.signals import KILLED_EXITS
-from coroner_categorizer.times import is_before
+from coroner_categorizer.objects.event import Event
+from coroner_categorizer.objects.exit_codes import KILLED_EXITS
+from coroner_categorizer.objects.pod import Terminated
+from coroner_categorizer.objects.times import is_before
 
 # Events and statuses have whole seconds, and the two are written by different parts of the kubelet.
 _SLACK = timedelta(seconds=2)

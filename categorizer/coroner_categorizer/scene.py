@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from coroner_categorizer.events import Event
 from coroner_categorizer.finding import Finding, Seen
+from coroner_categorizer.objects.event import Event
+from coroner_categorizer.objects.pod import Pod
 from coroner_categorizer.patterns import PatternSet
-from coroner_categorizer.pod import Pod
 from coroner_categorizer.redaction import DEFAULT_REDACTOR, Redactor
 
 Domain = Literal["termination message", "message", "pod error", "event"]

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from coroner_categorizer.pod import ContainerState, Pod
+from coroner_categorizer.objects.pod import ContainerState, Pod
 from coroner_operator.report import WorkloadRef
 
 PROOFS = 16  # well pods remembered as proof; one is enough, more only survive its deletion

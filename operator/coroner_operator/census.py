@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from coroner_categorizer.pod import Metadata
+from coroner_categorizer.objects.pod import Metadata
 from coroner_operator.api_errors import ApiError, Forbidden, NotFound
 from coroner_operator.client import Client
 from coroner_operator.owners import PARTIAL, Owners, controller_of, path_of, reference

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from coroner_categorizer import Categorizer, Event, Pod
-from coroner_categorizer.events import CORONER
+from coroner_categorizer.objects.event import CORONER
 from coroner_operator.api_errors import ApiError
 from coroner_operator.archive import ApiArchive, Outline
 from coroner_operator.backoff import BackOff

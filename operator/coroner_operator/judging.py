@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from coroner_categorizer import Categorizer, Judgement, Pod, Workload
-from coroner_categorizer.pod import Metadata
-from coroner_categorizer.tolerant import tolerant_decode
+from coroner_categorizer.objects.lenient_decode import tolerant_decode
+from coroner_categorizer.objects.pod import Metadata
 from coroner_operator.api_errors import ApiError, Forbidden, NotFound
 from coroner_operator.client import Client
 from coroner_operator.owners import controller_of, path_of, reference

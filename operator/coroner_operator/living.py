@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
-from coroner_categorizer.pod import Pod
+from coroner_categorizer.objects.pod import Pod
 from coroner_operator.report import Report, WorkloadRef, forget
 
 TIDY_EVERY = timedelta(minutes=10)  # the walk over all UIDs takes 12 ms with 10,000 pods

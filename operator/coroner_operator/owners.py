@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from coroner_categorizer.pod import Metadata, OwnerReference, Pod
+from coroner_categorizer.objects.pod import Metadata, OwnerReference, Pod
 from coroner_operator.api_errors import ApiError, Forbidden, NotFound
 from coroner_operator.backoff import BackOff
 from coroner_operator.client import Client

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from coroner_categorizer.pod import Pod
+from coroner_categorizer.objects.pod import Pod
 from coroner_categorizer.verdict import Failure
 from coroner_operator.settings import Patience
 from coroner_operator.triage import is_starting

@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from coroner_categorizer.events import Event
-from coroner_categorizer.pod import Metadata
-from coroner_categorizer.tolerant import tolerant_decode
+from coroner_categorizer.objects.event import Event
+from coroner_categorizer.objects.lenient_decode import tolerant_decode
+from coroner_categorizer.objects.pod import Metadata
 from coroner_operator.api_errors import ApiError
 from coroner_operator.client import Client
 

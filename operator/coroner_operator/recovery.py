@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from coroner_categorizer.pod import Pod
+from coroner_categorizer.objects.pod import Pod
 from coroner_operator.api_errors import ApiError
 from coroner_operator.case import Case, Member, has_crashed, probation
 from coroner_operator.client import Client

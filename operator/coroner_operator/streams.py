@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from coroner_categorizer.tolerant import tolerant_decode
+from coroner_categorizer.objects.lenient_decode import tolerant_decode
 from coroner_operator.api_errors import ApiError, Forbidden, Gone, Silent, Status, TooManyRequests, Transient, error_of
 from coroner_operator.backoff import BackOff
 from coroner_operator.client import Client

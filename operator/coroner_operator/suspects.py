@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from coroner_categorizer.pod import Pod
-from coroner_categorizer.tolerant import tolerant_decode
+from coroner_categorizer.objects.lenient_decode import tolerant_decode
+from coroner_categorizer.objects.pod import Pod
 from coroner_operator.api_errors import NotFound
 from coroner_operator.client import Client
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from coroner_categorizer.events import Event
-from coroner_categorizer.pod import ContainerStatus, Pod
+from coroner_categorizer.objects.event import Event
+from coroner_categorizer.objects.pod import ContainerStatus, Pod
 
 KILLED = (137, 143)
 EVENTS_LAST = timedelta(hours=1)  # kube-apiserver --event-ttl, by default

@@ -7,7 +7,7 @@ from enum import Enum
 
 import msgspec
 
-from coroner_categorizer.workload import WorkloadCondition
+from coroner_categorizer.objects.workload import WorkloadCondition
 from coroner_operator.api_errors import Forbidden, NotFound
 from coroner_operator.client import Client
 from coroner_operator.owners import path_of

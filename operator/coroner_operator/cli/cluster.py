@@ -10,10 +10,10 @@ from typing import NamedTuple, TypeVar
 import click
 import msgspec
 
-from coroner_categorizer.events import Event
-from coroner_categorizer.pod import Metadata, OwnerReference, Pod
-from coroner_categorizer.tolerant import tolerant_decode
-from coroner_categorizer.workload import Workload
+from coroner_categorizer.objects.event import Event
+from coroner_categorizer.objects.lenient_decode import tolerant_decode
+from coroner_categorizer.objects.pod import Metadata, OwnerReference, Pod
+from coroner_categorizer.objects.workload import Workload
 from coroner_operator.cli import resources
 from coroner_operator.cli.api import PARTIAL_LIST, Api, Connection, RefusedError, connected
 from coroner_operator.cli.faults import BadInput

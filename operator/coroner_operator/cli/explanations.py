@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-from coroner_categorizer.events import Event, ObjectReference
-from coroner_categorizer.pod import Metadata, OwnerReference, Pod
+from coroner_categorizer.objects.event import Event, ObjectReference
+from coroner_categorizer.objects.pod import Metadata, OwnerReference, Pod
+from coroner_categorizer.objects.workload import Workload
 from coroner_categorizer.verdict import Judgement, Verdict
-from coroner_categorizer.workload import Workload
 from coroner_operator.cli.objects import Objects
 
 _NO_WORKLOADS = frozenset({"", "Pod", "Node", "Namespace", "PersistentVolume", "PersistentVolumeClaim"})

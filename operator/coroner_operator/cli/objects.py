@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from coroner_categorizer.events import Event
-from coroner_categorizer.pod import Pod
-from coroner_categorizer.tolerant import tolerant_decode
-from coroner_categorizer.workload import Workload
+from coroner_categorizer.objects.event import Event
+from coroner_categorizer.objects.lenient_decode import tolerant_decode
+from coroner_categorizer.objects.pod import Pod
+from coroner_categorizer.objects.workload import Workload
 from coroner_operator.cli.documents import KUBECTL, Document, documents
 from coroner_operator.cli.faults import BadInput
 from coroner_operator.cli.source import Source

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from coroner_categorizer.tolerant import tolerant_convert
+from coroner_categorizer.objects.lenient_decode import tolerant_convert
 
 
 class OwnerReference(msgspec.Struct, frozen=True):

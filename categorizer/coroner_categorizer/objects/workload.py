@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from coroner_categorizer.pod import Metadata
-from coroner_categorizer.tolerant import tolerant_convert
+from coroner_categorizer.objects.lenient_decode import tolerant_convert
+from coroner_categorizer.objects.pod import Metadata
 
 
 class WorkloadCondition(msgspec.Struct, frozen=True):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from coroner_categorizer.pod import Pod
-from coroner_categorizer.times import shifted
+from coroner_categorizer.objects.pod import Pod
+from coroner_categorizer.objects.times import shifted
 
 _DEFAULT_GRACE = 30  # seconds; the API's default of terminationGracePeriodSeconds
 # Seconds from the last container's end to the kubelet's own deletion: 3 were seen (m3), over 5 on a busy node.
