@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from coroner_categorizer.finding import Finding
+from coroner_categorizer.findings.finding import Finding
 from coroner_categorizer.last_line import last_line
 from coroner_categorizer.objects.exit_codes import signal_of
 from coroner_categorizer.objects.pod import Container, ContainerStatus, Pod, Terminated

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from coroner_categorizer.finding import Finding, Seen
+from coroner_categorizer.findings.finding import Finding, Seen
 from coroner_categorizer.matchers import Matcher
 from coroner_categorizer.patterns import compile_pattern
 from coroner_categorizer.scene import Scene

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from coroner_categorizer.finding import Finding, Seen
+from coroner_categorizer.findings.finding import Finding, Seen
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.pod import Pod
 from coroner_categorizer.patterns import PatternSet

@@ -6,8 +6,8 @@ import re
 from itertools import islice
 
 from coroner_categorizer.facts import PodFacts
-from coroner_categorizer.finding import Finding, Seen
-from coroner_categorizer.findings import OWN_NAMES
+from coroner_categorizer.findings.collect import OWN_NAMES
+from coroner_categorizer.findings.finding import Finding, Seen
 from coroner_categorizer.last_words import PANICKED, REJECTED
 from coroner_categorizer.objects.exit_codes import signal_of
 from coroner_categorizer.redaction import Redactor

@@ -7,15 +7,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from coroner_categorizer.containers import container_findings
-from coroner_categorizer.finding import Finding, Seen, Standing
-from coroner_categorizer.objects.event import Event
-from coroner_categorizer.objects.exit_codes import KILLED_EXITS
-from coroner_categorizer.objects.pod import Pod
-from coroner_categorizer.objects.times import is_before
-from coroner_categorizer.objects.workload import Workload
-from coroner_categorizer.pending import stuck, waited_for
-from coroner_categorizer.pod_level import (
+from coroner_categorizer.findings.containers import container_findings
+from coroner_categorizer.findings.finding import Finding, Seen, Standing
+from coroner_categorizer.findings.pod_status import (
     deletion,
     disruption,
     failed_without_reason,
@@ -25,6 +19,12 @@ from coroner_categorizer.pod_level import (
     stopped_for_success,
     unschedulable,
 )
+from coroner_categorizer.findings.startup_events import stuck, waited_for
+from coroner_categorizer.objects.event import Event
+from coroner_categorizer.objects.exit_codes import KILLED_EXITS
+from coroner_categorizer.objects.pod import Pod
+from coroner_categorizer.objects.times import is_before
+from coroner_categorizer.objects.workload import Workload
 
 # Every name that this package gives to what Kubernetes knows but does not name; ``onFindings`` takes these.
 OWN_NAMES = frozenset(

@@ -11,15 +11,15 @@ from datetime import datetime
 
 import msgspec
 
-from coroner_categorizer.finding import Finding, Seen, Standing
-from coroner_categorizer.job import failed_condition
+from coroner_categorizer.findings.finding import Finding, Seen, Standing
+from coroner_categorizer.findings.job_condition import failed_condition
+from coroner_categorizer.findings.scheduler_message import read_refusal
 from coroner_categorizer.objects.deletion_time import deletion_requested, grace_period
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.exit_codes import KILLED_EXITS, SIGTERM_EXIT
 from coroner_categorizer.objects.pod import Pod, Terminated
 from coroner_categorizer.objects.times import is_before, newest, shifted
 from coroner_categorizer.objects.workload import Workload, WorkloadCondition
-from coroner_categorizer.scheduling import read_refusal
 from coroner_categorizer.verdict import Confidence, Identity
 
 _NODE_LACKS = re.compile(r"requested: (\d{1,19}), used: \d*, capacity: (\d{1,19})")

@@ -8,8 +8,14 @@ from typing import Literal
 
 import msgspec
 
-from coroner_categorizer.finding import Finding, Seen, Standing
-from coroner_categorizer.image_pull import WAITING_REASONS, missing_pull_secrets, pull_cause, pull_cause_in_events
+from coroner_categorizer.findings.finding import Finding, Seen, Standing
+from coroner_categorizer.findings.image_pull import (
+    WAITING_REASONS,
+    missing_pull_secrets,
+    pull_cause,
+    pull_cause_in_events,
+)
+from coroner_categorizer.findings.termination_cause import stopped_from_outside, who_ended
 from coroner_categorizer.last_words import last_words, telling_part
 from coroner_categorizer.objects.deletion_time import deletion_requested
 from coroner_categorizer.objects.event import Event
@@ -17,7 +23,6 @@ from coroner_categorizer.objects.exit_codes import KILLED_EXITS
 from coroner_categorizer.objects.pod import Container, ContainerStatus, Pod, Terminated, Waiting
 from coroner_categorizer.objects.times import is_before
 from coroner_categorizer.verdict import Identity
-from coroner_categorizer.who_ended import stopped_from_outside, who_ended
 
 Role = Literal["init", "sidecar", "main"]
 

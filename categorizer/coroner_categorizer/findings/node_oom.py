@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from coroner_categorizer.finding import Seen
+from coroner_categorizer.findings.finding import Seen
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.pod import Terminated
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from coroner_categorizer.finding import Seen
+from coroner_categorizer.findings.finding import Seen
 from coroner_categorizer.last_words import LastWords
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.exit_codes import KILLED_EXITS

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from coroner_categorizer.finding import Finding, Seen, Standing
+from coroner_categorizer.findings.finding import Finding, Seen, Standing
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.pod import Pod
 from coroner_categorizer.objects.quantity import parse_quantity

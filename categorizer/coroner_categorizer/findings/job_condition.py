@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from coroner_categorizer.finding import Finding, Seen, Standing
+from coroner_categorizer.findings.finding import Finding, Seen, Standing
 from coroner_categorizer.objects.workload import Workload, WorkloadCondition
 from coroner_categorizer.verdict import Identity
 
