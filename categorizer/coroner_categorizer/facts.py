@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 from coroner_categorizer.findings.finding import Finding
-from coroner_categorizer.last_line import last_line
 from coroner_categorizer.objects.exit_codes import signal_of
 from coroner_categorizer.objects.pod import Container, ContainerStatus, Pod, Terminated
 from coroner_categorizer.objects.quantity import parse_quantity, total
+from coroner_categorizer.termination_message.summary_line import last_line
 
 # Facts that findings bring along (containers.py, who_ended.py, pod_level.py, pending.py, findings.py, job.py).
 FINDING_FACTS = frozenset(

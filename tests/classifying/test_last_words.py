@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coroner_categorizer import default
-from coroner_categorizer.last_words import last_words
+from coroner_categorizer.termination_message.exceptions import last_words
 
 PYTHON = 'Traceback (most recent call last):\n  File "a.py", line 1, in <module>\n    f()\n    ~^^\n'
 ENDINGS: list[tuple[str, str, int | None, str | None]] = [

@@ -16,12 +16,12 @@ from coroner_categorizer.findings.image_pull import (
     pull_cause_in_events,
 )
 from coroner_categorizer.findings.termination_cause import stopped_from_outside, who_ended
-from coroner_categorizer.last_words import last_words, telling_part
 from coroner_categorizer.objects.deletion_time import deletion_requested
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.exit_codes import KILLED_EXITS
 from coroner_categorizer.objects.pod import Container, ContainerStatus, Pod, Terminated, Waiting
 from coroner_categorizer.objects.times import is_before
+from coroner_categorizer.termination_message.exceptions import last_words, telling_part
 from coroner_categorizer.verdict import Identity
 
 Role = Literal["init", "sidecar", "main"]

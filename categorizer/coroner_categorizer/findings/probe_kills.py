@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from coroner_categorizer.findings.finding import Seen
-from coroner_categorizer.last_words import LastWords
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.exit_codes import KILLED_EXITS
 from coroner_categorizer.objects.pod import Terminated
 from coroner_categorizer.objects.times import is_before
+from coroner_categorizer.termination_message.exceptions import LastWords
 
 # Events and statuses have whole seconds, and the two are written by different parts of the kubelet.
 _SLACK = timedelta(seconds=2)

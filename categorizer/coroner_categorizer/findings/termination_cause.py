@@ -10,12 +10,12 @@ import msgspec
 from coroner_categorizer.findings.finding import Seen
 from coroner_categorizer.findings.node_oom import kernel_oom
 from coroner_categorizer.findings.probe_kills import Killer, killer, stopped_by_kubelet
-from coroner_categorizer.last_words import LastWords, tells_of_a_kill
 from coroner_categorizer.objects.deletion_time import deletion_requested
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.exit_codes import KILLED_EXITS, SIGKILL_EXIT, SIGTERM_EXIT
 from coroner_categorizer.objects.pod import Pod, Terminated
 from coroner_categorizer.objects.times import SLACK
+from coroner_categorizer.termination_message.exceptions import LastWords, tells_of_a_kill
 from coroner_categorizer.verdict import Confidence
 
 # ContainerStatusUnknown is the kubelet's; Unknown with 255 is containerd's, for what ended while it was down.

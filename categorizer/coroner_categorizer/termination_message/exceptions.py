@@ -9,7 +9,13 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from coroner_categorizer.complaints import COMPLAINT, LOG_LINE, SURVIVED, last_complaint, not_survived
+from coroner_categorizer.termination_message.error_lines import (
+    COMPLAINT,
+    LOG_LINE,
+    SURVIVED,
+    last_complaint,
+    not_survived,
+)
 
 # Bounded quantifiers and no nesting: these patterns see untrusted text line by line, at most 400 characters each.
 _LINE_LIMIT = 400

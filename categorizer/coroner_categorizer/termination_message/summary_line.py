@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from coroner_categorizer.complaints import last_complaint, not_survived
+from coroner_categorizer.termination_message.error_lines import last_complaint, not_survived
 
 _WORD = re.compile(r"[^\W\d_]{2}")
 _FRAME = re.compile(r"\s*(?:at |\d+: 0x|frame #\d+|#\d+ |/\S+:\d+ \+0x|\S+\(.*\)$|time      : |To execute )")

@@ -1,0 +1,1 @@
+"""termination_message."""
