@@ -15,10 +15,10 @@ rules/default.yaml        the default pack
 """
 
 from coroner_categorizer.categorizer import Categorizer, default, load
-from coroner_categorizer.config_path import ConfigError, Mistake
 from coroner_categorizer.objects.event import Event, parse_event
 from coroner_categorizer.objects.pod import Pod, parse_pod
 from coroner_categorizer.objects.workload import Workload, parse_workload
+from coroner_categorizer.rules.field_path import ConfigError, Mistake
 from coroner_categorizer.verdict import Evidence, Failure, Identity, Judgement, Verdict
 
 __all__ = [

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
 
-from coroner_categorizer.config import RuleSet, parse
 from coroner_categorizer.findings.collect import read_findings
 from coroner_categorizer.findings.finding import Finding, Seen, Standing
 from coroner_categorizer.findings.job_condition import job_failed
@@ -16,10 +15,11 @@ from coroner_categorizer.findings.startup_events import never_created
 from coroner_categorizer.objects.event import Event, parse_event
 from coroner_categorizer.objects.pod import Metadata, Pod, parse_pod
 from coroner_categorizer.objects.workload import Workload, parse_workload
-from coroner_categorizer.patterns import PatternSet
 from coroner_categorizer.redaction import DEFAULT_REDACTOR, Redactor
-from coroner_categorizer.rules import Match
-from coroner_categorizer.scene import Domain, Scene, pod_texts
+from coroner_categorizer.rules.match_context import Domain, Scene, pod_texts
+from coroner_categorizer.rules.parser import RuleSet, parse
+from coroner_categorizer.rules.pattern_set import PatternSet
+from coroner_categorizer.rules.rule import Match
 from coroner_categorizer.verdict import Failure, Identity, Judgement, Verdict
 from coroner_categorizer.wording import make_verdict
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import msgspec
 
-from coroner_categorizer.rules import RANK
+from coroner_categorizer.rules.rule import RANK
 from coroner_operator.backoff import BackOff
 from coroner_operator.ledger import Name, Tally
 from coroner_operator.report import Sighting, WorkloadRef

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from coroner_categorizer.rules import RANK
+from coroner_categorizer.rules.rule import RANK
 from coroner_categorizer.verdict import Confidence, Evidence, Verdict
 
 # Limits of crds/failurereports.coroner.dev.yaml; tests compare the two.

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import re2
 
 import coroner_categorizer as cc
-from coroner_categorizer.patterns import PatternSet
+from coroner_categorizer.rules.pattern_set import PatternSet
 
 SIZES = (10, 60, 200)
 ROUNDS = 15

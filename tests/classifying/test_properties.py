@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import coroner_categorizer as cc
-from coroner_categorizer.patterns import PatternSet
+from coroner_categorizer.rules.pattern_set import PatternSet
 from tests.classifying.pods import crash_looping, failed, pod, running, waiting
 
 CATEGORIZER = cc.default()

@@ -12,13 +12,13 @@ from typing import Any, Literal, get_args
 import msgspec
 import yaml
 
-from coroner_categorizer.config_path import ConfigError, Mistakes, Path
-from coroner_categorizer.facts import BASE_FACTS, FINDING_FACTS
-from coroner_categorizer.matchers import MATCHERS, Matcher, OnConditions
-from coroner_categorizer.patterns import compile_pattern
-from coroner_categorizer.reading import NAME_LIMIT, Reader
-from coroner_categorizer.rules import Rule
-from coroner_categorizer.template import Template, literal, parse_template
+from coroner_categorizer.rules.field_path import ConfigError, Mistakes, Path
+from coroner_categorizer.rules.matchers import MATCHERS, Matcher, OnConditions
+from coroner_categorizer.rules.pattern_set import compile_pattern
+from coroner_categorizer.rules.rule import Rule
+from coroner_categorizer.rules.template import Template, literal, parse_template
+from coroner_categorizer.rules.template_facts import BASE_FACTS, FINDING_FACTS
+from coroner_categorizer.rules.yaml_reader import NAME_LIMIT, Reader
 from coroner_categorizer.verdict import Confidence, Retry
 
 API_VERSION = "coroner.dev/v1alpha1"

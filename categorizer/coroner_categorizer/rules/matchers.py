@@ -11,12 +11,12 @@ from typing import Any, ClassVar, Literal, Protocol, get_args
 
 import msgspec
 
-from coroner_categorizer.config_path import Path
 from coroner_categorizer.findings.collect import OWN_NAMES
 from coroner_categorizer.findings.finding import Finding, Seen
 from coroner_categorizer.objects.exit_codes import SIGNALS, signal_of
-from coroner_categorizer.reading import Reader
-from coroner_categorizer.scene import Domain, Scene
+from coroner_categorizer.rules.field_path import Path
+from coroner_categorizer.rules.match_context import Domain, Scene
+from coroner_categorizer.rules.yaml_reader import Reader
 
 About = Literal["container", "finding", "pod"]
 Operator = Literal["In", "NotIn"]

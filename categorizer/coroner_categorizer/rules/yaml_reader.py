@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from coroner_categorizer.config_path import Mistakes, Path
-from coroner_categorizer.patterns import PatternError, compile_pattern
+from coroner_categorizer.rules.field_path import Mistakes, Path
+from coroner_categorizer.rules.pattern_set import PatternError, compile_pattern
 
 NAME_LIMIT = 63  # bytes; a label value's limit, and Armada's
 
