@@ -15,7 +15,7 @@ from coroner_categorizer.findings.startup_events import never_created
 from coroner_categorizer.objects.event import Event, parse_event
 from coroner_categorizer.objects.pod import Metadata, Pod, parse_pod
 from coroner_categorizer.objects.workload import Workload, parse_workload
-from coroner_categorizer.redaction import DEFAULT_REDACTOR, Redactor
+from coroner_categorizer.redaction.redactor import DEFAULT_REDACTOR, Redactor
 from coroner_categorizer.rules.match_context import Domain, Scene, pod_texts
 from coroner_categorizer.rules.parser import RuleSet, parse
 from coroner_categorizer.rules.pattern_set import PatternSet

@@ -8,13 +8,13 @@ from itertools import islice
 from coroner_categorizer.findings.collect import OWN_NAMES
 from coroner_categorizer.findings.finding import Finding, Seen
 from coroner_categorizer.objects.exit_codes import signal_of
-from coroner_categorizer.redaction import Redactor
+from coroner_categorizer.redaction.redactor import Redactor
+from coroner_categorizer.redaction.sanitize import cap, one_line, safe_text
 from coroner_categorizer.rules.match_context import Scene
 from coroner_categorizer.rules.rule import RANK, Match
 from coroner_categorizer.rules.template import Template
 from coroner_categorizer.rules.template_facts import PodFacts
 from coroner_categorizer.termination_message.exceptions import PANICKED, REJECTED
-from coroner_categorizer.text import cap, one_line, safe_text
 from coroner_categorizer.verdict import Confidence, Evidence, Verdict
 
 MESSAGE_LIMIT = 1024

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from coroner_categorizer.objects.event import CORONER
-from coroner_categorizer.text import cap_bytes
+from coroner_categorizer.redaction.sanitize import cap_bytes
 
 EventType = Literal["Normal", "Warning"]
 

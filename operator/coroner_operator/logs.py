@@ -9,7 +9,7 @@ from typing import Literal, TextIO
 
 import msgspec
 
-from coroner_categorizer.text import safe_text
+from coroner_categorizer.redaction.sanitize import safe_text
 
 # kopf tells every handler call at INFO; the client library warns of a kubeconfig that we complain about ourselves.
 _LIBRARIES = {

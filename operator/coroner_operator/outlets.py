@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from coroner_categorizer.redaction import Redactor
+from coroner_categorizer.redaction.redactor import Redactor
 from coroner_operator.api_errors import ApiError
 from coroner_operator.backoff import BackOff
 from coroner_operator.client import Client

@@ -12,7 +12,7 @@ import msgspec
 import yaml
 
 from coroner_categorizer import Categorizer, ConfigError, default, load
-from coroner_categorizer.redaction import DEFAULT_REDACTOR, Redactor, SitePattern
+from coroner_categorizer.redaction.redactor import DEFAULT_REDACTOR, Redactor, SitePattern
 
 SIZE_LIMIT = 4 * 1024 * 1024  # bytes; a ConfigMap holds 1 MiB
 

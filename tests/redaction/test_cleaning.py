@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coroner_categorizer.text import cap, cap_bytes, clean, one_line, safe_text
+from coroner_categorizer.redaction.sanitize import cap, cap_bytes, clean, one_line, safe_text
 from tests.redaction.planted import SHAPES
 
 NO_LIMIT = 1 << 20

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from coroner_categorizer.redaction import redact
+from coroner_categorizer.redaction.redactor import redact
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 

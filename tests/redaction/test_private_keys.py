@@ -2,7 +2,7 @@
 
 import pytest
 
-from coroner_categorizer.redaction import redact
+from coroner_categorizer.redaction.redactor import redact
 from tests.redaction.planted import BODY_LINES, PEM
 
 MARK = "[redacted:private-key]"

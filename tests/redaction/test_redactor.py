@@ -14,7 +14,7 @@ from coroner_categorizer import (
     redaction_shapes,
     redaction_urls,
 )
-from coroner_categorizer.redaction import RULES, Redactor, SitePattern, redact
+from coroner_categorizer.redaction.redactor import RULES, Redactor, SitePattern, redact
 from tests.redaction.planted import ALNUM36, BOUNDED_SHAPES, HEX40, PEM, SHAPES
 
 FRAGMENTS = (

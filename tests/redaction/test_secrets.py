@@ -2,8 +2,8 @@
 
 import pytest
 
-from coroner_categorizer.redaction import redact
-from coroner_categorizer.redaction_rule import MARK
+from coroner_categorizer.redaction.redactor import redact
+from coroner_categorizer.redaction.rule import MARK
 from tests.redaction.planted import BOUNDED_SHAPES, HEX40, JWT, SHAPES
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from coroner_categorizer.findings.finding import Finding, Seen
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.pod import Pod
-from coroner_categorizer.redaction import DEFAULT_REDACTOR, Redactor
+from coroner_categorizer.redaction.redactor import DEFAULT_REDACTOR, Redactor
 from coroner_categorizer.rules.pattern_set import PatternSet
 
 Domain = Literal["termination message", "message", "pod error", "event"]

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 import msgspec
 
 from coroner_categorizer.findings.finding import Finding, Seen
+from coroner_categorizer.redaction.sanitize import valid
 from coroner_categorizer.rules.match_context import Scene
 from coroner_categorizer.rules.matchers import Matcher
 from coroner_categorizer.rules.pattern_set import compile_pattern
 from coroner_categorizer.rules.template import Template
-from coroner_categorizer.text import valid
 from coroner_categorizer.verdict import Confidence, Retry
 
 RANK: dict[Confidence, int] = {"Unknown": 0, "Likely": 1, "Confirmed": 2}

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from coroner_categorizer.text import one_line
+from coroner_categorizer.redaction.sanitize import one_line
 from coroner_operator.cli.faults import BadInput
 
 PAGE = 500  # objects a request, as kubectl does

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import click
 
-from coroner_categorizer.text import one_line
+from coroner_categorizer.redaction.sanitize import one_line
 
 BAD_INPUT = 2
 INTERRUPTED = 130  # what a shell reports for SIGINT: 128 + 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 import coroner_categorizer as cc
-from coroner_categorizer.text import one_line
+from coroner_categorizer.redaction.sanitize import one_line
 from coroner_operator.cli.faults import BAD_INPUT, BadInput, OneLineCommand
 from coroner_operator.cli.rules_file import counted, read_rules
 

@@ -13,7 +13,7 @@ import yaml
 from rich.console import Console
 from rich.text import Text
 
-from coroner_categorizer.text import one_line
+from coroner_categorizer.redaction.sanitize import one_line
 from coroner_categorizer.verdict import Confidence, Retry, Verdict
 from coroner_operator.cli.explanations import Explanation
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import re2
 
-from coroner_categorizer.redaction_pairs import PAIR_RULES
-from coroner_categorizer.redaction_pem import PRIVATE_KEY_RULE
-from coroner_categorizer.redaction_rule import MARK, OPTIONS_UTF8, Prefilter, Rule, replace_spans
-from coroner_categorizer.redaction_shapes import SHAPE_RULES
-from coroner_categorizer.redaction_urls import URL_RULES
+from coroner_categorizer.redaction.key_values import PAIR_RULES
+from coroner_categorizer.redaction.pem import PRIVATE_KEY_RULE
+from coroner_categorizer.redaction.rule import MARK, OPTIONS_UTF8, Prefilter, Rule, replace_spans
+from coroner_categorizer.redaction.token_formats import SHAPE_RULES
+from coroner_categorizer.redaction.urls import URL_RULES
 
 RULES: tuple[Rule, ...] = (PRIVATE_KEY_RULE, *URL_RULES, *SHAPE_RULES, *PAIR_RULES)
 """What is certain comes first: a pair whose value is already a mark keeps that mark, which says more."""

@@ -7,7 +7,7 @@ where the prefix is short enough to occur in words ("task-…", "shelf_…").
 
 from __future__ import annotations
 
-from coroner_categorizer.redaction_rule import Rule, shape_rule
+from coroner_categorizer.redaction.rule import Rule, shape_rule
 
 _LEFT = r"(?:^|[^A-Za-z0-9])"  # RE2 has no look-behind; the secret itself is group 1
 

@@ -6,7 +6,7 @@ and the cut may go through the BEGIN or END line itself.
 
 from __future__ import annotations
 
-from coroner_categorizer.redaction_rule import Rule, compiled, mark, replace_spans
+from coroner_categorizer.redaction.rule import Rule, compiled, mark, replace_spans
 
 _MARK = mark("private-key")
 

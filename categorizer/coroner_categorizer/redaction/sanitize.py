@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re2
 
-from coroner_categorizer.redaction import DEFAULT_REDACTOR, Redactor
+from coroner_categorizer.redaction.redactor import DEFAULT_REDACTOR, Redactor
 
 CUT_MARK = "…"
 

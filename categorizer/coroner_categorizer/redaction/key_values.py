@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coroner_categorizer.redaction_plain import Pair, is_plain
-from coroner_categorizer.redaction_rule import MARK, Regexp, Rule, compiled, mark, replace_spans
+from coroner_categorizer.redaction.non_secrets import Pair, is_plain
+from coroner_categorizer.redaction.rule import MARK, Regexp, Rule, compiled, mark, replace_spans
 
 # Plurals are missing on purpose: "max_tokens: 2048" and "imagePullSecrets: […]" hold no secret.
 _KEY = (

@@ -5,7 +5,7 @@ Scheme, host and path stay: they say what could not be reached.
 
 from __future__ import annotations
 
-from coroner_categorizer.redaction_rule import Rule, compiled, mark, replace_spans, shape_rule
+from coroner_categorizer.redaction.rule import Rule, compiled, mark, replace_spans, shape_rule
 
 _CREDENTIALS = mark("url-credentials")
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*://"

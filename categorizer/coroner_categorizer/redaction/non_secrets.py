@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coroner_categorizer.redaction_rule import compiled
+from coroner_categorizer.redaction.rule import compiled
 
 
 @dataclass(frozen=True)
