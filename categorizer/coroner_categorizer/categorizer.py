@@ -21,7 +21,7 @@ from coroner_categorizer.rules.parser import RuleSet, parse
 from coroner_categorizer.rules.pattern_set import PatternSet
 from coroner_categorizer.rules.rule import Match
 from coroner_categorizer.verdict import Failure, Identity, Judgement, Verdict
-from coroner_categorizer.wording import make_verdict
+from coroner_categorizer.verdict_builder import make_verdict
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _DOMAINS: tuple[Domain, ...] = ("termination message", "message", "pod error", "event")
