@@ -15,9 +15,9 @@ import kopf
 from kubernetes.aio.client.configuration import Configuration
 
 from coroner_categorizer import Categorizer
-from coroner_operator.client import Client, load_configuration
 from coroner_operator.engine import Engine
 from coroner_operator.kopf_storages import NoDiffBase, NoProgress
+from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.leader import LeadershipLost
 from coroner_operator.report_status import GROUP, PLURAL, VERSION
 from coroner_operator.rulebook import Contents

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from coroner_operator.api_errors import Conflict, NotFound
-from coroner_operator.client import Client
+from coroner_operator.kube.client import Client
+from coroner_operator.kube.errors import Conflict, NotFound
 from coroner_operator.report import WorkloadRef
 from coroner_operator.report_status import API_VERSION, PLURAL
 

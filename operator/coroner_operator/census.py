@@ -11,9 +11,9 @@ from urllib.parse import quote
 import msgspec
 
 from coroner_categorizer.objects.pod import Metadata
-from coroner_operator.api_errors import ApiError, Forbidden, NotFound
-from coroner_operator.client import Client
-from coroner_operator.owners import PARTIAL, Owners, controller_of, path_of, reference
+from coroner_operator.kube.client import Client
+from coroner_operator.kube.errors import ApiError, Forbidden, NotFound
+from coroner_operator.kube.owner_resolver import PARTIAL, Owners, controller_of, path_of, reference
 from coroner_operator.workload_ref import WorkloadRef
 
 log = logging.getLogger("coroner.census")

@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 
 from coroner_categorizer.rules.rule import RANK
-from coroner_operator.backoff import BackOff
+from coroner_operator.kube.backoff import BackOff
 from coroner_operator.ledger import Name, Tally
 from coroner_operator.report import Sighting, WorkloadRef
 

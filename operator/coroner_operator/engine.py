@@ -10,20 +10,21 @@ from typing import Any
 
 from coroner_categorizer import Categorizer, Event, Pod
 from coroner_categorizer.objects.event import CORONER
-from coroner_operator.api_errors import ApiError
 from coroner_operator.archive import ApiArchive, Outline
-from coroner_operator.backoff import BackOff
 from coroner_operator.census import ApiCensus
-from coroner_operator.client import Client
 from coroner_operator.health import HealthServer
 from coroner_operator.judging import Judging
+from coroner_operator.kube.backoff import BackOff
+from coroner_operator.kube.client import Client
+from coroner_operator.kube.errors import ApiError
+from coroner_operator.kube.event_cache import PodEvents
+from coroner_operator.kube.list_watch import Stream
+from coroner_operator.kube.owner_resolver import Owners
 from coroner_operator.leader import leadership
 from coroner_operator.living import Living
 from coroner_operator.metrics import Metrics
 from coroner_operator.outlets import Outlets
-from coroner_operator.owners import Owners
 from coroner_operator.pipeline import Pipeline
-from coroner_operator.pod_events import PodEvents
 from coroner_operator.recorder import Recorder
 from coroner_operator.recovery import Recovery
 from coroner_operator.reloading import Reloader
@@ -33,7 +34,6 @@ from coroner_operator.rulebook import Contents, Files
 from coroner_operator.settings import Settings
 from coroner_operator.skew_guard import SkewGuard
 from coroner_operator.store import ApiReportStore, ReportStore
-from coroner_operator.streams import Stream
 from coroner_operator.suspects import Suspects
 from coroner_operator.writer import Writer
 

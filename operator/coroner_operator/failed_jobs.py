@@ -10,7 +10,7 @@ from collections import OrderedDict
 
 from coroner_categorizer import Failure, Pod
 from coroner_operator.judging import Judging
-from coroner_operator.owners import Owners, controller_of
+from coroner_operator.kube.owner_resolver import Owners, controller_of
 from coroner_operator.report import WorkloadRef
 from coroner_operator.reports import Reports
 

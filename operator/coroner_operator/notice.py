@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from coroner_operator.backoff import BackOff
+from coroner_operator.kube.backoff import BackOff
 from coroner_operator.report import Report, WorkloadRef
 from coroner_operator.workload_block import BLOCK, CONDITION
 

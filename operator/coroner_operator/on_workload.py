@@ -16,9 +16,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from coroner_operator.api_errors import ApiError, Conflict, Forbidden, NotFound, Refused
-from coroner_operator.backoff import BackOff
-from coroner_operator.client import FIELD_MANAGER, Client
+from coroner_operator.kube.backoff import BackOff
+from coroner_operator.kube.client import FIELD_MANAGER, Client
+from coroner_operator.kube.errors import ApiError, Conflict, Forbidden, NotFound, Refused
 from coroner_operator.notice import CONFLICTS, FIRST_LOOK, Notice, Status, is_exactly_said, is_said
 from coroner_operator.report import Report, WorkloadRef, report_name
 from coroner_operator.workload_kinds import WorkloadKinds

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from coroner_categorizer.redaction.redactor import Redactor
-from coroner_operator.api_errors import ApiError
-from coroner_operator.backoff import BackOff
-from coroner_operator.client import Client
 from coroner_operator.event_series import Regarding
+from coroner_operator.kube.backoff import BackOff
+from coroner_operator.kube.client import Client
+from coroner_operator.kube.errors import ApiError
 from coroner_operator.metrics import Metrics
 from coroner_operator.on_workload import OnWorkload
 from coroner_operator.recorder import Recorder

@@ -15,16 +15,16 @@ from functools import partial
 from typing import Any
 
 from coroner_categorizer import Event, Failure, Judgement, Pod
-from coroner_operator.api_errors import ApiError
 from coroner_operator.case import LONG_RUNNING
 from coroner_operator.failed_jobs import GRACE as FAILED_JOB_GRACE
 from coroner_operator.failed_jobs import JOB_FAILED, FailedJobs
 from coroner_operator.judging import Judging, node_key
+from coroner_operator.kube.errors import ApiError
+from coroner_operator.kube.event_cache import PodEvents
+from coroner_operator.kube.owner_resolver import Owners
 from coroner_operator.living import Living
 from coroner_operator.metrics import Metrics
-from coroner_operator.owners import Owners
 from coroner_operator.patience import Waits
-from coroner_operator.pod_events import PodEvents
 from coroner_operator.recovery import Recovery
 from coroner_operator.report import Sighting, WorkloadRef
 from coroner_operator.reports import Reports

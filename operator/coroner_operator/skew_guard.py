@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from coroner_operator.backoff import BackOff
-from coroner_operator.client import Client
-from coroner_operator.crd_watch import Crd, CrdWatch
+from coroner_operator.kube.backoff import BackOff
+from coroner_operator.kube.client import Client
+from coroner_operator.kube.crd_watch import Crd, CrdWatch
+from coroner_operator.kube.list_watch import Watchers
 from coroner_operator.report_status import GROUP, PLURAL
 from coroner_operator.schema_skew import missing_fields, sentence, written_fields
-from coroner_operator.streams import Watchers
 
 log = logging.getLogger("coroner.schema")
 

@@ -11,8 +11,8 @@ import msgspec
 
 from coroner_categorizer.objects.lenient_decode import tolerant_decode
 from coroner_categorizer.objects.pod import Pod
-from coroner_operator.api_errors import NotFound
-from coroner_operator.client import Client
+from coroner_operator.kube.client import Client
+from coroner_operator.kube.errors import NotFound
 
 WHOLE = 1_000  # pods kept whole, ~6 KB each; of the others the name, to read them again
 

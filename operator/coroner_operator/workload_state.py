@@ -8,9 +8,9 @@ from enum import Enum
 import msgspec
 
 from coroner_categorizer.objects.workload import WorkloadCondition
-from coroner_operator.api_errors import Forbidden, NotFound
-from coroner_operator.client import Client
-from coroner_operator.owners import path_of
+from coroner_operator.kube.client import Client
+from coroner_operator.kube.errors import Forbidden, NotFound
+from coroner_operator.kube.owner_resolver import path_of
 from coroner_operator.report import WorkloadRef
 
 

@@ -10,9 +10,9 @@ import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
-from coroner_operator.api_errors import ApiError, NamespaceEnding, NotFound, NotLeading, Transient
-from coroner_operator.backoff import BackOff
 from coroner_operator.desk import Desk
+from coroner_operator.kube.backoff import BackOff
+from coroner_operator.kube.errors import ApiError, NamespaceEnding, NotFound, NotLeading, Transient
 from coroner_operator.metrics import Metrics
 from coroner_operator.report import Report, Sighting, WorkloadRef, fold, recover
 from coroner_operator.reports import Reports

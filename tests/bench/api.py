@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import aiohttp
 import msgspec
 
-from coroner_operator.client import load_configuration
+from coroner_operator.kube.client import load_configuration
 
 T = TypeVar("T")
 

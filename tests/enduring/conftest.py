@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from coroner_operator.client import Client, load_configuration
+from coroner_operator.kube.client import Client, load_configuration
 from embedded_apiserver import EmbeddedApiServer
 from tests.cluster.server import Server
 from tests.enduring.plays import until_none

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from coroner_operator.api_errors import Forbidden, Gone, NotFound, Transient
-from coroner_operator.client import Answer
+from coroner_operator.kube.client import Answer
+from coroner_operator.kube.errors import Forbidden, Gone, NotFound, Transient
 
 Object = dict[str, Any]
 EMPTY = msgspec.json.encode({"metadata": {"resourceVersion": "1"}, "items": []})

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from coroner_operator.client import Client
+from coroner_operator.kube.client import Client
 from embedded_apiserver import Call, EmbeddedApiServer, Fault
 from tests.enduring.stages import REPORTS
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Protocol
 
-from coroner_operator.api_errors import ApiError
-from coroner_operator.client import Client
+from coroner_operator.kube.client import Client
+from coroner_operator.kube.errors import ApiError
 from embedded_apiserver import EmbeddedApiServer
 
 Object = dict[str, Any]

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coroner_operator import recovery
-from coroner_operator.backoff import BackOff
-from coroner_operator.client import Client
 from coroner_operator.engine import Engine
+from coroner_operator.kube.backoff import BackOff
+from coroner_operator.kube.client import Client
 from coroner_operator.report_status import to_status
 from coroner_operator.settings import Settings
 from coroner_operator.store import MemoryReportStore

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from coroner_operator.backoff import BackOff
+from coroner_operator.kube.backoff import BackOff
 from embedded_apiserver import Call, EmbeddedApiServer, Fault
 from tests.enduring.plays import Play
 from tests.enduring.stages import EmbeddedStage

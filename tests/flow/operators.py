@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import coroner_categorizer as cc
-from coroner_operator.backoff import BackOff
-from coroner_operator.client import Client, load_configuration
 from coroner_operator.engine import Engine
+from coroner_operator.kube.backoff import BackOff
+from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.rulebook import Files
 from coroner_operator.settings import load_settings
 

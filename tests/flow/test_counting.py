@@ -3,7 +3,7 @@
 import asyncio
 import random
 
-from coroner_operator.client import Client, load_configuration
+from coroner_operator.kube.client import Client, load_configuration
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.flow.operators import Operators
 from tests.flow.playing import Reports, ago, changed, ended, failed, pod, until, waiting, workload

@@ -104,7 +104,7 @@ async def test_a_port_that_is_taken_ends_the_process_with_one_line(
 async def test_a_part_that_ends_ends_the_process(
     server: EmbeddedApiServer, operators: Operators, monkeypatch, tmp_path
 ) -> None:
-    from coroner_operator.streams import Stream
+    from coroner_operator.kube.list_watch import Stream
 
     async def broken(self: object) -> None:
         raise ZeroDivisionError("on purpose")

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coroner_operator.api_errors import ApiError, Transient
+from coroner_operator.kube.errors import ApiError, Transient
+from coroner_operator.kube.lease import Held, MemoryLease, written
 from coroner_operator.leader import Election, LeadershipLost
-from coroner_operator.lease import Held, MemoryLease, written
 from tests.leading.virtual_time import run
 
 TICK = 0.1

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from coroner_operator.api_errors import Conflict, NotLeading
 from coroner_operator.archive import ApiArchive
 from coroner_operator.census import ApiCensus, Trace
-from coroner_operator.client import Client, load_configuration
+from coroner_operator.kube.client import Client, load_configuration
+from coroner_operator.kube.errors import Conflict, NotLeading
+from coroner_operator.kube.lease import ApiLease
+from coroner_operator.kube.owner_resolver import Owners
 from coroner_operator.leader import Election, LeadershipLost
-from coroner_operator.lease import ApiLease
-from coroner_operator.owners import Owners
 from coroner_operator.report import WorkloadRef, fold
 from coroner_operator.store import ApiReportStore, Stored
 from tests.cluster.server import Server

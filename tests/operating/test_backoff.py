@@ -1,6 +1,7 @@
 """Waits between tries grow, are jittered, and are never shorter than the server asks for."""
 
-from coroner_operator.api_errors import (
+from coroner_operator.kube.backoff import BackOff
+from coroner_operator.kube.errors import (
     Conflict,
     Forbidden,
     Gone,
@@ -13,7 +14,6 @@ from coroner_operator.api_errors import (
     error_of,
     status_of,
 )
-from coroner_operator.backoff import BackOff
 
 
 def test_ceilings_double_up_to_the_cap_and_begin_anew_after_a_success() -> None:

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import msgspec
 
-from coroner_operator.backoff import BackOff
 from coroner_operator.desk import SIGHTINGS, Desk
+from coroner_operator.kube.backoff import BackOff
 from coroner_operator.report import Report, fold
 from tests.operating.test_store_contract import JOB, NOW, sighting
 

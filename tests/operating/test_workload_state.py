@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from coroner_operator.api_errors import Transient
-from coroner_operator.client import Client, load_configuration
+from coroner_operator.kube.client import Client, load_configuration
+from coroner_operator.kube.errors import Transient
 from coroner_operator.report import WorkloadRef
 from coroner_operator.workload_state import State, read_state
 from embedded_apiserver import EmbeddedApiServer, Fault

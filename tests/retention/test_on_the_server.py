@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from coroner_operator.archive import ApiArchive, Outline
-from coroner_operator.backoff import BackOff
 from coroner_operator.census import ApiCensus, Trace
-from coroner_operator.client import Client, load_configuration
-from coroner_operator.owners import Owners
+from coroner_operator.kube.backoff import BackOff
+from coroner_operator.kube.client import Client, load_configuration
+from coroner_operator.kube.owner_resolver import Owners
 from coroner_operator.report import WorkloadRef
 from coroner_operator.retention import Retention
 from embedded_apiserver import EmbeddedApiServer, Fault

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coroner_operator.api_errors import Transient
 from coroner_operator.archive import Outline
 from coroner_operator.census import Trace
+from coroner_operator.kube.errors import Transient
 from coroner_operator.report import WorkloadRef
 from coroner_operator.retention import SWEEP_EVERY, Retention
 from tests.leading.virtual_time import run

@@ -11,10 +11,10 @@ import pytest
 from aiohttp import web
 
 from coroner_categorizer import Pod
-from coroner_operator.backoff import BackOff
-from coroner_operator.client import Client, load_configuration
+from coroner_operator.kube.backoff import BackOff
+from coroner_operator.kube.client import Client, load_configuration
+from coroner_operator.kube.list_watch import Stream
 from coroner_operator.metrics import Metrics
-from coroner_operator.streams import Stream
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.flow.playing import pod, until
 

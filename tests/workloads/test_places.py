@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from coroner_operator import report_specimen
-from coroner_operator.backoff import BackOff
+from coroner_operator.kube.backoff import BackOff
 from coroner_operator.notice import FORGIVEN_AFTER, ROUNDS, Notice, is_exactly_said, is_said
 from coroner_operator.schema_fit import NOTHING, fit
 from coroner_operator.workload_schema import AsBlock, AsCondition, Nowhere, kind_of, place_in

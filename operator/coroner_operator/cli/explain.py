@@ -14,9 +14,9 @@ from coroner_operator.cli.explanations import explain_objects
 from coroner_operator.cli.faults import BadInput, OneLineCommand
 from coroner_operator.cli.objects import Objects
 from coroner_operator.cli.render import WIDTH_LIMIT, as_json, as_yaml, print_text
-from coroner_operator.cli.resources import known
 from coroner_operator.cli.rules_file import load_rules
 from coroner_operator.cli.source import read_source
+from coroner_operator.kube.resources import known
 
 Output = Literal["text", "json", "yaml"]
 

@@ -57,7 +57,7 @@ def _run(settings: Any) -> int:
     # Imported late: `coroner explain` and a mistake in the settings are not to wait for kopf.
     with importing():
         from coroner_operator.app import App  # noqa: PLC0415
-        from coroner_operator.client import ClientError  # noqa: PLC0415
+        from coroner_operator.kube.client import ClientError  # noqa: PLC0415
         from coroner_operator.logs import set_up_logs  # noqa: PLC0415
         from coroner_operator.rulebook import Files, RulesRefused  # noqa: PLC0415
 

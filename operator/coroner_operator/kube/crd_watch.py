@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
-from coroner_operator.api_errors import ApiError, Forbidden
-from coroner_operator.backoff import BackOff
-from coroner_operator.client import Client
-from coroner_operator.streams import Stream, Watchers
+from coroner_operator.kube.backoff import BackOff
+from coroner_operator.kube.client import Client
+from coroner_operator.kube.errors import ApiError, Forbidden
+from coroner_operator.kube.list_watch import Stream, Watchers
 
 log = logging.getLogger("coroner.crds")
 

@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 
 from coroner_categorizer.objects.pod import Metadata, OwnerReference, Pod
-from coroner_operator.api_errors import ApiError, Forbidden, NotFound
-from coroner_operator.backoff import BackOff
-from coroner_operator.client import Client
+from coroner_operator.kube.backoff import BackOff
+from coroner_operator.kube.client import Client
+from coroner_operator.kube.errors import ApiError, Forbidden, NotFound
 from coroner_operator.workload_ref import WorkloadRef
 
 log = logging.getLogger("coroner.owners")

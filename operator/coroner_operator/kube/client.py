@@ -22,8 +22,8 @@ from kubernetes.aio import config as kube_config
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 
-from coroner_operator import apply_body
-from coroner_operator.api_errors import NotLeading, Silent, Transient, error_of, status_of
+from coroner_operator.kube import apply_body
+from coroner_operator.kube.errors import NotLeading, Silent, Transient, error_of, status_of
 
 FIELD_MANAGER = "coroner"
 READS_AT_ONCE = 16  # 2,000 pods that fail together ask for 50 owners, or for 2,000: the API server is not to notice

@@ -14,8 +14,8 @@ import msgspec
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.lenient_decode import tolerant_decode
 from coroner_categorizer.objects.pod import Metadata
-from coroner_operator.api_errors import ApiError
-from coroner_operator.client import Client
+from coroner_operator.kube.client import Client
+from coroner_operator.kube.errors import ApiError
 
 log = logging.getLogger("coroner.events")
 

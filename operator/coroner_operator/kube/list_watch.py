@@ -15,9 +15,9 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 
 from coroner_categorizer.objects.lenient_decode import tolerant_decode
-from coroner_operator.api_errors import ApiError, Forbidden, Gone, Silent, Status, TooManyRequests, Transient, error_of
-from coroner_operator.backoff import BackOff
-from coroner_operator.client import Client
+from coroner_operator.kube.backoff import BackOff
+from coroner_operator.kube.client import Client
+from coroner_operator.kube.errors import ApiError, Forbidden, Gone, Silent, Status, TooManyRequests, Transient, error_of
 
 log = logging.getLogger("coroner.streams")
 
