@@ -19,7 +19,7 @@ from coroner_operator.engine import Engine
 from coroner_operator.kopf_storages import NoDiffBase, NoProgress
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.leader import LeadershipLost
-from coroner_operator.report_status import GROUP, PLURAL, VERSION
+from coroner_operator.model.report_codec import GROUP, PLURAL, VERSION
 from coroner_operator.rulebook import Contents
 from coroner_operator.settings import Settings
 

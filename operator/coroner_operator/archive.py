@@ -12,8 +12,8 @@ import msgspec
 
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import Conflict, NotFound
-from coroner_operator.report import WorkloadRef
-from coroner_operator.report_status import API_VERSION, PLURAL
+from coroner_operator.model.report import WorkloadRef
+from coroner_operator.model.report_codec import API_VERSION, PLURAL
 
 log = logging.getLogger("coroner.archive")
 

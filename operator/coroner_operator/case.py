@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from coroner_categorizer.objects.pod import ContainerState, Pod
-from coroner_operator.report import WorkloadRef
+from coroner_operator.model.report import WorkloadRef
 
 PROOFS = 16  # well pods remembered as proof; one is enough, more only survive its deletion
 SILENT = 1_000  # pods that are gone while none fails: only one of them can be the one that speaks

@@ -14,7 +14,7 @@ from coroner_categorizer.objects.pod import Metadata
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Forbidden, NotFound
 from coroner_operator.kube.owner_resolver import PARTIAL, Owners, controller_of, path_of, reference
-from coroner_operator.workload_ref import WorkloadRef
+from coroner_operator.model.workload_ref import WorkloadRef
 
 log = logging.getLogger("coroner.census")
 

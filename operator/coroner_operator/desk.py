@@ -11,8 +11,8 @@ import msgspec
 
 from coroner_categorizer.rules.rule import RANK
 from coroner_operator.kube.backoff import BackOff
-from coroner_operator.ledger import Name, Tally
-from coroner_operator.report import Sighting, WorkloadRef
+from coroner_operator.model.ledger import Name, Tally
+from coroner_operator.model.report import Sighting, WorkloadRef
 
 SIGHTINGS = 512  # kept one by one; beyond, while the API server is away, one look a failure
 

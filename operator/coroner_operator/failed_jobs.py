@@ -11,7 +11,7 @@ from collections import OrderedDict
 from coroner_categorizer import Failure, Pod
 from coroner_operator.judging import Judging
 from coroner_operator.kube.owner_resolver import Owners, controller_of
-from coroner_operator.report import WorkloadRef
+from coroner_operator.model.report import WorkloadRef
 from coroner_operator.reports import Reports
 
 # Warning events of the Job controller when it sets the Failed condition: its reasons are the condition's.

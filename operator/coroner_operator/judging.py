@@ -16,7 +16,7 @@ from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Forbidden, NotFound
 from coroner_operator.kube.event_cache import PodEvents
 from coroner_operator.kube.owner_resolver import controller_of, path_of, reference
-from coroner_operator.report import WorkloadRef
+from coroner_operator.model.report import WorkloadRef
 from coroner_operator.triage import is_starting, wants_events
 
 log = logging.getLogger("coroner.judging")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from coroner_categorizer.objects.pod import Pod
-from coroner_operator.report import Report, WorkloadRef, forget
+from coroner_operator.model.report import Report, WorkloadRef, forget
 
 TIDY_EVERY = timedelta(minutes=10)  # the walk over all UIDs takes 12 ms with 10,000 pods
 TIDIED = 1_000  # workloads of which the last time is remembered

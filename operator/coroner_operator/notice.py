@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coroner_operator.kube.backoff import BackOff
-from coroner_operator.report import Report, WorkloadRef
+from coroner_operator.model.report import Report, WorkloadRef
 from coroner_operator.workload_block import BLOCK, CONDITION
 
 ROUNDS = 5  # times that what we wrote is written again; then the other writer has made its point

@@ -19,8 +19,8 @@ import msgspec
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import FIELD_MANAGER, Client
 from coroner_operator.kube.errors import ApiError, Conflict, Forbidden, NotFound, Refused
+from coroner_operator.model.report import Report, WorkloadRef, report_name
 from coroner_operator.notice import CONFLICTS, FIRST_LOOK, Notice, Status, is_exactly_said, is_said
-from coroner_operator.report import Report, WorkloadRef, report_name
 from coroner_operator.workload_kinds import WorkloadKinds
 from coroner_operator.workload_schema import Kind, Nowhere
 

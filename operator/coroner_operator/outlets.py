@@ -14,9 +14,9 @@ from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError
 from coroner_operator.metrics import Metrics
+from coroner_operator.model.report import Report, WorkloadRef
 from coroner_operator.on_workload import OnWorkload
 from coroner_operator.recorder import Recorder
-from coroner_operator.report import Report, WorkloadRef
 from coroner_operator.reports import Reports
 from coroner_operator.settings import Settings
 from coroner_operator.telling import Telling

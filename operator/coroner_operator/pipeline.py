@@ -24,9 +24,9 @@ from coroner_operator.kube.event_cache import PodEvents
 from coroner_operator.kube.owner_resolver import Owners
 from coroner_operator.living import Living
 from coroner_operator.metrics import Metrics
+from coroner_operator.model.report import Sighting, WorkloadRef
 from coroner_operator.patience import Waits
 from coroner_operator.recovery import Recovery
-from coroner_operator.report import Sighting, WorkloadRef
 from coroner_operator.reports import Reports
 from coroner_operator.settings import Settings
 from coroner_operator.suspects import Suspects

@@ -18,7 +18,7 @@ from coroner_operator.case import Case, Member, has_crashed, probation
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError
 from coroner_operator.kube.owner_resolver import controller_of, path_of
-from coroner_operator.report import WorkloadRef
+from coroner_operator.model.report import WorkloadRef
 from coroner_operator.triage import is_well
 from coroner_operator.workload_state import State, read_state
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from coroner_operator.report import WorkloadRef, report_name
-from coroner_operator.report_status import labels
+from coroner_operator.model.report import WorkloadRef, report_name
+from coroner_operator.model.report_codec import labels
 from coroner_operator.store import ReportStore, Stored
 
 log = logging.getLogger("coroner.reports")

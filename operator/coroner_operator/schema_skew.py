@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from coroner_operator import report_specimen
-from coroner_operator.report_status import VERSION, to_object, to_status
+from coroner_operator.model import sample_reports
+from coroner_operator.model.report_codec import VERSION, to_object, to_status
 
 Path = tuple[str, ...]
 """Names of fields from the root; ``[]`` stands for the items of a list."""
@@ -18,7 +18,7 @@ Path = tuple[str, ...]
 
 def written_fields() -> frozenset[Path]:
     """Every field of a FailureReport that the code can write, metadata aside."""
-    reports = (report_specimen.failing(), report_specimen.recovered())
+    reports = (sample_reports.failing(), sample_reports.recovered())
     paths: set[Path] = set()
     for report in reports:
         paths |= set(paths_of({"spec": to_object(report)["spec"], "status": to_status(report)}))

@@ -15,8 +15,8 @@ import msgspec
 
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import Conflict, NotFound
-from coroner_operator.report import Report, WorkloadRef, report_name
-from coroner_operator.report_status import API_VERSION, KIND, PLURAL, from_object, labels, to_object, to_status
+from coroner_operator.model.report import Report, WorkloadRef, report_name
+from coroner_operator.model.report_codec import API_VERSION, KIND, PLURAL, from_object, labels, to_object, to_status
 
 log = logging.getLogger("coroner.store")
 

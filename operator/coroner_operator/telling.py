@@ -6,9 +6,9 @@ from collections import OrderedDict
 from functools import partial
 
 from coroner_operator.event_series import Regarding
+from coroner_operator.model.report import Record, Report, WorkloadRef
 from coroner_operator.on_workload import OnWorkload
 from coroner_operator.recorder import Recorder
-from coroner_operator.report import Record, Report, WorkloadRef
 from coroner_operator.workload_kinds import WorkloadKinds
 
 REMEMBERED = 10_000  # workloads, of which the failure that was told last is known

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from coroner_operator.report import Report
-from coroner_operator.report_status import FAILING, GROUP, to_status
+from coroner_operator.model.report import Report
+from coroner_operator.model.report_codec import FAILING, GROUP, to_status
 
 BLOCK = "failure"
 """The field of a workload's status that is ours where its schema has it."""

@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from coroner_operator import report_specimen
-from coroner_operator.report import Report
+from coroner_operator.model import sample_reports
+from coroner_operator.model.report import Report
 from coroner_operator.schema_fit import NOTHING, Schema, fit, preserves_unknown, property_of
 from coroner_operator.workload_block import BLOCK, CONDITION, VERDICT_FIELDS, block, condition
 
@@ -127,10 +127,10 @@ def _is_map_by_type(conditions: Schema) -> bool:
 
 
 def _keeps_a_verdict(schema: Schema) -> bool:
-    kept = fit(schema, block(report_specimen.failing()))
+    kept = fit(schema, block(sample_reports.failing()))
     return kept is not NOTHING and bool(VERDICT_FIELDS & kept.keys())
 
 
 def _keeps_a_condition(items: Schema) -> bool:
-    kept = fit(items, condition(report_specimen.failing()))
+    kept = fit(items, condition(sample_reports.failing()))
     return kept is not NOTHING and kept.get("type") == CONDITION and "status" in kept

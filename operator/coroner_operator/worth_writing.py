@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from coroner_operator.report import Report, substance
-from coroner_operator.report_status import GROUP, labels
+from coroner_operator.model.report import Report, substance
+from coroner_operator.model.report_codec import GROUP, labels
 from coroner_operator.store import BOTH, Part, Stored
 
 LOOK_INTERVAL = timedelta(minutes=5)  # how stale lastSeen of a lasting wait may get

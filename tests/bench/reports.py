@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from coroner_operator.ledger import POD_DIGITS, short_hash
-from coroner_operator.ledger_text import from_text
+from coroner_operator.model.ledger import POD_DIGITS, short_hash
+from coroner_operator.model.ledger_codec import from_text
 from tests.bench.api import Api
 from tests.bench.population import REPORTS
 

@@ -16,7 +16,7 @@ from coroner_operator.kube.errors import Conflict, NotLeading
 from coroner_operator.kube.lease import ApiLease
 from coroner_operator.kube.owner_resolver import Owners
 from coroner_operator.leader import Election, LeadershipLost
-from coroner_operator.report import WorkloadRef, fold
+from coroner_operator.model.report import WorkloadRef, fold
 from coroner_operator.store import ApiReportStore, Stored
 from tests.cluster.server import Server
 from tests.flow.ground import prepare

@@ -6,7 +6,7 @@ import msgspec
 
 from coroner_operator.desk import SIGHTINGS, Desk
 from coroner_operator.kube.backoff import BackOff
-from coroner_operator.report import Report, fold
+from coroner_operator.model.report import Report, fold
 from tests.operating.test_store_contract import JOB, NOW, sighting
 
 

@@ -11,8 +11,8 @@ import pytest
 from coroner_categorizer import Failure, Identity, Verdict
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.kube.errors import NotFound
-from coroner_operator.report import Report, Sighting, WorkloadRef, fold, recover
-from coroner_operator.report_status import labels
+from coroner_operator.model.report import Report, Sighting, WorkloadRef, fold, recover
+from coroner_operator.model.report_codec import labels
 from coroner_operator.store import OVERTAKEN, ApiReportStore, MemoryReportStore, ReportStore, Stored
 from embedded_apiserver import EmbeddedApiServer
 

@@ -11,7 +11,7 @@ import pytest
 
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.kube.errors import Transient
-from coroner_operator.report import WorkloadRef
+from coroner_operator.model.report import WorkloadRef
 from coroner_operator.workload_state import State, read_state
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.flow.playing import uid, workload

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coroner_operator.report import Report, Sighting, fold, recover, substance
-from coroner_operator.report_status import from_object, to_object, to_status
+from coroner_operator.model.report import Report, Sighting, fold, recover, substance
+from coroner_operator.model.report_codec import from_object, to_object, to_status
 from tests.reports.sightings import CATEGORIES, EMPTY, at, ended, few_sightings, in_batches, interleaved, waits
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from coroner_operator import report_specimen
-from coroner_operator.report import Report, WorkloadRef, fold, recover
-from coroner_operator.report_status import from_object, to_object, to_status
+from coroner_operator.model import sample_reports
+from coroner_operator.model.report import Report, WorkloadRef, fold, recover
+from coroner_operator.model.report_codec import from_object, to_object, to_status
 from coroner_operator.schema_skew import missing_fields, written_fields
 from tests.cluster.server import KubectlError, Server
 from tests.reports.schemas import CRD_PATH
@@ -61,7 +61,7 @@ def in_namespace(report: Report, **changes: str) -> Report:
     return Report(**{**values, "workload": workload})
 
 
-FAILING = in_namespace(report_specimen.failing())
+FAILING = in_namespace(sample_reports.failing())
 WELL = in_namespace(
     recover(fold(Report(WorkloadRef("apps/v1", "Deployment", "", "web", "bbbbbbbb-1")), [ended()]), at(60))
 )

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coroner_operator.record import bounded
-from coroner_operator.report import HISTORY_LIMIT, Report, Sighting, fold, recover, substance
-from coroner_operator.report_status import to_status
+from coroner_operator.model.failure_record import bounded
+from coroner_operator.model.report import HISTORY_LIMIT, Report, Sighting, fold, recover, substance
+from coroner_operator.model.report_codec import to_status
 from tests.reports.sightings import (
     EMPTY,
     at,

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coroner_operator import ledger, ledger_draft, ledger_text
-from coroner_operator.report import FORGET_AFTER, Report, fold, forget
+from coroner_operator.model import ledger, ledger_builder, ledger_codec
+from coroner_operator.model.report import FORGET_AFTER, Report, fold, forget
 from tests.reports.sightings import EMPTY, at, ended, plausible_sightings, pod_failed, waits
 
 LONG = FORGET_AFTER.total_seconds() + 1
 
 
 def text(report: Report) -> str:
-    return " ".join(ledger_text.to_text(report.ledger))
+    return " ".join(ledger_codec.to_text(report.ledger))
 
 
 def test_it_reads_as_its_grammar_says():
@@ -22,7 +22,7 @@ def test_it_reads_as_its_grammar_says():
     p1, p2 = (ledger.short_hash(pod, 8) for pod in ("p1", "p2"))
     main = ledger.short_hash("main", 5)
     image = ledger.short_hash("main\0image", 5)
-    base = ledger_text.base36
+    base = ledger_codec.base36
     epoch = int(at(0).timestamp())
     pods = {
         p1: f"{p1}:{main}3.0C0@{base(epoch + 60)}",
@@ -36,13 +36,13 @@ def test_it_reads_as_its_grammar_says():
 @settings(max_examples=100, deadline=None)
 def test_it_is_read_back_exactly(seen):
     report = fold(EMPTY, seen)
-    assert ledger_text.from_text(ledger_text.to_text(report.ledger)) == report.ledger
+    assert ledger_codec.from_text(ledger_codec.to_text(report.ledger)) == report.ledger
 
 
 @given(st.lists(st.text(max_size=40)))
 def test_damaged_text_never_raises(strings):
-    ledger_text.from_text(strings)
-    ledger_text.from_text(["v1", *strings])
+    ledger_codec.from_text(strings)
+    ledger_codec.from_text(["v1", *strings])
 
 
 @given(plausible_sightings, st.data())
@@ -50,7 +50,7 @@ def test_damaged_text_never_raises(strings):
 def test_a_word_that_was_damaged_costs_no_more_than_itself(seen, data):
     words = text(fold(EMPTY, seen)).split()
     place = data.draw(st.integers(1, len(words)))
-    assert ledger_text.from_text([*words[:place], "?", *words[place:]]) == ledger_text.from_text(words)
+    assert ledger_codec.from_text([*words[:place], "?", *words[place:]]) == ledger_codec.from_text(words)
 
 
 def test_a_pod_that_is_gone_is_kept_for_a_grace_and_then_dropped_without_changing_a_count():
@@ -126,7 +126,7 @@ def test_beyond_the_cap_the_count_is_a_lower_bound_and_says_so(monkeypatch):
 def test_more_names_than_a_report_can_list_count_as_uncategorized():
     report = fold(EMPTY, [ended(f"pod-{i}", when=i, name=f"site/cause-{i}") for i in range(200)])
     assert report.failures == 200
-    assert len(report.ledger.tallies()) == ledger_draft.NAMES_LIMIT
+    assert len(report.ledger.tallies()) == ledger_builder.NAMES_LIMIT
 
 
 def test_two_writers_that_saw_different_things_agree_after_one_reads_the_other():

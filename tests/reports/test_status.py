@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coroner_operator import ledger_text, record, report_specimen
-from coroner_operator.ledger_draft import NAMES_LIMIT
-from coroner_operator.report import HISTORY_LIMIT, RULES_LIMIT, Report, WorkloadRef, fold, forget, recover
-from coroner_operator.report_status import condition_reason, from_object, labels, to_object, to_status
+from coroner_operator.model import failure_record, ledger_codec, sample_reports
+from coroner_operator.model.ledger_builder import NAMES_LIMIT
+from coroner_operator.model.report import HISTORY_LIMIT, RULES_LIMIT, Report, WorkloadRef, fold, forget, recover
+from coroner_operator.model.report_codec import condition_reason, from_object, labels, to_object, to_status
 from tests.reports.schemas import CRD, SCHEMA, faults
 from tests.reports.sightings import EMPTY, at, ended, plausible_sightings, pod_failed, waits, wild_sightings
 
@@ -48,7 +48,7 @@ def test_writing_and_reading_between_any_two_steps_changes_nothing(seen, living)
 
 
 def test_the_specimens_are_accepted_and_read_back():
-    for report in (report_specimen.failing(), report_specimen.recovered()):
+    for report in (sample_reports.failing(), sample_reports.recovered()):
         assert faults(whole(report)) == []
         assert from_object(whole(report)) == report
 
@@ -127,22 +127,22 @@ def test_what_is_no_report_is_a_value_error(obj):
 
 def test_the_limits_of_code_and_schema_are_the_same():
     texts = {name: field.get("maxLength") for name, field in STATUS.items()}
-    assert texts["message"] == texts["hint"] == texts["terminationMessage"] == record.TEXT_LIMIT
-    assert texts["reason"] == record.REASON_LIMIT
-    assert texts["category"] == texts["subcategory"] == record.LABEL_LIMIT
-    assert texts["rule"] == record.RULE_LIMIT
-    assert texts["container"] == record.NAME_LIMIT
-    assert texts["signal"] == record.SIGNAL_LIMIT
-    assert STATUS["pod"]["properties"]["uid"]["maxLength"] == record.UID_LIMIT
-    assert STATUS["evidence"]["maxItems"] == record.EVIDENCE_LIMIT
-    assert STATUS["evidence"]["items"]["properties"]["text"]["maxLength"] == record.EVIDENCE_TEXT_LIMIT
-    assert STATUS["evidence"]["items"]["properties"]["source"]["maxLength"] == record.SOURCE_LIMIT
-    assert STATUS["categories"]["maxItems"] == record.CATEGORIES_LIMIT
+    assert texts["message"] == texts["hint"] == texts["terminationMessage"] == failure_record.TEXT_LIMIT
+    assert texts["reason"] == failure_record.REASON_LIMIT
+    assert texts["category"] == texts["subcategory"] == failure_record.LABEL_LIMIT
+    assert texts["rule"] == failure_record.RULE_LIMIT
+    assert texts["container"] == failure_record.NAME_LIMIT
+    assert texts["signal"] == failure_record.SIGNAL_LIMIT
+    assert STATUS["pod"]["properties"]["uid"]["maxLength"] == failure_record.UID_LIMIT
+    assert STATUS["evidence"]["maxItems"] == failure_record.EVIDENCE_LIMIT
+    assert STATUS["evidence"]["items"]["properties"]["text"]["maxLength"] == failure_record.EVIDENCE_TEXT_LIMIT
+    assert STATUS["evidence"]["items"]["properties"]["source"]["maxLength"] == failure_record.SOURCE_LIMIT
+    assert STATUS["categories"]["maxItems"] == failure_record.CATEGORIES_LIMIT
     assert STATUS["history"]["maxItems"] == HISTORY_LIMIT
     assert texts["rules"] == RULES_LIMIT
     assert STATUS["counts"]["maxItems"] == NAMES_LIMIT
-    assert STATUS["ledger"]["maxItems"] == ledger_text.STRINGS_LIMIT
-    assert STATUS["ledger"]["items"]["maxLength"] == ledger_text.STRING_LIMIT
+    assert STATUS["ledger"]["maxItems"] == ledger_codec.STRINGS_LIMIT
+    assert STATUS["ledger"]["items"]["maxLength"] == ledger_codec.STRING_LIMIT
 
 
 def test_every_field_has_a_bound_and_a_description():

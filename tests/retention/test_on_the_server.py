@@ -13,7 +13,7 @@ from coroner_operator.census import ApiCensus, Trace
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.kube.owner_resolver import Owners
-from coroner_operator.report import WorkloadRef
+from coroner_operator.model.report import WorkloadRef
 from coroner_operator.retention import Retention
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.flow.operators import Operators

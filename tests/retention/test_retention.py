@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from coroner_operator.archive import Outline
 from coroner_operator.census import Trace
 from coroner_operator.kube.errors import Transient
-from coroner_operator.report import WorkloadRef
+from coroner_operator.model.report import WorkloadRef
 from coroner_operator.retention import SWEEP_EVERY, Retention
 from tests.leading.virtual_time import run
 

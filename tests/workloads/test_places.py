@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from coroner_operator import report_specimen
 from coroner_operator.kube.backoff import BackOff
+from coroner_operator.model import sample_reports
 from coroner_operator.notice import FORGIVEN_AFTER, ROUNDS, Notice, is_exactly_said, is_said
 from coroner_operator.schema_fit import NOTHING, fit
 from coroner_operator.workload_schema import AsBlock, AsCondition, Nowhere, kind_of, place_in
@@ -97,11 +97,11 @@ def test_of_a_recovered_workload_nothing_of_the_failure_is_said() -> None:
     bare = kinds.status(failure={"type": "object", "properties": {"category": TEXT, "message": TEXT}})
     place = place_in(object_with(bare))
     assert isinstance(place, AsBlock)
-    assert place.status(report_specimen.failing()).keys() == {"failure"}
-    assert place.status(report_specimen.recovered()) == {}
+    assert place.status(sample_reports.failing()).keys() == {"failure"}
+    assert place.status(sample_reports.recovered()) == {}
     conditions = place_in(object_with(kinds.CONDITIONS_MAP))
     assert isinstance(conditions, AsCondition)
-    (said,) = conditions.status(report_specimen.recovered())["conditions"]
+    (said,) = conditions.status(sample_reports.recovered())["conditions"]
     assert (said["type"], said["status"], said["reason"]) == ("coroner.dev/Failing", "False", "Recovered")
 
 
@@ -174,14 +174,14 @@ def test_a_rest_of_an_earlier_word_of_ours_is_noticed() -> None:
 
 
 def test_rounds_are_forgiven_after_a_while_without_one() -> None:
-    notice = Notice(report_specimen.failing().workload, BackOff())
+    notice = Notice(sample_reports.failing().workload, BackOff())
     assert [notice.was_overwritten(float(at)) for at in range(ROUNDS)] == [False] * ROUNDS
     assert not notice.was_overwritten(ROUNDS + FORGIVEN_AFTER + 1)
     assert [notice.was_overwritten(ROUNDS + FORGIVEN_AFTER + 2 + at) for at in range(ROUNDS)][-1]
 
 
 def test_looks_become_rarer_but_never_rarer_than_a_minute() -> None:
-    notice = Notice(report_specimen.failing().workload, BackOff())
+    notice = Notice(sample_reports.failing().workload, BackOff())
     waits = []
     for _ in range(10):
         waits.append(notice.next_look)

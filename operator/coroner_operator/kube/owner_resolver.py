@@ -18,7 +18,7 @@ from coroner_categorizer.objects.pod import Metadata, OwnerReference, Pod
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Forbidden, NotFound
-from coroner_operator.workload_ref import WorkloadRef
+from coroner_operator.model.workload_ref import WorkloadRef
 
 log = logging.getLogger("coroner.owners")
 

@@ -12,12 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from coroner_categorizer.verdict import Evidence, Verdict
-from coroner_operator import ledger_text
-from coroner_operator.ledger import Ledger, Name, Tally
-from coroner_operator.record import PodRef, Record, label_value
-from coroner_operator.report import Report
-from coroner_operator.sighting import from_epoch, whole_seconds
-from coroner_operator.workload_ref import WorkloadRef, report_name
+from coroner_operator.model import ledger_codec
+from coroner_operator.model.failure_record import PodRef, Record, label_value
+from coroner_operator.model.ledger import Ledger, Name, Tally
+from coroner_operator.model.observation import from_epoch, whole_seconds
+from coroner_operator.model.report import Report
+from coroner_operator.model.workload_ref import WorkloadRef, report_name
 
 GROUP = "coroner.dev"
 VERSION = "v1alpha1"
@@ -80,7 +80,7 @@ def to_status(report: Report) -> dict[str, Any]:
             "counts": _counts(tallies),
             "history": [_record(record) for record in report.history],
             "rules": report.rules,
-            "ledger": list(ledger_text.to_text(report.ledger)),
+            "ledger": list(ledger_codec.to_text(report.ledger)),
             "conditions": _conditions(report),
         }
     )
@@ -213,7 +213,7 @@ def _read_record(entry: Mapping[str, Any]) -> Record:
 
 def _read_ledger(status: Mapping[str, Any]) -> Ledger:
     """Where the ledger itself is missing, what the counts say is kept: a number may not fall."""
-    read = ledger_text.from_text(status.get("ledger", ()))
+    read = ledger_codec.from_text(status.get("ledger", ()))
     if read is not None:
         return read
     settled: dict[Name, Tally] = {}

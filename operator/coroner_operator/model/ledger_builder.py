@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from coroner_categorizer.verdict import Identity
-from coroner_operator.holding import holding
-from coroner_operator.ledger import (
+from coroner_operator.model.ledger import (
     POD_DIGITS,
     UNSEEN,
     Ended,
@@ -22,6 +21,7 @@ from coroner_operator.ledger import (
     series_key,
     short_hash,
 )
+from coroner_operator.model.merge_order import holding
 
 # Open instances a series, by how many series there are: the written ledger stays under 46, 190 and 560 KiB.
 WINDOWS = ((256, 8), (4_096, 1))

@@ -17,7 +17,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from coroner_categorizer.verdict import Confidence
-from coroner_operator.ledger import POD_DIGITS, SERIES_DIGITS, Ended, Ledger, Mark, Name, Once, PodMarks, Series, Tally
+from coroner_operator.model.ledger import (
+    POD_DIGITS,
+    SERIES_DIGITS,
+    Ended,
+    Ledger,
+    Mark,
+    Name,
+    Once,
+    PodMarks,
+    Series,
+    Tally,
+)
 
 STRING_LIMIT = 1024
 STRINGS_LIMIT = 1024  # 20,000 series of at most 50 characters fit

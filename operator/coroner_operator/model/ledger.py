@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from coroner_categorizer.verdict import Confidence, Identity
-from coroner_operator.record import is_answer, is_known
+from coroner_operator.model.failure_record import is_answer, is_known
 
 Name = tuple[str, str]
 """Category and subcategory."""

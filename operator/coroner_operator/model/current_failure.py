@@ -10,10 +10,10 @@ from datetime import datetime
 
 import msgspec
 
-from coroner_operator.holding import holding
-from coroner_operator.ledger import POD_DIGITS
-from coroner_operator.record import Record
-from coroner_operator.sighting import Sighting, whole_seconds
+from coroner_operator.model.failure_record import Record
+from coroner_operator.model.ledger import POD_DIGITS
+from coroner_operator.model.merge_order import holding
+from coroner_operator.model.observation import Sighting, whole_seconds
 
 
 class Accusation:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from coroner_categorizer.verdict import Evidence, Failure, Identity, Verdict
-from coroner_operator.report import Report, Sighting, WorkloadRef, fold, recover
+from coroner_operator.model.report import Report, Sighting, WorkloadRef, fold, recover
 
 _T0 = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -15,13 +15,13 @@ from operator import attrgetter
 
 import msgspec
 
-from coroner_operator.accusation import Accusation
-from coroner_operator.holding import holding
-from coroner_operator.ledger import Ledger, Mark, failure_id
-from coroner_operator.ledger_draft import LedgerDraft
-from coroner_operator.record import Record, bounded, bounded_pod, cut
-from coroner_operator.sighting import Sighting, from_epoch, to_epoch, whole_seconds
-from coroner_operator.workload_ref import WorkloadRef, report_name
+from coroner_operator.model.current_failure import Accusation
+from coroner_operator.model.failure_record import Record, bounded, bounded_pod, cut
+from coroner_operator.model.ledger import Ledger, Mark, failure_id
+from coroner_operator.model.ledger_builder import LedgerDraft
+from coroner_operator.model.merge_order import holding
+from coroner_operator.model.observation import Sighting, from_epoch, to_epoch, whole_seconds
+from coroner_operator.model.workload_ref import WorkloadRef, report_name
 
 __all__ = ["Record", "Report", "Sighting", "WorkloadRef", "fold", "forget", "recover", "report_name", "substance"]
 
