@@ -12,6 +12,9 @@ from coroner_categorizer import Categorizer, Event, Pod
 from coroner_categorizer.objects.event import CORONER
 from coroner_operator.archive import ApiArchive, Outline
 from coroner_operator.census import ApiCensus
+from coroner_operator.config.rules_files import Contents, Files
+from coroner_operator.config.rules_reloader import Reloader
+from coroner_operator.config.settings import Settings
 from coroner_operator.health import HealthServer
 from coroner_operator.judging import Judging
 from coroner_operator.kube.backoff import BackOff
@@ -27,11 +30,8 @@ from coroner_operator.outlets import Outlets
 from coroner_operator.pipeline import Pipeline
 from coroner_operator.recorder import Recorder
 from coroner_operator.recovery import Recovery
-from coroner_operator.reloading import Reloader
 from coroner_operator.reports import Reports
 from coroner_operator.retention import Retention
-from coroner_operator.rulebook import Contents, Files
-from coroner_operator.settings import Settings
 from coroner_operator.skew_guard import SkewGuard
 from coroner_operator.store import ApiReportStore, ReportStore
 from coroner_operator.suspects import Suspects

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from coroner_operator.config.settings import split_address
 from coroner_operator.metrics import Metrics
-from coroner_operator.settings import split_address
 
 log = logging.getLogger("coroner.health")
 

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
+from coroner_operator.config.settings import Settings
 from coroner_operator.kube.client import Client, ClientError
 from coroner_operator.kube.errors import ApiError, Conflict, NotFound
 from coroner_operator.kube.lease import ApiLease, Held, Lease
-from coroner_operator.settings import Settings
 
 log = logging.getLogger("coroner.leader")
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from coroner_categorizer.redaction.redactor import Redactor
+from coroner_operator.config.settings import Settings
 from coroner_operator.event_series import Regarding
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
@@ -18,7 +19,6 @@ from coroner_operator.model.report import Report, WorkloadRef
 from coroner_operator.on_workload import OnWorkload
 from coroner_operator.recorder import Recorder
 from coroner_operator.reports import Reports
-from coroner_operator.settings import Settings
 from coroner_operator.telling import Telling
 from coroner_operator.workload_kinds import WorkloadKinds
 from coroner_operator.workload_schema import Kind

@@ -16,6 +16,7 @@ from typing import Any
 
 from coroner_categorizer import Event, Failure, Judgement, Pod
 from coroner_operator.case import LONG_RUNNING
+from coroner_operator.config.settings import Settings
 from coroner_operator.failed_jobs import GRACE as FAILED_JOB_GRACE
 from coroner_operator.failed_jobs import JOB_FAILED, FailedJobs
 from coroner_operator.judging import Judging, node_key
@@ -28,7 +29,6 @@ from coroner_operator.model.report import Sighting, WorkloadRef
 from coroner_operator.patience import Waits
 from coroner_operator.recovery import Recovery
 from coroner_operator.reports import Reports
-from coroner_operator.settings import Settings
 from coroner_operator.suspects import Suspects
 from coroner_operator.triage import is_interesting, is_starting
 from coroner_operator.writer import Writer

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from coroner_operator.config.settings import ListedKind
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.crd_watch import Crd, CrdWatch
 from coroner_operator.kube.list_watch import Watchers
 from coroner_operator.model.report import WorkloadRef
-from coroner_operator.settings import ListedKind
 from coroner_operator.workload_schema import Kind, Nowhere, kind_of
 
 log = logging.getLogger("coroner.workloads")

@@ -10,8 +10,8 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from coroner_operator.rulebook import Files
-from coroner_operator.settings import Patience, Settings, load_settings
+from coroner_operator.config.rules_files import Files
+from coroner_operator.config.settings import Patience, Settings, load_settings
 from tests.chart.cases import CASES, JOBSET
 from tests.chart.charts import CHART, MONITORING, Helm, RefusedError, of_kind, settings_of, the
 from tools import chart as chart_tool

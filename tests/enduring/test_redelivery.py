@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coroner_operator import recovery
+from coroner_operator.config.settings import Settings
 from coroner_operator.engine import Engine
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
 from coroner_operator.model.report_codec import to_status
-from coroner_operator.settings import Settings
 from coroner_operator.store import MemoryReportStore
 from tests.enduring.deliveries import Change, Delivery, Listed, ScriptedClient, Watched
 from tests.flow.operators import CATEGORIZER

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import coroner_categorizer as cc
+from coroner_operator.config.rules_files import Files
+from coroner_operator.config.settings import load_settings
 from coroner_operator.engine import Engine
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client, load_configuration
-from coroner_operator.rulebook import Files
-from coroner_operator.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
 CATEGORIZER = cc.default()

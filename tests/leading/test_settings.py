@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from coroner_operator import leader
+from coroner_operator.config.settings import SettingsError, load_settings
 from coroner_operator.kube.client import Client, ClientError, load_configuration
 from coroner_operator.leader import Alone, Election, leadership, new_identity
-from coroner_operator.settings import SettingsError, load_settings
 from embedded_apiserver import EmbeddedApiServer
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import coroner_categorizer as cc
+from coroner_operator.config.settings import Patience
 from coroner_operator.patience import Waits, what_is_awaited
-from coroner_operator.settings import Patience
 from tests.flow.playing import pod, until, waiting
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from coroner_categorizer import Categorizer
-from coroner_operator.reloading import REASON, Reloader
-from coroner_operator.rulebook import SIZE_LIMIT, Files, RulesRefused
+from coroner_operator.config.rules_files import SIZE_LIMIT, Files, RulesRefused
+from coroner_operator.config.rules_reloader import REASON, Reloader
 from tests.reloading.files import BROKEN, ConfigMapMount, rules
 
 POD = {

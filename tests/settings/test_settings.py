@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from coroner_operator.__main__ import main
-from coroner_operator.durations import seconds
-from coroner_operator.settings import Settings, SettingsError, load_settings, split_address
+from coroner_operator.config.durations import seconds
+from coroner_operator.config.settings import Settings, SettingsError, load_settings, split_address
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from coroner_operator.cli.importing import importing
-from coroner_operator.settings import SettingsError, load_settings
+from coroner_operator.config.settings import SettingsError, load_settings
 
 
 @click.command()
@@ -57,9 +57,9 @@ def _run(settings: Any) -> int:
     # Imported late: `coroner explain` and a mistake in the settings are not to wait for kopf.
     with importing():
         from coroner_operator.app import App  # noqa: PLC0415
+        from coroner_operator.config.rules_files import Files, RulesRefused  # noqa: PLC0415
         from coroner_operator.kube.client import ClientError  # noqa: PLC0415
         from coroner_operator.logs import set_up_logs  # noqa: PLC0415
-        from coroner_operator.rulebook import Files, RulesRefused  # noqa: PLC0415
 
     set_up_logs(settings.log_format, settings.log_level)
     try:

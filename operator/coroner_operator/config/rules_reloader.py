@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from coroner_categorizer import Categorizer
-from coroner_operator.rulebook import Contents, Files, RulesRefused
+from coroner_operator.config.rules_files import Contents, Files, RulesRefused
 
 log = logging.getLogger("coroner.rules")
 

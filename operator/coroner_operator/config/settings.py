@@ -20,7 +20,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from coroner_operator.durations import Duration
+from coroner_operator.config.durations import Duration
 
 PREFIX = "CORONER_"
 
