@@ -15,7 +15,6 @@ from coroner_operator.census import ApiCensus
 from coroner_operator.config.rules_files import Contents, Files
 from coroner_operator.config.rules_reloader import Reloader
 from coroner_operator.config.settings import Settings
-from coroner_operator.health import HealthServer
 from coroner_operator.judging import Judging
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
@@ -25,7 +24,6 @@ from coroner_operator.kube.list_watch import Stream
 from coroner_operator.kube.owner_resolver import Owners
 from coroner_operator.leader import leadership
 from coroner_operator.living import Living
-from coroner_operator.metrics import Metrics
 from coroner_operator.outlets import Outlets
 from coroner_operator.pipeline import Pipeline
 from coroner_operator.recorder import Recorder
@@ -35,6 +33,8 @@ from coroner_operator.retention import Retention
 from coroner_operator.skew_guard import SkewGuard
 from coroner_operator.store import ApiReportStore, ReportStore
 from coroner_operator.suspects import Suspects
+from coroner_operator.telemetry.health_server import HealthServer
+from coroner_operator.telemetry.metrics import Metrics
 from coroner_operator.writer import Writer
 
 log = logging.getLogger("coroner.engine")

@@ -24,12 +24,12 @@ from coroner_operator.kube.errors import ApiError
 from coroner_operator.kube.event_cache import PodEvents
 from coroner_operator.kube.owner_resolver import Owners
 from coroner_operator.living import Living
-from coroner_operator.metrics import Metrics
 from coroner_operator.model.report import Sighting, WorkloadRef
 from coroner_operator.patience import Waits
 from coroner_operator.recovery import Recovery
 from coroner_operator.reports import Reports
 from coroner_operator.suspects import Suspects
+from coroner_operator.telemetry.metrics import Metrics
 from coroner_operator.triage import is_interesting, is_starting
 from coroner_operator.writer import Writer
 

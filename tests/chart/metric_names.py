@@ -2,7 +2,7 @@
 
 import re
 
-from coroner_operator.metrics import Metrics
+from coroner_operator.telemetry.metrics import Metrics
 
 NAME = re.compile(r"\bcoroner_[a-z_]+\b(?!:)")
 SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}

@@ -11,9 +11,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from coroner_operator.health import HealthServer
-from coroner_operator.logs import set_up_logs
-from coroner_operator.metrics import CATEGORY_LIMIT, Metrics
+from coroner_operator.telemetry.health_server import HealthServer
+from coroner_operator.telemetry.log_format import set_up_logs
+from coroner_operator.telemetry.metrics import CATEGORY_LIMIT, Metrics
 
 TOKEN = "ghp_" + "a1B2" * 9
 

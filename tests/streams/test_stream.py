@@ -14,7 +14,7 @@ from coroner_categorizer import Pod
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.kube.list_watch import Stream
-from coroner_operator.metrics import Metrics
+from coroner_operator.telemetry.metrics import Metrics
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.flow.playing import pod, until
 

@@ -59,7 +59,7 @@ def _run(settings: Any) -> int:
         from coroner_operator.app import App  # noqa: PLC0415
         from coroner_operator.config.rules_files import Files, RulesRefused  # noqa: PLC0415
         from coroner_operator.kube.client import ClientError  # noqa: PLC0415
-        from coroner_operator.logs import set_up_logs  # noqa: PLC0415
+        from coroner_operator.telemetry.log_format import set_up_logs  # noqa: PLC0415
 
     set_up_logs(settings.log_format, settings.log_level)
     try:

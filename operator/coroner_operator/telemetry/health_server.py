@@ -8,7 +8,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from coroner_operator.config.settings import split_address
-from coroner_operator.metrics import Metrics
+from coroner_operator.telemetry.metrics import Metrics
 
 log = logging.getLogger("coroner.health")
 
