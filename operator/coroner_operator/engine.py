@@ -10,8 +10,6 @@ from typing import Any
 
 from coroner_categorizer import Categorizer, Event, Pod
 from coroner_categorizer.objects.event import CORONER
-from coroner_operator.archive import ApiArchive, Outline
-from coroner_operator.census import ApiCensus
 from coroner_operator.config.rules_files import Contents, Files
 from coroner_operator.config.rules_reloader import Reloader
 from coroner_operator.config.settings import Settings
@@ -28,14 +26,16 @@ from coroner_operator.outlets import Outlets
 from coroner_operator.pipeline import Pipeline
 from coroner_operator.recorder import Recorder
 from coroner_operator.recovery import Recovery
-from coroner_operator.reports import Reports
-from coroner_operator.retention import Retention
-from coroner_operator.skew_guard import SkewGuard
-from coroner_operator.store import ApiReportStore, ReportStore
+from coroner_operator.reports.cache import Reports
+from coroner_operator.reports.expiry_index import ApiArchive, Outline
+from coroner_operator.reports.retention import Retention
+from coroner_operator.reports.schema_gate import SkewGuard
+from coroner_operator.reports.store import ApiReportStore, ReportStore
+from coroner_operator.reports.workload_existence import ApiCensus
+from coroner_operator.reports.writer import Writer
 from coroner_operator.suspects import Suspects
 from coroner_operator.telemetry.health_server import HealthServer
 from coroner_operator.telemetry.metrics import Metrics
-from coroner_operator.writer import Writer
 
 log = logging.getLogger("coroner.engine")
 

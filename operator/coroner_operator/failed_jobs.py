@@ -12,7 +12,7 @@ from coroner_categorizer import Failure, Pod
 from coroner_operator.judging import Judging
 from coroner_operator.kube.owner_resolver import Owners, controller_of
 from coroner_operator.model.report import WorkloadRef
-from coroner_operator.reports import Reports
+from coroner_operator.reports.cache import Reports
 
 # Warning events of the Job controller when it sets the Failed condition: its reasons are the condition's.
 JOB_FAILED = frozenset(

@@ -17,7 +17,7 @@ from coroner_operator.kube.errors import ApiError
 from coroner_operator.model.report import Report, WorkloadRef
 from coroner_operator.on_workload import OnWorkload
 from coroner_operator.recorder import Recorder
-from coroner_operator.reports import Reports
+from coroner_operator.reports.cache import Reports
 from coroner_operator.telemetry.metrics import Metrics
 from coroner_operator.telling import Telling
 from coroner_operator.workload_kinds import WorkloadKinds

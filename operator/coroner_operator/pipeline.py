@@ -27,11 +27,11 @@ from coroner_operator.living import Living
 from coroner_operator.model.report import Sighting, WorkloadRef
 from coroner_operator.patience import Waits
 from coroner_operator.recovery import Recovery
-from coroner_operator.reports import Reports
+from coroner_operator.reports.cache import Reports
+from coroner_operator.reports.writer import Writer
 from coroner_operator.suspects import Suspects
 from coroner_operator.telemetry.metrics import Metrics
 from coroner_operator.triage import is_interesting, is_starting
-from coroner_operator.writer import Writer
 
 log = logging.getLogger("coroner.pipeline")
 

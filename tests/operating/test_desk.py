@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import msgspec
 
-from coroner_operator.desk import SIGHTINGS, Desk
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.model.report import Report, fold
+from coroner_operator.reports.pending_writes import SIGHTINGS, Desk
 from tests.operating.test_store_contract import JOB, NOW, sighting
 
 

@@ -1,8 +1,8 @@
 """What is remembered of reports, and when it is read again."""
 
 from coroner_operator.model.report import WorkloadRef, report_name
-from coroner_operator.reports import WHOLE, Reports
-from coroner_operator.store import MemoryReportStore, Stored
+from coroner_operator.reports.cache import WHOLE, Reports
+from coroner_operator.reports.store import MemoryReportStore, Stored
 from tests.operating.test_store_contract import JOB, report
 
 NAME = report_name(JOB)

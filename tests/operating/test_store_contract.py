@@ -13,7 +13,7 @@ from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.kube.errors import NotFound
 from coroner_operator.model.report import Report, Sighting, WorkloadRef, fold, recover
 from coroner_operator.model.report_codec import labels
-from coroner_operator.store import OVERTAKEN, ApiReportStore, MemoryReportStore, ReportStore, Stored
+from coroner_operator.reports.store import OVERTAKEN, ApiReportStore, MemoryReportStore, ReportStore, Stored
 from embedded_apiserver import EmbeddedApiServer
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

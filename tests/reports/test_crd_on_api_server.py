@@ -9,7 +9,7 @@ import pytest
 from coroner_operator.model import sample_reports
 from coroner_operator.model.report import Report, WorkloadRef, fold, recover
 from coroner_operator.model.report_codec import from_object, to_object, to_status
-from coroner_operator.schema_skew import missing_fields, written_fields
+from coroner_operator.reports.schema_check import missing_fields, written_fields
 from tests.cluster.server import KubectlError, Server
 from tests.reports.schemas import CRD_PATH
 from tests.reports.sightings import at, ended

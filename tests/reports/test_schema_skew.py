@@ -2,7 +2,7 @@
 
 import copy
 
-from coroner_operator.schema_skew import declared_fields, missing_fields, sentence, written_fields
+from coroner_operator.reports.schema_check import declared_fields, missing_fields, sentence, written_fields
 from tests.reports.schemas import CRD, SCHEMA
 
 WRITTEN = written_fields()

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from coroner_operator.archive import ApiArchive, Outline
-from coroner_operator.census import ApiCensus, Trace
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.kube.owner_resolver import Owners
 from coroner_operator.model.report import WorkloadRef
-from coroner_operator.retention import Retention
+from coroner_operator.reports.expiry_index import ApiArchive, Outline
+from coroner_operator.reports.retention import Retention
+from coroner_operator.reports.workload_existence import ApiCensus, Trace
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.flow.operators import Operators
 from tests.flow.playing import Object, Reports, failed, pod, reference, until, workload

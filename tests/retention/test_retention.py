@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coroner_operator.archive import Outline
-from coroner_operator.census import Trace
 from coroner_operator.kube.errors import Transient
 from coroner_operator.model.report import WorkloadRef
-from coroner_operator.retention import SWEEP_EVERY, Retention
+from coroner_operator.reports.expiry_index import Outline
+from coroner_operator.reports.retention import SWEEP_EVERY, Retention
+from coroner_operator.reports.workload_existence import Trace
 from tests.leading.virtual_time import run
 
 T0 = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from coroner_operator.config.settings import Settings
-from coroner_operator.desk import Desk
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.errors import ApiError, NamespaceEnding, NotFound, NotLeading, Transient
 from coroner_operator.model.report import Report, Sighting, WorkloadRef, fold, recover
-from coroner_operator.reports import Reports
-from coroner_operator.store import Overtaken, Part, ReportStore
+from coroner_operator.reports.cache import Reports
+from coroner_operator.reports.changes import worth_writing
+from coroner_operator.reports.pending_writes import Desk
+from coroner_operator.reports.store import Overtaken, Part, ReportStore
 from coroner_operator.telemetry.metrics import Metrics
-from coroner_operator.worth_writing import worth_writing
 
 log = logging.getLogger("coroner.writer")
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from coroner_operator.model.report import WorkloadRef, report_name
 from coroner_operator.model.report_codec import labels
-from coroner_operator.store import ReportStore, Stored
+from coroner_operator.reports.store import ReportStore, Stored
 
 log = logging.getLogger("coroner.reports")
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from coroner_operator.model.report import Report, substance
 from coroner_operator.model.report_codec import GROUP, labels
-from coroner_operator.store import BOTH, Part, Stored
+from coroner_operator.reports.store import BOTH, Part, Stored
 
 LOOK_INTERVAL = timedelta(minutes=5)  # how stale lastSeen of a lasting wait may get
 _STATE = f"{GROUP}/state"

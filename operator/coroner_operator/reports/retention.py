@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from coroner_operator.archive import Archive, Outline
-from coroner_operator.census import Census, Trace
 from coroner_operator.kube.errors import ApiError
+from coroner_operator.reports.expiry_index import Archive, Outline
+from coroner_operator.reports.workload_existence import Census, Trace
 
 log = logging.getLogger("coroner.retention")
 
