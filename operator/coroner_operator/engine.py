@@ -22,9 +22,9 @@ from coroner_operator.kube.list_watch import Stream
 from coroner_operator.kube.owner_resolver import Owners
 from coroner_operator.leader import leadership
 from coroner_operator.living import Living
-from coroner_operator.outlets import Outlets
 from coroner_operator.pipeline import Pipeline
-from coroner_operator.recorder import Recorder
+from coroner_operator.publish.event_recorder import Recorder
+from coroner_operator.publish.publisher import Outlets
 from coroner_operator.recovery import Recovery
 from coroner_operator.reports.cache import Reports
 from coroner_operator.reports.expiry_index import ApiArchive, Outline

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from coroner_operator import outlets
-from coroner_operator.event_series import Regarding
+from coroner_operator.publish import publisher
+from coroner_operator.publish.event_series import Regarding
 from embedded_apiserver import EmbeddedApiServer
 from tests.flow.operators import Operators
 from tests.flow.playing import Reports, changed, ended, event, failed, pod, until, waiting, workload
@@ -62,7 +62,7 @@ async def test_broken_rules_are_told_where_people_look_and_the_last_good_decide(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(outlets, "own_pod", lambda: Regarding("v1", "Pod", "default", "coroner-0"))
+    monkeypatch.setattr(publisher, "own_pod", lambda: Regarding("v1", "Pod", "default", "coroner-0"))
     engine = await operators.start(rules=tmp_path / "rules" / "rules.yaml")
     mount.hold(rules_yaml=BROKEN)
     refused = await until(lambda: [e for e in server.objects("Event") if e.get("reason") == "RulesRefused"])

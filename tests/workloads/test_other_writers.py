@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from coroner_operator.notice import ROUNDS
-from coroner_operator.on_workload import OnWorkload
+from coroner_operator.publish.status_sync import ROUNDS
+from coroner_operator.publish.workload_status import OnWorkload
 from tests.workloads import kinds
 from tests.workloads.world import World, metric, until
 
@@ -41,7 +41,7 @@ async def hostile(world: World, name: str = "run") -> AsyncIterator[list[int]]:
 @pytest.fixture
 def looks_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rounds take seconds, not half a minute."""
-    monkeypatch.setattr("coroner_operator.outlets.OnWorkload", partial(OnWorkload, first_look=0.2))
+    monkeypatch.setattr("coroner_operator.publish.publisher.OnWorkload", partial(OnWorkload, first_look=0.2))
 
 
 async def test_against_one_who_rewrites_all_the_time_writes_are_bounded_and_the_report_is_right(

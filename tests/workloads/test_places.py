@@ -9,9 +9,9 @@ import pytest
 
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.model import sample_reports
-from coroner_operator.notice import FORGIVEN_AFTER, ROUNDS, Notice, is_exactly_said, is_said
-from coroner_operator.schema_fit import NOTHING, fit
-from coroner_operator.workload_schema import AsBlock, AsCondition, Nowhere, kind_of, place_in
+from coroner_operator.publish.schema_pruning import NOTHING, fit
+from coroner_operator.publish.status_sync import FORGIVEN_AFTER, ROUNDS, Notice, is_exactly_said, is_said
+from coroner_operator.publish.target_schema import AsBlock, AsCondition, Nowhere, kind_of, place_in
 from tests.workloads import kinds
 
 TEXT = {"type": "string"}

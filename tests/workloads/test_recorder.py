@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from coroner_operator.event_series import Regarding
 from coroner_operator.kube.client import Client, load_configuration
-from coroner_operator.recorder import IN_ALL, PER_OBJECT, Recorder
-from coroner_operator.token_bucket import TokenBucket
+from coroner_operator.publish.event_recorder import IN_ALL, PER_OBJECT, Recorder
+from coroner_operator.publish.event_series import Regarding
+from coroner_operator.publish.token_bucket import TokenBucket
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.flow.playing import until as until_now
 from tests.workloads.world import World, until

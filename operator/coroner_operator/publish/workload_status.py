@@ -20,9 +20,9 @@ from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import FIELD_MANAGER, Client
 from coroner_operator.kube.errors import ApiError, Conflict, Forbidden, NotFound, Refused
 from coroner_operator.model.report import Report, WorkloadRef, report_name
-from coroner_operator.notice import CONFLICTS, FIRST_LOOK, Notice, Status, is_exactly_said, is_said
-from coroner_operator.workload_kinds import WorkloadKinds
-from coroner_operator.workload_schema import Kind, Nowhere
+from coroner_operator.publish.status_sync import CONFLICTS, FIRST_LOOK, Notice, Status, is_exactly_said, is_said
+from coroner_operator.publish.target_kinds import WorkloadKinds
+from coroner_operator.publish.target_schema import Kind, Nowhere
 
 log = logging.getLogger("coroner.workloads")
 

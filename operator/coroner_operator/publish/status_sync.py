@@ -9,7 +9,7 @@ from typing import Any
 
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.model.report import Report, WorkloadRef
-from coroner_operator.workload_block import BLOCK, CONDITION
+from coroner_operator.publish.status_block import BLOCK, CONDITION
 
 ROUNDS = 5  # times that what we wrote is written again; then the other writer has made its point
 CONFLICTS = 20  # writes in a row that came too late: someone writes the object faster than it can be read

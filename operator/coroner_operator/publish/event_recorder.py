@@ -19,10 +19,10 @@ import msgspec
 
 from coroner_categorizer.redaction.redactor import DEFAULT_REDACTOR, Redactor
 from coroner_categorizer.redaction.sanitize import one_line
-from coroner_operator.event_series import WORD_LIMIT, EventType, Key, Regarding, Series, fit_note
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Conflict, Forbidden, NotFound, TooManyRequests, Transient
-from coroner_operator.token_bucket import TokenBucket
+from coroner_operator.publish.event_series import WORD_LIMIT, EventType, Key, Regarding, Series, fit_note
+from coroner_operator.publish.token_bucket import TokenBucket
 
 log = logging.getLogger("coroner.recorder")
 

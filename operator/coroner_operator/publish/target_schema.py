@@ -17,8 +17,8 @@ import msgspec
 
 from coroner_operator.model import sample_reports
 from coroner_operator.model.report import Report
-from coroner_operator.schema_fit import NOTHING, Schema, fit, preserves_unknown, property_of
-from coroner_operator.workload_block import BLOCK, CONDITION, VERDICT_FIELDS, block, condition
+from coroner_operator.publish.schema_pruning import NOTHING, Schema, fit, preserves_unknown, property_of
+from coroner_operator.publish.status_block import BLOCK, CONDITION, VERDICT_FIELDS, block, condition
 
 
 class AsBlock(msgspec.Struct, frozen=True):

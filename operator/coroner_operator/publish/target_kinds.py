@@ -13,7 +13,7 @@ from coroner_operator.kube.client import Client
 from coroner_operator.kube.crd_watch import Crd, CrdWatch
 from coroner_operator.kube.list_watch import Watchers
 from coroner_operator.model.report import WorkloadRef
-from coroner_operator.workload_schema import Kind, Nowhere, kind_of
+from coroner_operator.publish.target_schema import Kind, Nowhere, kind_of
 
 log = logging.getLogger("coroner.workloads")
 

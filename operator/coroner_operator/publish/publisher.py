@@ -10,18 +10,18 @@ from pathlib import Path
 
 from coroner_categorizer.redaction.redactor import Redactor
 from coroner_operator.config.settings import Settings
-from coroner_operator.event_series import Regarding
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError
 from coroner_operator.model.report import Report, WorkloadRef
-from coroner_operator.on_workload import OnWorkload
-from coroner_operator.recorder import Recorder
+from coroner_operator.publish.event_recorder import Recorder
+from coroner_operator.publish.event_series import Regarding
+from coroner_operator.publish.notifier import Telling
+from coroner_operator.publish.target_kinds import WorkloadKinds
+from coroner_operator.publish.target_schema import Kind
+from coroner_operator.publish.workload_status import OnWorkload
 from coroner_operator.reports.cache import Reports
 from coroner_operator.telemetry.metrics import Metrics
-from coroner_operator.telling import Telling
-from coroner_operator.workload_kinds import WorkloadKinds
-from coroner_operator.workload_schema import Kind
 
 log = logging.getLogger("coroner.workloads")
 

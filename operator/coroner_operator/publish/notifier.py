@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from functools import partial
 
-from coroner_operator.event_series import Regarding
 from coroner_operator.model.report import Record, Report, WorkloadRef
-from coroner_operator.on_workload import OnWorkload
-from coroner_operator.recorder import Recorder
-from coroner_operator.workload_kinds import WorkloadKinds
+from coroner_operator.publish.event_recorder import Recorder
+from coroner_operator.publish.event_series import Regarding
+from coroner_operator.publish.target_kinds import WorkloadKinds
+from coroner_operator.publish.workload_status import OnWorkload
 
 REMEMBERED = 10_000  # workloads, of which the failure that was told last is known
 
