@@ -13,7 +13,11 @@ from coroner_categorizer.objects.event import CORONER
 from coroner_operator.config.rules_files import Contents, Files
 from coroner_operator.config.rules_reloader import Reloader
 from coroner_operator.config.settings import Settings
-from coroner_operator.judging import Judging
+from coroner_operator.controller.classification import Judging
+from coroner_operator.controller.pod_cache import Suspects
+from coroner_operator.controller.pod_controller import Pipeline
+from coroner_operator.controller.pod_uids import Living
+from coroner_operator.controller.recovery import Recovery
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError
@@ -21,11 +25,8 @@ from coroner_operator.kube.event_cache import PodEvents
 from coroner_operator.kube.list_watch import Stream
 from coroner_operator.kube.owner_resolver import Owners
 from coroner_operator.leader import leadership
-from coroner_operator.living import Living
-from coroner_operator.pipeline import Pipeline
 from coroner_operator.publish.event_recorder import Recorder
 from coroner_operator.publish.publisher import Outlets
-from coroner_operator.recovery import Recovery
 from coroner_operator.reports.cache import Reports
 from coroner_operator.reports.expiry_index import ApiArchive, Outline
 from coroner_operator.reports.retention import Retention
@@ -33,7 +34,6 @@ from coroner_operator.reports.schema_gate import SkewGuard
 from coroner_operator.reports.store import ApiReportStore, ReportStore
 from coroner_operator.reports.workload_existence import ApiCensus
 from coroner_operator.reports.writer import Writer
-from coroner_operator.suspects import Suspects
 from coroner_operator.telemetry.health_server import HealthServer
 from coroner_operator.telemetry.metrics import Metrics
 

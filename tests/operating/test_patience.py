@@ -9,7 +9,7 @@ import pytest
 
 import coroner_categorizer as cc
 from coroner_operator.config.settings import Patience
-from coroner_operator.patience import Waits, what_is_awaited
+from coroner_operator.controller.pending_timers import Waits, what_is_awaited
 from tests.flow.playing import pod, until, waiting
 
 

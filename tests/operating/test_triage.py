@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import coroner_categorizer as cc
-from coroner_operator.triage import is_interesting, is_starting, is_well, wants_events
+from coroner_operator.controller.pod_filters import is_interesting, is_starting, is_well, wants_events
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "pods"
 CATEGORIZER = cc.default()

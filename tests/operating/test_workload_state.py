@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from coroner_operator.controller.workload_health import State, read_state
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.kube.errors import Transient
 from coroner_operator.model.report import WorkloadRef
-from coroner_operator.workload_state import State, read_state
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.flow.playing import uid, workload
 

@@ -13,7 +13,7 @@ from typing import Literal
 from coroner_categorizer.objects.pod import Pod
 from coroner_categorizer.verdict import Failure
 from coroner_operator.config.settings import Patience
-from coroner_operator.triage import is_starting
+from coroner_operator.controller.pod_filters import is_starting
 
 Wait = Literal["image_pull", "container_creating", "unschedulable"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from coroner_categorizer import Failure, Pod
-from coroner_operator.judging import Judging
+from coroner_operator.controller.classification import Judging
 from coroner_operator.kube.owner_resolver import Owners, controller_of
 from coroner_operator.model.report import WorkloadRef
 from coroner_operator.reports.cache import Reports

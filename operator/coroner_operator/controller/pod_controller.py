@@ -15,23 +15,23 @@ from functools import partial
 from typing import Any
 
 from coroner_categorizer import Event, Failure, Judgement, Pod
-from coroner_operator.case import LONG_RUNNING
 from coroner_operator.config.settings import Settings
-from coroner_operator.failed_jobs import GRACE as FAILED_JOB_GRACE
-from coroner_operator.failed_jobs import JOB_FAILED, FailedJobs
-from coroner_operator.judging import Judging, node_key
+from coroner_operator.controller.classification import Judging, node_key
+from coroner_operator.controller.job_failures import GRACE as FAILED_JOB_GRACE
+from coroner_operator.controller.job_failures import JOB_FAILED, FailedJobs
+from coroner_operator.controller.pending_timers import Waits
+from coroner_operator.controller.pod_cache import Suspects
+from coroner_operator.controller.pod_filters import is_interesting, is_starting
+from coroner_operator.controller.pod_uids import Living
+from coroner_operator.controller.recovery import Recovery
+from coroner_operator.controller.recovery_state import LONG_RUNNING
 from coroner_operator.kube.errors import ApiError
 from coroner_operator.kube.event_cache import PodEvents
 from coroner_operator.kube.owner_resolver import Owners
-from coroner_operator.living import Living
 from coroner_operator.model.report import Sighting, WorkloadRef
-from coroner_operator.patience import Waits
-from coroner_operator.recovery import Recovery
 from coroner_operator.reports.cache import Reports
 from coroner_operator.reports.writer import Writer
-from coroner_operator.suspects import Suspects
 from coroner_operator.telemetry.metrics import Metrics
-from coroner_operator.triage import is_interesting, is_starting
 
 log = logging.getLogger("coroner.pipeline")
 

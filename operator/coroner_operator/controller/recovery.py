@@ -14,13 +14,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from coroner_categorizer.objects.pod import Pod
-from coroner_operator.case import Case, Member, has_crashed, probation
+from coroner_operator.controller.pod_filters import is_well
+from coroner_operator.controller.recovery_state import Case, Member, has_crashed, probation
+from coroner_operator.controller.workload_health import State, read_state
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError
 from coroner_operator.kube.owner_resolver import controller_of, path_of
 from coroner_operator.model.report import WorkloadRef
-from coroner_operator.triage import is_well
-from coroner_operator.workload_state import State, read_state
 
 log = logging.getLogger("coroner.recovery")
 

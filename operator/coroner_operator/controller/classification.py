@@ -12,12 +12,12 @@ import msgspec
 from coroner_categorizer import Categorizer, Judgement, Pod, Workload
 from coroner_categorizer.objects.lenient_decode import tolerant_decode
 from coroner_categorizer.objects.pod import Metadata
+from coroner_operator.controller.pod_filters import is_starting, wants_events
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Forbidden, NotFound
 from coroner_operator.kube.event_cache import PodEvents
 from coroner_operator.kube.owner_resolver import controller_of, path_of, reference
 from coroner_operator.model.report import WorkloadRef
-from coroner_operator.triage import is_starting, wants_events
 
 log = logging.getLogger("coroner.judging")
 
