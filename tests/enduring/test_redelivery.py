@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from coroner_operator.config.settings import Settings
 from coroner_operator.controller import recovery
-from coroner_operator.engine import Engine
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
 from coroner_operator.model.report_codec import to_status
 from coroner_operator.reports.store import MemoryReportStore
+from coroner_operator.runtime.engine import Engine
 from tests.enduring.deliveries import Change, Delivery, Listed, ScriptedClient, Watched
 from tests.flow.operators import CATEGORIZER
 from tests.flow.playing import Object, changed, failed, pod, reference, running, until, waiting

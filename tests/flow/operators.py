@@ -12,9 +12,9 @@ from typing import Any
 import coroner_categorizer as cc
 from coroner_operator.config.rules_files import Files
 from coroner_operator.config.settings import load_settings
-from coroner_operator.engine import Engine
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client, load_configuration
+from coroner_operator.runtime.engine import Engine
 
 ROOT = Path(__file__).parents[2]
 CATEGORIZER = cc.default()

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from coroner_operator.config.settings import load_settings
-from coroner_operator.engine import Engine
 from coroner_operator.kube.client import Client, load_configuration
+from coroner_operator.runtime.engine import Engine
 from tests.cluster.server import Server
 from tests.flow.ground import prepare
 from tests.flow.operators import CATEGORIZER, QUICK

@@ -5,8 +5,8 @@ import re
 
 import aiohttp
 
-from coroner_operator.app import App
 from coroner_operator.config.settings import load_settings
+from coroner_operator.runtime.kopf_app import App
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.flow.operators import CATEGORIZER, QUICK, Operators
 from tests.flow.playing import Reports, failed, until, workload

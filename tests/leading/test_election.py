@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from coroner_operator.kube.errors import ApiError, Transient
 from coroner_operator.kube.lease import Held, MemoryLease, written
-from coroner_operator.leader import Election, LeadershipLost
+from coroner_operator.runtime.leader_election import Election, LeadershipLost
 from tests.leading.virtual_time import run
 
 TICK = 0.1

@@ -13,11 +13,11 @@ from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.kube.errors import Conflict, NotLeading
 from coroner_operator.kube.lease import ApiLease
 from coroner_operator.kube.owner_resolver import Owners
-from coroner_operator.leader import Election, LeadershipLost
 from coroner_operator.model.report import WorkloadRef, fold
 from coroner_operator.reports.expiry_index import ApiArchive
 from coroner_operator.reports.store import ApiReportStore, Stored
 from coroner_operator.reports.workload_existence import ApiCensus, Trace
+from coroner_operator.runtime.leader_election import Election, LeadershipLost
 from tests.cluster.server import Server
 from tests.flow.ground import prepare
 from tests.reports.sightings import EMPTY, ended

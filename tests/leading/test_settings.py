@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from coroner_operator import leader
 from coroner_operator.config.settings import SettingsError, load_settings
 from coroner_operator.kube.client import Client, ClientError, load_configuration
-from coroner_operator.leader import Alone, Election, leadership, new_identity
+from coroner_operator.runtime import leader_election
+from coroner_operator.runtime.leader_election import Alone, Election, leadership, new_identity
 from embedded_apiserver import EmbeddedApiServer
 
 
@@ -37,7 +37,7 @@ async def test_the_namespace_is_the_settings_then_the_environments_then_the_pods
         return str(stands._lease)
 
     file = tmp_path / "namespace"
-    monkeypatch.setattr(leader, "_NAMESPACE_FILE", file)
+    monkeypatch.setattr(leader_election, "_NAMESPACE_FILE", file)
     with pytest.raises(ClientError, match="lease_namespace is not set"):
         place()
     file.write_text("of-the-pod\n")

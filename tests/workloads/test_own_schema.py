@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from coroner_operator.engine import Engine
+from coroner_operator.runtime.engine import Engine
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.flow.operators import Operators
 from tests.flow.playing import Reports, failed

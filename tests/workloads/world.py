@@ -14,9 +14,9 @@ import yaml
 
 import coroner_categorizer as cc
 from coroner_operator.config.settings import load_settings
-from coroner_operator.engine import Engine
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client, load_configuration
+from coroner_operator.runtime.engine import Engine
 from tests.api.client import Answer, Api
 from tests.flow.operators import QUICK
 from tests.flow.playing import ended, pod, running, waiting

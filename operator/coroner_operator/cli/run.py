@@ -56,9 +56,9 @@ _PATIENCE = ("image_pull", "container_creating", "unschedulable")
 def _run(settings: Any) -> int:
     # Imported late: `coroner explain` and a mistake in the settings are not to wait for kopf.
     with importing():
-        from coroner_operator.app import App  # noqa: PLC0415
         from coroner_operator.config.rules_files import Files, RulesRefused  # noqa: PLC0415
         from coroner_operator.kube.client import ClientError  # noqa: PLC0415
+        from coroner_operator.runtime.kopf_app import App  # noqa: PLC0415
         from coroner_operator.telemetry.log_format import set_up_logs  # noqa: PLC0415
 
     set_up_logs(settings.log_format, settings.log_level)

@@ -17,11 +17,11 @@ from kubernetes.aio.client.configuration import Configuration
 from coroner_categorizer import Categorizer
 from coroner_operator.config.rules_files import Contents
 from coroner_operator.config.settings import Settings
-from coroner_operator.engine import Engine
-from coroner_operator.kopf_storages import NoDiffBase, NoProgress
 from coroner_operator.kube.client import Client, load_configuration
-from coroner_operator.leader import LeadershipLost
 from coroner_operator.model.report_codec import GROUP, PLURAL, VERSION
+from coroner_operator.runtime.engine import Engine
+from coroner_operator.runtime.kopf_storages import NoDiffBase, NoProgress
+from coroner_operator.runtime.leader_election import LeadershipLost
 
 log = logging.getLogger("coroner.app")
 

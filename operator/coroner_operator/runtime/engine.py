@@ -24,7 +24,6 @@ from coroner_operator.kube.errors import ApiError
 from coroner_operator.kube.event_cache import PodEvents
 from coroner_operator.kube.list_watch import Stream
 from coroner_operator.kube.owner_resolver import Owners
-from coroner_operator.leader import leadership
 from coroner_operator.publish.event_recorder import Recorder
 from coroner_operator.publish.publisher import Outlets
 from coroner_operator.reports.cache import Reports
@@ -34,6 +33,7 @@ from coroner_operator.reports.schema_gate import SkewGuard
 from coroner_operator.reports.store import ApiReportStore, ReportStore
 from coroner_operator.reports.workload_existence import ApiCensus
 from coroner_operator.reports.writer import Writer
+from coroner_operator.runtime.leader_election import leadership
 from coroner_operator.telemetry.health_server import HealthServer
 from coroner_operator.telemetry.metrics import Metrics
 
