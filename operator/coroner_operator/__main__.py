@@ -6,7 +6,7 @@ from importlib import import_module
 
 import click
 
-from coroner_operator.cli.importing import importing
+from coroner_operator.cli.lazy_import import importing
 
 _COMMANDS = {
     "run": "Watch pods and keep FailureReports, until SIGTERM.",

@@ -8,8 +8,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coroner_operator.cli.faults import BadInput
-from coroner_operator.cli.yaml_text import yaml_documents
+from coroner_operator.cli.errors import BadInput
+from coroner_operator.cli.safe_yaml import yaml_documents
 
 SCALARS = {
     "null": None,

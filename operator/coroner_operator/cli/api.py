@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from coroner_categorizer.redaction.sanitize import one_line
-from coroner_operator.cli.faults import BadInput
+from coroner_operator.cli.errors import BadInput
 
 PAGE = 500  # objects a request, as kubectl does
 PARTIAL_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"

@@ -9,13 +9,13 @@ from typing import Literal
 import click
 from rich.console import Console
 
-from coroner_operator.cli.cluster import Cluster, Target, is_kind
+from coroner_operator.cli.cluster_reader import Cluster, Target, is_kind
+from coroner_operator.cli.errors import BadInput, OneLineCommand
 from coroner_operator.cli.explanations import explain_objects
-from coroner_operator.cli.faults import BadInput, OneLineCommand
-from coroner_operator.cli.objects import Objects
+from coroner_operator.cli.input_bytes import read_source
+from coroner_operator.cli.input_objects import Objects
 from coroner_operator.cli.render import WIDTH_LIMIT, as_json, as_yaml, print_text
-from coroner_operator.cli.rules_file import load_rules
-from coroner_operator.cli.source import read_source
+from coroner_operator.cli.rules_argument import load_rules
 from coroner_operator.kube.resources import known
 
 Output = Literal["text", "json", "yaml"]

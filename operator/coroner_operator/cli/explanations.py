@@ -9,7 +9,7 @@ from coroner_categorizer.objects.event import Event, ObjectReference
 from coroner_categorizer.objects.pod import Metadata, OwnerReference, Pod
 from coroner_categorizer.objects.workload import Workload
 from coroner_categorizer.verdict import Judgement, Verdict
-from coroner_operator.cli.objects import Objects
+from coroner_operator.cli.input_objects import Objects
 
 _NO_WORKLOADS = frozenset({"", "Pod", "Node", "Namespace", "PersistentVolume", "PersistentVolumeClaim"})
 """Kinds whose events never speak of pods that could not be created."""

@@ -6,8 +6,8 @@ import click
 
 import coroner_categorizer as cc
 from coroner_categorizer.redaction.sanitize import one_line
-from coroner_operator.cli.faults import BAD_INPUT, BadInput, OneLineCommand
-from coroner_operator.cli.rules_file import counted, read_rules
+from coroner_operator.cli.errors import BAD_INPUT, BadInput, OneLineCommand
+from coroner_operator.cli.rules_argument import counted, read_rules
 
 _LINE_LIMIT = 1000  # characters of one finding
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from coroner_operator.cli.importing import importing
+from coroner_operator.cli.lazy_import import importing
 from coroner_operator.config.settings import SettingsError, load_settings
 
 

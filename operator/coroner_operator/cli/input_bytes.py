@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from coroner_operator.cli.faults import BadInput
+from coroner_operator.cli.errors import BadInput
 
 INPUT_LIMIT = 512 * 1024 * 1024
 """Bytes. About 60,000 pods as JSON; read whole, so this bounds the memory too (and ``/dev/zero`` ends)."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import coroner_categorizer as cc
-from coroner_operator.cli.faults import BadInput
-from coroner_operator.cli.source import read_source
-from coroner_operator.cli.yaml_text import yaml_documents
+from coroner_operator.cli.errors import BadInput
+from coroner_operator.cli.input_bytes import read_source
+from coroner_operator.cli.safe_yaml import yaml_documents
 
 
 class RulesFile(NamedTuple):

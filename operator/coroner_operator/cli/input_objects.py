@@ -11,9 +11,9 @@ from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.lenient_decode import tolerant_decode
 from coroner_categorizer.objects.pod import Pod
 from coroner_categorizer.objects.workload import Workload
-from coroner_operator.cli.documents import KUBECTL, Document, documents
-from coroner_operator.cli.faults import BadInput
-from coroner_operator.cli.source import Source
+from coroner_operator.cli.errors import BadInput
+from coroner_operator.cli.input_bytes import Source
+from coroner_operator.cli.input_documents import KUBECTL, Document, documents
 
 _LISTS_WITHIN_LISTS = 20  # a List of Lists is what "kubectl get --output=json" of several resources may give
 

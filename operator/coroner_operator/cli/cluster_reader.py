@@ -15,8 +15,8 @@ from coroner_categorizer.objects.lenient_decode import tolerant_decode
 from coroner_categorizer.objects.pod import Metadata, OwnerReference, Pod
 from coroner_categorizer.objects.workload import Workload
 from coroner_operator.cli.api import PARTIAL_LIST, Api, Connection, RefusedError, connected
-from coroner_operator.cli.faults import BadInput
-from coroner_operator.cli.objects import Objects
+from coroner_operator.cli.errors import BadInput
+from coroner_operator.cli.input_objects import Objects
 from coroner_operator.kube import resources
 from coroner_operator.kube.resources import Resource
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from coroner_operator.cli.faults import BadInput
+from coroner_operator.cli.errors import BadInput
 
 YAML_LIMIT = 10 * 1024 * 1024
 """Bytes. About 1,200 pods, a few seconds; JSON is read a hundred times faster."""

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from coroner_operator.cli.faults import BadInput
-from coroner_operator.cli.source import Source
-from coroner_operator.cli.yaml_text import yaml_documents
+from coroner_operator.cli.errors import BadInput
+from coroner_operator.cli.input_bytes import Source
+from coroner_operator.cli.safe_yaml import yaml_documents
 
 Json = bytes | memoryview
 
