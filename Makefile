@@ -35,7 +35,7 @@ lint: $(DEV_STAMP)  ## Check style, formatting and spelling
 
 types: $(DEV_STAMP)  ## Check types (mypy --strict)
 	@$(PY) -m mypy
-	@MYPYPATH=. $(PY) -m mypy --explicit-package-bases demo tests/conftest.py tests/bench tests/classifying tests/cluster tests/config tests/e2e tests/e2e_chart tests/enduring tests/layout
+	@MYPYPATH=. $(PY) -m mypy --explicit-package-bases demo tests/conftest.py tests/bench tests/categorizer tests/cluster tests/rules tests/e2e tests/e2e_chart tests/chaos tests/repo_checks
 
 contracts: $(DEV_STAMP)  ## Check who may import whom (import-linter)
 	@$(VENV)/bin/lint-imports
@@ -54,7 +54,7 @@ chart: $(DEV_STAMP)  ## Write what the chart copies: the CRDs, and the tables of
 	@$(PY) tools/chart.py
 
 golden: $(DEV_STAMP)  ## Write the golden files anew; read the difference before you commit it
-	@UPDATE_GOLDEN=1 $(PYTEST) tests/classifying
+	@UPDATE_GOLDEN=1 $(PYTEST) tests/categorizer
 
 bench: $(DEV_STAMP)  ## Measure the categorizer: microseconds a pod, by number of rules
 	@$(PY) -m tests.bench.rules

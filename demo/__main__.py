@@ -15,10 +15,10 @@ from typing import Any
 
 import yaml
 
-from demo.player import heal, play
+from demo.output import Screen
 from demo.recording import RECORDINGS
-from demo.scenes import SCENES, Scene
-from demo.screen import Screen
+from demo.replay import heal, play
+from demo.scenarios import SCENES, Scene
 from embedded_apiserver import EmbeddedApiServer, running_server
 
 ROOT = Path(__file__).parents[1]

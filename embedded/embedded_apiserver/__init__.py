@@ -1,7 +1,7 @@
 """A small Kubernetes API server for tests and the demo: in this process, real HTTP, nothing installed.
 
-The same behaviour tests (``tests/api``) run on it and on a real kube-apiserver. No controllers run behind it, nothing
-is authorised, CEL rules of CRDs are not evaluated.
+The same behaviour tests (``tests/apiserver_conformance``) run on it and on a real kube-apiserver. No controllers run
+behind it, nothing is authorised, CEL rules of CRDs are not evaluated.
 
 status      Status errors, in the API's words          resources   the kinds, built-in and from CRDs
 discovery   what kubectl and kopf ask first            routing     URL paths

@@ -61,7 +61,7 @@ def test_the_archive_says_what_the_dockerfile_says(tmp_path: Path, monkeypatch: 
     expected = image_config(DOCKERFILE.read_text())
     assert document["config"].items() >= expected.items()
     assert manifest["RepoTags"] == [image.TAG]
-    assert "opt/coroner/lib/python3.11/site-packages/coroner_operator/app.py" in names
+    assert "opt/coroner/lib/python3.11/site-packages/coroner_operator/runtime/kopf_app.py" in names
     assert not [name for name in names if name.endswith(".pyc")]
 
 

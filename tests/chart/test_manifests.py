@@ -111,7 +111,7 @@ def test_the_token_is_mounted_where_it_is_needed_and_nowhere_else(helm: Helm) ->
 
 
 def test_probes_ask_what_the_operator_serves(helm: Helm) -> None:
-    source = (ROOT / "operator" / "coroner_operator" / "health.py").read_text()
+    source = (ROOT / "operator" / "coroner_operator" / "telemetry" / "health_server.py").read_text()
     container = pod_specs(helm.render({"ports": {"health": 8081}}))["Deployment/coroner"]["containers"][0]
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert ports == {"health": 8081, "metrics": 9090}

@@ -16,7 +16,7 @@ import pytest
 
 from tests.cluster.server import Server
 from tests.e2e.conftest import account_kubeconfig
-from tests.e2e.live_play import (
+from tests.e2e.live_scenario import (
     Outcome,
     Report,
     accuses,

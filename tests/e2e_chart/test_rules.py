@@ -10,9 +10,9 @@ from tests.chart.charts import Manifest
 from tests.e2e.manifests import make_job
 from tests.e2e.namespace import Namespace
 from tests.e2e.waiting import wait_for
+from tests.e2e_chart.kubectl_view import FAIL, REPORT_SECONDS, SAID, show
 from tests.e2e_chart.release import NAMESPACE, Release
-from tests.e2e_chart.seeing import FAIL, REPORT_SECONDS, SAID, show
-from tests.reloading.files import BROKEN, rules
+from tests.rules_reload.files import BROKEN, rules
 
 KUBELET_SECONDS = 180
 """A kubelet that is not told to do it now looks at a pod's ConfigMaps within about 90 s."""

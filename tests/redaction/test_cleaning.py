@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coroner_categorizer.redaction.sanitize import cap, cap_bytes, clean, one_line, safe_text
-from tests.redaction.planted import SHAPES
+from tests.redaction.secret_samples import SHAPES
 
 NO_LIMIT = 1 << 20
 NOISE = (

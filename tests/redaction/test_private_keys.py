@@ -3,7 +3,7 @@
 import pytest
 
 from coroner_categorizer.redaction.redactor import redact
-from tests.redaction.planted import BODY_LINES, PEM
+from tests.redaction.secret_samples import BODY_LINES, PEM
 
 MARK = "[redacted:private-key]"
 

@@ -6,16 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coroner_categorizer import (
-    redaction_pairs,
-    redaction_pem,
-    redaction_plain,
-    redaction_rule,
-    redaction_shapes,
-    redaction_urls,
-)
+from coroner_categorizer.redaction import key_values, non_secrets, pem, token_formats, urls
+from coroner_categorizer.redaction import rule as rule_module
 from coroner_categorizer.redaction.redactor import RULES, Redactor, SitePattern, redact
-from tests.redaction.planted import ALNUM36, BOUNDED_SHAPES, HEX40, PEM, SHAPES
+from tests.redaction.secret_samples import ALNUM36, BOUNDED_SHAPES, HEX40, PEM, SHAPES
 
 FRAGMENTS = (
     *(secret for _, secret in SHAPES + BOUNDED_SHAPES),
@@ -140,18 +134,18 @@ def test_a_private_key_survives_in_no_text(before: str, after: str) -> None:
 def test_the_prefilter_agrees_with_a_plain_search(text: str) -> None:
     data = text.encode(errors="replace")
     wanted = [rule for rule in RULES if not rule.needs or any(need in data.lower() for need in rule.needs)]
-    assert redaction_rule.Prefilter(RULES).rules_for(data) == wanted
+    assert rule_module.Prefilter(RULES).rules_for(data) == wanted
 
 
 @given(busy_text)
 def test_a_rule_that_the_prefilter_skips_would_change_nothing(text: str) -> None:
     data = text.encode(errors="replace")
-    skipped = [rule for rule in RULES if rule not in redaction_rule.Prefilter(RULES).rules_for(data)]
+    skipped = [rule for rule in RULES if rule not in rule_module.Prefilter(RULES).rules_for(data)]
     assert all(rule.apply(data) == data for rule in skipped)
 
 
 def test_every_pattern_is_re2_and_so_linear() -> None:
-    modules = (redaction_pairs, redaction_pem, redaction_plain, redaction_rule, redaction_shapes, redaction_urls)
+    modules = (key_values, pem, non_secrets, rule_module, token_formats, urls)
     names = set(chain.from_iterable(vars(module) for module in modules))
     assert "re" not in names
     patterns = [v for module in modules for v in vars(module).values() if hasattr(v, "groupindex")]
@@ -204,7 +198,7 @@ def _searches(text: str) -> int:
 
         def search(self, data: bytes, at: int) -> object:
             Counted.calls += 1
-            return redaction_pairs._ASSIGNED.search(data, at)
+            return key_values._ASSIGNED.search(data, at)
 
-    redaction_pairs._hide(text.encode(), Counted())
+    key_values._hide(text.encode(), Counted())
     return Counted.calls

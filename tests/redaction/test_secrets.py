@@ -4,7 +4,7 @@ import pytest
 
 from coroner_categorizer.redaction.redactor import redact
 from coroner_categorizer.redaction.rule import MARK
-from tests.redaction.planted import BOUNDED_SHAPES, HEX40, JWT, SHAPES
+from tests.redaction.secret_samples import BOUNDED_SHAPES, HEX40, JWT, SHAPES
 
 
 @pytest.mark.parametrize(("mark", "secret"), SHAPES + BOUNDED_SHAPES)

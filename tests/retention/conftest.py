@@ -1,5 +1,5 @@
-"""The server, reports and operators of tests/flow."""
+"""The server, reports and operators of tests/operator_flows."""
 
-from tests.flow.conftest import operators, reports, server
+from tests.operator_flows.conftest import operators, reports, server
 
 __all__ = ["operators", "reports", "server"]

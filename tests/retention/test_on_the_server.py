@@ -16,8 +16,8 @@ from coroner_operator.reports.expiry_index import ApiArchive, Outline
 from coroner_operator.reports.retention import Retention
 from coroner_operator.reports.workload_existence import ApiCensus, Trace
 from embedded_apiserver import EmbeddedApiServer, Fault
-from tests.flow.operators import Operators
-from tests.flow.playing import Object, Reports, failed, pod, reference, until, workload
+from tests.operator_flows.operators import Operators
+from tests.operator_flows.playing import Object, Reports, failed, pod, reference, until, workload
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from coroner_operator.model.report import WorkloadRef
 from coroner_operator.reports.expiry_index import Outline
 from coroner_operator.reports.retention import SWEEP_EVERY, Retention
 from coroner_operator.reports.workload_existence import Trace
-from tests.leading.virtual_time import run
+from tests.leader_election.virtual_time import run
 
 T0 = datetime(2026, 11, 22, 12, tzinfo=UTC)
 WEEK = 7 * 86400.0

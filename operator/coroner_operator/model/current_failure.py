@@ -16,7 +16,7 @@ from coroner_operator.model.merge_order import holding
 from coroner_operator.model.observation import Sighting, whole_seconds
 
 
-class Accusation:
+class CurrentFailure:
     """The failure that holds while looks are folded in, each pod's in their order; ``held`` is it, None for none.
 
     Its time is when the pod failed last: what a pod says after another failure is not dated before that one. So which
@@ -35,14 +35,14 @@ class Accusation:
             record = msgspec.structs.replace(record, at=max(record.at, held.at))
         if held is not None and not self._gives_way(held, record, look):
             return False
-        self.held, self._looked_at = record, whole_seconds(look.seen_at)
+        self.held, self._looked_at = record, whole_seconds(look.observed_at)
         return True
 
     def _gives_way(self, held: Record, record: Record, look: Sighting) -> bool:
         if record.id == held.id:
             return holding(held, record, look.revises) is record
         if _pod(record) == _pod(held):
-            return self._looked_at is None or whole_seconds(look.seen_at) >= self._looked_at
+            return self._looked_at is None or whole_seconds(look.observed_at) >= self._looked_at
         if (held.pod.uid if held.pod else "") in look.instead_of:
             return True
         return (record.at, record.id) > (held.at, held.id)

@@ -18,7 +18,7 @@ class Sighting(msgspec.Struct, frozen=True):
     node: str
     """"" where the pod was never bound."""
     failure: Failure
-    seen_at: datetime
+    observed_at: datetime
     """When the pod was looked at, by the operator's clock. The only time here that is not the cluster's."""
     rules: str = ""
     """Hash of the rules that judged it."""

@@ -15,7 +15,7 @@ from operator import attrgetter
 
 import msgspec
 
-from coroner_operator.model.current_failure import Accusation
+from coroner_operator.model.current_failure import CurrentFailure
 from coroner_operator.model.failure_record import Record, bounded, bounded_pod, cut
 from coroner_operator.model.ledger import Ledger, Mark, failure_id
 from coroner_operator.model.ledger_builder import LedgerDraft
@@ -69,7 +69,7 @@ def fold(report: Report, sightings: Iterable[Sighting]) -> Report:
     draft = LedgerDraft(report.ledger)
     history = {record.id: record for record in report.history}
     first, last = report.first_seen, report.last_seen
-    accusation, since = Accusation(report.current), report.failing_since
+    accusation, since = CurrentFailure(report.current), report.failing_since
     rules, newest_rules = report.rules, ""
     looked = False
     for sighting in sightings:
@@ -140,7 +140,7 @@ def _recorded(draft: LedgerDraft, sighting: Sighting) -> tuple[Record | None, bo
     """The record of what was seen, and whether it was for the first time; counted in the draft."""
     failure, number = sighting.failure, sighting.failure.ended_instances
     identity = failure.identity
-    seen_at = whole_seconds(sighting.seen_at)
+    seen_at = whole_seconds(sighting.observed_at)
     number = None if number is None or number < 1 else number
     known = draft.look_up(identity, number)
     at = None if failure.at is None else whole_seconds(failure.at)
@@ -177,6 +177,6 @@ def _accuses_since(report: Report, sighting: Sighting, record: Record, first_tim
     floor = report.recovered_at
     if floor is None or record.at > floor:
         return record.at
-    looked_at = whole_seconds(sighting.seen_at)
+    looked_at = whole_seconds(sighting.observed_at)
     is_new = (first_time and looked_at >= floor) or (record.seen_at is not None and looked_at > floor)
     return looked_at if is_new else None

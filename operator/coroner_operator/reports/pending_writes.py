@@ -18,7 +18,7 @@ SIGHTINGS = 512  # kept one by one; beyond, while the API server is away, one lo
 
 
 @dataclass(eq=False)
-class Desk:
+class PendingWrites:
     workload: WorkloadRef
     back_off: BackOff
     sightings: list[Sighting] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Desk:
         self.sightings, self.recovered_at = [], None
         return taken
 
-    def put_back(self, sightings: list[Sighting], recovered_at: datetime | None) -> None:
+    def requeue(self, sightings: list[Sighting], recovered_at: datetime | None) -> None:
         """What was taken, in front of what has come since."""
         if recovered_at is not None and not any(sighting.failure.current for sighting in self.sightings):
             self.recovered_at = self.recovered_at or recovered_at
@@ -76,7 +76,7 @@ def _one_look_each(sightings: Iterable[Sighting]) -> Iterable[Sighting]:
         known = best.pop(key, sighting)
         surest = sighting if _rank(sighting) >= _rank(known) else known
         best[key] = msgspec.structs.replace(
-            surest, seen_at=sighting.seen_at, instead_of=known.instead_of | sighting.instead_of
+            surest, seen_at=sighting.observed_at, instead_of=known.instead_of | sighting.instead_of
         )
     return best.values()
 

@@ -16,7 +16,7 @@ from coroner_operator.kube.errors import ApiError, NamespaceEnding, NotFound, No
 from coroner_operator.model.report import Report, Sighting, WorkloadRef, fold, recover
 from coroner_operator.reports.cache import Reports
 from coroner_operator.reports.changes import worth_writing
-from coroner_operator.reports.pending_writes import Desk
+from coroner_operator.reports.pending_writes import PendingWrites
 from coroner_operator.reports.store import Overtaken, Part, ReportStore
 from coroner_operator.telemetry.metrics import Metrics
 
@@ -52,10 +52,10 @@ class Writer:
         self._may_write = may_write
         self._now = now
         self._new_back_off = back_off
-        self._desks: dict[str, Desk] = {}
-        self._busy: set[Desk] = set()
+        self._desks: dict[str, PendingWrites] = {}
+        self._busy: set[PendingWrites] = set()
         """Desks with something to write, or being written."""
-        self._ready: asyncio.Queue[Desk] = asyncio.Queue()
+        self._ready: asyncio.Queue[PendingWrites] = asyncio.Queue()
         self._closing = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -107,13 +107,13 @@ class Writer:
                 desk.timer.cancel()
         return self._idle.is_set()
 
-    def _desk(self, workload: WorkloadRef) -> Desk:
+    def _desk(self, workload: WorkloadRef) -> PendingWrites:
         desk = self._desks.get(workload.uid)
         if desk is None:
-            desk = self._desks[workload.uid] = Desk(workload, self._new_back_off())
+            desk = self._desks[workload.uid] = PendingWrites(workload, self._new_back_off())
         return desk
 
-    def _plan(self, desk: Desk, wait: float | None = None) -> None:
+    def _plan(self, desk: PendingWrites, wait: float | None = None) -> None:
         """Set the time of the desk's next write. ``wait``: seconds, after a failed one."""
         self._idle.clear()
         self._busy.add(desk)
@@ -135,7 +135,7 @@ class Writer:
             desk.timer.cancel()
         desk.timer = asyncio.get_running_loop().call_at(due, self._hand_over, desk)
 
-    def _hand_over(self, desk: Desk) -> None:
+    def _hand_over(self, desk: PendingWrites) -> None:
         desk.timer = None
         desk.writing = True
         self._ready.put_nowait(desk)
@@ -165,11 +165,11 @@ class Writer:
             if wait is None:
                 desk.back_off.reset()
             else:
-                desk.put_back(sightings, recovered_at)
+                desk.requeue(sightings, recovered_at)
                 desk.labels_wait = True  # whether they really do is found out when writing
             self._leave(desk, wait)
 
-    def _leave(self, desk: Desk, wait: float | None) -> None:
+    def _leave(self, desk: PendingWrites, wait: float | None) -> None:
         if desk.has_work:
             self._plan(desk, wait)
             return
@@ -181,12 +181,14 @@ class Writer:
         # The desk is kept while it enforces the interval, and not longer.
         asyncio.get_running_loop().call_later(self._settings.write_interval, self._clear_away, desk)
 
-    def _clear_away(self, desk: Desk) -> None:
+    def _clear_away(self, desk: PendingWrites) -> None:
         is_due = _clock() - desk.last_write >= self._settings.write_interval
         if is_due and not desk.has_work and not desk.writing and desk.timer is None:
             self._desks.pop(desk.workload.uid, None)
 
-    async def _write(self, desk: Desk, sightings: list[Sighting], recovered_at: datetime | None) -> float | None:
+    async def _write(
+        self, desk: PendingWrites, sightings: list[Sighting], recovered_at: datetime | None
+    ) -> float | None:
         """None: all is written; else seconds until the next try. Raises ApiError."""
         workload = desk.workload
         over = await self._reports.get(workload)
@@ -231,7 +233,7 @@ class Writer:
         self._count(desk, after, began, parts)
         return None
 
-    def _count(self, desk: Desk, after: Report, began: float, parts: frozenset[Part]) -> None:
+    def _count(self, desk: PendingWrites, after: Report, began: float, parts: frozenset[Part]) -> None:
         if "labels" in parts:
             desk.last_labels = began
         if "status" not in parts:
@@ -246,7 +248,7 @@ class Writer:
             if new := tally.total - (known.total if known else 0):
                 self._metrics.failed(category, subcategory, max(new, 0))
 
-    def _give_up(self, desk: Desk, error: ApiError) -> None:
+    def _give_up(self, desk: PendingWrites, error: ApiError) -> None:
         """The namespace goes away and takes workload and report with it."""
         self._metrics.wrote("dropped")
         log.info("report of %s: not written, its namespace is gone: %s", _place(desk), error)
@@ -256,5 +258,5 @@ def _clock() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _place(desk: Desk) -> str:
+def _place(desk: PendingWrites) -> str:
     return f"{desk.workload.namespace}/{desk.workload}"

@@ -1,0 +1,40 @@
+"""No rule of the default pack is there for nothing: each decides some case of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import coroner_categorizer as cc
+from tests.categorizer.pods import create_failed, job, unschedulable
+from tests.categorizer.test_fixtures import EXPECTED, recorded
+from tests.categorizer.test_lookalikes import CLAIMS, DENIALS, REFUSALS, TOLD_BY_JOBS, TRAPS
+from tests.categorizer.test_message_cases import TEXTS, judged
+
+
+def verdicts(categorizer: cc.Categorizer) -> Iterator[cc.Verdict | None]:
+    for name in EXPECTED:
+        obj, events = recorded(name)
+        parsed = [cc.parse_event(event) for event in events]
+        if obj["kind"] == "Pod":
+            judgement = categorizer.judge(cc.parse_pod(obj), parsed)
+        else:
+            judgement = categorizer.judge_workload(cc.parse_workload(obj), parsed)
+        yield from (judgement.verdict, *(failure.verdict for failure in judgement.failures))
+    for where, cases in TEXTS.items():
+        yield from (judged(where, case, categorizer) for case in cases)
+    for _, subject, events, owner, _ in TRAPS:
+        yield categorizer.classify(subject, events, owner=owner)
+    for _, subject, events, *_ in CLAIMS:
+        yield categorizer.classify(subject, events)
+    for message, _ in REFUSALS:
+        yield categorizer.classify(unschedulable(message))
+    for text, _ in DENIALS:
+        yield categorizer.judge_workload(cc.parse_workload(job()), [cc.parse_event(create_failed(text))]).verdict
+    for told, _ in TOLD_BY_JOBS:
+        yield categorizer.judge_job(cc.parse_workload(told)).verdict
+
+
+def test_every_rule_decides_some_case() -> None:
+    categorizer = cc.default()
+    deciding = {verdict.rule for verdict in verdicts(categorizer) if verdict}
+    assert sorted(rule.id for rule in categorizer.rules if rule.id not in deciding) == []

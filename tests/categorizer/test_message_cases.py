@@ -1,0 +1,60 @@
+"""Texts of other clusters, runtimes and programs (``message_cases.yaml``): the cause that they name, and what they do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import coroner_categorizer as cc
+from tests.categorizer.pods import condition, create_failed, event, failed, job, pod, waiting
+
+Json = dict[str, Any]
+
+TEXTS: dict[str, list[Json]] = yaml.safe_load((Path(__file__).parent / "message_cases.yaml").read_text())
+CASES = [pytest.param(where, case, id=f"{where}: {case['what']}") for where in TEXTS for case in TEXTS[where]]
+
+
+def judged(where: str, case: Json, categorizer: cc.Categorizer) -> cc.Verdict | None:
+    reason, message = case.get("reason", ""), case["message"]
+    match where:
+        case "ended":
+            return categorizer.classify(pod(failed(case["exitCode"], reason, message)))
+        case "waiting":
+            return categorizer.classify(pod(waiting(reason, message)))
+        case "unscheduled":
+            return categorizer.classify(pod(conditions=(condition("PodScheduled", "False", reason, message),)))
+        case "rejected":
+            return categorizer.classify(pod(phase="Failed", reason=reason, message=message))
+        case "stuck":
+            return categorizer.classify(pod(waiting("ContainerCreating")), [event(reason, message)])
+        case "uncreated":
+            events = [cc.parse_event(create_failed(message))]
+            return categorizer.judge_workload(cc.parse_workload(job()), events).verdict
+        case _:
+            raise ValueError(where)
+
+
+@pytest.fixture(scope="module")
+def categorizer() -> cc.Categorizer:
+    return cc.default()
+
+
+@pytest.mark.parametrize(("where", "case"), CASES)
+def test_a_text_is_taken_for_what_it_says(where: str, case: Json, categorizer: cc.Categorizer) -> None:
+    verdict = judged(where, case, categorizer)
+    assert verdict is not None
+    assert f"{verdict.category}/{verdict.subcategory}" == case["verdict"]
+    told = f"{verdict.message} {verdict.hint}"
+    assert case.get("says", "") in told
+    assert "silent" not in case or case["silent"] not in told
+
+
+def test_any_number_of_mirrors_may_have_been_asked(categorizer: cc.Categorizer) -> None:
+    mirrors = " ".join(f"[m{n}.example/app:1: manifest unknown]" for n in range(5_000))
+    asked = waiting("ErrImagePull", f"(Mirrors also failed: {mirrors}): r.example/app:1: dial tcp: i/o timeout")
+    unfinished = waiting("ErrImagePull", f"(Mirrors also failed: {mirrors}")
+    subcategories = [v.subcategory for p in (asked, unfinished) if (v := categorizer.classify(pod(p)))]
+    assert subcategories == ["registry-unavailable", "image-not-found"]

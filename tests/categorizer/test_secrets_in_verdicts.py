@@ -1,0 +1,43 @@
+"""No text of a verdict shows what only the whole message tells to be a secret: quotes are cut, their keys are not."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from coroner_categorizer import default
+from tests.categorizer.pods import failed, pod, waiting
+
+SECRET = "hunter2Xq9"
+KEY_LINES = ["MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj" + "QmFzZTY0" * 3 + f"{number:02}" for number in range(8)]
+MESSAGES = {
+    "a list of names and values": f"loading\n- name: DB_PASSWORD\n  value: {SECRET}\n- name: A\n  value: a\n- name: B\n  value: b",
+    "a list of names and values in JSON": f'env:\n{{"name": "DB_PASSWORD",\n "value": "{SECRET}"}},\n{{"name": "A",\n "value": "a"}}',
+    "an argument in a stack of PHP": f"PHP Fatal error:  Uncaught PDOException: refused in /app/i.php:3\nStack trace:\n#0 /app/i.php(3): PDO->__construct('mysql:host=db', 'root', '{SECRET}')\n#1 {{main}}\n  thrown in /app/i.php on line 3",
+    "a value below its key": f"connecting\nDB_PASSWORD:\n{SECRET}",
+    "a value in the line that complains, before a child's end": f"- name: DB_PASSWORD\n  value: invalid-{SECRET}\nTraceback (most recent call last):\n  File \"/app/p.py\", line 3, in <module>\n    run()\nsubprocess.CalledProcessError: Command 'x' returned non-zero exit status 1.",
+    "a value below its key, and words after it": f"connecting\nDB_PASSWORD:\n{SECRET}\nfatal: refused",
+}
+
+
+def texts(message: str) -> str:
+    verdict = default().classify(pod(failed(1, "Error", message)))
+    assert verdict is not None
+    return msgspec.json.encode(verdict).decode()
+
+
+@pytest.mark.parametrize("message", MESSAGES.values(), ids=MESSAGES)
+def test_a_value_stays_hidden_where_its_key_was_cut_off(message: str) -> None:
+    assert SECRET not in texts(message)
+
+
+@pytest.mark.parametrize("reason", ["ErrImagePull", "CreateContainerError"])
+def test_a_value_stays_hidden_behind_the_reason_that_evidence_begins_with(reason: str) -> None:
+    verdict = default().classify(pod(waiting(reason, f"DB_PASSWORD:\nError: {SECRET}")))
+    assert verdict is not None
+    assert SECRET not in msgspec.json.encode(verdict).decode()
+
+
+def test_a_key_without_its_end_stays_hidden_although_its_head_was_cut_off() -> None:
+    said = texts("\n".join(["cannot read", "-----BEGIN PRIVATE KEY-----", *KEY_LINES]))
+    assert not [line for line in KEY_LINES if line in said]

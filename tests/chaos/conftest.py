@@ -1,0 +1,65 @@
+"""Stages, and processes that end with the test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from coroner_operator.kube.client import Client, load_configuration
+from embedded_apiserver import EmbeddedApiServer
+from tests.chaos.backends import REPORTS, EmbeddedStage, RealStage
+from tests.chaos.failure_simulation import until_none
+from tests.cluster.server import Server
+from tests.operator_flows.conftest import operators, reports, server
+from tests.operator_flows.operators import Operators
+from tests.operator_flows.real_namespace import prepare
+
+__all__ = ["operators", "quick", "real_operators", "real_stage", "reports", "server", "stage"]
+
+NAMESPACE = f"coroner-enduring-{os.getpid()}"
+
+
+@pytest.fixture
+def stage(server: EmbeddedApiServer) -> EmbeddedStage:
+    return EmbeddedStage(server)
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Path:
+    """Settings for processes that shall not dawdle."""
+    settings = {
+        "gather": 0.01,
+        "write_interval": 0.05,
+        "label_interval": 0.05,
+        "recovery_after": 0.3,
+        "log_level": "error",
+    }
+    file = tmp_path / "settings.yaml"
+    file.write_text(yaml.safe_dump(settings))
+    return file
+
+
+@pytest.fixture
+async def real_stage(api_server: Server) -> AsyncIterator[RealStage]:
+    prepare(api_server, NAMESPACE)
+    try:
+        async with Client(await load_configuration(api_server.kubeconfig)) as client:
+            stage = RealStage(client, NAMESPACE)
+            await until_none(stage.trouble, within=30)  # served a moment after it is established
+            yield stage
+            for path in ("/api/v1/{}/pods", "/apis/batch/v1/{}/jobs", REPORTS + "/{}/failurereports"):
+                await client.request(
+                    "DELETE", path.format(f"namespaces/{NAMESPACE}"), {"gracePeriodSeconds": 0}, within=60
+                )
+    finally:
+        api_server.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+@pytest.fixture
+async def real_operators(api_server: Server) -> AsyncIterator[Operators]:
+    async with Operators(api_server.kubeconfig) as operators:
+        yield operators

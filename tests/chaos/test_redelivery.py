@@ -1,0 +1,177 @@
+"""However the changes of pods are delivered, repeated, out of date or cut off: in the end the report is the same."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from coroner_operator.config.settings import Settings
+from coroner_operator.controller import recovery
+from coroner_operator.kube.backoff import BackOff
+from coroner_operator.kube.client import Client
+from coroner_operator.model.report_codec import to_status
+from coroner_operator.reports.store import MemoryReportStore
+from coroner_operator.runtime.engine import Engine
+from tests.chaos.watch_scripts import Change, Delivery, Listed, ScriptedClient, Watched
+from tests.operator_flows.operators import CATEGORIZER
+from tests.operator_flows.playing import Object, changed, failed, pod, reference, running, until, waiting
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+AT_ONCE = Settings.model_validate(
+    {
+        "gather": 0,
+        "write_interval": 0,
+        "label_interval": 0,
+        "recovery_after": 0,
+        "patience": {"image_pull": 0, "container_creating": 0, "unschedulable": 0},
+        "health_address": "",
+        "metrics_address": "",
+    }
+)
+GANG = reference("example.dev/v1", "Gang", "gang")
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Change]:
+    """Of up to four pods, two of them of one workload; each pod's own changes in their order."""
+    own = [draw(_lives(number)) for number in range(draw(st.integers(1, 4)))]
+    order = draw(st.permutations([number for number, changes in enumerate(own) for _ in changes]))
+    rest = [iter(changes) for changes in own]
+    return [next(rest[number]) for number in order]
+
+
+@st.composite
+def _lives(draw: st.DrawFn, number: int) -> list[Change]:
+    owner = GANG if number >= 2 else None
+    name, born = f"pod-{number}", _time(600)
+    start: Object = pod(name, owner=owner, created=born, phase="Pending", state=waiting("ContainerCreating"))
+    states = [start]
+    if draw(st.booleans()):
+        states.append(changed(start, phase="Pending", state=waiting("ImagePullBackOff", "not found")))
+    for restarts in range(draw(st.integers(0, 4))):
+        end = _ended(draw(st.sampled_from((1, 2, 137, 139))), 10 * number + restarts, draw(st.integers(1, 500)))
+        if draw(st.booleans()):
+            states.append(changed(start, state=end, restarts=restarts))
+        states.append(changed(start, state=waiting("CrashLoopBackOff"), last=end, restarts=restarts))
+        states.append(changed(start, state=running(), last=end, restarts=restarts + 1))
+    if draw(st.booleans()):
+        dead = failed(name, 3, owner=owner, created=born, pod_uid=start["metadata"]["uid"])
+        dead["status"]["containerStatuses"][0]["state"] = _ended(3, 10 * number + 9, 5)
+        states = (
+            [*states[: draw(st.integers(1, 2))], dead]
+            if len(states) == 1
+            else states[: draw(st.integers(1, len(states)))]
+        )
+    changes = [Change("ADDED", states[0]), *(Change("MODIFIED", state) for state in states[1:])]
+    return [*changes, Change("DELETED", states[-1])] if draw(st.booleans()) else changes
+
+
+@st.composite
+def deliveries(draw: st.DrawFn, changes: Sequence[Change]) -> list[Delivery]:
+    """Anything first; at last every change in its order, and what there is."""
+    point = st.integers(0, len(changes))
+    before: list[Delivery] = draw(
+        st.lists(
+            st.one_of(st.builds(Listed, point), st.builds(lambda a, b: Watched(min(a, b), max(a, b)), point, point)),
+            max_size=8,
+        )
+    )
+    return [*before, *_plainly(changes)]
+
+
+def _plainly(changes: Sequence[Change]) -> list[Delivery]:
+    return [Listed(0), Watched(0, len(changes)), Listed(len(changes))]
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_delivery_of_the_same_changes_gives_the_same_reports(data: st.DataObject) -> None:
+    changes = data.draw(histories())
+    script = data.draw(deliveries(changes))
+    plain = asyncio.run(_reports(changes, _plainly(changes)))
+    assert {name: status["failures"] for name, status in plain.items()} == _failures(changes)
+    assert asyncio.run(_reports(changes, script)) == plain
+
+
+def _failures(changes: Sequence[Change]) -> dict[str, int]:
+    """The slow and obvious count: containers that ended, and images that could not be had, by workload."""
+    seen: dict[str, set[str]] = {}
+    for _, it in changes:
+        for state in (it["status"]["containerStatuses"][0][key] for key in ("state", "lastState")):
+            if "terminated" in state:
+                seen.setdefault(_workload(it), set()).add(state["terminated"]["containerID"])
+            elif state.get("waiting", {}).get("reason") == "ImagePullBackOff":
+                seen.setdefault(_workload(it), set()).add(f"image of {it['metadata']['name']}")
+    return {name: len(failures) for name, failures in seen.items()}
+
+
+def _workload(it: Object) -> str:
+    return "gang" if "ownerReferences" in it["metadata"] else str(it["metadata"]["name"])
+
+
+def _healed(changes: Sequence[Change]) -> set[str]:
+    """The workloads of which a pod that crashed runs again in the end, and no pod is failing."""
+    final = {it["metadata"]["uid"]: it for type_, it in changes}
+    for type_, it in changes:
+        if type_ == "DELETED":
+            final.pop(it["metadata"]["uid"], None)
+    shown: dict[str, list[Object]] = {}
+    for it in final.values():
+        shown.setdefault(_workload(it), []).append(it["status"]["containerStatuses"][0])
+    return {
+        name
+        for name, containers in shown.items()
+        if any("running" in container["state"] for container in containers)
+        and all("running" in c["state"] or c["state"] == waiting("ContainerCreating") for c in containers)
+    }
+
+
+async def _reports(changes: Sequence[Change], script: Sequence[Delivery]) -> dict[str, Any]:
+    """The status of every report in the end, by name of the workload."""
+    client = ScriptedClient(changes, script)
+    store = MemoryReportStore()
+    engine = Engine(
+        AT_ONCE, cast(Client, client), CATEGORIZER, store=store, now=lambda: NOW, back_off=lambda: BackOff(base=0)
+    )
+
+    def statuses() -> dict[str, Any]:
+        return {stored.report.workload.name: to_status(stored.report) for stored in store.objects.values()}
+
+    recovery.SOON = 3600.0
+    engine.start()
+    async with asyncio.timeout(20):
+        await client.told.wait()
+    recovery.SOON = 0.0  # only now: whether a pod was well for a moment before is a matter of chance
+    client.list_again.set()
+    await until(lambda: all(statuses().get(name, {}).get("state") == "Recovered" for name in _healed(changes)))
+    await engine.stop()
+    return statuses()
+
+
+@pytest.fixture(autouse=True)
+def _as_soon_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ``_reports`` sets is put back."""
+    monkeypatch.setattr(recovery, "SOON", recovery.SOON)
+
+
+def _time(seconds: float) -> str:
+    """So long ago."""
+    return (NOW - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _ended(exit_code: int, number: int, seconds: float) -> Object:
+    return {
+        "terminated": {
+            "exitCode": exit_code,
+            "reason": "Error",
+            "startedAt": _time(seconds),
+            "finishedAt": _time(seconds),
+            "containerID": f"containerd://{number:064x}",
+        }
+    }

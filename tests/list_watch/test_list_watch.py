@@ -1,0 +1,211 @@
+"""A stream of objects: what its consumer hears, whatever happens to the connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from coroner_categorizer import Pod
+from coroner_operator.kube.backoff import BackOff
+from coroner_operator.kube.client import Client, load_configuration
+from coroner_operator.kube.list_watch import Stream
+from coroner_operator.telemetry.metrics import Metrics
+from embedded_apiserver import EmbeddedApiServer, Fault
+from tests.operator_flows.playing import pod, until
+
+
+class Told:
+    """Writes down what the consumer is told."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.broken_by: str | None = None
+
+    def seen(self, pod: Pod) -> None:
+        self.words.append(f"seen {pod.metadata.name}")
+        if pod.metadata.name == self.broken_by:
+            raise ZeroDivisionError("on purpose")
+
+    def gone(self, pod: Pod) -> None:
+        self.words.append(f"gone {pod.metadata.name}")
+
+    def listed(self, namespace: str | None, uids: set[str]) -> None:
+        self.words.append(f"listed {len(uids)}")
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[EmbeddedApiServer]:
+    async with EmbeddedApiServer(bookmark_interval=0.05) as server:
+        yield server
+
+
+@pytest.fixture
+async def client(server: EmbeddedApiServer, tmp_path: Path) -> AsyncIterator[Client]:
+    async with Client(await load_configuration(server.kubeconfig(tmp_path / "kubeconfig"))) as client:
+        yield client
+
+
+@asynccontextmanager
+async def streaming(client: Client, told: Told, metrics: Metrics, silence: float = 30) -> AsyncIterator[Stream[Pod]]:
+    stream = Stream(
+        client,
+        "pods",
+        "/api/v1/pods",
+        Pod,
+        consumer=told,
+        watchers=metrics,
+        silence=silence,
+        back_off=BackOff(base=0.01, cap=0.05),
+    )
+    task = asyncio.create_task(stream.run())
+    try:
+        yield stream
+    finally:
+        assert not task.done(), task
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_exists_is_told_before_what_changes(
+    server: EmbeddedApiServer, client: Client, told: Told, metrics: Metrics
+) -> None:
+    server.put(pod("old"))
+    async with streaming(client, told, metrics):
+        await until(lambda: server.watch_count)
+        server.put(pod("new"))
+        server.delete("Pod", "old")
+        await until(lambda: told.words == ["seen old", "listed 1", "seen new", "gone old"])
+
+
+async def test_a_list_comes_in_pages(server: EmbeddedApiServer, client: Client, told: Told, metrics: Metrics) -> None:
+    for number in range(1100):
+        server.put(pod(f"pod-{number:04}"))
+    async with streaming(client, told, metrics) as stream:
+        await stream.synced.wait()
+    assert told.words[:-1] == [f"seen pod-{number:04}" for number in range(1100)]
+    assert told.words[-1] == "listed 1100"
+    pages = [call for call in server.calls if call.path == "/api/v1/pods" and "limit=250" in call.query]
+    assert len(pages) == 5
+
+
+async def test_a_dropped_watch_goes_on_where_it_was(
+    server: EmbeddedApiServer, client: Client, told: Told, metrics: Metrics
+) -> None:
+    async with streaming(client, told, metrics):
+        await until(lambda: server.watch_count)
+        server.put(pod("one"))
+        await until(lambda: "seen one" in told.words)
+        server.drop_watches()
+        server.put(pod("two"))
+        await until(lambda: "seen two" in told.words)
+    assert told.words == ["listed 0", "seen one", "seen two"]
+
+
+async def test_an_expired_watch_lists_again_and_says_what_is_left(
+    server: EmbeddedApiServer, client: Client, told: Told, metrics: Metrics
+) -> None:
+    server.put(pod("stays"))
+    server.put(pod("vanishes"))
+    async with streaming(client, told, metrics):
+        await until(lambda: server.watch_count)
+        away = server.faults.add(Fault(path="watch=true", status=410))
+        server.drop_watches()
+        await until(lambda: server.faults.hits(away))
+        server.delete("Pod", "vanishes")
+        server.faults.remove(away)
+        await until(lambda: told.words[-1] == "listed 1")
+    assert b'reason="expired"' in metrics.exposition()
+
+
+async def test_a_watch_that_went_silent_is_noticed(
+    server: EmbeddedApiServer, client: Client, told: Told, metrics: Metrics
+) -> None:
+    async with streaming(client, told, metrics, silence=0.3):
+        await until(lambda: server.watch_count)
+        server.silence_watches()
+        server.put(pod("unheard"))
+        await until(lambda: "seen unheard" in told.words)
+    assert b'coroner_watch_restarts_total{kind="pods",reason="silent"}' in metrics.exposition()
+
+
+async def test_bookmarks_keep_a_quiet_watch_alive(
+    server: EmbeddedApiServer, client: Client, told: Told, metrics: Metrics
+) -> None:
+    async with streaming(client, told, metrics, silence=0.5):
+        await until(lambda: server.watch_count)
+        began = asyncio.get_running_loop().time()
+        await until(lambda: asyncio.get_running_loop().time() - began > 1.2)
+    assert b"coroner_watch_restarts_total{" not in metrics.exposition()
+    assert told.words == ["listed 0"]
+
+
+async def test_a_consumer_that_fails_on_one_object_hears_of_the_next(
+    server: EmbeddedApiServer, client: Client, told: Told, metrics: Metrics, caplog: pytest.LogCaptureFixture
+) -> None:
+    told.broken_by = "bad"
+    server.put(pod("bad"))
+    server.put(pod("good"))
+    async with streaming(client, told, metrics):
+        await until(lambda: server.watch_count)
+        server.put(pod("later"))
+        await until(lambda: "seen later" in told.words)
+    assert told.words == ["seen bad", "seen good", "listed 2", "seen later"]
+    assert "could not be handled" in caplog.text
+
+
+async def test_a_pod_of_the_wrong_shape_is_told_all_the_same(
+    server: EmbeddedApiServer, client: Client, told: Told, metrics: Metrics
+) -> None:
+    odd = pod("odd")
+    odd["status"]["containerStatuses"] = "none"
+    server.put(odd)
+    async with streaming(client, told, metrics) as stream:
+        await stream.synced.wait()
+    assert told.words == ["seen odd", "listed 1"]
+
+
+async def test_garbage_in_a_watch_starts_it_again(tmp_path: Path, told: Told, metrics: Metrics) -> None:
+    watches = 0
+
+    async def pods(request: web.Request) -> web.StreamResponse:
+        nonlocal watches
+        if "watch" not in request.query:
+            return web.json_response({"metadata": {"resourceVersion": "7"}, "items": None})
+        watches += 1
+        response = web.StreamResponse()
+        await response.prepare(request)
+        if watches == 1:
+            await response.write(b'{"type":"ADDED","object":{"metadata":{"name":"cut o\n')
+        else:
+            assert request.query["resourceVersion"] == "7"
+            line = b'{"type":"ADDED","object":{"metadata":{"name":"whole","resourceVersion":"8"}}}\n'
+            await response.write(line[:20])
+            await response.write(line[20:])
+        await asyncio.sleep(30)
+        return response
+
+    app = web.Application()
+    app.router.add_get("/api/v1/pods", pods)
+    runner = web.AppRunner(app, shutdown_timeout=0.01)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    config = EmbeddedApiServer(port=runner.addresses[0][1]).kubeconfig(tmp_path / "kubeconfig")
+    async with Client(await load_configuration(config)) as client, streaming(client, told, metrics):
+        await until(lambda: told.words == ["listed 0", "seen whole"])
+    await runner.cleanup()
+    assert b'reason="garbled"' in metrics.exposition()

@@ -1,0 +1,62 @@
+"""Jobs whose pods vanish: their own condition tells, and only where no pod did."""
+
+from embedded_apiserver import EmbeddedApiServer
+from tests.operator_flows.operators import Operators
+from tests.operator_flows.playing import Reports, ago, event, failed, until, workload
+
+
+def failed_job(name: str, reason: str) -> dict[str, object]:
+    condition = {
+        "type": "Failed",
+        "status": "True",
+        "reason": reason,
+        "message": "told by the Job",
+        "lastTransitionTime": ago(),
+    }
+    return workload("Job", name, status={"conditions": [condition]}, activeDeadlineSeconds=60)
+
+
+async def test_a_job_whose_pods_nobody_saw_is_reported_from_its_own_condition(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    await operators.start()
+    late = server.put(failed_job("late", "DeadlineExceeded"))
+    server.put(event(late, "DeadlineExceeded", "Job was active longer than specified deadline"))
+    gone = server.put(failed_job("gone", "BackoffLimitExceeded"))
+    server.put(event(gone, "BackoffLimitExceeded", "Job has reached the specified backoff limit"))
+    status = (await until(lambda: reports.of("late")))["status"]
+    assert (status["category"], status["subcategory"], status["failures"]) == ("resources", "deadline-exceeded", 1)
+    status = (await until(lambda: reports.of("gone")))["status"]
+    assert (status["category"], status["confidence"], status["failures"]) == ("unknown", "Unknown", 1)
+
+
+async def test_a_job_whose_pod_told_the_cause_is_not_counted_again(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    job = server.put(failed_job("train", "BackoffLimitExceeded"))
+    server.put(failed("train-x", 3, owner=job))
+    await operators.start()
+    await until(lambda: reports.of("train"))
+    server.put(event(job, "BackoffLimitExceeded", "Job has reached the specified backoff limit"))
+    witness = server.put(failed_job("witness", "BackoffLimitExceeded"))
+    server.put(event(witness, "BackoffLimitExceeded", "Job has reached the specified backoff limit"))
+    await until(lambda: reports.of("witness"))  # its event came later, so the other one has been looked at
+    status = reports.of("train")["status"]
+    assert (status["subcategory"], status["failures"]) == ("error-exit", 1)
+
+
+async def test_what_was_told_before_a_restart_of_the_operator_is_not_counted_again(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    job = server.put(failed_job("train", "BackoffLimitExceeded"))
+    operator = await operators.start()
+    pod = server.put(failed("train-x", 3, owner=job))
+    await until(lambda: reports.of("train"))
+    await operator.stop()
+    server.delete("Pod", pod["metadata"]["name"])
+    server.put(event(job, "BackoffLimitExceeded", "Job has reached the specified backoff limit"))
+    await operators.start()
+    witness = server.put(failed_job("witness", "BackoffLimitExceeded"))
+    server.put(event(witness, "BackoffLimitExceeded", "Job has reached the specified backoff limit"))
+    await until(lambda: reports.of("witness"))
+    assert reports.of("train")["status"]["failures"] == 1

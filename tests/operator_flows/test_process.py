@@ -1,0 +1,138 @@
+"""The operator as a whole process under kopf: how it starts, ends, and what it asks the API server for."""
+
+import asyncio
+import re
+
+import aiohttp
+
+from coroner_operator.config.settings import load_settings
+from coroner_operator.runtime.kopf_app import App
+from embedded_apiserver import EmbeddedApiServer, Fault
+from tests.operator_flows.operators import CATEGORIZER, QUICK, Operators
+from tests.operator_flows.playing import Reports, failed, until, workload
+
+# What the chart's role allows; discovery is open to everyone who may log in.
+ALLOWED = [
+    r"GET /(api|apis|api/v1|apis/[^/]+|apis/[^/]+/[^/]+)$",
+    r"GET /api/v1(/namespaces/[^/]+)?/(pods|events)$",
+    r"GET /api/v1/namespaces/[^/]+/pods/[^/]+$",
+    r"GET /apis/(batch|apps)/v1/namespaces/[^/]+/[^/]+/[^/]+$",
+    r"GET /apis/apiextensions.k8s.io/v1/customresourcedefinitions$",
+    r"(POST|PATCH) /apis/events.k8s.io/v1/namespaces/[^/]+/events(/[^/]+)?$",
+    r"GET /apis/coroner.dev/v1alpha1(/namespaces/[^/]+)?/failurereports(/[^/]+)?$",
+    r"PATCH /apis/coroner.dev/v1alpha1/namespaces/[^/]+/failurereports/[^/]+(/status)?$",
+]
+
+
+async def test_it_asks_for_nothing_beyond_its_role(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    await operators.spawn()
+    await until(lambda: server.watch_count >= 4)  # pods, events, our CRD, and kopf's of reports
+    job = server.put(workload("Job", "train"))
+    server.put(failed("train-0", 137, owner=job))
+    await until(lambda: reports.of("train"))
+    beyond = {
+        f"{call.method} {call.path}"
+        for call in server.calls
+        if not any(re.match(allowed, f"{call.method} {call.path}") for allowed in ALLOWED)
+    }
+    assert beyond == set()
+
+
+async def test_a_report_that_a_person_deletes_comes_back_with_what_still_fails(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    await operators.spawn()
+    await until(lambda: server.watch_count >= 4)
+    job = server.put(workload("Job", "train"))
+    server.put(failed("train-0", owner=job))
+    report = await until(lambda: reports.of("train"))
+    server.delete("FailureReport", report["metadata"]["name"])
+    server.put(failed("train-1", owner=job))
+    await until(lambda: reports.failures("train") == 2)
+    assert reports.of("train")["metadata"]["uid"] != report["metadata"]["uid"]
+
+
+async def test_it_waits_for_an_api_server_that_is_not_there_yet(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports, capfd
+) -> None:
+    server.put(failed("early"))
+    await server.stop()
+    process = await operators.spawn()
+    await until(lambda: "customresourcedefinitions: GET" in capfd.readouterr().err)
+    assert process.returncode is None
+    await server.start()
+    assert await until(lambda: reports.of("early"), within=30)
+
+
+def _restarts(exposition: str) -> float:
+    """How often the stream of pods was dropped, or refused."""
+    found = re.search(r'coroner_watch_restarts_total\{kind="pods",reason="dropped"\} (\S+)', exposition)
+    return float(found.group(1)) if found else 0
+
+
+async def test_nothing_is_lost_or_doubled_while_the_api_server_is_away(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    engine = await operators.start()
+    job = server.put(workload("Job", "train"))
+    for number in range(10):
+        server.put(failed(f"before-{number}", owner=job))
+    await server.stop()
+    for number in range(10):
+        server.put(failed(f"meanwhile-{number}", owner=job))
+    await until(lambda: _restarts(engine.metrics.exposition().decode()) >= 3)
+    await server.start()
+    await until(lambda: reports.failures("train") == 20)
+    server.put(failed("after", owner=job))
+    await until(lambda: reports.failures("train") == 21)
+
+
+async def test_a_port_that_is_taken_ends_the_process_with_one_line(
+    server: EmbeddedApiServer, operators: Operators, capfd
+) -> None:
+    taken = server.url.removeprefix("http://")
+    process = await operators.spawn("--health-address", taken)
+    assert await asyncio.wait_for(process.wait(), 20) == 2
+    said = capfd.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert said[0].startswith("coroner run: ")
+    assert "address already in use" in said[0]
+
+
+async def test_a_part_that_ends_ends_the_process(
+    server: EmbeddedApiServer, operators: Operators, monkeypatch, tmp_path
+) -> None:
+    from coroner_operator.kube.list_watch import Stream
+
+    async def broken(self: object) -> None:
+        raise ZeroDivisionError("on purpose")
+
+    monkeypatch.setattr(Stream, "run", broken)
+    settings = load_settings({**QUICK, "kubeconfig": server.kubeconfig(tmp_path / "kubeconfig")})
+    assert await asyncio.wait_for(App(settings, CATEGORIZER).run(), 20) == 1
+
+
+async def test_it_is_ready_when_everything_has_been_listed_and_not_before(
+    server: EmbeddedApiServer, operators: Operators, tmp_path
+) -> None:
+    withheld = server.faults.add(Fault(path="/api/v1/pods", status=503))
+    settings = load_settings({**QUICK, "kubeconfig": server.kubeconfig(tmp_path / "kubeconfig")})
+    stop = asyncio.Event()
+    app = App(settings, CATEGORIZER)
+    running = asyncio.create_task(app.run(stop))
+    try:
+        await until(lambda: server.faults.hits(withheld))
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{app.port}") as session:
+            async with session.get("/readyz") as answer:
+                assert (answer.status, await answer.text()) == (503, "not listed yet: pods\n")
+            server.faults.remove(withheld)
+            status = 503
+            while status != 200:
+                async with session.get("/readyz") as answer:
+                    status = answer.status
+                await asyncio.sleep(0.01)
+    finally:
+        stop.set()
+        assert await asyncio.wait_for(running, 20) == 0

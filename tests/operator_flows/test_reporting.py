@@ -1,0 +1,301 @@
+"""From a failed pod to its report, on the workload that a person owns."""
+
+import pytest
+
+from embedded_apiserver import EmbeddedApiServer, Fault
+from tests.operator_flows.operators import Operators
+from tests.operator_flows.playing import (
+    Reports,
+    ago,
+    changed,
+    ended,
+    event,
+    failed,
+    pod,
+    reference,
+    until,
+    waiting,
+    workload,
+)
+
+
+async def test_the_first_failure_makes_a_report_with_labels_and_status(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    await operators.start()
+    job = server.put(workload("Job", "train"))
+    server.put(failed("train-x", 137, "OOMKilled", owner=job))
+    report = await until(lambda: reports.of("train"))
+    assert report["metadata"]["name"] == f"job-train-{job['metadata']['uid'][:8]}"
+    assert report["metadata"]["labels"] == {
+        "coroner.dev/category": "resources",
+        "coroner.dev/subcategory": "oom-killed",
+        "coroner.dev/state": "Failing",
+        "coroner.dev/workload-kind": "Job",
+    }
+    status = report["status"]
+    assert (status["state"], status["reason"], status["exitCode"], status["failures"]) == (
+        "Failing",
+        "OOMKilled",
+        137,
+        1,
+    )
+    assert status["pod"]["name"] == "train-x"
+    assert {entry["manager"] for entry in report["metadata"]["managedFields"]} == {"coroner"}
+
+
+async def test_what_failed_before_the_operator_started_is_reported(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    server.put(failed("old", 3))
+    await operators.start()
+    assert (await until(lambda: reports.of("old")))["status"]["exitCode"] == 3
+
+
+async def test_the_topmost_controller_owns_the_report(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    await operators.start()
+    deployment = server.put(workload("Deployment", "web", replicas=1))
+    replica_set = server.put(workload("ReplicaSet", "web-1", owner=deployment))
+    server.put(failed("web-1-x", owner=replica_set))
+    assert (await until(lambda: reports.of("web")))["spec"]["workload"]["kind"] == "Deployment"
+    assert len(server.objects("FailureReport")) == 1
+
+
+async def test_an_unknown_kind_ends_the_walk_at_the_reference(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    await operators.start()
+    job_set = reference("jobset.x-k8s.io/v1alpha2", "JobSet", "gang")
+    job = server.put(workload("Job", "gang-0", owner=job_set))
+    server.put(failed("gang-0-x", owner=job))
+    report = await until(lambda: reports.of("gang"))
+    assert report["spec"]["workload"] | {"display": ""} == {
+        "apiVersion": "jobset.x-k8s.io/v1alpha2",
+        "kind": "JobSet",
+        "name": "gang",
+        "uid": job_set["metadata"]["uid"],
+        "display": "",
+    }
+    assert not any("jobsets" in call.path for call in server.calls)
+
+
+async def test_where_workloads_may_not_be_read_the_report_is_on_the_owner_that_the_pod_names(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    server.faults.add(Fault(method="GET", path="^/apis/(batch|apps)/", status=403))
+    await operators.start()
+    deployment = server.put(workload("Deployment", "web"))
+    replica_set = server.put(workload("ReplicaSet", "web-1", owner=deployment))
+    server.put(failed("web-1-x", owner=replica_set))
+    assert (await until(lambda: reports.of("web-1")))["spec"]["workload"]["kind"] == "ReplicaSet"
+
+
+async def test_an_owner_that_cannot_be_read_for_a_moment_is_waited_for(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    trouble = server.faults.add(Fault(method="GET", path="^/apis/apps/", status=503, times=3))
+    await operators.start()
+    deployment = server.put(workload("Deployment", "web"))
+    replica_set = server.put(workload("ReplicaSet", "web-1", owner=deployment))
+    server.put(failed("web-1-x", owner=replica_set))
+    assert await until(lambda: reports.of("web"))
+    assert server.faults.hits(trouble) == 3
+    assert reports.of("web-1") is None
+
+
+async def test_a_controller_is_asked_for_once_however_many_of_its_pods_fail(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    await operators.start()
+    deployment = server.put(workload("Deployment", "web"))
+    replica_set = server.put(workload("ReplicaSet", "web-1", owner=deployment))
+    for number in range(20):
+        server.put(failed(f"web-1-{number}", owner=replica_set))
+    await until(lambda: reports.failures("web") == 20)
+    asked = [call.path for call in server.calls if call.path.endswith("/replicasets/web-1")]
+    assert len(asked) == 1
+
+
+async def test_only_reports_and_events_are_ever_written(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    await operators.start()
+    server.put(failed("one"))
+    server.put(pod("two"))
+    await until(lambda: reports.of("one"))
+    written = {call.path.split("/")[6] for call in server.calls if call.is_write}
+    assert "failurereports" in written
+    assert written <= {"failurereports", "events"}
+
+
+async def test_a_healthy_pod_makes_no_report_and_no_call(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    job = server.put(workload("Job", "fine"))
+    for number in range(50):
+        server.put(pod(f"fine-{number}", owner=job))
+    await operators.start()
+    server.put(failed("broken"))
+    await until(lambda: reports.of("broken"))
+    assert reports.of("fine") is None
+    assert not any("/jobs/" in call.path for call in server.calls)
+
+
+async def test_a_pod_that_breaks_the_judge_does_not_stop_the_others(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.operator_flows.operators import CATEGORIZER
+
+    judge = CATEGORIZER.judge
+
+    def touchy(pod, *rest):
+        if pod.metadata.name == "poison":
+            raise ZeroDivisionError("on purpose")
+        return judge(pod, *rest)
+
+    monkeypatch.setattr(CATEGORIZER, "judge", touchy)
+    engine = await operators.start()
+    server.put(failed("poison"))
+    server.put(failed("other"))
+    assert await until(lambda: reports.of("other"))
+    await until(lambda: b"coroner_errors_total 1.0" in engine.metrics.exposition())
+
+
+async def test_only_the_given_namespaces_are_watched(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    for name in ("red", "green", "blue"):
+        server.create_namespace(name)
+    await operators.start(namespaces=("red", "green"))
+    for name in ("blue", "red", "green"):
+        server.put(failed(f"in-{name}", namespace=name))
+    await until(lambda: reports.of("in-red") and reports.of("in-green"))
+    assert reports.of("in-blue") is None
+    assert not any(call.path in ("/api/v1/pods", "/api/v1/events") for call in server.calls)
+
+
+async def test_pods_that_were_never_created_are_reported_on_the_workload_above(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    await operators.start()
+    deployment = server.put(workload("Deployment", "web", replicas=1))
+    replica_set = server.put(workload("ReplicaSet", "web-1", owner=deployment, replicas=1))
+    text = 'Error creating: pods "web-1-x" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0'
+    server.put(event(replica_set, "FailedCreate", text))
+    assert (await until(lambda: reports.of("web")))["status"]["subcategory"] == "quota-exceeded"
+    assert reports.failures("web") == 1
+
+
+async def test_a_wait_is_reported_only_after_patience(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    await operators.start(patience={"image_pull": 0.6})
+    message = 'Back-off pulling image "x": ErrImagePull: rpc error: code = NotFound desc = failed to pull: x: not found'
+    short = pod("short", phase="Pending", state=waiting("ImagePullBackOff", message))
+    server.put(short)
+    server.put(pod("long", phase="Pending", state=waiting("ImagePullBackOff", message)))
+    server.put(failed("witness"))
+    await until(lambda: reports.of("witness"))
+    assert reports.of("long") is None
+    short["status"] = pod("short")["status"]
+    server.put(short)
+    assert (await until(lambda: reports.of("long")))["status"]["subcategory"] == "image-not-found"
+    assert reports.of("short") is None
+
+
+async def test_a_wait_that_can_never_end_is_reported_at_once(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    await operators.start(patience={"image_pull": 3600})
+    server.put(pod("never", phase="Pending", state=waiting("InvalidImageName", "couldn't parse image name")))
+    assert await until(lambda: reports.of("never"))
+
+
+async def test_a_container_that_stays_in_creating_is_explained_by_its_events(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    await operators.start(patience={"container_creating": 0.5})
+    stuck = server.put(pod("stuck", phase="Pending", state=waiting("ContainerCreating")))
+    server.put(event(stuck, "FailedMount", 'MountVolume.SetUp failed for volume "v" : configmap "nope" not found'))
+    assert (await until(lambda: reports.of("stuck")))["status"]["subcategory"] == "missing-config"
+
+
+async def test_a_kill_by_a_probe_is_told_from_other_kills_by_events_that_are_no_warnings(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    await operators.start()
+    probed = pod("probed", phase="Failed", state=ended(137))
+    for reason, text, kind in (
+        ("Unhealthy", "Liveness probe failed: no", "Warning"),
+        ("Killing", "Container main failed liveness probe, will be restarted", "Normal"),
+    ):
+        said = event(probed, reason, text, kind)
+        said["involvedObject"]["fieldPath"] = "spec.containers{main}"
+        server.put(said)
+    server.put(probed)
+    assert (await until(lambda: reports.of("probed")))["status"]["subcategory"] == "liveness-probe"
+
+
+async def test_a_pod_that_a_roll_out_deletes_is_no_failure(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    await operators.start()
+    replica_set = server.put(workload("ReplicaSet", "web-1"))
+    old = pod("web-1-x", owner=replica_set, phase="Failed", state=ended(137))
+    bare = pod("bare", phase="Failed", state=ended(137))
+    for one in (old, bare):
+        one["metadata"]["deletionTimestamp"] = one["metadata"]["creationTimestamp"]
+        one["metadata"]["deletionGracePeriodSeconds"] = 0
+        server.put(one)
+    assert (await until(lambda: reports.of("bare")))["status"]["subcategory"] == "deleted"
+    server.put(failed("web-1-y", 3, owner=replica_set))
+    assert (await until(lambda: reports.of("web-1")))["status"]["failures"] == 1
+
+
+async def test_what_a_pod_waits_for_now_speaks_although_its_mount_failed_later_than_it_was_scheduled(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    """A waiting container has no time of its own: it is dated by what the pod had reached before."""
+    await operators.start()
+    starting = pod("starting", phase="Pending", state=waiting("ContainerCreating"), created=ago(minutes=9))
+    server.put(starting)
+    server.put(event(starting, "FailedMount", 'MountVolume.SetUp failed for volume "v" : secret "certs" not found'))
+    await until(lambda: reports.status("starting").get("reason") == "MissingConfig")
+    unset = "couldn't find key port in ConfigMap default/app"
+    server.put(changed(starting, state=waiting("CreateContainerConfigError", unset)))
+    status = await until(lambda: (s := reports.status("starting")).get("container") and s)
+    assert "port" in status["message"]
+    assert status["failures"] == 2
+
+
+async def test_a_report_that_is_deleted_while_its_workload_fails_is_made_anew(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    engine = await operators.start()
+    job = server.put(workload("Job", "train"))
+    for number in range(3):
+        server.put(failed(f"train-{number}", 3, owner=job))
+    report = await until(lambda: reports.failures("train") == 3 and reports.of("train"))
+    server.delete("FailureReport", report["metadata"]["name"], api_version="coroner.dev/v1alpha1")
+    engine.report_deleted("default", report["metadata"]["name"])  # as kopf tells
+    anew = await until(lambda: reports.failures("train") == 3 and reports.of("train"))
+    assert anew["metadata"]["uid"] != report["metadata"]["uid"]
+
+
+async def test_a_deleted_report_is_made_anew_of_a_job_that_has_failed_for_good_and_of_pods_never_created(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    engine = await operators.start()
+    doomed = server.put(workload("Job", "doomed", status={"conditions": [{"type": "Failed", "status": "True"}]}))
+    server.put(failed("doomed-0", 3, owner=doomed))
+    refused = server.put(workload("Job", "refused"))
+    quota = "exceeded quota: small, requested: pods=1, used: pods=1, limited: pods=1"
+    server.put(event(refused, "FailedCreate", f'Error creating: pods "refused-x" is forbidden: {quota}'))
+    for name in ("doomed", "refused"):
+        report = await until(lambda name=name: reports.failures(name) == 1 and reports.of(name))
+        server.delete("FailureReport", report["metadata"]["name"], api_version="coroner.dev/v1alpha1")
+        engine.report_deleted("default", report["metadata"]["name"])
+        anew = await until(lambda name=name: reports.failures(name) == 1 and reports.of(name))
+        assert anew["metadata"]["uid"] != report["metadata"]["uid"]

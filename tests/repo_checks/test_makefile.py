@@ -1,0 +1,42 @@
+"""`make` alone is the list of what can be done."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from tests.repo_checks.tracked import ROOT
+
+MAKEFILE = (ROOT / "Makefile").read_text()
+TARGETS = re.findall(r"^([a-z0-9-]+):", MAKEFILE, re.MULTILINE)
+SHOWN = {"demo", "test", "check", "lint", "types", "contracts", "format", "bench", "bench-cluster", "golden", "lock"}
+SHOWN |= {"chart", "cluster-up", "cluster-down", "clean", "e2e", "e2e-kind", "help"}
+
+
+def test_the_targets_are_these() -> None:
+    assert set(TARGETS) == SHOWN
+
+
+def test_no_target_is_taken_for_a_file() -> None:
+    (phony,) = re.findall(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)
+    assert set(phony.split()) == SHOWN
+
+
+def test_make_alone_lists_every_target_with_a_line_on_it() -> None:
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    listed = subprocess.run(["make", "-C", str(ROOT)], capture_output=True, text=True, check=True).stdout
+    described = {line.split()[1]: line.split(maxsplit=2)[2] for line in listed.splitlines() if line.startswith("make ")}
+    assert set(described) == SHOWN
+
+
+def test_a_python_that_is_too_old_is_one_clear_line() -> None:
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    # another VENV, so that the folder's own is left alone
+    command = ["make", "-C", str(ROOT), "PYTHON=false", "VENV=.venv-that-is-not-there", "test"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    first, _ = done.stderr.splitlines()
+    assert first == "Python 3.11 or newer is needed; none of these is: false. Say which: make PYTHON=..."

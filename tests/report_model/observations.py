@@ -1,0 +1,207 @@
+"""Small sightings for tables, and random ones for laws."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from random import Random
+
+from hypothesis import strategies as st
+
+from coroner_categorizer.verdict import Confidence, Evidence, Failure, Identity, Retry, Verdict
+from coroner_operator.model.report import Report, Sighting, WorkloadRef
+
+T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+JOB = WorkloadRef("batch/v1", "Job", "team-a", "train-llm", "3f2a9c1b-7d0e-4a52-9b1c-0f6f3d2e8a47")
+EMPTY = Report(JOB)
+
+
+def at(seconds: float) -> datetime:
+    return T0 + timedelta(seconds=seconds)
+
+
+def verdict(
+    name: str = "resources/oom-killed",
+    reason: str = "OOMKilled",
+    message: str = "killed",
+    confidence: Confidence = "Confirmed",
+    container: str | None = "main",
+    exit_code: int | None = 137,
+    **more: object,
+) -> Verdict:
+    category, _, subcategory = name.partition("/")
+    fields: dict[str, object] = {
+        "hint": "",
+        "retry": "Unknown",
+        "evidence": (),
+        "rule": None,
+        "categories": (category,),
+        **more,
+    }
+    return Verdict(
+        category=category,
+        subcategory=subcategory,
+        reason=reason,
+        message=message,
+        confidence=confidence,
+        container=container,
+        exit_code=exit_code,
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+def sighting(failure: Failure, seen: float | None = None, node: str = "node-1") -> Sighting:
+    uid = failure.identity.pod_uid
+    looked = failure.at or T0
+    return Sighting(f"train-{uid}", uid, node, failure, at(seen) if seen is not None else looked + timedelta(seconds=1))
+
+
+def ended(
+    pod: str = "p1",
+    number: int = 1,
+    when: float | None = 0,
+    name: str = "resources/oom-killed",
+    *,
+    container: str = "main",
+    current: bool = True,
+    seen: float | None = None,
+    confidence: Confidence = "Confirmed",
+    **more: object,
+) -> Sighting:
+    """The ``number``-th end of a container, ``when`` seconds after T0."""
+    said = verdict(name, container=container, confidence=confidence, **more)  # type: ignore[arg-type]
+    identity = Identity(pod, container, f"containerd://{pod}-{container}-{number}")
+    time = None if when is None else at(when)
+    return sighting(Failure(identity, said, time, current, ended_instances=number), seen)
+
+
+def waits(
+    pod: str = "p1",
+    when: float | None = 0,
+    name: str = "user-config/image-auth",
+    *,
+    seen: float = 1,
+    confidence: Confidence = "Confirmed",
+    reason: str = "ErrImagePull",
+    of: str = "image",
+) -> Sighting:
+    """A container that waits for something, its image if nothing else is said; ``name``: the cause that this look showed."""
+    said = verdict(name, reason, f"waits: {name}", confidence, exit_code=None)
+    time = None if when is None else at(when)
+    return sighting(Failure(Identity(pod, "main", of), said, time, True, waiting=True), seen)
+
+
+def pod_failed(
+    pod: str = "p1", when: float = 0, name: str = "disruption/preempted", *, current: bool = True
+) -> Sighting:
+    said = verdict(name, "PreemptionByScheduler", "preempted", container=None, exit_code=None)
+    return sighting(Failure(Identity(pod, "", "PreemptionByScheduler"), said, at(when), current))
+
+
+CATEGORIES = ["resources/oom-killed", "user-code/error-exit", "platform/sandbox", "unknown/sigkill", "/"]
+
+# any text that a verdict may hold, and what it should never hold: NUL, escapes, lone surrogates, too much of it
+_TEXTS = st.one_of(
+    st.text(max_size=20),
+    st.text(alphabet=st.characters(min_codepoint=0xD7FF, max_codepoint=0xE000), max_size=4),
+    st.sampled_from(["", "\0", "\x1b[31mred", "x" * 5000, "💥" * 2000, "a b/c*d@e#f", "OutOfephemeral-storage"]),
+)
+_CONFIDENCES: st.SearchStrategy[Confidence] = st.sampled_from(["Confirmed", "Likely", "Unknown"])
+_RETRIES: st.SearchStrategy[Retry] = st.sampled_from(["MayRecover", "NeedsChange", "Unknown"])
+_MAYBE_TEXT = st.none() | _TEXTS
+
+wild_verdicts = st.builds(
+    Verdict,
+    category=_TEXTS,
+    subcategory=_TEXTS,
+    categories=st.lists(_TEXTS, max_size=40).map(tuple),
+    reason=_TEXTS,
+    message=_TEXTS,
+    hint=_TEXTS,
+    retry=_RETRIES,
+    confidence=_CONFIDENCES,
+    container=_MAYBE_TEXT,
+    exit_code=st.none() | st.integers(-(2**40), 2**40),
+    evidence=st.lists(st.builds(Evidence, _TEXTS, _TEXTS), max_size=20).map(tuple),
+    rule=_MAYBE_TEXT,
+    signal=_MAYBE_TEXT,
+    termination_message=_MAYBE_TEXT,
+)
+
+wild_sightings = st.builds(
+    Sighting,
+    pod_name=_TEXTS,
+    pod_uid=_TEXTS,
+    node=_TEXTS,
+    failure=st.builds(
+        Failure,
+        identity=st.builds(Identity, _TEXTS, _TEXTS, _TEXTS),
+        verdict=wild_verdicts,
+        at=st.none() | st.datetimes(timezones=st.none() | st.just(UTC)),
+        current=st.booleans(),
+        ended_instances=st.none() | st.integers(-3, 2**31),
+        waiting=st.booleans(),
+    ),
+    seen_at=st.datetimes(timezones=st.just(UTC), min_value=datetime(1971, 1, 1)),
+)
+
+
+@st.composite
+def plausible_looks(draw: st.DrawFn, ends: int = 6) -> list[list[Sighting]]:
+    """What the looks at each of some pods showed, in their order: crashing containers, waits whose cause changes.
+
+    ``ends``: of a container, at most. Times of one instance agree between looks, and a look is never before what it
+    sees, as in a cluster.
+    """
+    pods = []
+    for pod in draw(st.lists(st.sampled_from(["p1", "p2", "p3", "p4"]), unique=True, min_size=1)):
+        seen: list[Sighting] = []
+        for container in draw(st.lists(st.sampled_from(["main", "side"]), unique=True)):
+            for number in draw(st.lists(st.integers(1, 8), max_size=ends)):
+                seen.append(
+                    ended(
+                        pod,
+                        number,
+                        number * 10,
+                        draw(st.sampled_from(CATEGORIES)),
+                        container=container,
+                        current=draw(st.booleans()),
+                        seen=number * 10 + draw(st.integers(0, 50)),
+                        confidence=draw(_CONFIDENCES),
+                        message=draw(st.sampled_from(["one", "two"])),
+                    )
+                )
+        dated = draw(st.booleans())
+        for look in draw(st.lists(st.integers(30, 90), max_size=4)):
+            name = draw(st.sampled_from(CATEGORIES))
+            began = draw(st.integers(0, 30)) if dated else 5
+            seen.append(waits(pod, began, name, seen=look, confidence=draw(_CONFIDENCES)))
+        if draw(st.booleans()):
+            seen.append(pod_failed(pod, draw(st.integers(0, 99)), current=draw(st.booleans())))
+        pods.append(sorted(seen, key=lambda sighting: sighting.observed_at))
+    return pods
+
+
+def in_one(pods: Sequence[Sequence[Sighting]]) -> list[Sighting]:
+    return [sighting for looks in pods for sighting in looks]
+
+
+plausible_sightings = plausible_looks().map(in_one)
+few_sightings = plausible_looks(ends=2).map(in_one)
+"""No more than a history holds."""
+
+
+def interleaved(pods: Sequence[Sequence[Sighting]], random: Random) -> list[Sighting]:
+    """The looks at several pods as they may come between each other, some of them told twice."""
+    waiting = [list(looks) for looks in pods]
+    told: list[Sighting] = []
+    while waiting := [looks for looks in waiting if looks]:
+        looks = random.choice(waiting)
+        told += [looks[0]] * random.choice((1, 1, 2))
+        del looks[0]
+    return told
+
+
+def in_batches(seen: Sequence[Sighting], cuts: Sequence[int]) -> list[Sequence[Sighting]]:
+    """The same sightings, cut at these places."""
+    places = sorted({0, len(seen), *(cut % (len(seen) + 1) for cut in cuts)})
+    return [seen[a:b] for a, b in pairwise(places)]

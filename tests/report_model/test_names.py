@@ -1,0 +1,46 @@
+"""What a report is called."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coroner_operator.model.report import Report, WorkloadRef, report_name
+from coroner_operator.model.report_codec import to_object
+from tests.report_model.schemas import faults, is_name
+
+UID = "3f2a9c1b-7d0e-4a52-9b1c-0f6f3d2e8a47"
+
+
+def named(kind: str, name: str, uid: str = UID) -> str:
+    return report_name(WorkloadRef("v1", kind, "team-a", name, uid))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "expected"),
+    [
+        ("Job", "train-llm", "job-train-llm-3f2a9c1b"),
+        ("RayJob", "sweep.v2", "rayjob-sweep.v2-3f2a9c1b"),
+        ("Job", "a." * 100 + "b" * 60, "job-" + ("a." * 100 + "b" * 60)[:240] + "-3f2a9c1b"),
+        ("Role", "system:node", "role-system-node-3f2a9c1b"),
+        ("Job", "x" * 239 + ".y", "job-" + "x" * 239 + "-3f2a9c1b"),
+    ],
+)
+def test_a_report_is_named_after_its_workload(kind, name, expected):
+    assert named(kind, name) == expected
+    assert is_name(expected)
+
+
+def test_a_name_that_is_used_again_has_another_report():
+    assert named("Job", "a") != named("Job", "a", "4" + UID[1:])
+    assert named("Pod", "x" * 253) != named("Pod", "x" * 253, "mirror pods have other UIDs")
+
+
+@given(st.text(), st.text(), st.text())
+def test_every_name_is_a_valid_object_name(kind, name, uid):
+    assert is_name(named(kind, name, uid))
+
+
+def test_a_workload_that_no_api_server_checked_is_cut_to_what_a_report_accepts():
+    """An ownerReference may hold anything."""
+    workload = WorkloadRef("v" * 999, "K" * 999, "team-a", "n" * 9999, "u" * 999)
+    assert faults(to_object(Report(workload)) | {"status": {"state": "Recovered"}}) == []

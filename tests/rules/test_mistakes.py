@@ -1,0 +1,100 @@
+"""A document is parsed into rules, or refused with every mistake at once: where, what, and what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+import coroner_categorizer as cc
+
+TEN_MISTAKES = """
+apiVersion: coroner.dev/v1alpha1
+kind: Categorizer
+extends: defaults
+categories:
+  - rules:
+      - onExitCodes: {operator: Is, values: []}
+      - onExitCodes: {operator: In, values: ["74"]}
+      - onTerminationMessage: {pattern: "(?!x)"}
+  - name: gpu
+    action: Restart
+    rules:
+      - onCondition: [OOMKilled]
+      - onConditions: [Preempted]
+        retry: Maybe
+      - onReasons: [Evicted]
+        hint: "use ${memory}"
+"""
+
+
+def mistakes(text: str) -> list[str]:
+    with pytest.raises(cc.ConfigError) as refused:
+        cc.load(text)
+    return [str(m) for m in refused.value.mistakes]
+
+
+def test_every_mistake_is_told_with_path_fault_and_remedy() -> None:
+    found = mistakes(TEN_MISTAKES)
+    expected = {
+        'extends: unknown value "defaults"; use "default"',
+        "categories[0].name: missing; give the category a name",
+        'categories[0].rules[0].onExitCodes.operator: unknown value "Is"; use "In" or "NotIn"',
+        "categories[0].rules[0].onExitCodes.values: no exit code given; list at least one",
+        'categories[0].rules[1].onExitCodes.values[0]: expected a whole number, found the string "74"; write it without quotes',
+        "categories[0].rules[2].onTerminationMessage.pattern: not a pattern: invalid perl operator: (?!; use RE2 syntax (no look-around, no back-references)",
+        'categories[1].action: unknown value "Restart"; use "Retain" or "Delete"',
+        'categories[1].rules[0].onCondition: unknown key; did you mean "onConditions"?',
+        'categories[1].rules[1].onConditions[0]: unknown value "Preempted"; use "OOMKilled", "Evicted" or "DeadlineExceeded"',
+        'categories[1].rules[1].retry: unknown value "Maybe"; use "MayRecover", "NeedsChange" or "Unknown"',
+    }  # fmt: skip
+    assert expected <= set(found)
+    assert any(f.startswith("categories[1].rules[2].hint: unknown fact ${memory}; known here: ") for f in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "document: is empty; write one document with `categories:`"),
+        ("- 1\n", "document: expected a mapping, found a list; write `key: value` pairs here"),
+        ("categories: [\n", "line 2, column 1: not YAML: "),
+        ("a: 1\na: 2\n", 'line 2, column 1: not YAML: key "a" stands twice; mend the syntax there'),
+        ("a: &x 1\nb: *x\n", "line 2, column 4: not YAML: aliases are not supported; mend the syntax there"),
+        ("a: 1\n---\nb: 1\n", "document: holds 2 documents; write one document with `categories:`"),
+        ("categories: []\nwhat: 1\n", "what: unknown key; known here: enabled, "),
+        ("kind: Pod\n", 'kind: unknown value "Pod"; use "Categorizer"'),
+        ("categories: [{name: a, rules: [{onPodEvents: {regexp: x, type: warning}}]}]", 'categories[0].rules[0].onPodEvents.type: unknown value "warning"; use "Normal" or "Warning"'),
+        ("categories: [{name: a, rules: [{hint: x}]}]", "categories[0].rules[0]: no matcher; add one of "),
+        ("enabled: 3\n", "enabled: expected true or false; write true or false"),
+        ("\x00", "document: not YAML: "),
+        ("- " * 100_000 + "a", "line 1, column 65: not YAML: nested too deeply; mend the syntax there"),
+    ],
+)  # fmt: skip
+def test_a_bad_document_is_refused_in_one_clear_line(text: str, told: str) -> None:
+    assert [m for m in mistakes(text) if m.startswith(told)]
+
+
+TWO = "{onExitCodes: {operator: In, values: [3]}, onTerminationMessage: {pattern: disk}}"
+
+
+def test_an_armada_block_takes_one_matcher_a_rule() -> None:
+    told = mistakes(f"categories: [{{name: a, rules: [{TWO}]}}]")
+    assert told[0].startswith("categories[0].rules[0]: several matchers: onExitCodes, onTerminationMessage; ")
+
+
+def test_our_own_documents_ask_for_all_matchers_of_a_rule_on_the_same_container() -> None:
+    from tests.categorizer.pods import failed, pod
+
+    categorizer = cc.load(f"kind: Categorizer\ncategories: [{{name: a, rules: [{TWO}]}}]")
+    together = pod(failed(3, message="disk on fire"))
+    apart = pod(failed(3, name="one"), failed(4, message="disk on fire", name="two"))
+    assert categorizer.classify(together) is not None
+    assert categorizer.classify(apart) is None
+
+
+def test_an_armada_hint_is_literal_even_if_it_looks_like_a_fact() -> None:
+    from tests.categorizer.pods import failed, pod
+
+    hint = "set ${memoryLimit} and ${nothing}"
+    rule = f'{{onExitCodes: {{operator: In, values: [3]}}, hint: "{hint}"}}'
+    verdict = cc.load(f"categories: [{{name: a, rules: [{rule}]}}]").classify(pod(failed(3)))
+    assert verdict is not None
+    assert verdict.hint == hint

@@ -1,0 +1,211 @@
+"""When files change: what is taken over, what is refused, and what is said."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from coroner_categorizer import Categorizer
+from coroner_operator.config.rules_files import SIZE_LIMIT, Files, RulesRefused
+from coroner_operator.config.rules_reloader import REASON, Reloader
+from tests.rules_reload.files import BROKEN, ConfigMapMount, rules
+
+POD = {
+    "metadata": {"name": "p", "uid": "u"},
+    "spec": {"containers": [{"name": "main"}]},
+    "status": {
+        "phase": "Failed",
+        "containerStatuses": [
+            {
+                "name": "main",
+                "state": {"terminated": {"exitCode": 1, "reason": "Error", "message": "boom acme_1234 in step 3"}},
+            }
+        ],
+    },
+}
+
+
+class Operator:
+    """What a reloader talks to."""
+
+    def __init__(self) -> None:
+        self.categorizers: list[Categorizer] = []
+        self.warnings: list[tuple[str, str]] = []
+        self.counts: list[bool] = []
+
+    def warn(self, reason: str, note: str) -> None:
+        self.warnings.append((reason, note))
+
+    def reloaded(self, succeeded: bool) -> None:
+        self.counts.append(succeeded)
+
+    @property
+    def category(self) -> str:
+        verdict = self.categorizers[-1].classify(POD)
+        assert verdict is not None
+        return verdict.category
+
+
+@pytest.fixture
+def operator() -> Operator:
+    return Operator()
+
+
+def reloader(operator: Operator, files: Files) -> Reloader:
+    contents = files.read()
+    operator.categorizers.append(contents.compile())
+    return Reloader(files, contents, adopt=operator.categorizers.append, warn=operator.warn, counts=operator)
+
+
+async def look_twice(reloader: Reloader) -> None:
+    await reloader.look()
+    await reloader.look()
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> ConfigMapMount:
+    mount = ConfigMapMount(tmp_path)
+    mount.hold(rules_yaml=rules("first"))
+    return mount
+
+
+async def test_a_config_map_that_changes_is_taken_over(operator, mount, tmp_path) -> None:
+    reloads = reloader(operator, Files(tmp_path / "rules.yaml"))
+    assert operator.category == "first"
+    mount.hold(rules_yaml=rules("second"))
+    await look_twice(reloads)
+    assert operator.category == "second"
+    assert (operator.counts, operator.warnings, reloads.refused) == ([True], [], ())
+
+
+async def test_what_does_not_change_is_read_and_nothing_else(operator, mount, tmp_path) -> None:
+    reloads = reloader(operator, Files(tmp_path / "rules.yaml"))
+    for _ in range(5):
+        await reloads.look()
+    mount.hold(rules_yaml=rules("first"))  # the kubelet has swapped, the text is the same
+    await look_twice(reloads)
+    assert (len(operator.categorizers), operator.counts) == (1, [])
+
+
+async def test_a_broken_file_is_refused_with_every_mistake_and_the_last_stays(
+    operator, mount, tmp_path, caplog
+) -> None:
+    reloads = reloader(operator, Files(tmp_path / "rules.yaml"))
+    mount.hold(rules_yaml=BROKEN)
+    with caplog.at_level(logging.ERROR):
+        for _ in range(5):
+            await reloads.look()
+    assert operator.category == "first"
+    assert len(operator.categorizers) == 1
+    assert operator.counts == [False]
+    assert [m for m in reloads.refused if "operator" in m]
+    assert [m for m in reloads.refused if "pattern" in m]
+    assert all(mistake in caplog.text for mistake in reloads.refused)
+    ((reason, note),) = operator.warnings
+    assert reason == REASON
+    assert reloads.refused[0] in note
+    assert f"and {len(reloads.refused) - 1} more" in note
+
+    reloads.remind()
+    assert operator.warnings == [(reason, note)] * 2
+    mount.hold(rules_yaml=rules("fixed"))
+    await look_twice(reloads)
+    assert (operator.category, operator.counts, reloads.refused) == ("fixed", [False, True], ())
+    reloads.remind()
+    assert len(operator.warnings) == 2
+
+
+async def test_going_back_to_what_is_in_force_ends_the_trouble_and_judges_nothing_again(
+    operator, mount, tmp_path
+) -> None:
+    reloads = reloader(operator, Files(tmp_path / "rules.yaml"))
+    mount.hold(rules_yaml=BROKEN)
+    await look_twice(reloads)
+    mount.hold(rules_yaml=rules("first"))
+    await look_twice(reloads)
+    assert (len(operator.categorizers), operator.counts, reloads.refused) == (1, [False, True], ())
+
+
+async def test_a_file_that_is_half_written_is_not_read_by_half(operator, tmp_path) -> None:
+    """Half of these rules are valid rules."""
+    file = tmp_path / "rules.yaml"
+    file.write_text(rules("first"))
+    reloads = reloader(operator, Files(file))
+    whole = rules("second") + rules("third").partition("categories:\n")[2]
+    file.write_text(rules("second"))
+    await reloads.look()
+    file.write_text(whole)
+    await reloads.look()
+    assert len(operator.categorizers) == 1
+    await reloads.look()
+    assert len(operator.categorizers) == 2
+
+
+async def test_a_file_that_goes_away_is_refused_and_comes_back(operator, tmp_path) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(rules("first"))
+    reloads = reloader(operator, Files(file))
+    file.unlink()
+    await look_twice(reloads)
+    assert reloads.refused == (f"{file}: No such file or directory",)
+    file.write_text(rules("second"))
+    await look_twice(reloads)
+    assert operator.category == "second"
+
+
+async def test_patterns_for_secrets_change_as_well(operator, mount, tmp_path) -> None:
+    def message() -> str:
+        verdict = operator.categorizers[-1].classify(POD)
+        assert verdict is not None
+        return verdict.termination_message or ""
+
+    mount.hold(rules_yaml=rules("first"), redaction_yaml="")
+    reloads = reloader(operator, Files(tmp_path / "rules.yaml", tmp_path / "redaction.yaml"))
+    assert "acme_1234" in message()
+    mount.hold(rules_yaml=rules("first"), redaction_yaml="- {name: acme, pattern: 'acme_[0-9]{4}'}\n")
+    await look_twice(reloads)
+    assert "acme_1234" not in message()
+    assert "[redacted:acme]" in message()
+    mount.hold(rules_yaml=rules("first"), redaction_yaml="- {name: acme, pattern: '('}\n")
+    await look_twice(reloads)
+    assert "[redacted:acme]" in message()
+    assert len(reloads.refused) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        ("- {name: A b, pattern: x}\n- {name: b}\n- {name: c, pattern: '['}\n", ["[0]", "[1]", "[2]"]),
+        ("a: b\n", ["expected a list"]),
+        ("[", ["not YAML"]),
+        ("- 1\n- {name: 1, pattern: x}\n", ["[0]", "[1]"]),
+    ],
+)
+def test_every_mistake_of_both_files_is_told_at_once(tmp_path, text: str, faults: list[str]) -> None:
+    rules_file, redaction = tmp_path / "rules.yaml", tmp_path / "redaction.yaml"
+    rules_file.write_text(BROKEN)
+    redaction.write_text(text)
+    with pytest.raises(RulesRefused) as caught:
+        Files(rules_file, redaction).read().compile()
+    told = [m for m in caught.value.mistakes if str(redaction) in m]
+    assert len(told) == len(faults)
+    for mistake, fault in zip(told, faults, strict=True):
+        assert fault in mistake
+    assert [m for m in caught.value.mistakes if str(rules_file) in m]
+    assert all("\n" not in mistake for mistake in caught.value.mistakes)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"a: " + b"[" * 20_000, b"x" * (SIZE_LIMIT + 1), b"", b"- a"])
+def test_what_is_no_rules_file_is_refused_whatever_it_is(tmp_path, content: bytes) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_bytes(content)
+    with pytest.raises(RulesRefused) as caught:
+        Files(file).read().compile()
+    assert all(mistake.startswith(str(file)) for mistake in caught.value.mistakes)
+
+
+def test_without_files_it_is_the_shipped_pack() -> None:
+    assert not Files()
+    assert Files().read().compile().classify(POD) is not None

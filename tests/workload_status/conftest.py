@@ -1,0 +1,46 @@
+"""Each test of ``world`` runs twice: on our embedded API server, and on a real one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from embedded_apiserver import EmbeddedApiServer, running_server
+from tests.apiserver_conformance.client import connected
+from tests.workload_status.backend import OUR_CRD, ROOT, World
+
+
+@pytest.fixture(params=["embedded", "real"])
+def backend(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def embedded() -> Iterator[EmbeddedApiServer]:
+    with running_server() as server:
+        server.load(ROOT / "crds")
+        yield server
+
+
+@pytest.fixture
+def kubeconfig(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    if backend == "real":
+        return request.getfixturevalue("api_server").kubeconfig
+    return request.getfixturevalue("embedded").kubeconfig(tmp_path / "kubeconfig")
+
+
+@pytest.fixture
+async def world(kubeconfig: Path, backend: str) -> AsyncIterator[World]:
+    """A namespace with our CRD; the test's own kind and namespace are gone afterwards."""
+    async with connected(kubeconfig) as api:
+        made = await api.post("/api/v1/namespaces", {"metadata": {"generateName": "workloads-"}})
+        world = World(api, kubeconfig, made.body["metadata"]["name"])
+        if backend == "real":  # pods are refused until a controller has made the service account
+            account = f"/api/v1/namespaces/{world.namespace}/serviceaccounts/default"
+            await api.until(account, lambda answer: answer.status == 200)
+        await world.install(OUR_CRD)
+        yield world
+        await world.uninstall(f"trainings.{world.group}")
+        await api.delete(f"/api/v1/namespaces/{world.namespace}")

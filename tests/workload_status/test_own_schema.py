@@ -1,0 +1,106 @@
+"""Code that is newer than the CRD writes nothing, says what is missing and what to run, and begins when it is there."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from typing import Any
+
+import aiohttp
+import pytest
+
+from coroner_operator.runtime.engine import Engine
+from embedded_apiserver import EmbeddedApiServer, Fault
+from tests.operator_flows.operators import Operators
+from tests.operator_flows.playing import Reports, failed
+from tests.operator_flows.playing import until as until_now
+from tests.workload_status.backend import OUR_CRD, World, until
+
+SENTENCE = (
+    "CustomResourceDefinition failurereports.coroner.dev is older than this operator; missing: status.hint in version "
+    "v1alpha1. Upgrade the chart with its CRDs, or run: kubectl apply --server-side -f crds/"
+)
+
+
+def without_hint() -> dict[str, Any]:
+    crd = copy.deepcopy(OUR_CRD)
+    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
+    del schema["properties"]["hint"]
+    schema["x-kubernetes-validations"] = []
+    return crd
+
+
+async def readiness(engine: Engine) -> tuple[int, str]:
+    port = next(iter(engine.ports.values()))
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/readyz") as answer:
+        return answer.status, (await answer.text()).strip()
+
+
+async def test_an_older_crd_keeps_the_operator_unready_until_it_is_upgraded(world: World) -> None:
+    await world.install(without_hint())
+    try:
+        async with world.operator(ready=False, workloads=[]) as engine:
+            await world.crash(None, name="alone")
+
+            async def unready() -> bool:
+                return await readiness(engine) == (503, SENTENCE)
+
+            await until(unready)
+            assert await world.report("alone") == {}
+            await world.install(OUR_CRD)
+            assert (await world.reported("alone", failures=1))["hint"]
+
+            async def ready() -> bool:
+                return (await readiness(engine))[0] == 200
+
+            await until(ready)
+    finally:
+        await world.install(OUR_CRD)
+
+
+async def test_a_crd_that_is_downgraded_while_it_runs_holds_writes_back_and_loses_none(world: World) -> None:
+    try:
+        async with world.operator(workloads=[]) as engine:
+            await world.crash(None, name="alone", number=1)
+            await world.reported("alone", failures=1)
+            await world.install(without_hint())
+
+            async def unready() -> bool:
+                return await readiness(engine) == (503, SENTENCE)
+
+            await until(unready)
+            await world.crash(None, name="alone", number=2, exit_code=7)
+            await world.crash(None, name="alone", number=3, exit_code=8)
+
+            async def noticed() -> bool:
+                return b"coroner_queue_length 1.0" in engine.metrics.exposition()
+
+            await until(noticed)
+            await world.reported("alone", failures=1)
+            await world.install(OUR_CRD)
+            assert (await world.reported("alone", failures=3))["hint"]
+    finally:
+        await world.install(OUR_CRD)
+
+
+async def test_where_the_crd_may_not_be_read_that_is_said_once_and_work_goes_on(
+    embedded: EmbeddedApiServer, tmp_path, caplog: pytest.LogCaptureFixture
+) -> None:
+    embedded.faults.add(Fault(path="customresourcedefinitions", status=403))
+    embedded.put(failed("alone"))
+    with caplog.at_level(logging.WARNING, "coroner"):
+        async with Operators(embedded.kubeconfig(tmp_path / "kubeconfig")) as operators:
+            engine = await operators.start()
+            await until_now(lambda: Reports(embedded).failures("alone") == 1)
+            assert await readiness(engine) == (200, "ok")
+    said = [record.getMessage() for record in caplog.records if record.name == "coroner.schema"]
+    assert len(said) == 1
+    assert said[0].startswith("failurereports.coroner.dev may not be read")
+
+
+async def test_without_any_crd_it_says_what_to_install(tmp_path) -> None:
+    async with EmbeddedApiServer() as server, Operators(server.kubeconfig(tmp_path / "kubeconfig")) as operators:
+        process = await operators.spawn("--health-address", "127.0.0.1:0", "--metrics-address", "")
+        await until_now(lambda: server.watch_count)
+        assert process.returncode is None
+        assert not any(call.is_write for call in server.calls)
