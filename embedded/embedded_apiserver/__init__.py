@@ -1,20 +1,21 @@
-"""A small Kubernetes API server for tests and the demo: in this process, real HTTP, nothing installed.
+"""A small Kubernetes API server for tests and the demo: in-process, over real HTTP, with nothing to install.
 
-The same behaviour tests (``tests/apiserver_conformance``) run on it and on a real kube-apiserver. No controllers run
-behind it, nothing is authorised, CEL rules of CRDs are not evaluated.
+The same behaviour tests (``tests/apiserver_conformance``) run on it and on a real kube-apiserver. There are no
+controllers and no authorization, and CEL rules of CRDs are not evaluated.
 
-status      Status errors, in the API's words          resources   the kinds, built-in and from CRDs
-discovery   what kubectl and kopf ask first            routing     URL paths
-store       objects, versions, history                 selectors   label and field selectors
-schema, validation   CRD schemas at work               crds        CRDs become kinds
-metadata    names, uids, preconditions                 patches     merge, JSON and strategic patches
-fieldset, merging, apply   field ownership             writes, deletion   every change of an object
-events_view, builtin_rules   built-in kinds' own ways  reads, watching, tables, jsonpath   LIST, WATCH, Tables
-faults      trouble on demand                          handling, bodies, server    HTTP, and the public face
+server             ``EmbeddedApiServer``: start, stop, and what a test may do to it
+http               requests and responses, URL paths, discovery, injected faults
+reads              GET, LIST, WATCH, selectors, Tables
+writes             create, update, patch, apply, delete
+server_side_apply  field ownership and conflicts
+schema             structural schemas of CRDs
+kinds              the kinds that are served
+store              objects, resource versions, history
+errors             errors as Status objects, worded as a kube-apiserver words them
 """
 
-from embedded_apiserver.faults import Call, Fault, Faults
+from embedded_apiserver.errors import Object
+from embedded_apiserver.http.fault_injection import Call, Fault, Faults
 from embedded_apiserver.server import EmbeddedApiServer, ServerThread, running_server
-from embedded_apiserver.status import Object
 
 __all__ = ["Call", "EmbeddedApiServer", "Fault", "Faults", "Object", "ServerThread", "running_server"]

@@ -14,12 +14,14 @@ import msgspec
 import yaml
 from aiohttp import web
 
-from embedded_apiserver import crds, events_view, metadata
-from embedded_apiserver.faults import Call, Faults
-from embedded_apiserver.handling import Handler
-from embedded_apiserver.resources import Registry, Resource
-from embedded_apiserver.status import Object, expired
+from embedded_apiserver.errors import Object, expired
+from embedded_apiserver.http.fault_injection import Call, Faults
+from embedded_apiserver.http.handler import Handler
+from embedded_apiserver.kinds import crds, event_versions
+from embedded_apiserver.kinds.registry import Registry
+from embedded_apiserver.kinds.resource import Resource
 from embedded_apiserver.store import Store
+from embedded_apiserver.writes import metadata
 
 BOOKMARK_INTERVAL = 1.0  # seconds; a real server sends one about each minute, tests should not wait that long
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -129,18 +131,20 @@ class EmbeddedApiServer:
         resource = self._resource(kind, api_version)
         key = (namespace if resource.namespaced else "", name)
         with self.store.lock:
-            return events_view.shown(self._handler.deletion.remove(resource, key), resource)
+            return event_versions.shown(self._handler.deletion.remove(resource, key), resource)
 
     def get(self, kind: str, name: str, namespace: str = "default", *, api_version: str | None = None) -> Object | None:
         """The object as stored (read only), or None."""
         resource = self._resource(kind, api_version)
         stored = self.store.get(resource.collection, (namespace if resource.namespaced else "", name))
-        return None if stored is None else events_view.shown(stored, resource)
+        return None if stored is None else event_versions.shown(stored, resource)
 
     def objects(self, kind: str, namespace: str | None = None, *, api_version: str | None = None) -> list[Object]:
         """All objects of the kind (read only), sorted by namespace and name."""
         resource = self._resource(kind, api_version)
-        return [events_view.shown(stored, resource) for _, stored in self.store.sorted(resource.collection, namespace)]
+        return [
+            event_versions.shown(stored, resource) for _, stored in self.store.sorted(resource.collection, namespace)
+        ]
 
     def create_namespace(self, name: str) -> Object:
         labels = {"kubernetes.io/metadata.name": name}

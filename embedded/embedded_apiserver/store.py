@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from embedded_apiserver.status import ApiError, Object, expired
+from embedded_apiserver.errors import ApiError, Object, expired
 
 Key = tuple[str, str]
 """(namespace, name); namespace "" for cluster-scoped kinds. Lists are sorted by it, as etcd's keys are."""

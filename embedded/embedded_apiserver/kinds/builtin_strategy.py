@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from embedded_apiserver.resources import Resource
-from embedded_apiserver.status import Cause, Object
+from embedded_apiserver.errors import Cause, Object
+from embedded_apiserver.kinds.resource import Resource
 
 _NOTE_LIMIT = 1024  # bytes
 _FINISHED = ("Succeeded", "Failed")

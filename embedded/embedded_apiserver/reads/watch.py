@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from embedded_apiserver import events_view, reads
-from embedded_apiserver.reads import Query, Selection, Shape
-from embedded_apiserver.resources import Resource
-from embedded_apiserver.status import ApiError, Cause, Object, Subject, invalid
+from embedded_apiserver.errors import ApiError, Cause, Object, Subject, invalid
+from embedded_apiserver.kinds import event_versions
+from embedded_apiserver.kinds.resource import Resource
+from embedded_apiserver.reads import listing
+from embedded_apiserver.reads.listing import Query, Selection, Shape
 from embedded_apiserver.store import Change, Store
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
@@ -45,7 +46,7 @@ class WatchOptions:
             )
             raise invalid(Subject("meta.k8s.io", "ListOptions", ""), [fault])
         return cls(
-            version=reads.version_of(query),
+            version=listing.version_of(query),
             initial_events=initial,
             bookmarks=query.get("allowWatchBookmarks") in ("true", "1"),
             timeout=float(query.get("timeoutSeconds") or DEFAULT_TIMEOUT),
@@ -145,8 +146,8 @@ class Watch:
         return self._event("DELETED", gone)
 
     def _event(self, kind: str, stored: Object) -> bytes:
-        shown = events_view.shown(stored, self.resource)
-        return _line(kind, reads.object_body(shown, self.resource, self.shape, self.include))
+        shown = event_versions.shown(stored, self.resource)
+        return _line(kind, listing.object_body(shown, self.resource, self.shape, self.include))
 
     def _bookmark(self, version: int, initial_events_end: bool = False) -> bytes:
         metadata: Object = {"resourceVersion": str(version)}

@@ -8,8 +8,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from embedded_apiserver.resources import Schema
-from embedded_apiserver.status import Object
+from embedded_apiserver.errors import Object
+from embedded_apiserver.kinds.resource import Schema
 
 _ROOT = ("apiVersion", "kind", "metadata")
 

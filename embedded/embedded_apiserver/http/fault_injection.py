@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from embedded_apiserver.status import ApiError
+from embedded_apiserver.errors import ApiError
 
 _REASONS = {
     400: "BadRequest",

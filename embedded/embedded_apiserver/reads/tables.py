@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from embedded_apiserver import jsonpath
-from embedded_apiserver.resources import Column, Resource
-from embedded_apiserver.status import Object
+from embedded_apiserver.errors import Object
+from embedded_apiserver.kinds.resource import Column, Resource
+from embedded_apiserver.reads import jsonpath
 
 _AGE = Column("Age", "date", ".metadata.creationTimestamp")
 _BUILT_IN: dict[str, tuple[Column, ...]] = {

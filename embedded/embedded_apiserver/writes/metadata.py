@@ -7,8 +7,8 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from embedded_apiserver.resources import Resource
-from embedded_apiserver.status import ApiError, Cause, Object, bad_request, conflict, invalid, stale
+from embedded_apiserver.errors import ApiError, Cause, Object, bad_request, conflict, invalid, stale
+from embedded_apiserver.kinds.resource import Resource
 
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: a name never spells a word
 SYSTEM = (

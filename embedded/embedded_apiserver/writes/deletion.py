@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from embedded_apiserver import builtin_rules, crds, metadata
-from embedded_apiserver.resources import Registry, Resource
-from embedded_apiserver.status import Object, not_found
+from embedded_apiserver.errors import Object, not_found
+from embedded_apiserver.kinds import builtin_strategy, crds
+from embedded_apiserver.kinds.registry import Registry
+from embedded_apiserver.kinds.resource import Resource
 from embedded_apiserver.store import Key, Store
+from embedded_apiserver.writes import metadata
 
 
 class Deletion:
@@ -23,7 +25,7 @@ class Deletion:
             if live is None:
                 raise not_found(resource.subject(key[1]))
             metadata.check_preconditions(live, options.get("preconditions") or {}, resource)
-            grace = builtin_rules.grace_period(live, resource, options.get("gracePeriodSeconds"))
+            grace = builtin_strategy.grace_period(live, resource, options.get("gracePeriodSeconds"))
             if options.get("dryRun"):
                 return live, True
             if not live["metadata"].get("finalizers") and not grace:

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from embedded_apiserver.resources import Schema
-from embedded_apiserver.schema import property_schema
+from embedded_apiserver.kinds.resource import Schema
+from embedded_apiserver.schema.structural_schema import property_schema
 
 Step = str
 Path = tuple[Step, ...]

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from embedded_apiserver import fieldset
-from embedded_apiserver.fieldset import FieldSet, Path, SchemaMismatchError
-from embedded_apiserver.merging import check_applied, merged, without
-from embedded_apiserver.resources import Resource, Schema
-from embedded_apiserver.status import ApiError, Cause, Object, bad_request
+from embedded_apiserver.errors import ApiError, Cause, Object, bad_request
+from embedded_apiserver.kinds.resource import Resource, Schema
+from embedded_apiserver.server_side_apply import field_set
+from embedded_apiserver.server_side_apply.field_set import FieldSet, Path, SchemaMismatchError
+from embedded_apiserver.server_side_apply.merge import check_applied, merged, without
 
 BEFORE_FIRST_APPLY = "before-first-apply"
 """Owns what was there when an object without managedFields is first applied to."""
@@ -49,18 +49,18 @@ Owners = dict[Manager, FieldSet]
 def owners_of(obj: Object) -> Owners:
     owners: Owners = {}
     for entry in obj["metadata"].get("managedFields") or []:
-        fields = fieldset.decode(entry.get("fieldsV1") or {})
+        fields = field_set.decode(entry.get("fieldsV1") or {})
         manager = Manager(entry["manager"], entry["operation"], entry["apiVersion"], entry.get("subresource", ""))
-        owners[manager] = owners.get(manager, fieldset.EMPTY) | fields
+        owners[manager] = owners.get(manager, field_set.EMPTY) | fields
     return owners
 
 
 def after_update(live: Object | None, new: Object, manager: Manager, schema: Schema) -> Owners:
     """The owners once ``manager`` has turned ``live`` into ``new``: it owns what it changed, others lose that."""
-    difference = fieldset.compare(_content(live), _content(new), schema)
+    difference = field_set.compare(_content(live), _content(new), schema)
     changed = frozenset(difference.added | difference.modified) - _UNOWNED
     owners = owners_of(live) if live else {}
-    own = (owners.pop(manager, fieldset.EMPTY) - difference.removed) | changed
+    own = (owners.pop(manager, field_set.EMPTY) - difference.removed) | changed
     left = {other: fields - changed - difference.removed for other, fields in owners.items()}
     return _without_empty({**left, manager: own})
 
@@ -87,8 +87,8 @@ def apply(live: Object, config: Object, manager: Manager, resource: Resource, fo
     try:
         if resource.custom:
             check_applied(wanted, schema)
-        last = owners.get(manager, fieldset.EMPTY)
-        owners[manager] = fieldset.fields_of(wanted, schema) - _UNOWNED
+        last = owners.get(manager, field_set.EMPTY)
+        owners[manager] = field_set.fields_of(wanted, schema) - _UNOWNED
         result = merged(present, wanted, schema)
         if last:
             result = _pruned(result, owners, last, schema)
@@ -96,7 +96,7 @@ def apply(live: Object, config: Object, manager: Manager, resource: Resource, fo
         kind = f"{resource.api_version}, Kind={resource.kind}"
         name = f"{live['metadata'].get('namespace', '')}/{config['metadata'].get('name', '')}"
         raise ApiError(500, "", f"failed to create typed patch object ({name}; {kind}): {mismatch}") from None
-    difference = fieldset.compare(present, result, schema)
+    difference = field_set.compare(present, result, schema)
     owners = _after_apply(difference, owners, manager, force)
     return Applied({**result, "metadata": {**(result.get("metadata") or {}), **_system(live)}}, owners)
 
@@ -105,17 +105,17 @@ def _pruned(result: Object, owners: Owners, last: FieldSet, schema: Schema) -> O
     """``result`` without the fields that this manager applied before and that nobody owns now."""
 
     def widened(paths: FieldSet) -> FieldSet:
-        return fieldset.with_declared_parents(paths, schema)
+        return field_set.with_declared_parents(paths, schema)
 
-    everything = widened(fieldset.fields_of(result, schema))
+    everything = widened(field_set.fields_of(result, schema))
     pruned = without(result, widened(last), schema)
     owned = widened(frozenset().union(*owners.values()))
-    pruned = without(result, everything - (widened(fieldset.fields_of(pruned, schema)) | owned), schema)
-    dangling = (everything - widened(fieldset.fields_of(pruned, schema))) & widened(last)
+    pruned = without(result, everything - (widened(field_set.fields_of(pruned, schema)) | owned), schema)
+    dangling = (everything - widened(field_set.fields_of(pruned, schema))) & widened(last)
     return dict(without(result, dangling, schema))
 
 
-def _after_apply(difference: fieldset.Difference, owners: Owners, manager: Manager, force: bool) -> Owners:
+def _after_apply(difference: field_set.Difference, owners: Owners, manager: Manager, force: bool) -> Owners:
     changed = frozenset(difference.added | difference.modified)
     conflicts = {other: fields & changed for other, fields in owners.items() if other != manager and fields & changed}
     if conflicts and not force:
@@ -127,15 +127,15 @@ def _after_apply(difference: fieldset.Difference, owners: Owners, manager: Manag
 
 
 def conflict_error(conflicts: Mapping[Manager, FieldSet]) -> ApiError:
-    ordered = {m: fieldset.members_first(conflicts[m]) for m in sorted(conflicts, key=str)}
+    ordered = {m: field_set.members_first(conflicts[m]) for m in sorted(conflicts, key=str)}
     pairs: list[tuple[Manager, Path]] = [(m, path) for m, paths in ordered.items() for path in paths]
-    causes = [Cause(fieldset.readable(path), "FieldManagerConflict", f"conflict with {m}") for m, path in pairs]
+    causes = [Cause(field_set.readable(path), "FieldManagerConflict", f"conflict with {m}") for m, path in pairs]
     if len(causes) == 1:
         listed = f"{causes[0].message}: {causes[0].field}"
     else:
         lines = []
         for m, paths in ordered.items():
-            lines += [f"conflicts with {m}:", *(f"- {fieldset.readable(path)}" for path in paths)]
+            lines += [f"conflicts with {m}:", *(f"- {field_set.readable(path)}" for path in paths)]
         listed = "\n".join(lines)
     plural = "" if len(causes) == 1 else "s"
     message = f"Apply failed with {len(causes)} conflict{plural}: {listed}"
@@ -154,7 +154,7 @@ def managed_fields(owners: Owners, live: Object | None, now: str) -> list[Object
             "apiVersion": manager.api_version,
             "time": now,
             "fieldsType": "FieldsV1",
-            "fieldsV1": fieldset.encode(fields),
+            "fieldsV1": field_set.encode(fields),
         }
         if manager.subresource:
             entry["subresource"] = manager.subresource

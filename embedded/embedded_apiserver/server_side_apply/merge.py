@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from embedded_apiserver.fieldset import FieldSet, Path, SchemaMismatchError, children, is_atomic, item_step, readable
-from embedded_apiserver.resources import Schema
-from embedded_apiserver.schema import property_schema
+from embedded_apiserver.kinds.resource import Schema
+from embedded_apiserver.schema.structural_schema import property_schema
+from embedded_apiserver.server_side_apply.field_set import (
+    FieldSet,
+    Path,
+    SchemaMismatchError,
+    children,
+    is_atomic,
+    item_step,
+    readable,
+)
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "object": dict,

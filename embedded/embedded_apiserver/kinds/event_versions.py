@@ -5,8 +5,8 @@ Source: pkg/apis/events/v1/conversion.go of Kubernetes.
 
 from __future__ import annotations
 
-from embedded_apiserver.resources import Resource
-from embedded_apiserver.status import Object
+from embedded_apiserver.errors import Object
+from embedded_apiserver.kinds.resource import Resource
 
 _NEW_TO_CORE = {
     "regarding": "involvedObject",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from embedded_apiserver.resources import Column, Resource
-from embedded_apiserver.status import Cause, Object
+from embedded_apiserver.errors import Cause, Object
+from embedded_apiserver.kinds.resource import Column, Resource
 
 COLLECTION = "customresourcedefinitions.apiextensions.k8s.io"
 

@@ -9,7 +9,7 @@ import msgspec
 import yaml
 from aiohttp import web
 
-from embedded_apiserver.status import ApiError, Object, bad_request
+from embedded_apiserver.errors import ApiError, Object, bad_request
 
 
 class _PlainLoader(yaml.SafeLoader):

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from embedded_apiserver import apply as ssa
-from embedded_apiserver import builtin_rules, crds, events_view, metadata, schema, validation
-from embedded_apiserver.deletion import Deletion
-from embedded_apiserver.resources import Registry, Resource
-from embedded_apiserver.status import ApiError, Cause, Object, already_exists, bad_request, conflict, invalid, not_found
+from embedded_apiserver.errors import ApiError, Cause, Object, already_exists, bad_request, conflict, invalid, not_found
+from embedded_apiserver.kinds import builtin_strategy, crds, event_versions
+from embedded_apiserver.kinds.registry import Registry
+from embedded_apiserver.kinds.resource import Resource
+from embedded_apiserver.schema import structural_schema, validation
+from embedded_apiserver.server_side_apply import apply as ssa
 from embedded_apiserver.store import Store
+from embedded_apiserver.writes import metadata
+from embedded_apiserver.writes.deletion import Deletion
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ class Writer:
 
     def _live(self, target: Target) -> Object | None:
         live = self.store.get(target.resource.collection, target.key)
-        return None if live is None else events_view.shown(live, target.resource)
+        return None if live is None else event_versions.shown(live, target.resource)
 
     def _found(self, target: Target) -> Object:
         live = self._live(target)
@@ -153,7 +156,7 @@ class Writer:
             return {k: v for k, v in new.items() if k != "status"} if resource.has_status else new
         if resource.collection == crds.COLLECTION:
             return crds.with_defaults(new) if not list(crds.faults(new)) else new
-        return builtin_rules.initial(new, resource)
+        return builtin_strategy.initial(new, resource)
 
     def _only_own_side(self, target: Target, config: Object) -> Object:
         """An applied configuration without what the other side (main or /status) owns."""
@@ -162,14 +165,14 @@ class Writer:
         if not target.subresource:
             return {key: value for key, value in config.items() if key != "status"}
         name = {"name": target.name}
-        own = name if builtin_rules.status_keeps_metadata(target.resource) else metadata.of(config)
+        own = name if builtin_strategy.status_keeps_metadata(target.resource) else metadata.of(config)
         return {"metadata": own, **({"status": config["status"]} if "status" in config else {})}
 
     def _completed(self, target: Target, live: Object, sent: Object, options: Options) -> Object:
         resource = target.resource
         new = metadata.updated(live, resource.identify(sent))
         if target.subresource:
-            keeps = builtin_rules.status_keeps_metadata(resource)
+            keeps = builtin_strategy.status_keeps_metadata(resource)
             own = live["metadata"] if keeps else new["metadata"]
             status = {"status": new["status"]} if new.get("status") is not None else {}
             new = {**{k: v for k, v in live.items() if k != "status"}, "metadata": own, **status}
@@ -186,13 +189,15 @@ class Writer:
         name = new["metadata"]["name"]
         if resource.custom:
             new = self._pruned(new, resource, options)
-            new = schema.without_nulls(new, resource.schema)
-            new = schema.defaulted(new, resource.schema)
+            new = structural_schema.without_nulls(new, resource.schema)
+            new = structural_schema.defaulted(new, resource.schema)
             found = list(validation.faults({k: v for k, v in new.items() if k != "metadata"}, resource.schema))
         elif resource.collection == crds.COLLECTION:
             found = list(crds.faults(new))
         else:
-            found = list(builtin_rules.faults(events_view.stored(new, resource), _stored(live, resource), resource))
+            found = list(
+                builtin_strategy.faults(event_versions.stored(new, resource), _stored(live, resource), resource)
+            )
         if live is None:
             found = [*validation.name_faults(name), *found]
         found += validation.label_faults(new["metadata"].get("labels") or {})
@@ -201,7 +206,7 @@ class Writer:
         return dict(new)
 
     def _pruned(self, obj: Object, resource: Resource, options: Options) -> Object:
-        kept, unknown = schema.pruned(obj, resource.schema)
+        kept, unknown = structural_schema.pruned(obj, resource.schema)
         texts = [f'unknown field "{path}"' for path in unknown]
         if texts and options.field_validation == "Strict":
             raise bad_request(
@@ -240,8 +245,8 @@ class Writer:
                 obj = crds.established(obj, metadata.now())
             self.registry.stop_serving(obj["spec"]["group"], obj["spec"]["names"]["plural"])
             self.registry.serve(crds.resources(obj))
-        stored = self.store.write(resource.collection, key, events_view.stored(obj, resource))
-        return events_view.shown(stored, resource)
+        stored = self.store.write(resource.collection, key, event_versions.stored(obj, resource))
+        return event_versions.shown(stored, resource)
 
     def _manager(self, target: Target, options: Options, operation: str = "Update") -> ssa.Manager:
         api_version = target.resource.api_version
@@ -251,7 +256,7 @@ class Writer:
 
 
 def _stored(live: Object | None, resource: Resource) -> Object | None:
-    return None if live is None else events_view.stored(live, resource)
+    return None if live is None else event_versions.stored(live, resource)
 
 
 def _spec(obj: Object, resource: Resource) -> Object:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from embedded_apiserver.resources import Registry, Resource
+from embedded_apiserver.kinds.registry import Registry
+from embedded_apiserver.kinds.resource import Resource
 
 _OF_A_NAMESPACE = ("status", "finalize")  # /api/v1/namespaces/NAME/status is about the namespace itself
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from embedded_apiserver.status import Object, bad_request
+from embedded_apiserver.errors import Object, bad_request
 
 Predicate = Callable[[Object], bool]
 Requirement = Callable[[Mapping[str, str]], bool]

@@ -6,7 +6,7 @@ import copy
 import re
 from typing import Any
 
-from embedded_apiserver.status import ApiError, Object, bad_request
+from embedded_apiserver.errors import ApiError, Object, bad_request
 
 MERGE = "application/merge-patch+json"
 JSON = "application/json-patch+json"

@@ -10,17 +10,28 @@ from typing import Any
 
 from aiohttp import web
 
-from embedded_apiserver import discovery, events_view, patches, reads, routing, tables
-from embedded_apiserver.bodies import dropped, error_response, half, is_connected, json_response, parsed, parsed_patch
-from embedded_apiserver.deletion import Deletion
-from embedded_apiserver.faults import Call, Faults
-from embedded_apiserver.reads import Selection
-from embedded_apiserver.resources import Registry
-from embedded_apiserver.routing import Place
-from embedded_apiserver.status import ApiError, Cause, Object, Subject, invalid, not_found, success
+from embedded_apiserver.errors import ApiError, Cause, Object, Subject, invalid, not_found, success
+from embedded_apiserver.http import discovery, routing
+from embedded_apiserver.http.bodies import (
+    dropped,
+    error_response,
+    half,
+    is_connected,
+    json_response,
+    parsed,
+    parsed_patch,
+)
+from embedded_apiserver.http.fault_injection import Call, Faults
+from embedded_apiserver.http.routing import Place
+from embedded_apiserver.kinds import event_versions
+from embedded_apiserver.kinds.registry import Registry
+from embedded_apiserver.reads import listing, tables
+from embedded_apiserver.reads.listing import Selection
+from embedded_apiserver.reads.watch import Watch, WatchOptions
 from embedded_apiserver.store import Store
-from embedded_apiserver.watching import Watch, WatchOptions
-from embedded_apiserver.writes import Options, Target, Writer
+from embedded_apiserver.writes import patches
+from embedded_apiserver.writes.deletion import Deletion
+from embedded_apiserver.writes.writer import Options, Target, Writer
 
 CALLS_KEPT = 200_000
 PROTOBUF = "application/vnd.kubernetes.protobuf"  # what `kubectl create namespace` sends, without being asked
@@ -111,22 +122,22 @@ class Handler:
         stored = self.store.get(place.resource.collection, (place.namespace or "", place.name))
         if stored is None:
             raise not_found(place.resource.subject(place.name))
-        return self._shown(request, place, events_view.shown(stored, place.resource))
+        return self._shown(request, place, event_versions.shown(stored, place.resource))
 
     def _list(self, request: web.BaseRequest, place: Place) -> web.Response:
         selection = Selection.parse(place.resource, place.namespace, request.query)
         with self.store.lock:
-            items, metadata = reads.list_objects(self.store, selection, request.query)
-        shape = reads.shape_of(request.headers.get("Accept", ""))
+            items, metadata = listing.list_objects(self.store, selection, request.query)
+        shape = listing.shape_of(request.headers.get("Accept", ""))
         include = request.query.get("includeObject", "Metadata")
-        return json_response(reads.list_body(items, metadata, place.resource, shape, include))
+        return json_response(listing.list_body(items, metadata, place.resource, shape, include))
 
     async def _watch(self, request: web.BaseRequest, place: Place) -> web.StreamResponse:
         watch = Watch(
             self.store,
             Selection.parse(place.resource, place.namespace, request.query),
             WatchOptions.parse(request.query),
-            reads.shape_of(request.headers.get("Accept", "")),
+            listing.shape_of(request.headers.get("Accept", "")),
             request.query.get("includeObject", "Metadata"),
         )
         response = web.StreamResponse(
@@ -209,16 +220,16 @@ class Handler:
             obj, gone = self.deletion.delete(place.resource, key, options)
             # Pods and namespaces come back as the object, other kinds as a Status once they are gone.
             if not gone or place.resource.kind in ("Pod", "Namespace"):
-                return self._shown(request, place, events_view.shown(obj, place.resource))
+                return self._shown(request, place, event_versions.shown(obj, place.resource))
             return json_response(success(place.resource.subject(place.name), obj["metadata"]["uid"]))
         selection = Selection.parse(place.resource, place.namespace, request.query)
         deleted = []
         for key, stored in self.store.sorted(place.resource.collection, place.namespace):
             if selection(stored):
                 obj, _ = self.deletion.delete(place.resource, key, options)
-                deleted.append(events_view.shown(obj, place.resource))
+                deleted.append(event_versions.shown(obj, place.resource))
         metadata = {"resourceVersion": str(self.store.version)}
-        return json_response(reads.list_body(deleted, metadata, place.resource, "object", ""))
+        return json_response(listing.list_body(deleted, metadata, place.resource, "object", ""))
 
     def _options(self, request: web.BaseRequest) -> Options:
         agent = request.headers.get("User-Agent", "").partition("/")[0]
@@ -231,12 +242,12 @@ class Handler:
     def _shown(
         self, request: web.BaseRequest, place: Place, obj: Object, status: int = 200, options: Options | None = None
     ) -> web.Response:
-        shape = reads.shape_of(request.headers.get("Accept", ""))
+        shape = listing.shape_of(request.headers.get("Accept", ""))
         if shape == "metadata":
             response = json_response(tables.metadata_only(obj), status)
         else:
             include = request.query.get("includeObject", "Metadata")
-            response = json_response(reads.object_body(obj, place.resource, shape, include), status)
+            response = json_response(listing.object_body(obj, place.resource, shape, include), status)
         for warning in options.warnings if options else ():
             response.headers.add("Warning", f'299 - "{warning.replace(chr(34), chr(92) + chr(34))}"')
         return response

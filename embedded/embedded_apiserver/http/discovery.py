@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from embedded_apiserver.resources import Registry, Resource
-from embedded_apiserver.status import Object
+from embedded_apiserver.errors import Object
+from embedded_apiserver.kinds.registry import Registry
+from embedded_apiserver.kinds.resource import Resource
 
 VERSION: Object = {
     "major": "1",

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from embedded_apiserver import events_view, tables
-from embedded_apiserver.resources import Resource
-from embedded_apiserver.selectors import Predicate, field_selector, label_selector
-from embedded_apiserver.status import Object, bad_request, expired, too_large_version
+from embedded_apiserver.errors import Object, bad_request, expired, too_large_version
+from embedded_apiserver.kinds import event_versions
+from embedded_apiserver.kinds.resource import Resource
+from embedded_apiserver.reads import tables
+from embedded_apiserver.reads.selectors import Predicate, field_selector, label_selector
 from embedded_apiserver.store import Key, Store
 
 Shape = Literal["object", "metadata", "table"]
@@ -97,7 +98,7 @@ def list_objects(store: Store, selection: Selection, query: Query) -> tuple[list
             if not selection.narrowed:
                 metadata["remainingItemCount"] = sum(selection(obj) for _, obj in items[at:])
             break
-        page.append(events_view.shown(stored, selection.resource))
+        page.append(event_versions.shown(stored, selection.resource))
         last = key
     return page, metadata
 

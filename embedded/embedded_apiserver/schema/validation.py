@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from embedded_apiserver.resources import Schema
-from embedded_apiserver.status import Cause
+from embedded_apiserver.errors import Cause
+from embedded_apiserver.kinds.resource import Schema
 
 _DNS_NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _NAME_RULE = (
