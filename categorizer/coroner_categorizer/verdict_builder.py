@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from itertools import islice
 
-from coroner_categorizer.findings.collect import OWN_NAMES
-from coroner_categorizer.findings.finding import Finding, Seen
+from coroner_categorizer.findings.collect import FINDING_NAMES
+from coroner_categorizer.findings.finding import Finding, Excerpt
 from coroner_categorizer.objects.exit_codes import signal_of
 from coroner_categorizer.redaction.redactor import Redactor
-from coroner_categorizer.redaction.sanitize import cap, one_line, safe_text
-from coroner_categorizer.rules.match_context import Scene
-from coroner_categorizer.rules.rule import RANK, Match
+from coroner_categorizer.redaction.sanitize import truncate, one_line, safe_text
+from coroner_categorizer.rules.match_context import MatchContext
+from coroner_categorizer.rules.rule import CONFIDENCE_RANK, Match
 from coroner_categorizer.rules.template import Template
 from coroner_categorizer.rules.template_facts import PodFacts
 from coroner_categorizer.termination_message.exceptions import PANICKED, REJECTED
@@ -35,23 +35,23 @@ _NOT_REASON = re.compile(r"[^A-Za-z0-9]+([A-Za-z0-9]?)")
 def make_verdict(
     match: Match | None,
     speaker: Finding,
-    scene: Scene,
+    scene: MatchContext,
     categories: set[str],
     default: tuple[str, str] = ("", ""),
 ) -> Verdict:
     """The verdict that ``match`` gives on ``speaker``; ``match`` None = the rule set's default category."""
     rule = match.rule if match else None
-    facts = _SafeFacts(PodFacts(scene.pod, speaker, rule.groups(match) if rule and match else {}), scene.redactor)
+    facts = _SafeFacts(PodFacts(scene.pod, speaker, rule.captured(match) if rule and match else {}), scene.redactor)
     confidence: Confidence = rule.confidence if rule else "Unknown"
     return Verdict(
         category=rule.category if rule else default[0],
         subcategory=rule.subcategory if rule else default[1],
         categories=tuple(sorted(categories)),
         reason=camel_case((rule.reason if rule else "") or speaker.name),
-        message=cap(_first(rule.messages if rule else (), facts) or _plain_message(speaker, facts), MESSAGE_LIMIT),
+        message=truncate(_first(rule.messages if rule else (), facts) or _plain_message(speaker, facts), MESSAGE_LIMIT),
         hint=_first(rule.hints if rule else (), facts) or "",
         retry=rule.retry if rule else "Unknown",
-        confidence=min(confidence, speaker.ceiling, key=RANK.__getitem__),
+        confidence=min(confidence, speaker.max_confidence, key=CONFIDENCE_RANK.__getitem__),
         container=speaker.container or None,
         exit_code=speaker.exit_code,
         signal=signal_of(speaker.exit_code),
@@ -82,7 +82,7 @@ class _SafeFacts:
         if name in _LINES_OF_THE_MESSAGE:
             line = self._as_in_the_whole(line)
         if name not in _TOLD_AT_THE_END:
-            return cap(line, FACT_LIMIT)
+            return truncate(line, FACT_LIMIT)
         if len(line) <= END_LIMIT:
             return line
         # Errors of the runtime are wrapped from the front ("a: b: c"): of a long one, the end tells the cause.
@@ -115,13 +115,13 @@ def _plain_message(speaker: Finding, facts: _SafeFacts) -> str:
     return f"{what}: {speaker.name}: {text}" if text else f"{what}: {speaker.name}"
 
 
-def _evidence(match: Match | None, speaker: Finding, scene: Scene) -> tuple[Evidence, ...]:
+def _evidence(match: Match | None, speaker: Finding, scene: MatchContext) -> tuple[Evidence, ...]:
     """What was read: the finding itself, what the rule saw, what supports it, and the pod's other findings."""
-    seen = [Seen(speaker.source, _describe(speaker))]
-    seen += match.seen if match else ()
-    seen += speaker.seen_in
-    others = (f for f in scene.findings if f is not speaker and f.newest)
-    seen += [Seen(f.source, _describe(f)) for f in islice(others, EVIDENCE_ITEMS)]
+    seen = [Excerpt(speaker.source, _describe(speaker))]
+    seen += match.excerpts if match else ()
+    seen += speaker.supporting
+    others = (f for f in scene.findings if f is not speaker and f.is_latest_instance)
+    seen += [Excerpt(f.source, _describe(f)) for f in islice(others, EVIDENCE_ITEMS)]
     messages = [message for f in scene.findings for message in (f.termination_message, f.text) if message]
     told: dict[str, Evidence] = {}
     words: set[str] = set()
@@ -132,7 +132,7 @@ def _evidence(match: Match | None, speaker: Finding, scene: Scene) -> tuple[Evid
             continue
         words.add(text.strip())
         told[place] = Evidence(
-            one_line(place, PLACE_LIMIT, scene.redactor), cap(_as_in(messages, text, scene.redactor), EVIDENCE_LIMIT)
+            one_line(place, PLACE_LIMIT, scene.redactor), truncate(_as_in(messages, text, scene.redactor), EVIDENCE_LIMIT)
         )
         if len(told) == EVIDENCE_ITEMS:
             break
@@ -157,7 +157,7 @@ def _as_in(messages: list[str], text: str, redactor: Redactor) -> str:
 
 def _describe(finding: Finding) -> str:
     """What the cluster recorded, in its own words: never a name that this package gave."""
-    reason = next((name for name in finding.names if name not in OWN_NAMES and name != "CrashLoopBackOff"), "")
+    reason = next((name for name in finding.names if name not in FINDING_NAMES and name != "CrashLoopBackOff"), "")
     said = (finding.facts.get("scheduler") or finding.text).strip()
     if finding.exit_code is not None:
         reason = ", ".join(filter(None, (reason, f"exit code {finding.exit_code}")))

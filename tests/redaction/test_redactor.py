@@ -133,7 +133,7 @@ def test_a_private_key_survives_in_no_text(before: str, after: str) -> None:
 @given(busy_text | st.text())
 def test_the_prefilter_agrees_with_a_plain_search(text: str) -> None:
     data = text.encode(errors="replace")
-    wanted = [rule for rule in RULES if not rule.needs or any(need in data.lower() for need in rule.needs)]
+    wanted = [rule for rule in RULES if not rule.keywords or any(need in data.lower() for need in rule.keywords)]
     assert rule_module.Prefilter(RULES).rules_for(data) == wanted
 
 
@@ -200,5 +200,5 @@ def _searches(text: str) -> int:
             Counted.calls += 1
             return key_values._ASSIGNED.search(data, at)
 
-    key_values._hide(text.encode(), Counted())
+    key_values._redact_values(text.encode(), Counted())
     return Counted.calls

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coroner_categorizer.redaction.non_secrets import Pair, is_plain
+from coroner_categorizer.redaction.non_secrets import KeyValue, is_not_secret
 from coroner_categorizer.redaction.rule import MARK, Regexp, Rule, compiled, mark, replace_spans
 
 # Plurals are missing on purpose: "max_tokens: 2048" and "imagePullSecrets: […]" hold no secret.
@@ -20,7 +20,7 @@ _KEY = (
     r"|credentials?|creds|auth|authorization|cookie)(?:[_-]?(?:value|hash|b64|base64|[0-9]{1,2}))?"
 )
 _QUOTE = r"(?:\\{0,7}(?:\"|')|&quot;)"
-_NEEDS = tuple(b"pass pwd secret token key cred auth cookie".split())
+_KEYWORDS = tuple(b"pass pwd secret token key cred auth cookie".split())
 
 _ASSIGNED = compiled(rf"(?i){_KEY}({_QUOTE}?\]?[ \t]*(?:=>|:=|\+=|===?|=|:|%3D|%3A)[ \t]*|>)")
 _FLAG = compiled(rf"(?i)(?:^|[\s\"'(\[,=`])--?(?:[a-z0-9.]+[_-])*{_KEY}({_QUOTE},[ \t\r\n]*|[ \t]+)")
@@ -82,7 +82,7 @@ def _kind(key: bytes) -> str:
 
 
 @dataclass(frozen=True)
-class _Head:
+class _KeyMatch:
     """A key and its separator."""
 
     kind: str
@@ -94,13 +94,13 @@ class _Head:
     is_flag: bool
 
 
-def _hide(data: bytes, heads: Regexp, is_flag: bool = False) -> bytes:
+def _redact_values(data: bytes, keys: Regexp, is_flag: bool = False) -> bytes:
     spans: list[tuple[int, int, bytes]] = []
     at = 0
-    while found := heads.search(data, at):
+    while found := keys.search(data, at):
         key, end = found.group(1), found.end()
         before = data[max(0, found.start(1) - 48) : found.start(1)]
-        head = _Head(_kind(key), key, before, end, is_flag)
+        head = _KeyMatch(_kind(key), key, before, end, is_flag)
         if before.endswith(b"/") and b"=" not in found.group():  # a path: exec: "/etc/passwd": permission denied
             at = end
             continue
@@ -111,19 +111,19 @@ def _hide(data: bytes, heads: Regexp, is_flag: bool = False) -> bytes:
             continue
         value, quoted, at = _value(data, head)
         if value.start < value.stop and not MARK.fullmatch(data, value.start, value.stop):
-            pair = _pair(data, head, value, quoted)
-            if not is_plain(pair):
+            pair = _key_value(data, head, value, quoted)
+            if not is_not_secret(pair):
                 spans.append((value.start, value.stop, _MARKS[head.kind]))
     return replace_spans(data, spans)
 
 
-def _pair(data: bytes, head: _Head, value: slice, quoted: bool) -> Pair:
+def _key_value(data: bytes, head: _KeyMatch, value: slice, quoted: bool) -> KeyValue:
     spaced = data[head.end - 1 : head.end].isspace()
     after = data[value.stop : value.stop + 48]
-    return Pair(head.kind, head.key, head.before, data[value], after, quoted, spaced, head.is_flag)
+    return KeyValue(head.kind, head.key, head.before, data[value], after, quoted, spaced, head.is_flag)
 
 
-def _value(data: bytes, head: _Head) -> tuple[slice, bool, int]:
+def _value(data: bytes, head: _KeyMatch) -> tuple[slice, bool, int]:
     """Where the value is, whether it was quoted, and where to go on reading."""
     at = head.end
     in_list = None if MARK.match(data, at) else _LIST.match(data, at)
@@ -139,7 +139,7 @@ def _value(data: bytes, head: _Head) -> tuple[slice, bool, int]:
     return slice(start, end), False, max(end, head.end)
 
 
-def _bare_value(data: bytes, at: int, head: _Head, in_list: bool) -> tuple[int, int]:
+def _bare_value(data: bytes, at: int, head: _KeyMatch, in_list: bool) -> tuple[int, int]:
     if head.kind == "authorization" and (scheme := _SCHEME.match(data, at)):
         at = scheme.end()
         if scheme.group(1).lower() in _SCHEMES_WITH_PARAMETERS:
@@ -229,8 +229,8 @@ def _block(data: bytes, at: int, before: bytes) -> tuple[int, int]:
     return min(first, start + len(value)), start + len(value)
 
 
-PAIR_RULES: tuple[Rule, ...] = (
-    Rule("named-value", _NEEDS, lambda data: _hide(data, _NAMED)),
-    Rule("flag", _NEEDS, lambda data: _hide(data, _FLAG, is_flag=True)),
-    Rule("pair", _NEEDS, lambda data: _hide(data, _ASSIGNED)),
+KEY_VALUE_RULES: tuple[Rule, ...] = (
+    Rule("named-value", _KEYWORDS, lambda data: _redact_values(data, _NAMED)),
+    Rule("flag", _KEYWORDS, lambda data: _redact_values(data, _FLAG, is_flag=True)),
+    Rule("pair", _KEYWORDS, lambda data: _redact_values(data, _ASSIGNED)),
 )

@@ -13,7 +13,7 @@ from coroner_categorizer.redaction.rule import compiled
 
 
 @dataclass(frozen=True)
-class Pair:
+class KeyValue:
     """A key and its value, and what is around them."""
 
     kind: str
@@ -63,13 +63,13 @@ _CODE = (
     r"(?:\.[a-z_][a-z0-9_.]*|\[).*"
     r"|[a-z_.]*(?:get|load|read|fetch|generate|input|decode|create|make)[a-z_.]*\(.*"
 )
-_ANYWHERE = compiled(rf"(?is){_WORDS}|{_PLACEHOLDERS}|{_VARIABLES}|{_REFERENCES}|{_PATHS}|{_CODE}")
+_NEVER_SECRET = compiled(rf"(?is){_WORDS}|{_PLACEHOLDERS}|{_VARIABLES}|{_REFERENCES}|{_PATHS}|{_CODE}")
 _NUMBER = compiled(r"[0-9]{1,5}|[0-9]+\.[0-9]+|[0-9]{1,5}(?:ms|s|m|h|%|k|b)")
 _SYMBOLS = compiled(r"[^A-Za-z0-9\x80-\xff]*")
 _SPECIAL_TOKEN = compiled(r"</?[A-Za-z_|]+>|<\|[^|]*\|>|\[[A-Z_]+\]?")
 
 # Tokenizer settings, rates and counters: "eos_token: </s>", "time per token: 5ms".
-_COUNTED = compiled(
+_COUNTER_BEFORE = compiled(
     r"(?i)(?:eos|bos|pad|unk|cls|sep|mask|special|additional|stop|start|end|begin|image|next|per|max|min|num|first|last"
     r"|prev|current)[_ ./-]?\z"
 )
@@ -79,7 +79,7 @@ _SCHEME_NAMES = compiled(
 )
 
 # Words with which a sentence about a failure goes on after a colon; none is a likely first word of a pass phrase.
-_SENTENCE = compiled(
+_SENTENCE_WORD = compiled(
     r"(?i)(?:are|authentication|authorization|cannot|can't|connection|contains?|could|couldn't|did|does|doesn't|empty|eof"
     r"|error|exceeded|expected|expired|failed|failure|field|forbidden|found|has|illegal|incorrect|invalid|is|length"
     r"|malformed|may|missing|must|needs?|never|not|please|required|requires?|rpc|should|status|timed|timeout|too|unable"
@@ -95,10 +95,10 @@ _ENDS_SENTENCE = compiled(
     r"|malformed|failed|error|timeout|mismatch|unexpected|unsupported)[.!]?"
 )
 _WORD_BEFORE = compiled(r"[A-Za-z][)\]\"']?[ \t]+[\"'`(]?\z")
-_PARSER_BEFORE = compiled(
+_PARSER_ERROR_BEFORE = compiled(
     r"(?i)(?:unexpected|illegal|unrecognized|unknown|expected|near|invalid|bad|extra|missing)[ \t]+\z"
 )
-_SAID_OF_OBJECT = compiled(
+_OBJECT_STATE = compiled(
     r"(?i)\\?[\"']?:?[ \t]+(?:is |was |does |has )*"
     r"(?:not|forbidden|missing|already|cannot|expired|invalid|in namespace|of type)\b"
 )
@@ -110,14 +110,14 @@ _COMMON_WORDS = frozenset(
 )
 
 
-def is_plain(pair: Pair) -> bool:
+def is_not_secret(pair: KeyValue) -> bool:
     """Whether the value is no secret, and stays."""
     if pair.kind == "cookie":
         return b"=" not in pair.value
-    return bool(_ANYWHERE.fullmatch(pair.value)) or _is_setting(pair) or _is_own_name(pair) or _is_sentence(pair)
+    return bool(_NEVER_SECRET.fullmatch(pair.value)) or _is_setting(pair) or _is_variable_name(pair) or _is_sentence(pair)
 
 
-def _is_setting(pair: Pair) -> bool:
+def _is_setting(pair: KeyValue) -> bool:
     """A value that keys of this kind also have where they name no secret."""
     value, key = pair.value, pair.key.lower()
     if pair.kind == "password":
@@ -127,18 +127,18 @@ def _is_setting(pair: Pair) -> bool:
     if _NUMBER.fullmatch(value) or _SYMBOLS.fullmatch(value):
         return True
     if pair.kind == "token":
-        return bool(_COUNTED.search(pair.before)) and (len(value) <= 24 or bool(_SPECIAL_TOKEN.fullmatch(value)))
+        return bool(_COUNTER_BEFORE.search(pair.before)) and (len(value) <= 24 or bool(_SPECIAL_TOKEN.fullmatch(value)))
     return pair.kind == "authorization" and bool(_SCHEME_NAMES.fullmatch(value))
 
 
-def _is_own_name(pair: Pair) -> bool:
+def _is_variable_name(pair: KeyValue) -> bool:
     """``token=token``, ``password=db_password`` in a quoted line of code."""
     if pair.quoted or pair.after[:1] not in (b",", b")"):
         return False
     return bool(_VARIABLE.fullmatch(pair.value)) and pair.value.lower().endswith(pair.key.lower())
 
 
-def _is_sentence(pair: Pair) -> bool:
+def _is_sentence(pair: KeyValue) -> bool:
     """Whether the value is the next word of a sentence, the key being one of its words."""
     words = pair.value.split(None, 1)
     word = _WORD.fullmatch(words[0]) if words else None
@@ -149,21 +149,21 @@ def _is_sentence(pair: Pair) -> bool:
         return False
     return _is_about_object(pair) or (
         bool(word and pair.spaced and _WORD_BEFORE.search(pair.before))
-        and ((goes_on and not pair.quoted) or bool(_PARSER_BEFORE.search(pair.before)))
+        and ((goes_on and not pair.quoted) or bool(_PARSER_ERROR_BEFORE.search(pair.before)))
     )
 
 
-def _is_sentence_word(pair: Pair, first: bytes, word: bytes, goes_on: bool) -> bool:
+def _is_sentence_word(pair: KeyValue, first: bytes, word: bytes, goes_on: bool) -> bool:
     if pair.is_flag:
-        return bool(_SENTENCE.fullmatch(word) or _AFTER_FLAG.fullmatch(word))
+        return bool(_SENTENCE_WORD.fullmatch(word) or _AFTER_FLAG.fullmatch(word))
     if not pair.spaced or pair.is_variable:
         return False
-    return bool(_SENTENCE.fullmatch(word) if goes_on else _ENDS_SENTENCE.fullmatch(first))
+    return bool(_SENTENCE_WORD.fullmatch(word) if goes_on else _ENDS_SENTENCE.fullmatch(first))
 
 
-def _is_about_object(pair: Pair) -> bool:
+def _is_about_object(pair: KeyValue) -> bool:
     """``secret: default/regcred``, ``secret: "db" not found``, ``POST /v1/token: connection refused``."""
     if pair.before.endswith(b"/") and pair.spaced:
         return True
     is_object = pair.key.lower() == b"secret" and bool(_OBJECT.fullmatch(pair.value))
-    return is_object or bool(_SAID_OF_OBJECT.match(pair.after))
+    return is_object or bool(_OBJECT_STATE.match(pair.after))

@@ -36,15 +36,15 @@ _CUT_BEGIN_LINE = compiled(
 )
 
 
-def _apply(data: bytes) -> bytes:
-    data = replace_spans(data, _armoured(data)) if b"PRIVATE" in data or b"Private" in data else data
+def _redact_keys(data: bytes) -> bytes:
+    data = replace_spans(data, _keys_with_markers(data)) if b"PRIVATE" in data or b"Private" in data else data
     for pattern in (_CUT_BEGIN_LINE, _CUT_AT_BOTH_ENDS):
         if cut := pattern.match(data):
             data = _MARK + data[cut.end() :]
     return data
 
 
-def _armoured(data: bytes) -> list[tuple[int, int, bytes]]:
+def _keys_with_markers(data: bytes) -> list[tuple[int, int, bytes]]:
     """The keys that still have a BEGIN or an END line: one walk over these lines, each body searched once."""
     spans: list[tuple[int, int, bytes]] = []
     done = 0  # nothing before this place is looked at again
@@ -73,4 +73,4 @@ def _end_of_body(data: bytes, start: int, stop: int) -> int:
     return start + len(data[start:end].rstrip())
 
 
-PRIVATE_KEY_RULE = Rule("private-key", (), _apply)
+PRIVATE_KEY_RULE = Rule("private-key", (), _redact_keys)

@@ -12,18 +12,18 @@ from dataclasses import dataclass
 
 import re2
 
-from coroner_categorizer.redaction.key_values import PAIR_RULES
+from coroner_categorizer.redaction.key_values import KEY_VALUE_RULES
 from coroner_categorizer.redaction.pem import PRIVATE_KEY_RULE
 from coroner_categorizer.redaction.rule import MARK, OPTIONS_UTF8, Prefilter, Rule, replace_spans
-from coroner_categorizer.redaction.token_formats import SHAPE_RULES
+from coroner_categorizer.redaction.token_formats import TOKEN_RULES
 from coroner_categorizer.redaction.urls import URL_RULES
 
-RULES: tuple[Rule, ...] = (PRIVATE_KEY_RULE, *URL_RULES, *SHAPE_RULES, *PAIR_RULES)
+RULES: tuple[Rule, ...] = (PRIVATE_KEY_RULE, *URL_RULES, *TOKEN_RULES, *KEY_VALUE_RULES)
 """What is certain comes first: a pair whose value is already a mark keeps that mark, which says more."""
 
 # A mark that replaced a secret is a boundary that was not there before, behind which another secret may begin. One more
 # round finds it; texts that need a third are made for it, and the bound keeps the whole linear.
-_ROUNDS = 4
+_MAX_PASSES = 4
 
 _NAME = re2.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -56,7 +56,7 @@ class Redactor:
         except UnicodeEncodeError:  # a lone surrogate, which no encoding has
             data, valid = text.encode(errors="replace"), False
         redacted = data
-        for _ in range(_ROUNDS):
+        for _ in range(_MAX_PASSES):
             before = redacted
             for rule in self._prefilter.rules_for(redacted):
                 redacted = rule.apply(redacted)

@@ -23,7 +23,7 @@ class Rule:
 
     name: str
 
-    needs: tuple[bytes, ...]
+    keywords: tuple[bytes, ...]
     """In lower case: a text with none of these holds nothing for this rule. Empty: always run."""
 
     apply: Callable[[bytes], bytes]
@@ -50,23 +50,23 @@ class Prefilter:
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._rules = tuple(rules)
-        self._always = frozenset(n for n, rule in enumerate(self._rules) if not rule.needs)
-        self._wanting: list[list[int]] = []
+        self._unconditional = frozenset(n for n, rule in enumerate(self._rules) if not rule.keywords)
+        self._rules_by_keyword: list[list[int]] = []
         self._set = re2.Set.SearchSet(OPTIONS)
         wanting: dict[bytes, list[int]] = {}
         for number, rule in enumerate(self._rules):
-            for need in rule.needs:
+            for need in rule.keywords:
                 wanting.setdefault(need, []).append(number)
         for need, numbers in wanting.items():
             self._set.Add(re2.escape(need))
-            self._wanting.append(numbers)
+            self._rules_by_keyword.append(numbers)
         self._set.Compile()
 
     def rules_for(self, data: bytes) -> list[Rule]:
         """In their order, the rules whose needed substrings the text has, in either case."""
-        numbers = set(self._always)
+        numbers = set(self._unconditional)
         for need in self._set.Match(data.lower()) or ():
-            numbers.update(self._wanting[need])
+            numbers.update(self._rules_by_keyword[need])
         return [self._rules[number] for number in sorted(numbers)]
 
 
@@ -96,7 +96,7 @@ def replace_spans(data: bytes, spans: Iterable[tuple[int, int, bytes]]) -> bytes
     return b"".join(pieces)
 
 
-def shape_rule(name: str, needs: str, pattern: str) -> Rule:
+def pattern_rule(name: str, keywords: str, pattern: str) -> Rule:
     """A rule for secrets that a pattern alone describes: its group 1, or else the whole match, becomes the mark.
 
     ``needs``: separated by spaces.
@@ -109,4 +109,4 @@ def shape_rule(name: str, needs: str, pattern: str) -> Rule:
         spans = [(*match.span(group), put) for match in regexp.finditer(data)]
         return replace_spans(data, [s for s in spans if data[s[0] : s[1]] != put])
 
-    return Rule(name, tuple(need.encode("ascii") for need in needs.split()), apply)
+    return Rule(name, tuple(need.encode("ascii") for need in keywords.split()), apply)

@@ -1,7 +1,7 @@
-"""Untrusted text made fit to be shown: valid UTF-8, no control characters, no secrets, bounded.
+"""Makes untrusted text safe to publish: valid UTF-8, no control characters, no secrets, bounded length.
 
-``safe_text`` is the one pipeline for whatever leaves the program. Its order matters: cleaning comes before redaction,
-so that a control character cannot split a secret, and cutting comes last, so that no cut leaves half a secret behind.
+``safe_text`` is the one pipeline for all text that leaves the program. The order matters: control characters are removed
+before redaction, so that they cannot split a secret, and truncation comes last, so that no cut leaves half a secret.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import re2
 
 from coroner_categorizer.redaction.redactor import DEFAULT_REDACTOR, Redactor
 
-CUT_MARK = "…"
+ELLIPSIS = "…"
 
-_ESCAPING = frozenset("\x1b\x90\x98\x9b\x9d\x9e\x9f")  # ESC, DCS, SOS, CSI, OSC, PM, APC
-_ENDING = frozenset("\x07\x9c")  # BEL and ST end a string sequence
+_ESCAPE_STARTS = frozenset("\x1b\x90\x98\x9b\x9d\x9e\x9f")  # ESC, DCS, SOS, CSI, OSC, PM, APC
+_ESCAPE_ENDS = frozenset("\x07\x9c")  # BEL and ST end a string sequence
 
-# Characters that show nothing and can hide, split or reorder what is shown: Unicode's Default_Ignorable_Code_Point, the
+# Characters that are invisible and can hide, split or reorder visible text: Unicode's Default_Ignorable_Code_Point, the
 # line and paragraph separators and the interlinear annotations. Bidi controls, zero-width characters, the byte order
 # mark, variation selectors and the tag characters are all among them.
 _INVISIBLE_RANGES = (
@@ -27,13 +27,13 @@ _CONTROLS = frozenset(chr(c) for c in (*range(0x20), *range(0x7F, 0xA0))) - {"\n
 _INVISIBLE = frozenset(chr(c) for first, last in _INVISIBLE_RANGES for c in range(first, last + 1))
 
 _DROP_ALL = str.maketrans(dict.fromkeys(_CONTROLS | _INVISIBLE))
-_DROP_BUT_ESCAPES = str.maketrans(dict.fromkeys((_CONTROLS | _INVISIBLE) - _ESCAPING - _ENDING))
+_DROP_BUT_ESCAPES = str.maketrans(dict.fromkeys((_CONTROLS | _INVISIBLE) - _ESCAPE_STARTS - _ESCAPE_ENDS))
 
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
 
-# A string sequence stops at the next introducer or line end, so that each search ends soon: that keeps it linear.
-# A two-character escape loses its ESC alone: a stray ESC must not swallow the letter of a secret that follows it.
+# A string sequence ends at the next introducer or line end, which bounds each search and keeps the whole linear.
+# A two-character escape loses only its ESC: a stray ESC must not remove the first letter of a secret after it.
 _ESCAPE_SEQUENCE = re2.compile(
     r"(?:\x1b\[|\x{9b})[0-?]*[ -/]*[@-~]?"
     r"|(?:\x1b[\]PX^_]|[\x{90}\x{98}\x{9d}\x{9e}\x{9f}])"
@@ -44,42 +44,37 @@ _ESCAPE_SEQUENCE = re2.compile(
 
 
 def safe_text(text: str, limit: int, redactor: Redactor = DEFAULT_REDACTOR) -> str:
-    """``text`` cleaned, redacted and capped at ``limit`` characters. Line breaks and tabs stay."""
-    return cap(redactor.redact(_cleaned(text)), limit)
+    """``text`` without control characters and secrets, at most ``limit`` characters. Line breaks and tabs are kept."""
+    return truncate(redactor.redact(_without_control_characters(text)), limit)
 
 
 def one_line(text: str, limit: int, redactor: Redactor = DEFAULT_REDACTOR) -> str:
-    """``safe_text`` on one line: each run of white space is one space."""
-    folded = " ".join(redactor.redact(_cleaned(text)).split())
-    # A secret may have been on the line after its name: folding brings them together.
-    return cap(redactor.redact(folded), limit)
+    """``safe_text`` on one line: each run of white space becomes one space."""
+    folded = " ".join(redactor.redact(_without_control_characters(text)).split())
+    # A secret may be on the line after its key; folding puts them on one line, so redact again.
+    return truncate(redactor.redact(folded), limit)
 
 
-def clean(text: str, limit: int) -> str:
-    """``text`` as valid UTF-8 without control, escape and invisible characters, capped at ``limit``. Not redacted."""
-    return cap(_cleaned(text), limit)
-
-
-def cap(text: str, limit: int) -> str:
+def truncate(text: str, limit: int) -> str:
     """The first ``limit`` characters; a cut ends in "…", which counts."""
     if len(text) <= limit:
         return text
-    return text[: limit - 1] + CUT_MARK if limit > 0 else ""
+    return text[: limit - 1] + ELLIPSIS if limit > 0 else ""
 
 
-def cap_bytes(text: str, limit: int) -> str:
-    """As much of ``text`` as fits in ``limit`` bytes of UTF-8 (some API fields are counted so); a cut ends in "…"."""
-    encoded = valid(text).encode()
+def truncate_bytes(text: str, limit: int) -> str:
+    """As much of ``text`` as fits in ``limit`` bytes of UTF-8, the unit of some API limits; a cut ends in "…"."""
+    encoded = valid_unicode(text).encode()
     if len(encoded) <= limit:
-        return valid(text)
-    mark = CUT_MARK.encode()
+        return valid_unicode(text)
+    mark = ELLIPSIS.encode()
     if limit < len(mark):
         return ""
-    return encoded[: limit - len(mark)].decode(errors="ignore") + CUT_MARK
+    return encoded[: limit - len(mark)].decode(errors="ignore") + ELLIPSIS
 
 
-def valid(text: str) -> str:
-    """``text`` with each lone surrogate as U+FFFD, and each pair of surrogates as the character that it stands for."""
+def valid_unicode(text: str) -> str:
+    """``text`` with each lone surrogate as U+FFFD, and each surrogate pair as the character it encodes."""
     if text.isascii():
         return text
     try:
@@ -89,10 +84,10 @@ def valid(text: str) -> str:
     return text
 
 
-def _cleaned(text: str) -> str:
-    if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():  # nearly every text
+def _without_control_characters(text: str) -> str:
+    if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():  # the common case
         return text
-    text = valid(text).translate(_DROP_BUT_ESCAPES)
-    if _ESCAPING.isdisjoint(text) and _ENDING.isdisjoint(text):
+    text = valid_unicode(text).translate(_DROP_BUT_ESCAPES)
+    if _ESCAPE_STARTS.isdisjoint(text) and _ESCAPE_ENDS.isdisjoint(text):
         return text
     return str(_ESCAPE_SEQUENCE.sub("", text)).translate(_DROP_ALL)

@@ -7,11 +7,11 @@ where the prefix is short enough to occur in words ("task-…", "shelf_…").
 
 from __future__ import annotations
 
-from coroner_categorizer.redaction.rule import Rule, shape_rule
+from coroner_categorizer.redaction.rule import Rule, pattern_rule
 
 _LEFT = r"(?:^|[^A-Za-z0-9])"  # RE2 has no look-behind; the secret itself is group 1
 
-_SHAPES: tuple[tuple[str, str, str], ...] = (
+_FORMATS: tuple[tuple[str, str, str], ...] = (
     # Cloud providers
     ("aws-key", "akia asia abia acca", r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?::[A-Za-z0-9/+=]{40})?"),
     ("aws-session-token", "fwogzxiv iqojb3jp", r"(?:FwoGZXIv|IQoJb3Jp)[A-Za-z0-9+/=%]{40,}"),
@@ -101,4 +101,4 @@ _SHAPES: tuple[tuple[str, str, str], ...] = (
     ("bearer-token", "bearer", r"(?i)\bbearer[ \t]+([A-Za-z0-9._~+/-]{20,}=*)"),
 )
 
-SHAPE_RULES: tuple[Rule, ...] = tuple(shape_rule(*row) for row in _SHAPES)
+TOKEN_RULES: tuple[Rule, ...] = tuple(pattern_rule(*row) for row in _FORMATS)

@@ -5,7 +5,7 @@ Scheme, host and path stay: they say what could not be reached.
 
 from __future__ import annotations
 
-from coroner_categorizer.redaction.rule import Rule, compiled, mark, replace_spans, shape_rule
+from coroner_categorizer.redaction.rule import Rule, compiled, mark, replace_spans, pattern_rule
 
 _CREDENTIALS = mark("url-credentials")
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*://"
@@ -28,7 +28,7 @@ _DIGEST = compiled(r"@sha(?:256|384|512):")
 _PLACEHOLDER = compiled(r"[^:]*:(?:\*+|x{3,}|\$\{?\w+\}?|<[A-Za-z_ -]+>|%[sv])?")
 
 
-def _hide_userinfo(data: bytes) -> bytes:
+def _redact_userinfo(data: bytes) -> bytes:
     for pattern in _USERINFO:
         spans = []
         for match in pattern.finditer(data):
@@ -48,19 +48,19 @@ _QUERY = (
 )
 
 URL_RULES: tuple[Rule, ...] = (
-    Rule("url-credentials", (b"://",), _hide_userinfo),
+    Rule("url-credentials", (b"://",), _redact_userinfo),
     # Without a scheme, as in an image reference: user:password@registry.example/app
-    shape_rule(
+    pattern_rule(
         "url-credentials", "@", r"(?:^|[\s\"'(=])([A-Za-z0-9._%+-]+:[^\s/@:\"']+)@[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?/"
     ),
-    shape_rule("url-credentials", "jdbc:oracle", r"(?i)jdbc:oracle:\w+:([^\s/@\"']+/[^\s@\"']+)@"),
-    shape_rule("url-credentials", "@tcp( @unix(", r"([^\s:@/\"'`=\[\]]+:[^\s\"'`\[\]]+)@(?:tcp|unix)\("),
-    shape_rule(
+    pattern_rule("url-credentials", "jdbc:oracle", r"(?i)jdbc:oracle:\w+:([^\s/@\"']+/[^\s@\"']+)@"),
+    pattern_rule("url-credentials", "@tcp( @unix(", r"([^\s:@/\"'`=\[\]]+:[^\s\"'`\[\]]+)@(?:tcp|unix)\("),
+    pattern_rule(
         "url-signature",
         "signature credential x-amz- awsaccesskeyid googleaccessid key-pair-id sig= sig%3d",
         _QUERY,
     ),
-    shape_rule(
+    pattern_rule(
         "credentials",
         "curl",
         r"(?i)\bcurl\b[^\n]*?\s(?:-u|--user|--proxy-user|-U)[ =]*[\"']?([^\s:\"'\[$]+:[^\s\"'\[$]+)",

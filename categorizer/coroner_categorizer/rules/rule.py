@@ -6,15 +6,15 @@ from collections.abc import Iterable
 
 import msgspec
 
-from coroner_categorizer.findings.finding import Finding, Seen
-from coroner_categorizer.redaction.sanitize import valid
-from coroner_categorizer.rules.match_context import Scene
+from coroner_categorizer.findings.finding import Finding, Excerpt
+from coroner_categorizer.redaction.sanitize import valid_unicode
+from coroner_categorizer.rules.match_context import MatchContext
 from coroner_categorizer.rules.matchers import Matcher
 from coroner_categorizer.rules.pattern_set import compile_pattern
 from coroner_categorizer.rules.template import Template
 from coroner_categorizer.verdict import Confidence, Retry
 
-RANK: dict[Confidence, int] = {"Unknown": 0, "Likely": 1, "Confirmed": 2}
+CONFIDENCE_RANK: dict[Confidence, int] = {"Unknown": 0, "Likely": 1, "Confirmed": 2}
 
 
 class Match(msgspec.Struct, frozen=True):
@@ -23,7 +23,7 @@ class Match(msgspec.Struct, frozen=True):
     rule: Rule
     finding: Finding | None
     """None: the rule looked at the pod as a whole."""
-    seen: tuple[Seen, ...]
+    excerpts: tuple[Excerpt, ...]
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -33,7 +33,7 @@ class Rule(msgspec.Struct, frozen=True):
     subcategory: str
     matchers: tuple[Matcher, ...]
     """All must hold."""
-    exceptions: tuple[Matcher, ...] = ()
+    unless: tuple[Matcher, ...] = ()
     """If one of these holds, the rule does not."""
     container: str = ""
     """Scope of the container matchers; "" = any."""
@@ -46,18 +46,18 @@ class Rule(msgspec.Struct, frozen=True):
     hints: tuple[Template, ...] = ()
 
     @property
-    def about_pod_only(self) -> bool:
+    def is_pod_scoped(self) -> bool:
         return all(m.about == "pod" for m in self.matchers)
 
-    def match_any(self, findings: Iterable[Finding], scene: Scene) -> Match | None:
+    def match_any(self, findings: Iterable[Finding], scene: MatchContext) -> Match | None:
         """Try the rule on the whole pod: the first finding that all of its container matchers hold for."""
-        if self.about_pod_only:
+        if self.is_pod_scoped:
             return self.match_one(None, scene)
         return next((m for f in findings if (m := self.match_one(f, scene))), None)
 
-    def match_one(self, finding: Finding | None, scene: Scene) -> Match | None:
+    def match_one(self, finding: Finding | None, scene: MatchContext) -> Match | None:
         """Try the rule on one finding."""
-        if self.container and not self.about_pod_only and (not finding or finding.container != self.container):
+        if self.container and not self.is_pod_scoped and (not finding or finding.container != self.container):
             return None
         seen = []
         for matcher in self.matchers:
@@ -65,15 +65,15 @@ class Rule(msgspec.Struct, frozen=True):
             if found is None:
                 return None
             seen.append(found)
-        if any(exception.match(finding, scene) for exception in self.exceptions):
+        if any(exception.match(finding, scene) for exception in self.unless):
             return None
         return Match(self, finding, tuple(seen))
 
-    def groups(self, match: Match) -> dict[str, str]:
+    def captured(self, match: Match) -> dict[str, str]:
         """What the named groups of the rule's patterns caught, e.g. ``{"object": "nope"}``, and ``matchedLine``."""
         caught: dict[str, str] = {}
-        for matcher, seen in zip(self.matchers, match.seen, strict=True):
-            text = valid(seen.text)
+        for matcher, seen in zip(self.matchers, match.excerpts, strict=True):
+            text = valid_unicode(seen.text)
             for _, pattern in matcher.patterns:
                 found = compile_pattern(pattern).search(text)
                 if found:

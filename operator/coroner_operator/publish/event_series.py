@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from coroner_categorizer.objects.event import CORONER
-from coroner_categorizer.redaction.sanitize import cap_bytes
+from coroner_categorizer.redaction.sanitize import truncate_bytes
 
 EventType = Literal["Normal", "Warning"]
 
@@ -101,7 +101,7 @@ class Series:
 
 
 def fit_note(text: str) -> str:
-    return cap_bytes(text, NOTE_LIMIT)
+    return truncate_bytes(text, NOTE_LIMIT)
 
 
 def _micro_time(time: datetime) -> str:
