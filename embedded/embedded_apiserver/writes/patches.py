@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from typing import Any
+
+import jsonpatch
 
 from embedded_apiserver.errors import ApiError, Object, bad_request
 
@@ -101,14 +102,12 @@ def _strategic_list(name: str, target: list[Any], patch: list[Any]) -> list[Any]
 
 
 def json_patch(target: Object, operations: Any) -> Object:
-    """Raises ApiError 422 when an operation cannot be done or a ``test`` fails, as the API does."""
+    """Raises ApiError 422 when an operation cannot be applied or a ``test`` fails, as the API does."""
     if not isinstance(operations, list):
         raise bad_request("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
-    document: Any = copy.deepcopy(target)
     try:
-        for operation in operations:
-            document = _operate(document, operation)
-    except (KeyError, IndexError, ValueError, TypeError):
+        document = jsonpatch.apply_patch(target, operations)
+    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError):
         raise unprocessable() from None
     if not isinstance(document, dict):
         raise unprocessable()
@@ -117,60 +116,3 @@ def json_patch(target: Object, operations: Any) -> Object:
 
 def unprocessable() -> ApiError:
     return ApiError(422, "Invalid", "the server rejected our request due to an error in our request", {})
-
-
-def _operate(document: Any, operation: Object) -> Any:
-    kind, path = operation["op"], _pointer(operation["path"])
-    if kind == "test":
-        if _read(document, path) != operation.get("value"):
-            raise ValueError("test failed")
-        return document
-    if kind == "remove":
-        return _removed(document, path)
-    if kind == "add":
-        return _added(document, path, operation["value"])
-    if kind == "replace":
-        _read(document, path)
-        return _added(_removed(document, path), path, operation["value"]) if path else operation["value"]
-    source = _pointer(operation["from"])
-    value = copy.deepcopy(_read(document, source))
-    if kind == "move":
-        return _added(_removed(document, source), path, value)
-    if kind == "copy":
-        return _added(document, path, value)
-    raise ValueError(f"unknown operation {kind}")
-
-
-def _pointer(text: str) -> list[str]:
-    if text and not text.startswith("/"):
-        raise ValueError("a JSON pointer starts with /")
-    return [part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:]]
-
-
-def _read(document: Any, path: list[str]) -> Any:
-    for step in path:
-        document = document[int(step)] if isinstance(document, list) else document[step]
-    return document
-
-
-def _added(document: Any, path: list[str], value: Any) -> Any:
-    if not path:
-        return value
-    parent, last = _read(document, path[:-1]), path[-1]
-    if isinstance(parent, list):
-        position = len(parent) if last == "-" else int(last)
-        if not 0 <= position <= len(parent):
-            raise IndexError(position)
-        parent.insert(position, value)
-    else:
-        parent[last] = value
-    return document
-
-
-def _removed(document: Any, path: list[str]) -> Any:
-    parent, last = _read(document, path[:-1]), path[-1]
-    if isinstance(parent, list):
-        del parent[int(last)]
-    else:
-        del parent[last]
-    return document
