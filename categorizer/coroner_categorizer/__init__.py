@@ -6,7 +6,7 @@ pod, events, workload     the API's objects, cut down to typed structs (tolerant
 containers, pod_level,    findings: facts read from a pod; helped by who_ended (probes, kernel_oom), last_words,
 pending, job, findings    complaints, image_pull, scheduling; and put in the order in which they may speak for the pod
 config, reading           YAML text → rules, or every mistake at once
-matchers, rules, scene    what a rule asks for, and what it is tried on; patterns: one RE2 set for all
+matchers, rules, context    what a rule asks for, and what it is tried on; patterns: one RE2 set for all
 categorizer               findings → rules → verdict
 facts, last_line,         the sentence, the hint, the evidence
 template, wording
@@ -18,18 +18,18 @@ from coroner_categorizer.categorizer import Categorizer, default, load
 from coroner_categorizer.objects.event import Event, parse_event
 from coroner_categorizer.objects.pod import Pod, parse_pod
 from coroner_categorizer.objects.workload import Workload, parse_workload
-from coroner_categorizer.rules.field_path import ConfigError, Mistake
-from coroner_categorizer.verdict import Evidence, Failure, Identity, Judgement, Verdict
+from coroner_categorizer.rules.field_path import ConfigError, FieldError
+from coroner_categorizer.verdict import Classification, Evidence, Failure, FailureKey, Verdict
 
 __all__ = [
     "Categorizer",
+    "Classification",
     "ConfigError",
     "Event",
     "Evidence",
     "Failure",
-    "Identity",
-    "Judgement",
-    "Mistake",
+    "FailureKey",
+    "FieldError",
     "Pod",
     "Verdict",
     "Workload",

@@ -8,23 +8,23 @@ from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
 
-from coroner_categorizer.findings.collect import read_findings
-from coroner_categorizer.findings.finding import Finding, Seen, Standing
-from coroner_categorizer.findings.job_condition import job_failed
-from coroner_categorizer.findings.startup_events import never_created
+from coroner_categorizer.findings.collect import collect
+from coroner_categorizer.findings.finding import Excerpt, FailureRank, Finding
+from coroner_categorizer.findings.job_condition import job_failure
+from coroner_categorizer.findings.startup_events import create_failure
 from coroner_categorizer.objects.event import Event, parse_event
 from coroner_categorizer.objects.pod import Metadata, Pod, parse_pod
 from coroner_categorizer.objects.workload import Workload, parse_workload
 from coroner_categorizer.redaction.redactor import DEFAULT_REDACTOR, Redactor
-from coroner_categorizer.rules.match_context import Domain, Scene, pod_texts
+from coroner_categorizer.rules.match_context import MatchContext, TextField, pod_texts
 from coroner_categorizer.rules.parser import RuleSet, parse
 from coroner_categorizer.rules.pattern_set import PatternSet
 from coroner_categorizer.rules.rule import Match
-from coroner_categorizer.verdict import Failure, Identity, Judgement, Verdict
-from coroner_categorizer.verdict_builder import make_verdict
+from coroner_categorizer.verdict import Classification, Failure, FailureKey, Verdict
+from coroner_categorizer.verdict_builder import build_verdict
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
-_DOMAINS: tuple[Domain, ...] = ("termination message", "message", "pod error", "event")
+_TEXT_FIELDS: tuple[TextField, ...] = ("termination message", "message", "pod error", "event")
 
 
 class Categorizer:
@@ -36,9 +36,9 @@ class Categorizer:
         self.rules = tuple(rule for s in self._rule_sets for rule in s.rules)
         self.hash = text_hash
         """First 12 hex digits of the rules' SHA-256: tells which pack decided."""
-        wanted: dict[Domain, list[str]] = {domain: [] for domain in _DOMAINS}
+        wanted: dict[TextField, list[str]] = {domain: [] for domain in _TEXT_FIELDS}
         for rule in self.rules:
-            for matcher in (*rule.matchers, *rule.exceptions):
+            for matcher in (*rule.matchers, *rule.unless):
                 for domain, pattern in matcher.patterns:
                     wanted[domain].append(pattern)
         self._patterns = {domain: PatternSet(patterns) for domain, patterns in wanted.items()}
@@ -54,102 +54,110 @@ class Categorizer:
 
         ``pod_error`` is the pod-level text for ``onPodError``: None = read it from the pod, "" = there is none.
         """
-        return self.judge(
+        return self.classify_pod(
             pod if isinstance(pod, Pod) else parse_pod(pod),
             [e if isinstance(e, Event) else parse_event(e) for e in events or ()],
             owner if isinstance(owner, Workload) or owner is None else parse_workload(owner),
             pod_error,
         ).verdict
 
-    def judge(
+    def classify_pod(
         self, pod: Pod, events: Sequence[Event] = (), owner: Workload | None = None, pod_error: str | None = None
-    ) -> Judgement:
+    ) -> Classification:
         """The verdict on a pod together with every failure that it shows, the one that speaks for it first."""
-        mine = _in_order(e for e in events if _is_about(e, pod.metadata) or e.about.kind == "Node")
-        findings = read_findings(pod, mine, owner)
+        mine = _in_order(e for e in events if _is_about(e, pod.metadata) or e.involved.kind == "Node")
+        findings = collect(pod, mine, owner)
         if pod_error and not any(f.current for f in findings):
-            findings.insert(0, _told_by_the_caller(pod, pod_error))
-        mine = [e for e in mine if e.about.kind != "Node"]
-        return self._judge(Scene(pod, findings, mine, pod_texts(pod, pod_error), self._patterns, self.redactor))
+            findings.insert(0, _given_by_caller(pod, pod_error))
+        mine = [e for e in mine if e.involved.kind != "Node"]
+        return self._classify(
+            MatchContext(pod, findings, mine, pod_texts(pod, pod_error), self._patterns, self.redactor)
+        )
 
-    def judge_workload(self, workload: Workload, events: Sequence[Event]) -> Judgement:
+    def classify_workload(self, workload: Workload, events: Sequence[Event]) -> Classification:
         """Why a workload's pods were never created, from the FailedCreate events about it."""
         mine = _in_order(e for e in events if _is_about(e, workload.metadata))
-        return self._judge_workload(workload, never_created(workload, mine), mine)
+        return self._classify_workload(workload, create_failure(workload, mine), mine)
 
-    def judge_job(self, job: Workload) -> Judgement:
+    def classify_job(self, job: Workload) -> Classification:
         """Why a Job failed by its own condition, for a Job none of whose pods was seen to fail."""
-        return self._judge_workload(job, job_failed(job), ())
+        return self._classify_workload(job, job_failure(job), ())
 
-    def _judge_workload(self, workload: Workload, finding: Finding | None, events: Sequence[Event]) -> Judgement:
+    def _classify_workload(
+        self, workload: Workload, finding: Finding | None, events: Sequence[Event]
+    ) -> Classification:
         pod = Pod(metadata=Metadata(namespace=workload.metadata.namespace))
-        texts = [Seen(finding.source, finding.text)] if finding else []
-        return self._judge(Scene(pod, [finding] if finding else [], events, texts, self._patterns, self.redactor))
+        texts = [Excerpt(finding.source, finding.text)] if finding else []
+        return self._classify(
+            MatchContext(pod, [finding] if finding else [], events, texts, self._patterns, self.redactor)
+        )
 
-    def _judge(self, scene: Scene) -> Judgement:
-        failing = any(f.current and not f.covered for f in scene.findings)
+    def _classify(self, context: MatchContext) -> Classification:
+        failing = any(f.current and not f.explained_by_pod for f in context.findings)
         if not self._rule_sets:
-            return Judgement(None, (), failing)
-        verdict, speaker = self._decide(scene)
+            return Classification(None, (), failing)
+        verdict, primary = self._decide(context)
         failures = []
-        for finding in scene.findings:
-            if finding.covered:
+        for finding in context.findings:
+            if finding.explained_by_pod:
                 continue
-            own = verdict if finding is speaker else self._decide_one(finding, scene)
+            own = verdict if finding is primary else self._decide_one(finding, context)
             if own:
-                failures.append(_failure(finding, own, current=finding is speaker))
+                failures.append(_failure(finding, own, current=finding is primary))
         failures.sort(key=lambda f: not f.current)
-        return Judgement(verdict, tuple(failures), failing)
+        return Classification(verdict, tuple(failures), failing)
 
-    def _decide(self, scene: Scene) -> tuple[Verdict | None, Finding | None]:
+    def _decide(self, context: MatchContext) -> tuple[Verdict | None, Finding | None]:
         """The verdict on the pod, and the finding that it speaks of."""
-        current = [f for f in scene.findings if f.current and not f.covered]
+        current = [f for f in context.findings if f.current and not f.explained_by_pod]
         if not current:
             return None, None
-        newest = [f for f in scene.findings if f.newest]
+        newest = [f for f in context.findings if f.is_latest_instance]
         first: Match | None = None
         categories: set[str] = set()
         for rule_set in self._rule_sets:
-            for match in self._matches(rule_set, current, newest, scene):
+            for match in self._matches(rule_set, current, newest, context):
                 first = first or match
                 categories.add(match.rule.category)
-        speaker = (first.finding if first else None) or current[0]
-        if speaker.covered or not speaker.current:
-            speaker = current[0]
-        return self._verdict(first, speaker, scene, categories), speaker
+        primary = (first.finding if first else None) or current[0]
+        if primary.explained_by_pod or not primary.current:
+            primary = current[0]
+        return self._verdict(first, primary, context, categories), primary
 
     def _matches(
-        self, rule_set: RuleSet, current: Sequence[Finding], newest: Sequence[Finding], scene: Scene
+        self, rule_set: RuleSet, current: Sequence[Finding], newest: Sequence[Finding], context: MatchContext
     ) -> Iterable[Match]:
         if rule_set.precedence == "Rules":
             for rule in rule_set.rules:
-                if match := rule.match_any(newest, scene):
+                if match := rule.match_any(newest, context):
                     yield match
         else:
             for finding in current:
-                if found := next((m for r in rule_set.rules if (m := r.match_one(finding, scene))), None):
+                if found := next((m for r in rule_set.rules if (m := r.match_one(finding, context))), None):
                     yield found
 
-    def _decide_one(self, finding: Finding, scene: Scene) -> Verdict | None:
+    def _decide_one(self, finding: Finding, context: MatchContext) -> Verdict | None:
         """The verdict on one failure by itself, for counts and history."""
         for rule_set in self._rule_sets:
             for rule in rule_set.rules:
-                if match := rule.match_one(finding, scene):
-                    return self._verdict(match, finding, scene, {rule.category})
-        return self._verdict(None, finding, scene, set())
+                if match := rule.match_one(finding, context):
+                    return self._verdict(match, finding, context, {rule.category})
+        return self._verdict(None, finding, context, set())
 
-    def _verdict(self, match: Match | None, speaker: Finding, scene: Scene, categories: set[str]) -> Verdict | None:
+    def _verdict(
+        self, match: Match | None, primary: Finding, context: MatchContext, categories: set[str]
+    ) -> Verdict | None:
         if match:
-            return make_verdict(match, speaker, scene, categories)
+            return build_verdict(match, primary, context, categories)
         chosen = next((s for s in self._rule_sets if s.default_category), None)
         if not chosen:
             return None
         category, subcategory = chosen.default_category, chosen.default_subcategory
-        return make_verdict(None, speaker, scene, {category}, default=(category, subcategory))
+        return build_verdict(None, primary, context, {category}, default=(category, subcategory))
 
 
 def load(text: str, redactor: Redactor = DEFAULT_REDACTOR) -> Categorizer:
-    """Rules in YAML → Categorizer. Raises ConfigError, whose ``mistakes`` are all that is wrong with the document.
+    """Rules in YAML → Categorizer. Raises ConfigError, whose ``errors`` are all that is wrong with the document.
 
     ``redactor``: what verdicts pass; give one of your own to hide a site's own secrets too.
     """
@@ -181,24 +189,24 @@ def _in_order(events: Iterable[Event]) -> list[Event]:
 
 def _is_about(event: Event, metadata: Metadata) -> bool:
     """Names are reused, so an event is bound by UID (trap 11); one without a UID was already chosen by the caller."""
-    return not event.about.uid or not metadata.uid or event.about.uid == metadata.uid
+    return not event.involved.uid or not metadata.uid or event.involved.uid == metadata.uid
 
 
-def _told_by_the_caller(pod: Pod, pod_error: str) -> Finding:
+def _given_by_caller(pod: Pod, pod_error: str) -> Finding:
     """A caller that gives a pod-level text says that the pod failed."""
     return Finding(
         names=("PodError",),
-        standing=Standing.POD,
+        rank=FailureRank.POD,
         source="pod error",
-        identity=Identity(pod.metadata.uid, "", "PodError"),
+        key=FailureKey(pod.metadata.uid, "", "PodError"),
         text=pod_error,
-        ceiling="Likely",
+        max_confidence="Likely",
     )
 
 
 def _failure(finding: Finding, verdict: Verdict, *, current: bool) -> Failure:
     return Failure(
-        identity=finding.identity,
+        key=finding.key,
         verdict=verdict,
         at=finding.at,
         current=current,

@@ -44,7 +44,7 @@ class Verdict(msgspec.Struct, frozen=True, rename="camel"):
     termination_message: str | None = None
 
 
-class Identity(NamedTuple):
+class FailureKey(NamedTuple):
     """What makes a failure the same failure however often it is seen."""
 
     pod_uid: str
@@ -58,7 +58,7 @@ class Identity(NamedTuple):
 class Failure(msgspec.Struct, frozen=True):
     """One thing that went wrong."""
 
-    identity: Identity
+    key: FailureKey
     verdict: Verdict
     at: datetime | None
     """When it happened, as the cluster says; None = not recorded."""
@@ -73,7 +73,7 @@ class Failure(msgspec.Struct, frozen=True):
     """Waiting, but can never heal (InvalidImageName, ErrImageNeverPull): no patience is needed."""
 
 
-class Judgement(msgspec.Struct, frozen=True):
+class Classification(msgspec.Struct, frozen=True):
     """All that one look at a pod gives."""
 
     verdict: Verdict | None

@@ -6,10 +6,10 @@ import re
 from itertools import islice
 
 from coroner_categorizer.findings.collect import FINDING_NAMES
-from coroner_categorizer.findings.finding import Finding, Excerpt
+from coroner_categorizer.findings.finding import Excerpt, Finding
 from coroner_categorizer.objects.exit_codes import signal_of
 from coroner_categorizer.redaction.redactor import Redactor
-from coroner_categorizer.redaction.sanitize import truncate, one_line, safe_text
+from coroner_categorizer.redaction.sanitize import one_line, safe_text, truncate
 from coroner_categorizer.rules.match_context import MatchContext
 from coroner_categorizer.rules.rule import CONFIDENCE_RANK, Match
 from coroner_categorizer.rules.template import Template
@@ -22,42 +22,42 @@ FACT_LIMIT = 480  # one fact in a sentence: longer quotes are not read, shorter 
 END_LIMIT = 300  # of those facts whose end tells
 EVIDENCE_LIMIT = 512
 PLACE_LIMIT = 253
-_WHOLE = 1 << 16
+_UNCUT = 1 << 16
 _REDACTED_TAIL = 120  # of a message whose last line must not stand alone
-_LINES_OF_THE_MESSAGE = ("lastLine", "lastWords", "matchedLine")
-_TOLD_AT_THE_END = ("text", "waitedFor")
+_LINES_OF_THE_MESSAGE = ("lastLine", "exception", "matchedLine")
+_KEEP_END = ("text", "startupBlocker")
 EVIDENCE_ITEMS = 16
 TERMINATION_MESSAGE_LIMIT = 1024
 _REASON_LIMIT = 63
 _NOT_REASON = re.compile(r"[^A-Za-z0-9]+([A-Za-z0-9]?)")
 
 
-def make_verdict(
+def build_verdict(
     match: Match | None,
-    speaker: Finding,
-    scene: MatchContext,
+    primary: Finding,
+    context: MatchContext,
     categories: set[str],
     default: tuple[str, str] = ("", ""),
 ) -> Verdict:
-    """The verdict that ``match`` gives on ``speaker``; ``match`` None = the rule set's default category."""
+    """The verdict that ``match`` gives on ``primary``; ``match`` None = the rule set's default category."""
     rule = match.rule if match else None
-    facts = _SafeFacts(PodFacts(scene.pod, speaker, rule.captured(match) if rule and match else {}), scene.redactor)
+    facts = _SafeFacts(PodFacts(context.pod, primary, rule.captured(match) if rule and match else {}), context.redactor)
     confidence: Confidence = rule.confidence if rule else "Unknown"
     return Verdict(
         category=rule.category if rule else default[0],
         subcategory=rule.subcategory if rule else default[1],
         categories=tuple(sorted(categories)),
-        reason=camel_case((rule.reason if rule else "") or speaker.name),
-        message=truncate(_first(rule.messages if rule else (), facts) or _plain_message(speaker, facts), MESSAGE_LIMIT),
+        reason=camel_case((rule.reason if rule else "") or primary.name),
+        message=truncate(_first(rule.messages if rule else (), facts) or _plain_message(primary, facts), MESSAGE_LIMIT),
         hint=_first(rule.hints if rule else (), facts) or "",
         retry=rule.retry if rule else "Unknown",
-        confidence=min(confidence, speaker.max_confidence, key=CONFIDENCE_RANK.__getitem__),
-        container=speaker.container or None,
-        exit_code=speaker.exit_code,
-        signal=signal_of(speaker.exit_code),
-        evidence=_evidence(match, speaker, scene),
+        confidence=min(confidence, primary.max_confidence, key=CONFIDENCE_RANK.__getitem__),
+        container=primary.container or None,
+        exit_code=primary.exit_code,
+        signal=signal_of(primary.exit_code),
+        evidence=_evidence(match, primary, context),
         rule=rule.id if rule else None,
-        termination_message=_tail(speaker.termination_message, scene.redactor) or None,
+        termination_message=_tail(primary.termination_message, context.redactor) or None,
     )
 
 
@@ -78,10 +78,10 @@ class _SafeFacts:
         value = self._facts(name)
         if not value:
             return None
-        line = one_line(value, _WHOLE, self._redactor)
+        line = one_line(value, _UNCUT, self._redactor)
         if name in _LINES_OF_THE_MESSAGE:
-            line = self._as_in_the_whole(line)
-        if name not in _TOLD_AT_THE_END:
+            line = self._redacted_in_context(line)
+        if name not in _KEEP_END:
             return truncate(line, FACT_LIMIT)
         if len(line) <= END_LIMIT:
             return line
@@ -89,9 +89,9 @@ class _SafeFacts:
         end = line[-END_LIMIT:]
         return f"… {end.partition(' ')[2] or end}"
 
-    def _as_in_the_whole(self, line: str) -> str:
+    def _redacted_in_context(self, line: str) -> str:
         """A line may hold a secret whose key stands on the line before: only the whole message tells."""
-        whole = one_line(self._facts.termination_message(), _WHOLE, self._redactor)
+        whole = one_line(self._facts.termination_message(), _UNCUT, self._redactor)
         said = line.removeprefix(PANICKED).removeprefix(REJECTED)
         if not whole or said in whole or all(part in whole for part in said.split(": ")):
             return line
@@ -102,27 +102,27 @@ def _first(templates: tuple[Template, ...], facts: _SafeFacts) -> str | None:
     return next((text for t in templates if (text := t.render(facts))), None)
 
 
-def _plain_message(speaker: Finding, facts: _SafeFacts) -> str:
+def _plain_message(primary: Finding, facts: _SafeFacts) -> str:
     """For rules that bring no sentence of their own."""
-    what = f'container "{facts("container")}"' if speaker.container else "the pod"
-    if speaker.exit_code is not None:
+    what = f'container "{facts("container")}"' if primary.container else "the pod"
+    if primary.exit_code is not None:
         said = facts("lastLine")
-        ended = f"{what} ended with exit code {speaker.exit_code} ({speaker.name})"
+        ended = f"{what} ended with exit code {primary.exit_code} ({primary.name})"
         return f"{ended}: {said}" if said else ended
     if scheduler := facts("scheduler"):
         return f"no node can take the pod: {scheduler}"
     text = facts("text")
-    return f"{what}: {speaker.name}: {text}" if text else f"{what}: {speaker.name}"
+    return f"{what}: {primary.name}: {text}" if text else f"{what}: {primary.name}"
 
 
-def _evidence(match: Match | None, speaker: Finding, scene: MatchContext) -> tuple[Evidence, ...]:
+def _evidence(match: Match | None, primary: Finding, context: MatchContext) -> tuple[Evidence, ...]:
     """What was read: the finding itself, what the rule saw, what supports it, and the pod's other findings."""
-    seen = [Excerpt(speaker.source, _describe(speaker))]
+    seen = [Excerpt(primary.source, _describe(primary))]
     seen += match.excerpts if match else ()
-    seen += speaker.supporting
-    others = (f for f in scene.findings if f is not speaker and f.is_latest_instance)
+    seen += primary.supporting
+    others = (f for f in context.findings if f is not primary and f.is_latest_instance)
     seen += [Excerpt(f.source, _describe(f)) for f in islice(others, EVIDENCE_ITEMS)]
-    messages = [message for f in scene.findings for message in (f.termination_message, f.text) if message]
+    messages = [message for f in context.findings for message in (f.termination_message, f.text) if message]
     told: dict[str, Evidence] = {}
     words: set[str] = set()
     for source, text in seen:
@@ -132,14 +132,15 @@ def _evidence(match: Match | None, speaker: Finding, scene: MatchContext) -> tup
             continue
         words.add(text.strip())
         told[place] = Evidence(
-            one_line(place, PLACE_LIMIT, scene.redactor), truncate(_as_in(messages, text, scene.redactor), EVIDENCE_LIMIT)
+            one_line(place, PLACE_LIMIT, context.redactor),
+            truncate(_redacted_quote(messages, text, context.redactor), EVIDENCE_LIMIT),
         )
         if len(told) == EVIDENCE_ITEMS:
             break
     return tuple(told.values())
 
 
-def _as_in(messages: list[str], text: str, redactor: Redactor) -> str:
+def _redacted_quote(messages: list[str], text: str, redactor: Redactor) -> str:
     """A text, redacted. Where its end quotes lines of a message, only the whole tells what in them is a secret."""
     for message in messages:
         quotes = (quote for quote in (text, text.partition(": ")[2]) if quote)
@@ -147,12 +148,12 @@ def _as_in(messages: list[str], text: str, redactor: Redactor) -> str:
         if not quoted:
             continue
         parts = [quoted] if quoted in message else quoted.split("\n")
-        shown, whole = [one_line(part, _WHOLE, redactor) for part in parts], one_line(message, _WHOLE, redactor)
+        shown, whole = [one_line(part, _UNCUT, redactor) for part in parts], one_line(message, _UNCUT, redactor)
         said = " ".join(shown)
         if not all(part in whole for part in shown):
             said = whole if len(whole) <= _REDACTED_TAIL else f"…{whole[-_REDACTED_TAIL:]}"
-        return f"{one_line(text.removesuffix(quoted), _WHOLE, redactor)} {said}".strip()
-    return one_line(text, _WHOLE, redactor)
+        return f"{one_line(text.removesuffix(quoted), _UNCUT, redactor)} {said}".strip()
+    return one_line(text, _UNCUT, redactor)
 
 
 def _describe(finding: Finding) -> str:
@@ -166,8 +167,8 @@ def _describe(finding: Finding) -> str:
 
 def _tail(message: str, redactor: Redactor) -> str:
     """The end of a termination message: the last words tell more than the first."""
-    text = safe_text(message, _WHOLE, redactor).strip()
-    folded = one_line(message, _WHOLE, redactor)
+    text = safe_text(message, _UNCUT, redactor).strip()
+    folded = one_line(message, _UNCUT, redactor)
     if " ".join(text.split()) != folded:  # a secret stands on the line after its key
         text = folded
     return text if len(text) <= TERMINATION_MESSAGE_LIMIT else "…" + text[-(TERMINATION_MESSAGE_LIMIT - 1) :]

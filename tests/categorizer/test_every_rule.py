@@ -16,9 +16,9 @@ def verdicts(categorizer: cc.Categorizer) -> Iterator[cc.Verdict | None]:
         obj, events = recorded(name)
         parsed = [cc.parse_event(event) for event in events]
         if obj["kind"] == "Pod":
-            judgement = categorizer.judge(cc.parse_pod(obj), parsed)
+            judgement = categorizer.classify_pod(cc.parse_pod(obj), parsed)
         else:
-            judgement = categorizer.judge_workload(cc.parse_workload(obj), parsed)
+            judgement = categorizer.classify_workload(cc.parse_workload(obj), parsed)
         yield from (judgement.verdict, *(failure.verdict for failure in judgement.failures))
     for where, cases in TEXTS.items():
         yield from (judged(where, case, categorizer) for case in cases)
@@ -29,9 +29,9 @@ def verdicts(categorizer: cc.Categorizer) -> Iterator[cc.Verdict | None]:
     for message, _ in REFUSALS:
         yield categorizer.classify(unschedulable(message))
     for text, _ in DENIALS:
-        yield categorizer.judge_workload(cc.parse_workload(job()), [cc.parse_event(create_failed(text))]).verdict
+        yield categorizer.classify_workload(cc.parse_workload(job()), [cc.parse_event(create_failed(text))]).verdict
     for told, _ in TOLD_BY_JOBS:
-        yield categorizer.judge_job(cc.parse_workload(told)).verdict
+        yield categorizer.classify_job(cc.parse_workload(told)).verdict
 
 
 def test_every_rule_decides_some_case() -> None:

@@ -35,7 +35,7 @@ def verdict_on(categorizer: cc.Categorizer, name: str) -> cc.Verdict | None:
     obj, events = recorded(name)
     if obj["kind"] == "Pod":
         return categorizer.classify(obj, events)
-    return categorizer.judge_workload(cc.parse_workload(obj), [cc.parse_event(e) for e in events]).verdict
+    return categorizer.classify_workload(cc.parse_workload(obj), [cc.parse_event(e) for e in events]).verdict
 
 
 def test_every_expected_case_has_its_recording() -> None:

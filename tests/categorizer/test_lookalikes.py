@@ -210,7 +210,7 @@ def test_a_pod_that_was_never_created_is_explained(
     prefix: str, text: str, expected: str, categorizer: cc.Categorizer
 ) -> None:
     events = [cc.parse_event(create_failed(prefix + text))]
-    verdict = categorizer.judge_workload(cc.parse_workload(job()), events).verdict
+    verdict = categorizer.classify_workload(cc.parse_workload(job()), events).verdict
     assert verdict is not None
     assert f"{verdict.category}/{verdict.subcategory}" == expected
     assert prefix.strip() not in verdict.message
@@ -220,7 +220,7 @@ def test_a_workload_whose_pod_was_created_after_all_is_not_accused(categorizer: 
     created = create_failed("Created pod: j-x") | {"reason": "SuccessfulCreate", "type": "Normal"}
     created |= {"firstTimestamp": "2026-11-21T21:20:00Z", "lastTimestamp": "2026-11-21T21:20:00Z"}
     events = [cc.parse_event(e) for e in (create_failed("Error creating: x"), created)]
-    assert categorizer.judge_workload(cc.parse_workload(job()), events).verdict is None
+    assert categorizer.classify_workload(cc.parse_workload(job()), events).verdict is None
 
 
 POLICY = "Container main for pod proof/j-x failed with exit code {} matching FailJob rule at index 0"
@@ -238,7 +238,7 @@ TOLD_BY_JOBS: list[tuple[Json, tuple[str, ...] | None]] = [
 def test_a_job_whose_pods_nobody_saw_tells_what_it_knows_and_no_more(
     told: Json, expected: tuple[str, ...] | None, categorizer: cc.Categorizer
 ) -> None:
-    verdict = categorizer.judge_job(cc.parse_workload(told)).verdict
+    verdict = categorizer.classify_job(cc.parse_workload(told)).verdict
     if expected is None:
         assert verdict is None
         return
@@ -259,7 +259,7 @@ def test_an_old_refusal_is_not_todays(categorizer: cc.Categorizer) -> None:
         )
         | today
     )
-    verdict = categorizer.judge_workload(
+    verdict = categorizer.classify_workload(
         cc.parse_workload(job()), [cc.parse_event(e) for e in (quota, webhook)]
     ).verdict
     assert verdict is not None
@@ -282,7 +282,7 @@ def test_a_workload_that_has_its_pods_again_is_not_accused(
 ) -> None:
     workload = cc.parse_workload(job() | {"kind": kind, "spec": spec, "status": status})
     events = [cc.parse_event(create_failed("Error creating: something unheard of"))]
-    assert (categorizer.judge_workload(workload, events).verdict is not None) == is_accused
+    assert (categorizer.classify_workload(workload, events).verdict is not None) == is_accused
 
 
 LIVENESS = [
@@ -334,7 +334,7 @@ def test_a_deadline_that_a_container_did_not_live_to_see_is_not_its_end(categori
 
 def test_what_had_failed_for_good_and_was_then_stopped_failed_once(categorizer: cc.Categorizer) -> None:
     early, side = failed(1, at="2026-11-21T21:15:41Z"), failed(137, name="side", at="2026-11-21T22:16:09Z")
-    judgement = categorizer.judge(cc.parse_pod(pod(early, side, deleted="2026-11-21T22:16:10Z")))
+    judgement = categorizer.classify_pod(cc.parse_pod(pod(early, side, deleted="2026-11-21T22:16:10Z")))
     assert [(f.verdict.subcategory, f.current) for f in judgement.failures] == [("error-exit", True)]
 
 
@@ -363,12 +363,12 @@ def test_an_evicted_pod_whose_container_was_lost_on_the_way_failed_once(categori
     evicted = pod(
         main, phase="Failed", reason="Evicted", message='Usage of EmptyDir volume "v" exceeds the limit "10Mi". '
     )
-    judgement = categorizer.judge(cc.parse_pod(evicted))
+    judgement = categorizer.classify_pod(cc.parse_pod(evicted))
     assert [(f.verdict.subcategory, f.current) for f in judgement.failures] == [("emptydir-limit", True)]
 
 
 def test_a_deletion_that_the_kubelet_finished_late_is_still_one_failure(categorizer: cc.Categorizer) -> None:
     late = pod(failed(137, at="2026-11-21T21:15:50Z"), deleted="2026-11-21T21:16:30Z", grace=0)
     late["spec"]["terminationGracePeriodSeconds"] = 2
-    judgement = categorizer.judge(cc.parse_pod(late))
+    judgement = categorizer.classify_pod(cc.parse_pod(late))
     assert [(f.verdict.subcategory, f.verdict.confidence) for f in judgement.failures] == [("deleted", "Likely")]

@@ -32,7 +32,7 @@ def judged(where: str, case: Json, categorizer: cc.Categorizer) -> cc.Verdict | 
             return categorizer.classify(pod(waiting("ContainerCreating")), [event(reason, message)])
         case "uncreated":
             events = [cc.parse_event(create_failed(message))]
-            return categorizer.judge_workload(cc.parse_workload(job()), events).verdict
+            return categorizer.classify_workload(cc.parse_workload(job()), events).verdict
         case _:
             raise ValueError(where)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coroner_categorizer import default
-from coroner_categorizer.termination_message.exceptions import last_words
+from coroner_categorizer.termination_message.exceptions import find_uncaught_exception
 
 PYTHON = 'Traceback (most recent call last):\n  File "a.py", line 1, in <module>\n    f()\n    ~^^\n'
 ENDINGS: list[tuple[str, str, int | None, str | None]] = [
@@ -54,7 +54,7 @@ ENDINGS: list[tuple[str, str, int | None, str | None]] = [
 
 @pytest.mark.parametrize(("message", "code", "line"), [e[1:] for e in ENDINGS], ids=[e[0] for e in ENDINGS])
 def test_last_words(message: str, code: int | None, line: str | None) -> None:
-    found = last_words(message, code)
+    found = find_uncaught_exception(message, code)
     assert (found.line if found else None) == line
 
 

@@ -148,14 +148,14 @@ async def test_a_pod_that_breaks_the_judge_does_not_stop_the_others(
 ) -> None:
     from tests.operator_flows.operators import CATEGORIZER
 
-    judge = CATEGORIZER.judge
+    judge = CATEGORIZER.classify_pod
 
     def touchy(pod, *rest):
         if pod.metadata.name == "poison":
             raise ZeroDivisionError("on purpose")
         return judge(pod, *rest)
 
-    monkeypatch.setattr(CATEGORIZER, "judge", touchy)
+    monkeypatch.setattr(CATEGORIZER, "classify_pod", touchy)
     engine = await operators.start()
     server.put(failed("poison"))
     server.put(failed("other"))

@@ -29,7 +29,7 @@ categories:
 def mistakes(text: str) -> list[str]:
     with pytest.raises(cc.ConfigError) as refused:
         cc.load(text)
-    return [str(m) for m in refused.value.mistakes]
+    return [str(m) for m in refused.value.errors]
 
 
 def test_every_mistake_is_told_with_path_fault_and_remedy() -> None:

@@ -8,18 +8,18 @@ from datetime import UTC, datetime
 import msgspec
 
 from coroner_categorizer.findings.containers import container_findings
-from coroner_categorizer.findings.finding import Finding, Seen, Standing
+from coroner_categorizer.findings.finding import Excerpt, FailureRank, Finding
 from coroner_categorizer.findings.pod_status import (
     deletion,
     disruption,
     failed_without_reason,
     has_run,
     status_reason,
-    stop_began,
-    stopped_for_success,
+    stop_started_at,
+    stopped_after_job_success,
     unschedulable,
 )
-from coroner_categorizer.findings.startup_events import stuck, waited_for
+from coroner_categorizer.findings.startup_events import startup_blocked, startup_blocker
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.exit_codes import KILLED_EXITS
 from coroner_categorizer.objects.pod import Pod
@@ -27,7 +27,7 @@ from coroner_categorizer.objects.times import is_before
 from coroner_categorizer.objects.workload import Workload
 
 # Every name that this package gives to what Kubernetes knows but does not name; ``onFindings`` takes these.
-OWN_NAMES = frozenset(
+FINDING_NAMES = frozenset(
     {
         "CgroupOOM",
         "CompletedRestarting",
@@ -52,85 +52,101 @@ OWN_NAMES = frozenset(
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
 
-def read_findings(pod: Pod, events: Sequence[Event] = (), owner: Workload | None = None) -> list[Finding]:
+def collect(pod: Pod, events: Sequence[Event] = (), owner: Workload | None = None) -> list[Finding]:
     """Everything that went wrong in this pod: current findings first, by the order in which they may speak."""
     containers = container_findings(pod, events)
-    if stopped_for_success(pod, owner):
+    if stopped_after_job_success(pod, owner):
         # What was killed for it is no failure; what had failed before keeps its place in the counts.
         return [msgspec.structs.replace(f, current=False) for f in containers if f.exit_code not in KILLED_EXITS]
     told = [f for f in (status_reason(pod), disruption(pod), deletion(pod, events, owner)) if f]
     if told:
         # One thing happened to the pod: further pod-level findings are evidence, not failures of their own.
         first, *others = told
-        seen = (*first.seen_in, *(s for f in others for s in f.seen_in))
-        first = msgspec.structs.replace(first, seen_in=tuple(dict.fromkeys(seen)))
-        told = [_with_what_it_did_before(first, pod, containers, events)]
-        containers = [_ended_before(f, pod, events) or _covered_by(first, f, pod) for f in containers]
-        if any(f.standing == Standing.BEFORE_THE_POD for f in containers):
-            told = [msgspec.structs.replace(f, covered=True) for f in told]  # it stopped what had failed already
+        seen = (*first.supporting, *(s for f in others for s in f.supporting))
+        first = msgspec.structs.replace(first, supporting=tuple(dict.fromkeys(seen)))
+        told = [_with_earlier_cause(first, pod, containers, events)]
+        containers = [_failed_before_stop(f, pod, events) or _explained_by(first, f, pod) for f in containers]
+        if any(f.rank == FailureRank.BEFORE_POD for f in containers):
+            told = [
+                msgspec.structs.replace(f, explained_by_pod=True) for f in told
+            ]  # it stopped what had failed already
     if pod.metadata.deletionTimestamp:
         containers = [msgspec.structs.replace(f, current=False) if f.waiting else f for f in containers]
     found = [*told, *containers]
-    if not any(f.current and not f.covered for f in found):
-        pending = unschedulable(pod) or stuck(pod, events) or failed_without_reason(pod)
+    if not any(f.current and not f.explained_by_pod for f in found):
+        pending = unschedulable(pod) or startup_blocked(pod, events) or failed_without_reason(pod)
         found += [pending] if pending else []
-    return sorted(found, key=_speaking_order)
+    return sorted(found, key=_primary_order)
 
 
-def _with_what_it_did_before(
-    told: Finding, pod: Pod, containers: Sequence[Finding], events: Sequence[Event]
-) -> Finding:
+def _with_earlier_cause(told: Finding, pod: Pod, containers: Sequence[Finding], events: Sequence[Event]) -> Finding:
     """A pod that was stopped: what it had waited for if it never ran (i2, t15), or how it had kept failing."""
     statuses = (*pod.status.containerStatuses, *pod.status.initContainerStatuses)
     ends = [end for s in statuses for end in (s.state.terminated, s.lastState.terminated) if end]
     waiting = next((f for f in containers if f.waiting), None)
     crashed = next(
-        (f for f in containers if not f.waiting and not f.covered and f.source.endswith("lastState.terminated")), None
+        (
+            f
+            for f in containers
+            if not f.waiting and not f.explained_by_pod and f.source.endswith("lastState.terminated")
+        ),
+        None,
     )
     if crashed:
-        said = crashed.facts.get("lastWords") or crashed.text.strip().rpartition("\n")[2]
+        said = crashed.facts.get("exception") or crashed.text.strip().rpartition("\n")[2]
         kept = f'container "{crashed.container}" ended with exit code {crashed.exit_code}'
-        return msgspec.structs.replace(told, facts=told.facts | {"keptFailing": f"{kept}: {said}" if said else kept})
+        return msgspec.structs.replace(told, facts=told.facts | {"crashLoopCause": f"{kept}: {said}" if said else kept})
     if any(has_run(e) for e in ends):
         return told
-    waited = Seen(waiting.source, waiting.text) if waiting and waiting.text else waited_for(events)
+    waited = Excerpt(waiting.source, waiting.text) if waiting and waiting.text else startup_blocker(events)
     if not waited or not (ends or waiting):
         return told
-    return msgspec.structs.replace(told, facts=told.facts | {"waitedFor": waited.text}, seen_in=(*told.seen_in, waited))
+    return msgspec.structs.replace(
+        told, facts=told.facts | {"startupBlocker": waited.text}, supporting=(*told.supporting, waited)
+    )
 
 
-def _ended_before(container: Finding, pod: Pod, events: Sequence[Event]) -> Finding | None:
+def _failed_before_stop(container: Finding, pod: Pod, events: Sequence[Event]) -> Finding | None:
     """A container that had failed for good, by itself, before the pod was stopped: it speaks first."""
-    stopped = stop_began(pod, events)
+    stopped = stop_started_at(pod, events)
     by_itself = container.exit_code not in (*KILLED_EXITS, None) or "OOMKilled" in container.names
     # Without a condition, the end of a container that is restarted may be a crash loop's, which the stop cut short.
     restarts_no_more = pod.disruption is not None or pod.spec.restartPolicy == "Never"
     for_good = restarts_no_more and container.source.endswith(".state.terminated")
-    if not (stopped and by_itself and for_good and container.newest and not container.covered and container.at):
+    if not (
+        stopped
+        and by_itself
+        and for_good
+        and container.is_latest_instance
+        and not container.explained_by_pod
+        and container.at
+    ):
         return None
-    if container.standing != Standing.CONTAINER or not is_before(container.at, stopped):
+    if container.rank != FailureRank.CONTAINER or not is_before(container.at, stopped):
         return None
-    return msgspec.structs.replace(container, standing=Standing.BEFORE_THE_POD)
+    return msgspec.structs.replace(container, rank=FailureRank.BEFORE_POD)
 
 
-def _covered_by(told: Finding, container: Finding, pod: Pod) -> Finding:
+def _explained_by(told: Finding, container: Finding, pod: Pod) -> Finding:
     """A container's end that the pod-level finding explains is no failure of its own."""
     if "StatusLost" in container.names and container.at is None:
         # The kubelet lost the container while it stopped the pod, and may show that as a restart (k2, k18).
-        return msgspec.structs.replace(container, covered=True)
-    if not container.newest or not container.current or container.name == "OOMKilled":
+        return msgspec.structs.replace(container, explained_by_pod=True)
+    if not container.is_latest_instance or not container.current or container.name == "OOMKilled":
         return container
     killed = container.exit_code in KILLED_EXITS
     since = pod.disruption.lastTransitionTime if pod.disruption else None
     after = bool(since and container.at and container.at >= since and "DeletedWhileRunning" not in told.names)
-    return msgspec.structs.replace(container, covered=True) if killed or after or container.waiting else container
+    return (
+        msgspec.structs.replace(container, explained_by_pod=True) if killed or after or container.waiting else container
+    )
 
 
-def _speaking_order(finding: Finding) -> tuple[bool, bool, int, int, datetime, str, str]:
+def _primary_order(finding: Finding) -> tuple[bool, bool, int, int, datetime, str, str]:
     return (
         not finding.current,
-        finding.covered,
-        finding.standing,
+        finding.explained_by_pod,
+        finding.rank,
         _cause_rank(finding),
         finding.at or _LATEST,
         finding.container,

@@ -8,26 +8,26 @@ from typing import Literal
 
 import msgspec
 
-from coroner_categorizer.findings.finding import Finding, Seen, Standing
+from coroner_categorizer.findings.finding import Excerpt, FailureRank, Finding
 from coroner_categorizer.findings.image_pull import (
     WAITING_REASONS,
     missing_pull_secrets,
     pull_cause,
     pull_cause_in_events,
 )
-from coroner_categorizer.findings.termination_cause import stopped_from_outside, who_ended
+from coroner_categorizer.findings.termination_cause import stopped_externally, termination_cause
 from coroner_categorizer.objects.deletion_time import deletion_requested
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.exit_codes import KILLED_EXITS
 from coroner_categorizer.objects.pod import Container, ContainerStatus, Pod, Terminated, Waiting
 from coroner_categorizer.objects.times import is_before
-from coroner_categorizer.termination_message.exceptions import last_words, telling_part
-from coroner_categorizer.verdict import Identity
+from coroner_categorizer.termination_message.exceptions import cause_text, find_uncaught_exception
+from coroner_categorizer.verdict import FailureKey
 
 Role = Literal["init", "sidecar", "main"]
 
 # Waiting for a while is normal: only events can say that something is wrong (pending.py).
-_PATIENT_REASONS = ("", "ContainerCreating", "PodInitializing")
+NORMAL_WAITING_REASONS = ("", "ContainerCreating", "PodInitializing")
 # The container was made and its start failed: the ended instance in lastState is the same failure (o4).
 _START_REASONS = ("CrashLoopBackOff", "RunContainerError", "PostStartHookError")
 _PERMANENT_REASONS = ("InvalidImageName", "ErrImageNeverPull")
@@ -60,7 +60,7 @@ def container_views(pod: Pod) -> list[ContainerView]:
 def container_findings(pod: Pod, events: Sequence[Event]) -> list[Finding]:
     """Every container that ended badly or waits in vain, in no particular order."""
     views = container_views(pod)
-    pod_ended_at = _mains_ended_at(views)
+    pod_ended_at = _main_containers_ended_at(views)
     return [finding for view in views for finding in _of_container(pod, view, events, pod_ended_at)]
 
 
@@ -72,16 +72,16 @@ def _of_container(
     is_newest = bool(last and last.containerID and last.containerID == view.status.containerID)
     if state.terminated:
         if state.terminated.exitCode != 0:
-            yield _ended(pod, view, state.terminated, "state", restarts + 1, events, pod_ended_at, current=True)
+            yield _terminated(pod, view, state.terminated, "state", restarts + 1, events, pod_ended_at, current=True)
         if last and last.exitCode != 0:
-            earlier = _ended(pod, view, last, "lastState", restarts, events, pod_ended_at, current=False)
-            yield msgspec.structs.replace(earlier, newest=False)
+            earlier = _terminated(pod, view, last, "lastState", restarts, events, pod_ended_at, current=False)
+            yield msgspec.structs.replace(earlier, is_latest_instance=False)
     elif state.waiting:
         yield from _waiting(pod, view, state.waiting, events, pod_ended_at)
     elif state.running and last and last.exitCode != 0:
-        stuck = _never_ready_since(pod, view, state.running.startedAt)
+        stuck = _not_ready_since_restart(pod, view, state.running.startedAt)
         ended = restarts + 1 if is_newest else restarts
-        yield _ended(pod, view, last, "lastState", ended, events, pod_ended_at, current=stuck)
+        yield _terminated(pod, view, last, "lastState", ended, events, pod_ended_at, current=stuck)
 
 
 def _waiting(
@@ -91,23 +91,23 @@ def _waiting(
     # While a container waits, lastState holds its newest instance: the kubelet moved it there.
     ended = view.status.restartCount + 1
     if last and last.exitCode != 0:
-        explains = waiting.reason in _START_REASONS or waiting.reason in _PATIENT_REASONS
-        found = _ended(pod, view, last, "lastState", ended, events, pod_ended_at, current=explains)
+        explains = waiting.reason in _START_REASONS or waiting.reason in NORMAL_WAITING_REASONS
+        found = _terminated(pod, view, last, "lastState", ended, events, pod_ended_at, current=explains)
         if explains and waiting.reason:
-            also = Seen(f"{view.path}.state.waiting", _joined(waiting.reason, waiting.message))
+            also = Excerpt(f"{view.path}.state.waiting", _with_message(waiting.reason, waiting.message))
             names = tuple(dict.fromkeys((*found.names, waiting.reason)))
-            found = msgspec.structs.replace(found, names=names, seen_in=(*found.seen_in, also))
+            found = msgspec.structs.replace(found, names=names, supporting=(*found.supporting, also))
         yield found
         if explains:
             return
     elif last and waiting.reason == "CrashLoopBackOff":
-        yield _keeps_completing(pod, view, last, events)
+        yield _completed_restarting(pod, view, last, events)
         return
-    if waiting.reason not in _PATIENT_REASONS and waiting.reason != "CrashLoopBackOff":
-        yield _cannot_start(pod, view, waiting, events)
+    if waiting.reason not in NORMAL_WAITING_REASONS and waiting.reason != "CrashLoopBackOff":
+        yield _waiting_for_start(pod, view, waiting, events)
 
 
-def _ended(
+def _terminated(
     pod: Pod,
     view: ContainerView,
     ended: Terminated,
@@ -119,8 +119,8 @@ def _ended(
     current: bool,
 ) -> Finding:
     """One instance of a container that ended with another code than 0."""
-    words = last_words(ended.message, ended.exitCode)
-    by = who_ended(pod, view.status.name, ended, words, events)
+    words = find_uncaught_exception(ended.message, ended.exitCode)
+    by = termination_cause(pod, view.status.name, ended, words, events)
     names = [by.name] if by.name else []
     facts = by.facts | {"role": view.role}
     if ended.exitCode not in KILLED_EXITS and _ended_after_deletion(pod, ended):
@@ -129,40 +129,40 @@ def _ended(
         names.append(ended.reason)
     if words:
         names.append("UncaughtException")
-        facts |= {"lastWords": words.line, "language": words.language}
+        facts |= {"exception": words.line, "language": words.language}
     if ended.reason == "Error":
         names.append("Error")
     return Finding(
         names=tuple(names or ["Error"]),
-        standing=Standing.SIDECAR if view.role == "sidecar" else Standing.CONTAINER,
+        rank=FailureRank.SIDECAR if view.role == "sidecar" else FailureRank.CONTAINER,
         source=f"{view.path}.{where}.terminated",
-        identity=Identity(pod.metadata.uid, view.status.name, ended.containerID or f"{ended.reason}#{ended_instances}"),
+        key=FailureKey(pod.metadata.uid, view.status.name, ended.containerID or f"{ended.reason}#{ended_instances}"),
         at=ended.finishedAt if ended.finishedAt and ended.finishedAt.year > 1970 else None,
         current=current and pod.status.phase != "Succeeded",
-        covered=view.role == "sidecar" and _ended_with_its_pod(ended, pod_ended_at),
+        explained_by_pod=view.role == "sidecar" and _ended_with_its_pod(ended, pod_ended_at),
         container=view.status.name,
         exit_code=ended.exitCode,
         termination_message=ended.message,
-        text=ended.message if ended.reason not in ("Error", "") else telling_part(ended.message, words),
+        text=ended.message if ended.reason not in ("Error", "") else cause_text(ended.message, words),
         facts=facts,
-        ceiling=by.ceiling,
+        max_confidence=by.max_confidence,
         ended_instances=ended_instances,
-        seen_in=by.seen,
+        supporting=by.supporting,
     )
 
 
-def _keeps_completing(pod: Pod, view: ContainerView, last: Terminated, events: Sequence[Event]) -> Finding:
+def _completed_restarting(pod: Pod, view: ContainerView, last: Terminated, events: Sequence[Event]) -> Finding:
     """CrashLoopBackOff over an instance that ended with 0: restarted for succeeding (h2), or by a probe."""
-    by = stopped_from_outside(pod, view.status.name, last, None, events)
+    by = stopped_externally(pod, view.status.name, last, None, events)
     probed = bool(view.spec.livenessProbe or view.spec.startupProbe)
     names = (by.name or "CompletedRestarting",)
-    waits = Seen(f"{view.path}.state.waiting", "CrashLoopBackOff")
+    waits = Excerpt(f"{view.path}.state.waiting", "CrashLoopBackOff")
     return Finding(
         names=(*names, *((last.reason,) if last.reason else ())),
-        standing=Standing.SIDECAR if view.role == "sidecar" else Standing.CONTAINER,
+        rank=FailureRank.SIDECAR if view.role == "sidecar" else FailureRank.CONTAINER,
         source=f"{view.path}.lastState.terminated",
         # One failure however often it completes: what is wrong is the pod's spec, not one instance.
-        identity=Identity(pod.metadata.uid, view.status.name, names[0]),
+        key=FailureKey(pod.metadata.uid, view.status.name, names[0]),
         at=last.finishedAt,
         container=view.status.name,
         exit_code=0,
@@ -170,38 +170,38 @@ def _keeps_completing(pod: Pod, view: ContainerView, last: Terminated, events: S
         text=last.message,
         facts=by.facts | {"role": view.role},
         # With a probe in the spec its kill may be what the events no longer tell.
-        ceiling="Likely" if by.seen or probed or last.reason == "OOMKilled" else "Confirmed",
-        seen_in=by.seen if by.name else (waits, *by.seen),
+        max_confidence="Likely" if by.supporting or probed or last.reason == "OOMKilled" else "Confirmed",
+        supporting=by.supporting if by.name else (waits, *by.supporting),
     )
 
 
-def _cannot_start(pod: Pod, view: ContainerView, waiting: Waiting, events: Sequence[Event]) -> Finding:
+def _waiting_for_start(pod: Pod, view: ContainerView, waiting: Waiting, events: Sequence[Event]) -> Finding:
     """A container that waits for an image, its configuration or the runtime."""
     text = waiting.message
     names: tuple[str, ...] = (waiting.reason,)
-    seen: tuple[Seen, ...] = ()
+    seen: tuple[Excerpt, ...] = ()
     facts: dict[str, str] = {"role": view.role}
     if waiting.reason in WAITING_REASONS:
         facts |= _pull_facts(pod, view, waiting, events)
         text = pull_cause(waiting.message)
         if not text and (text := pull_cause_in_events(events, view.status.name, view.spec.image)):
-            seen = (Seen("events[Failed]", text),)
+            seen = (Excerpt("events[Failed]", text),)
         names = ("ErrImagePull",) if waiting.reason == "ImagePullBackOff" else (waiting.reason,)
         names = (*names, *(("ImagePullBackOff",) if waiting.reason == "ImagePullBackOff" else ()))
     elif waiting.reason == "CreateContainerError" and (hook := _hook_event(events, view.status.name)):
         seen = (hook,)
     return Finding(
         names=names,
-        standing=Standing.SIDECAR if view.role == "sidecar" else Standing.CONTAINER,
+        rank=FailureRank.SIDECAR if view.role == "sidecar" else FailureRank.CONTAINER,
         source=f"{view.path}.state.waiting",
-        identity=Identity(pod.metadata.uid, view.status.name, names[0]),
+        key=FailureKey(pod.metadata.uid, view.status.name, names[0]),
         at=_waiting_since(pod, view),
         container=view.status.name,
         text=text,
         facts=facts,
         waiting=True,
         permanent=waiting.reason in _PERMANENT_REASONS,
-        seen_in=seen,
+        supporting=seen,
     )
 
 
@@ -213,9 +213,9 @@ def _pull_facts(pod: Pod, view: ContainerView, waiting: Waiting, events: Sequenc
     return ({"image": meant[0]} if meant else {}) | ({"missingPullSecrets": secrets} if secrets else {})
 
 
-def _hook_event(events: Sequence[Event], container: str) -> Seen | None:
+def _hook_event(events: Sequence[Event], container: str) -> Excerpt | None:
     found = next((e for e in events if e.reason == "FailedPostStartHook" and e.container == container), None)
-    return Seen("events[FailedPostStartHook]", found.text) if found else None
+    return Excerpt("events[FailedPostStartHook]", found.text) if found else None
 
 
 def _waiting_since(pod: Pod, view: ContainerView) -> datetime | None:
@@ -231,7 +231,7 @@ def _waiting_since(pod: Pod, view: ContainerView) -> datetime | None:
     return max((time for time in times if time), default=None)
 
 
-def _mains_ended_at(views: list[ContainerView]) -> datetime | None:
+def _main_containers_ended_at(views: list[ContainerView]) -> datetime | None:
     """When the last main container ended; None while one still runs, or where no time was recorded."""
     mains = [view.status.state.terminated for view in views if view.role == "main"]
     if not mains or any(ended is None for ended in mains):
@@ -255,7 +255,7 @@ def _ended_with_its_pod(ended: Terminated, pod_ended_at: datetime | None) -> boo
     return bool(ended.finishedAt and not is_before(ended.finishedAt, pod_ended_at))
 
 
-def _never_ready_since(pod: Pod, view: ContainerView, started: datetime | None) -> bool:
+def _not_ready_since_restart(pod: Pod, view: ContainerView, started: datetime | None) -> bool:
     """The container runs again after a failure, but has not been ready since: the failure still holds.
 
     The pod's Ready condition turned False when the old instance ended, before the new one started; had the new one
@@ -267,5 +267,5 @@ def _never_ready_since(pod: Pod, view: ContainerView, started: datetime | None) 
     return not is_before(started, ready.lastTransitionTime)
 
 
-def _joined(reason: str, message: str) -> str:
+def _with_message(reason: str, message: str) -> str:
     return f"{reason}: {message}" if message else reason

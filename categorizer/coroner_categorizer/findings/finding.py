@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from coroner_categorizer.verdict import Confidence, Identity
+from coroner_categorizer.verdict import Confidence, FailureKey
 
 
-class Standing(IntEnum):
+class FailureRank(IntEnum):
     """Whose failure speaks first for a pod (docs/verdicts.md, "Which failure of a pod speaks for it")."""
 
-    BEFORE_THE_POD = -1
+    BEFORE_POD = -1
     """A container that had failed for good, by itself, before something happened to the pod."""
     POD = 0
     """status.reason, DisruptionTarget, deletion: the kubelet or a controller says what happened."""
@@ -24,7 +24,7 @@ class Standing(IntEnum):
     """Native sidecars: only if nothing else failed."""
 
 
-class Seen(NamedTuple):
+class Excerpt(NamedTuple):
     """One thing that was read, unredacted."""
 
     source: str
@@ -34,14 +34,14 @@ class Seen(NamedTuple):
 class Finding(msgspec.Struct, frozen=True):
     names: tuple[str, ...]
     """Our own name first where there is one (KilledByLivenessProbe), then Kubernetes' reasons."""
-    standing: Standing
+    rank: FailureRank
     source: str
     """Where it was read: a path in the pod, or ``events[REASON]``."""
-    identity: Identity
+    key: FailureKey
     at: datetime | None = None
     current: bool = True
     """False: a failure of the past; the container runs again or the pod ended well."""
-    covered: bool = False
+    explained_by_pod: bool = False
     """The end of a container that a pod-level finding already explains, or a sidecar's end with its pod:
     no failure of its own. Rules in Armada's manner see it all the same."""
     container: str = ""
@@ -53,14 +53,14 @@ class Finding(msgspec.Struct, frozen=True):
     """What tells the cause, unredacted: the waiting message, the pod's message, the scheduler's or an event's text."""
     facts: dict[str, str] = {}
     """Details for messages and hints: ``${name}`` in a rule's template. Unredacted."""
-    ceiling: Confidence = "Confirmed"
+    max_confidence: Confidence = "Confirmed"
     """The most that may be claimed: Likely where the finding itself is inferred."""
     waiting: bool = False
     permanent: bool = False
     ended_instances: int | None = None
-    seen_in: tuple[Seen, ...] = ()
+    supporting: tuple[Excerpt, ...] = ()
     """Further places that support it, e.g. the probe's events."""
-    newest: bool = True
+    is_latest_instance: bool = True
     """False: an earlier instance of a container that has ended again since; no rule over the whole pod sees it."""
 
     @property

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from coroner_categorizer.findings.finding import Finding, Seen, Standing
+from coroner_categorizer.findings.finding import Excerpt, FailureRank, Finding
 from coroner_categorizer.objects.workload import Workload, WorkloadCondition
-from coroner_categorizer.verdict import Identity
+from coroner_categorizer.verdict import FailureKey
 
 # How the Job controller words that a rule of the pod failure policy matched (m1, m4).
 _CONTAINER_ENDED = re.compile(r"Container (?P<container>\S+) for pod \S+ failed with exit code (?P<code>\d{1,3}) ")
@@ -22,7 +22,7 @@ def failed_condition(job: Workload) -> WorkloadCondition | None:
     return None
 
 
-def job_failed(job: Workload) -> Finding | None:
+def job_failure(job: Workload) -> Finding | None:
     """What the Job says of its own failure; None where it has not failed.
 
     Its deadline is a cause; a pod failure policy may tell the exit code of a container. All other reasons
@@ -40,13 +40,13 @@ def job_failed(job: Workload) -> Finding | None:
         facts["ownerDeadline"] = f"{job.spec.activeDeadlineSeconds} s"
     return Finding(
         names=(condition.reason or "JobFailed", name),
-        standing=Standing.POD,
+        rank=FailureRank.POD,
         source=f"status.conditions[{condition.type}]",
-        identity=Identity(job.metadata.uid, "", "JobFailed"),
+        key=FailureKey(job.metadata.uid, "", "JobFailed"),
         at=condition.lastTransitionTime,
         container=container,
         exit_code=exit_code,
         text=condition.message,
         facts=facts,
-        seen_in=(Seen(f"status.conditions[{condition.type}]", f"{condition.reason}: {condition.message}"),),
+        supporting=(Excerpt(f"status.conditions[{condition.type}]", f"{condition.reason}: {condition.message}"),),
     )

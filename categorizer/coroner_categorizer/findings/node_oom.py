@@ -11,34 +11,34 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from coroner_categorizer.findings.finding import Seen
+from coroner_categorizer.findings.finding import Excerpt
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.pod import Terminated
 
 _BEFORE = timedelta(seconds=30)  # a process was killed, and the container came to its end with it or because of it
 _AFTER = timedelta(seconds=10)  # whoever reads the kernel's log tells a little later
-_OF_CGROUP = "Memory cgroup"  # "Memory cgroup out of memory": the kernel's words for a kill at a limit
+_CGROUP_OOM = "Memory cgroup"  # "Memory cgroup out of memory": the kernel's words for a kill at a limit
 _VICTIM = re.compile(r"victim process: ([^,]+)|[Kk]ill(?:ed)? process \d+ \(([^)]+)\)")
 
 
-class KernelOom(NamedTuple):
+class NodeOom(NamedTuple):
     """An OOM kill that an event tells of."""
 
-    seen: Seen
-    of_system: bool
+    excerpt: Excerpt
+    system_wide: bool
     """False: some cgroup had reached its own limit, which is what a container's memory limit is."""
     victim: str
     """Name of the process that was killed; "" where it is not told."""
 
 
-def kernel_oom(events: Sequence[Event], node: str, ended: Terminated) -> KernelOom | None:
+def find_node_oom(events: Sequence[Event], node: str, ended: Terminated) -> NodeOom | None:
     """An OOM kill on this node while this container ended; None where no event tells of one."""
     for event in events:
-        about_it = event.reason in ("SystemOOM", "OOMKilling") and event.about.kind == "Node"
-        if not about_it or (node and event.about.name != node) or not ended.finishedAt or not event.last_seen:
+        about_it = event.reason in ("SystemOOM", "OOMKilling") and event.involved.kind == "Node"
+        if not about_it or (node and event.involved.name != node) or not ended.finishedAt or not event.last_seen:
             continue
         if -_AFTER <= ended.finishedAt - event.last_seen <= _BEFORE:
             victim = _VICTIM.search(event.text)
             name = (victim.group(1) or victim.group(2)) if victim else ""
-            return KernelOom(Seen(f"events[{event.reason}]", event.text), _OF_CGROUP not in event.text, name)
+            return NodeOom(Excerpt(f"events[{event.reason}]", event.text), _CGROUP_OOM not in event.text, name)
     return None

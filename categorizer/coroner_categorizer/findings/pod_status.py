@@ -11,16 +11,16 @@ from datetime import datetime
 
 import msgspec
 
-from coroner_categorizer.findings.finding import Finding, Seen, Standing
+from coroner_categorizer.findings.finding import Excerpt, FailureRank, Finding
 from coroner_categorizer.findings.job_condition import failed_condition
-from coroner_categorizer.findings.scheduler_message import read_refusal
+from coroner_categorizer.findings.scheduler_message import parse_scheduler_message
 from coroner_categorizer.objects.deletion_time import deletion_requested, grace_period
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.exit_codes import KILLED_EXITS, SIGTERM_EXIT
 from coroner_categorizer.objects.pod import Pod, Terminated
 from coroner_categorizer.objects.times import is_before, newest, shifted
 from coroner_categorizer.objects.workload import Workload, WorkloadCondition
-from coroner_categorizer.verdict import Confidence, Identity
+from coroner_categorizer.verdict import Confidence, FailureKey
 
 _NODE_LACKS = re.compile(r"requested: (\d{1,19}), used: \d*, capacity: (\d{1,19})")
 
@@ -35,14 +35,14 @@ def status_reason(pod: Pod) -> Finding | None:
         out_of = (*out_of, "NeverFits")
     return Finding(
         names=(pod.status.reason, *out_of),
-        standing=Standing.POD,
+        rank=FailureRank.POD,
         source="status",
-        identity=Identity(pod.metadata.uid, "", pod.status.reason),
+        key=FailureKey(pod.metadata.uid, "", pod.status.reason),
         at=ended_at(pod),
         text=pod.status.message.removeprefix("Pod was rejected: ")
         if pod.status.reason != "Evicted"
         else pod.status.message,
-        seen_in=_disruption_seen(pod),
+        supporting=_disruption_excerpts(pod),
     )
 
 
@@ -59,17 +59,17 @@ def disruption(pod: Pod) -> Finding | None:
     was set, and keep their own verdict.
     """
     condition = pod.disruption
-    if not condition or pod.status.phase == "Succeeded" or not _came_to_an_end(pod):
+    if not condition or pod.status.phase == "Succeeded" or not _has_ended(pod):
         return None
     since = condition.lastTransitionTime
-    ends = _bad_ends(pod)
+    ends = _failed_terminations(pod)
     if since and ends and all(e.finishedAt and is_before(e.finishedAt, since) for e in ends):
         return None
     return Finding(
         names=(condition.reason or "DisruptionTarget", "DisruptionTarget"),
-        standing=Standing.POD,
+        rank=FailureRank.POD,
         source=f"status.conditions[{condition.type}]",
-        identity=Identity(pod.metadata.uid, "", condition.reason or "DisruptionTarget"),
+        key=FailureKey(pod.metadata.uid, "", condition.reason or "DisruptionTarget"),
         at=ended_at(pod) or since,
         text=condition.message,
     )
@@ -83,42 +83,44 @@ def deletion(pod: Pod, events: Sequence[Event], owner: Workload | None) -> Findi
     """
     if not pod.metadata.deletionTimestamp or pod.status.phase == "Succeeded" or pod.disruption:
         return None
-    killed = [e for e in _bad_ends(pod) if killed_by_deletion(pod, e)]
+    killed = [e for e in _failed_terminations(pod) if killed_by_deletion(pod, e)]
     if not killed:
         return None
     names = ["DeletedWhileRunning"]
-    seen: tuple[Seen, ...] = ()
+    seen: tuple[Excerpt, ...] = ()
     failed = _owner_deadline(owner)
     if failed and owner:
         names.insert(0, "OwnerDeadlineExceeded")
         text = f"{failed.reason}: {failed.message}"
-        seen = (Seen(f"{owner.kind} {owner.metadata.name} status.conditions[{failed.type}]", text),)
-    facts = {"when": "while it ran" if any(has_run(e) for e in killed) else "before it had started"}
+        seen = (Excerpt(f"{owner.kind} {owner.metadata.name} status.conditions[{failed.type}]", text),)
+    facts = {"deletedWhen": "while it ran" if any(has_run(e) for e in killed) else "before it had started"}
     if pod.metadata.deletionGracePeriodSeconds:
         facts["gracePeriod"] = f"{pod.metadata.deletionGracePeriodSeconds} s"
-    if owner and (fate := _owner_fate(owner)):
-        facts["ownerFate"] = fate
+    if owner and (fate := _owner_state(owner)):
+        facts["ownerState"] = fate
     if owner and owner.spec.activeDeadlineSeconds is not None:
         facts["ownerDeadline"] = f"{owner.spec.activeDeadlineSeconds} s"
     stopping = next((e for e in events if e.reason == "Killing"), None)
     if stopping:
-        seen = (*seen, Seen("events[Killing]", stopping.text))
+        seen = (*seen, Excerpt("events[Killing]", stopping.text))
     # Without the grace period that was asked for, a kill shortly before the deletion may have been another's.
-    ceiling: Confidence = "Confirmed" if pod.metadata.deletionGracePeriodSeconds or stopping or failed else "Likely"
+    max_confidence: Confidence = (
+        "Confirmed" if pod.metadata.deletionGracePeriodSeconds or stopping or failed else "Likely"
+    )
     return Finding(
         names=tuple(names),
-        standing=Standing.POD,
+        rank=FailureRank.POD,
         source="metadata.deletionTimestamp",
-        identity=Identity(pod.metadata.uid, "", "DeletedWhileRunning"),
+        key=FailureKey(pod.metadata.uid, "", "DeletedWhileRunning"),
         at=ended_at(pod),
         text=f"set to {pod.metadata.deletionTimestamp:%Y-%m-%dT%H:%M:%SZ}",
         facts=facts,
-        ceiling=ceiling,
-        seen_in=seen,
+        max_confidence=max_confidence,
+        supporting=seen,
     )
 
 
-def stopped_for_success(pod: Pod, owner: Workload | None) -> bool:
+def stopped_after_job_success(pod: Pod, owner: Workload | None) -> bool:
     """Whether a Job that has succeeded (its successPolicy, m14) deleted this pod: nothing failed then."""
     if not owner or not pod.metadata.deletionTimestamp:
         return False
@@ -144,31 +146,31 @@ def unschedulable(pod: Pod) -> Finding | None:
         return None
     plain = Finding(
         names=(scheduled.reason,),
-        standing=Standing.POD,
+        rank=FailureRank.POD,
         source="status.conditions[PodScheduled]",
-        identity=Identity(pod.metadata.uid, "", scheduled.reason),
+        key=FailureKey(pod.metadata.uid, "", scheduled.reason),
         at=scheduled.lastTransitionTime or pod.metadata.creationTimestamp,
         text=scheduled.message,
         waiting=True,
     )
     if scheduled.reason == "SchedulerError":
         return plain
-    refusal = read_refusal(scheduled.message)
+    refusal = parse_scheduler_message(scheduled.message)
     facts = {"scheduler": scheduled.message}
     if refusal.total:
         facts["nodes"] = str(refusal.total)
-    if refusal.blockers:
-        first = refusal.blockers[0]
-        facts["blocked"] = str(first.nodes)
+    if refusal.reasons:
+        first = refusal.reasons[0]
+        facts["nodesRejected"] = str(first.nodes)
         of_all = f" of {refusal.total}" if refusal.total else ""
-        facts["blockers"] = "; ".join(f"{b.nodes}{of_all} nodes: {b.reason}" for b in refusal.blockers)
-    alone = len(refusal.blockers) == 1
+        facts["rejectionReasons"] = "; ".join(f"{b.nodes}{of_all} nodes: {b.reason}" for b in refusal.reasons)
+    alone = len(refusal.reasons) == 1
     return msgspec.structs.replace(
         plain,
-        text=refusal.blockers[0].reason if refusal.blockers else scheduled.message,
+        text=refusal.reasons[0].reason if refusal.reasons else scheduled.message,
         facts=facts,
         # Several reasons: the one that came furthest need not be the one that matters to the author.
-        ceiling="Confirmed" if alone else "Likely",
+        max_confidence="Confirmed" if alone else "Likely",
     )
 
 
@@ -178,16 +180,16 @@ def failed_without_reason(pod: Pod) -> Finding | None:
         return None
     return Finding(
         names=("PodFailed",),
-        standing=Standing.POD,
+        rank=FailureRank.POD,
         source="status.phase",
-        identity=Identity(pod.metadata.uid, "", "PodFailed"),
+        key=FailureKey(pod.metadata.uid, "", "PodFailed"),
         at=ended_at(pod),
         text=pod.status.message,
-        ceiling="Unknown",
+        max_confidence="Unknown",
     )
 
 
-def stop_began(pod: Pod, events: Sequence[Event]) -> datetime | None:
+def stop_started_at(pod: Pod, events: Sequence[Event]) -> datetime | None:
     """The earliest time at which what stopped the pod as a whole can have begun; None where nothing tells."""
     if pod.disruption:
         return pod.disruption.lastTransitionTime
@@ -198,7 +200,7 @@ def stop_began(pod: Pod, events: Sequence[Event]) -> datetime | None:
         return began or deletion_requested(pod)
     if pod.status.reason == "DeadlineExceeded" and pod.status.startTime and pod.spec.activeDeadlineSeconds is not None:
         return shifted(pod.status.startTime, pod.spec.activeDeadlineSeconds)
-    kills = [e.finishedAt for e in _bad_ends(pod) if e.exitCode in KILLED_EXITS and e.finishedAt]
+    kills = [e.finishedAt for e in _failed_terminations(pod) if e.exitCode in KILLED_EXITS and e.finishedAt]
     return shifted(min(kills), -grace_period(pod)) if pod.status.reason and kills else None
 
 
@@ -209,7 +211,7 @@ def has_run(ended: Terminated) -> bool:
 
 def ended_at(pod: Pod) -> datetime | None:
     """When the last container that ended badly ended, or else when the pod ceased to be ready, or was made."""
-    ends = [e.finishedAt for e in _bad_ends(pod) if e.finishedAt and e.finishedAt.year > 1970]
+    ends = [e.finishedAt for e in _failed_terminations(pod) if e.finishedAt and e.finishedAt.year > 1970]
     if ends:
         return max(ends)
     marks = [condition.lastTransitionTime for condition in (pod.disruption, pod.condition("Ready")) if condition]
@@ -217,24 +219,24 @@ def ended_at(pod: Pod) -> datetime | None:
     return max(known) if known else (pod.status.startTime or pod.metadata.creationTimestamp)
 
 
-def _disruption_seen(pod: Pod) -> tuple[Seen, ...]:
+def _disruption_excerpts(pod: Pod) -> tuple[Excerpt, ...]:
     condition = pod.disruption
     if not condition:
         return ()
-    return (Seen(f"status.conditions[{condition.type}]", f"{condition.reason}: {condition.message}".strip(": ")),)
+    return (Excerpt(f"status.conditions[{condition.type}]", f"{condition.reason}: {condition.message}".strip(": ")),)
 
 
-def _bad_ends(pod: Pod) -> list[Terminated]:
+def _failed_terminations(pod: Pod) -> list[Terminated]:
     statuses = (*pod.status.containerStatuses, *pod.status.initContainerStatuses)
     return [s.state.terminated for s in statuses if s.state.terminated and s.state.terminated.exitCode != 0]
 
 
-def _came_to_an_end(pod: Pod) -> bool:
+def _has_ended(pod: Pod) -> bool:
     """Victims show DisruptionTarget while they still run; only an end makes it a failure."""
-    return pod.status.phase == "Failed" or bool(_bad_ends(pod))
+    return pod.status.phase == "Failed" or bool(_failed_terminations(pod))
 
 
-def _owner_fate(owner: Workload) -> str | None:
+def _owner_state(owner: Workload) -> str | None:
     """Why a Job deletes its pods by itself, as its conditions tell."""
     failed = failed_condition(owner)
     if failed:

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from coroner_categorizer.findings.finding import Seen
+from coroner_categorizer.findings.finding import Excerpt
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.exit_codes import KILLED_EXITS
 from coroner_categorizer.objects.pod import Terminated
 from coroner_categorizer.objects.times import is_before
-from coroner_categorizer.termination_message.exceptions import LastWords
+from coroner_categorizer.termination_message.exceptions import UncaughtException
 
 # Events and statuses have whole seconds, and the two are written by different parts of the kubelet.
 _SLACK = timedelta(seconds=2)
@@ -28,38 +28,38 @@ _NAMED_PROBE = re.compile(r"failed (liveness|startup) probe")
 _UNHEALTHY = re.compile(r"^(Liveness|Startup) probe (?:failed|errored|warning)")
 
 
-class Killer(NamedTuple):
+class ProbeKill(NamedTuple):
     """What ended a container."""
 
     name: str
     """Finding name: KilledByLivenessProbe, KilledByStartupProbe or PostStartHookFailed."""
-    seen: tuple[Seen, ...]
-    detail: str
+    supporting: tuple[Excerpt, ...]
+    output: str
     """What the probe answered, unredacted; "" where it printed nothing."""
 
     @property
     def facts(self) -> dict[str, str]:
-        return {"probeAnswer": self.detail} if self.detail else {}
+        return {"probeOutput": self.output} if self.output else {}
 
 
-def killer(
+def probe_kill(
     events: Sequence[Event],
     container: str,
     ended: Terminated,
-    words: LastWords | None,
+    words: UncaughtException | None,
     deleted_at: datetime | None,
-) -> Killer | None:
+) -> ProbeKill | None:
     """What ended this instance of the container, or None where the events do not say.
 
     ``words``: its last words; a program that says why it ended did so whatever was done besides. ``deleted_at``: when
     its pod's deletion may first have been asked for; a kill from then on that names no probe is that deletion's.
     """
-    mine = [e for e in events if (e.container == container or not e.container) and _while_it_ran(e, ended)]
+    mine = [e for e in events if (e.container == container or not e.container) and _while_running(e, ended)]
     hook = next((e for e in mine if e.reason == "FailedPostStartHook" and e.container == container), None)
     if hook and not words:
-        return Killer("PostStartHookFailed", (_seen(hook),), hook.text)
+        return ProbeKill("PostStartHookFailed", (_excerpt(hook),), hook.text)
     unhealthy = [(e, found.group(1)) for e in mine if e.reason == "Unhealthy" and (found := _UNHEALTHY.match(e.text))]
-    stopped = [e for e in mine if e.reason == "Killing" and _speaks_of(e, container)]
+    stopped = [e for e in mine if e.reason == "Killing" and _is_about_container(e, container)]
     # The kubelet limits how often it says the same: of a container that is killed again and again, the newest
     # ``Killing`` may be missing (q3). Then one of an earlier instance will do, if the same probe failed again.
     may_be_killed = ended.exitCode in _ENDED_BY_A_KILL and not words
@@ -75,16 +75,18 @@ def killer(
         probe = named.group(1).capitalize() if named else close[-1] if close and killing in stopped else ""
         if probe and (killing in stopped or probe in failing):
             told = next((e for e, failed in reversed(unhealthy) if failed == probe), None)
-            return Killer(f"KilledBy{probe}Probe", tuple(_seen(e) for e in (told, killing) if e), _answer(told))
+            return ProbeKill(
+                f"KilledBy{probe}Probe", tuple(_excerpt(e) for e in (told, killing) if e), _probe_output(told)
+            )
     return None
 
 
-def stopped_by_kubelet(events: Sequence[Event], container: str, ended: Terminated) -> Seen | None:
+def stopped_by_kubelet(events: Sequence[Event], container: str, ended: Terminated) -> Excerpt | None:
     """What the kubelet says of stopping this instance, where it was no probe; None where it says nothing."""
     for event in reversed(events):
-        about = event.reason == "Killing" and _speaks_of(event, container)
-        if (about or event.reason == "SandboxChanged") and _while_it_ran(event, ended):
-            return _seen(event)
+        about = event.reason == "Killing" and _is_about_container(event, container)
+        if (about or event.reason == "SandboxChanged") and _while_running(event, ended):
+            return _excerpt(event)
     return None
 
 
@@ -96,24 +98,24 @@ def _just_before(unhealthy: Event, killing: Event) -> bool:
     return not told or not stopped or abs(stopped - told) <= _AT_ONCE
 
 
-def _answer(unhealthy: Event | None) -> str:
+def _probe_output(unhealthy: Event | None) -> str:
     """What the probe printed: the part after "Liveness probe failed: "."""
     return unhealthy.text.partition(": ")[2].strip() if unhealthy else ""
 
 
-def _speaks_of(event: Event, container: str) -> bool:
+def _is_about_container(event: Event, container: str) -> bool:
     if event.container:
         return event.container == container
     words = event.text.replace(",", " ").split()
     return container in words
 
 
-def _seen(event: Event) -> Seen:
-    times = f" ({event.times} times)" if event.times > 1 else ""
-    return Seen(f"events[{event.reason}]", event.text.strip() + times)
+def _excerpt(event: Event) -> Excerpt:
+    times = f" ({event.occurrences} times)" if event.occurrences > 1 else ""
+    return Excerpt(f"events[{event.reason}]", event.text.strip() + times)
 
 
-def _while_it_ran(event: Event, ended: Terminated) -> bool:
+def _while_running(event: Event, ended: Terminated) -> bool:
     first, last = event.first_seen, event.last_seen
     if not first or not last:
         return True

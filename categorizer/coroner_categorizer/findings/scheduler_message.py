@@ -33,23 +33,23 @@ _FILTERS = (
 )
 
 
-class Blocker(NamedTuple):
+class RejectionReason(NamedTuple):
     """One reason, and how many nodes it rules out."""
 
     nodes: int
     reason: str
 
 
-class Refusal(NamedTuple):
+class SchedulerMessage(NamedTuple):
     """Why no node takes the pod."""
 
     total: int
     """Nodes looked at; 0 = the sentence does not say."""
-    blockers: tuple[Blocker, ...]
+    reasons: tuple[RejectionReason, ...]
     """The one that counts first: of the nodes that came furthest through the filters, then of most nodes."""
 
 
-def read_refusal(message: str) -> Refusal:
+def parse_scheduler_message(message: str) -> SchedulerMessage:
     """The message of PodScheduled=False/Unschedulable, or of a FailedScheduling event."""
     head = _HEAD.match(message)
     total = int(head["total"] or 0) if head else 0
@@ -61,10 +61,12 @@ def read_refusal(message: str) -> Refusal:
     starts = list(_REASON.finditer(body))
     if not starts or starts[0].start() != 0:
         # No count: a reason found before any node was looked at (a missing PersistentVolumeClaim, say).
-        return Refusal(total, (Blocker(total, body),) if body else ())
+        return SchedulerMessage(total, (RejectionReason(total, body),) if body else ())
     ends = [m.start() for m in starts[1:]] + [len(body)]
-    blockers = [Blocker(int(m.group(1)), body[m.end() : end].strip()) for m, end in zip(starts, ends, strict=True)]
-    return Refusal(total, tuple(sorted(blockers, key=lambda b: (-_filter_rank(b.reason), -b.nodes, b.reason))))
+    blockers = [
+        RejectionReason(int(m.group(1)), body[m.end() : end].strip()) for m, end in zip(starts, ends, strict=True)
+    ]
+    return SchedulerMessage(total, tuple(sorted(blockers, key=lambda b: (-_filter_rank(b.reason), -b.nodes, b.reason))))
 
 
 def _filter_rank(reason: str) -> int:

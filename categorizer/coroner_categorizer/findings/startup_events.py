@@ -9,13 +9,13 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from coroner_categorizer.findings.finding import Finding, Seen, Standing
+from coroner_categorizer.findings.finding import Excerpt, FailureRank, Finding
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.pod import Pod
 from coroner_categorizer.objects.quantity import parse_quantity
 from coroner_categorizer.objects.times import newest
 from coroner_categorizer.objects.workload import Workload
-from coroner_categorizer.verdict import Identity
+from coroner_categorizer.verdict import FailureKey
 
 # Reasons of the kubelet, the attach-detach controller and the resource-claim controller that keep a pod from starting.
 _STUCK_REASONS = (
@@ -41,8 +41,8 @@ _TRANSIENT = re.compile(
 _UNINFORMATIVE = re.compile(
     r"timed out waiting for the condition|\A(?!.*webhook).*context deadline exceeded\Z", re.DOTALL
 )
-_TOLD_ONCE = ("FailedAttachVolume",)  # for each volume, however long it stays attached elsewhere
-_SUMMED_UP = timedelta(minutes=5)  # the kubelet tries a mount again every two minutes at most
+_EMITTED_ONCE = ("FailedAttachVolume",)  # for each volume, however long it stays attached elsewhere
+_SUMMARY_WINDOW = timedelta(minutes=5)  # the kubelet tries a mount again every two minutes at most
 # What the kubelet does once volumes and sandbox are there.
 _PROGRESS_REASONS = ("Pulling", "Pulled", "Created", "Started")
 
@@ -56,7 +56,7 @@ _CREATE_REASONS = ("FailedCreate", "FailedResourceClaimCreation")
 _CREATE_PREFIX = re.compile(r"^(?:Error creating(?: job)?: |[cC]reate (?:Pod|Claim) .*? failed error: )")
 
 
-def stuck(pod: Pod, events: Sequence[Event]) -> Finding | None:
+def startup_blocked(pod: Pod, events: Sequence[Event]) -> Finding | None:
     """Why a scheduled pod still waits for its sandbox or volumes (b9, f3, s5); None where no event says."""
     if pod.status.phase != "Pending" or pod.metadata.deletionTimestamp:
         return None
@@ -67,25 +67,25 @@ def stuck(pod: Pod, events: Sequence[Event]) -> Finding | None:
         if e.reason in _STUCK_REASONS
         and e.type != "Normal"
         and not _TRANSIENT.search(e.text)
-        and not _is_over(e, progress)
-        and not (e.reason == "FailedAttachVolume" and _is_over(e, _attached_at(events, e)))
+        and not _is_resolved(e, progress)
+        and not (e.reason == "FailedAttachVolume" and _is_resolved(e, _attached_at(events, e)))
     ]
-    event = _most_telling(found)
+    event = _most_specific(found)
     if not event:
         return None
     return Finding(
         names=(event.reason.replace("SandBox", "Sandbox"), event.reason),
-        standing=Standing.POD,
+        rank=FailureRank.POD,
         source=f"events[{event.reason}]",
-        identity=Identity(pod.metadata.uid, "", event.reason.replace("SandBox", "Sandbox")),
+        key=FailureKey(pod.metadata.uid, "", event.reason.replace("SandBox", "Sandbox")),
         at=event.first_seen,
-        text=_plain(event.text),
-        ceiling="Likely",
+        text=_without_preamble(event.text),
+        max_confidence="Likely",
         waiting=True,
     )
 
 
-def _is_over(event: Event, since: datetime | None) -> bool:
+def _is_resolved(event: Event, since: datetime | None) -> bool:
     return bool(since and event.last_seen and event.last_seen <= since)
 
 
@@ -107,21 +107,21 @@ def _started_at(pod: Pod) -> datetime | None:
     return newest([ready.lastTransitionTime if ready and ready.status == "True" else None, *times])
 
 
-def waited_for(events: Sequence[Event]) -> Seen | None:
+def startup_blocker(events: Sequence[Event]) -> Excerpt | None:
     """What kept a pod from starting, of a pod that is no longer waiting: the newest event that names it."""
     pulls = [e for e in events if e.reason == "Failed" and e.text.startswith("Failed to pull image")]
-    event = _most_telling([*pulls, *(e for e in events if e.reason in _STUCK_REASONS and e.type != "Normal")])
-    return Seen(f"events[{event.reason}]", _plain(event.text)) if event else None
+    event = _most_specific([*pulls, *(e for e in events if e.reason in _STUCK_REASONS and e.type != "Normal")])
+    return Excerpt(f"events[{event.reason}]", _without_preamble(event.text)) if event else None
 
 
-def never_created(workload: Workload, events: Sequence[Event]) -> Finding | None:
+def create_failure(workload: Workload, events: Sequence[Event]) -> Finding | None:
     """Why a workload's pods could not be created (p1, p2, p3); None where nothing says so.
 
     The FailedCreate events tell; of Deployments only the condition does, which the ReplicaSet's is copied to (p18).
     """
     found = [e for e in events if e.reason in _CREATE_REASONS and e.type != "Normal"]
-    event = _most_telling(found)
-    if _has_its_pods(workload, event):
+    event = _most_specific(found)
+    if _has_wanted_pods(workload, event):
         return None
     if not event:
         return _replica_failure(workload)
@@ -130,25 +130,25 @@ def never_created(workload: Workload, events: Sequence[Event]) -> Finding | None
         return None
     return Finding(
         names=("FailedCreate", event.reason, *(("NeverFits",) if quota_never_fits(event.text) else ())),
-        standing=Standing.POD,
+        rank=FailureRank.POD,
         source=f"events[{event.reason}]",
-        identity=_never_created_identity(workload),
+        key=_create_failure_key(workload),
         at=newest(e.last_seen for e in found),
         text=_CREATE_PREFIX.sub("", event.text),
-        facts=_workload_facts(workload) | {"attempts": str(sum(e.times for e in found))},
+        facts=_workload_facts(workload) | {"attempts": str(sum(e.occurrences for e in found))},
         waiting=True,
-        seen_in=(Seen(f"events[{event.reason}]", event.text),),
+        supporting=(Excerpt(f"events[{event.reason}]", event.text),),
     )
 
 
-def _has_its_pods(workload: Workload, refused: Event | None) -> bool:
+def _has_wanted_pods(workload: Workload, refused: Event | None) -> bool:
     """Whether the workload's own status says that what could not be created then exists now, or is not wanted."""
     status, wanted = workload.status, workload.spec.replicas
     refused_at = refused.last_seen if refused else None
     match workload.kind:
         case "Job":
             ended = (workload.condition("Complete"), workload.condition("Failed"), workload.condition("Suspended"))
-            return any(c is not None and c.status == "True" for c in ended) or _has_all_its_pods(workload)
+            return any(c is not None and c.status == "True" for c in ended) or _has_all_active_pods(workload)
         case "CronJob":
             return bool(refused_at and status.lastScheduleTime and status.lastScheduleTime > refused_at)
         case "ReplicaSet" | "StatefulSet" | "Deployment":
@@ -159,7 +159,7 @@ def _has_its_pods(workload: Workload, refused: Event | None) -> bool:
     return False
 
 
-def _has_all_its_pods(job: Workload) -> bool:
+def _has_all_active_pods(job: Workload) -> bool:
     """Whether the Job has as many pods at work as it may have now."""
     at_once = 1 if job.spec.parallelism is None else job.spec.parallelism
     if job.spec.completions is not None:
@@ -184,9 +184,9 @@ def _replica_failure(workload: Workload) -> Finding | None:
         return None
     return Finding(
         names=("FailedCreate", *(("NeverFits",) if quota_never_fits(condition.message) else ())),
-        standing=Standing.POD,
+        rank=FailureRank.POD,
         source="status.conditions[ReplicaFailure]",
-        identity=_never_created_identity(workload),
+        key=_create_failure_key(workload),
         at=condition.lastTransitionTime,
         text=condition.message,
         facts=_workload_facts(workload),
@@ -194,27 +194,27 @@ def _replica_failure(workload: Workload) -> Finding | None:
     )
 
 
-def _never_created_identity(workload: Workload) -> Identity:
-    return Identity(workload.metadata.uid, "", "FailedCreate")
+def _create_failure_key(workload: Workload) -> FailureKey:
+    return FailureKey(workload.metadata.uid, "", "FailedCreate")
 
 
 def _workload_facts(workload: Workload) -> dict[str, str]:
     return {"workload": f"{workload.kind} {workload.metadata.name}"}
 
 
-def _plain(text: str) -> str:
+def _without_preamble(text: str) -> str:
     """The kubelet's text without the preambles that only name the call that failed."""
     return _PREAMBLE.sub("", text)
 
 
-def _most_telling(events: Sequence[Event]) -> Event | None:
+def _most_specific(events: Sequence[Event]) -> Event | None:
     """The newest event that names a cause, where it is not much older than the newest of all; else that one."""
     last = newest(e.last_seen for e in events)
     telling = [
         e
         for e in events
         if not _UNINFORMATIVE.search(e.text.strip())
-        and (e.reason in _TOLD_ONCE or not (last and e.last_seen and last - e.last_seen > _SUMMED_UP))
+        and (e.reason in _EMITTED_ONCE or not (last and e.last_seen and last - e.last_seen > _SUMMARY_WINDOW))
     ] or list(events)
     timed = [(e.last_seen, i, e) for i, e in enumerate(telling) if e.last_seen]
     if timed:

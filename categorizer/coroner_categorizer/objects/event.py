@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from coroner_categorizer.objects.lenient_decode import tolerant_convert
+from coroner_categorizer.objects.lenient_decode import lenient_convert
 
-CORONER = "coroner.dev/coroner"
+REPORTING_CONTROLLER = "coroner.dev/coroner"
 """The reporting controller of Coroner's own events: they repeat what others said, and are evidence of nothing."""
 
 COMBINED_PREFIX = "(combined from similar events): "
@@ -71,12 +71,12 @@ class Event(msgspec.Struct, frozen=True):
     """events.k8s.io/v1."""
 
     @property
-    def is_our_own(self) -> bool:
+    def is_from_coroner(self) -> bool:
         """Whether Coroner itself has said it."""
-        return CORONER in (self.reportingComponent, self.reportingController)
+        return REPORTING_CONTROLLER in (self.reportingComponent, self.reportingController)
 
     @property
-    def about(self) -> ObjectReference:
+    def involved(self) -> ObjectReference:
         """The object that the event speaks of."""
         return self.involvedObject or self.regarding or ObjectReference()
 
@@ -88,11 +88,11 @@ class Event(msgspec.Struct, frozen=True):
     @property
     def container(self) -> str:
         """Name of the container that the event speaks of; "" = the pod."""
-        found = _FIELD_PATH.match(self.about.fieldPath)
+        found = _FIELD_PATH.match(self.involved.fieldPath)
         return found.group(1) if found else ""
 
     @property
-    def times(self) -> int:
+    def occurrences(self) -> int:
         """How often it was seen, at least 1."""
         return max(self.count or 0, self.deprecatedCount or 0, self.series.count if self.series else 0, 1)
 
@@ -108,4 +108,4 @@ class Event(msgspec.Struct, frozen=True):
 
 def parse_event(obj: Any) -> Event:
     """Any JSON-shaped value as an Event: what has the wrong shape is read as absent. Never raises."""
-    return tolerant_convert(obj, Event)
+    return lenient_convert(obj, Event)

@@ -13,7 +13,7 @@ _ABSENT: Any = object()
 _DEPTH_LIMIT = 64  # deeper than any API type; a guard against hostile nesting
 
 
-def tolerant_convert(value: Any, type_: type[T]) -> T:
+def lenient_convert(value: Any, type_: type[T]) -> T:
     """``value`` (as from ``json.loads``) as ``type_``, a Struct whose fields all have defaults. Never raises.
 
     The fast path is msgspec's own conversion; only an object that it refuses is walked field by field.
@@ -25,12 +25,12 @@ def tolerant_convert(value: Any, type_: type[T]) -> T:
         return type_() if read is _ABSENT else msgspec.convert(read, type_)
 
 
-def tolerant_decode(raw: bytes, decoder: msgspec.json.Decoder[T], type_: type[T]) -> T:
+def lenient_decode(raw: bytes, decoder: msgspec.json.Decoder[T], type_: type[T]) -> T:
     """JSON bytes as ``type_``; raises msgspec.DecodeError only where the bytes are not JSON."""
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError:
-        return tolerant_convert(msgspec.json.decode(raw), type_)
+        return lenient_convert(msgspec.json.decode(raw), type_)
 
 
 def _read(value: Any, info: msgspec.inspect.Type, depth: int) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from coroner_categorizer.objects.lenient_decode import tolerant_convert
+from coroner_categorizer.objects.lenient_decode import lenient_convert
 
 
 class OwnerReference(msgspec.Struct, frozen=True):
@@ -168,4 +168,4 @@ class Pod(msgspec.Struct, frozen=True):
 
 def parse_pod(obj: Any) -> Pod:
     """Any JSON-shaped value as a Pod: what has the wrong shape is read as absent. Never raises."""
-    return tolerant_convert(obj, Pod)
+    return lenient_convert(obj, Pod)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from coroner_categorizer.objects.lenient_decode import tolerant_convert
+from coroner_categorizer.objects.lenient_decode import lenient_convert
 from coroner_categorizer.objects.pod import Metadata
 
 
@@ -61,4 +61,4 @@ class Workload(msgspec.Struct, frozen=True):
 
 def parse_workload(obj: Any) -> Workload:
     """Any JSON-shaped value as a Workload: what has the wrong shape is read as absent. Never raises."""
-    return tolerant_convert(obj, Workload)
+    return lenient_convert(obj, Workload)

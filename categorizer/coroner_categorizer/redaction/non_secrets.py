@@ -114,7 +114,9 @@ def is_not_secret(pair: KeyValue) -> bool:
     """Whether the value is no secret, and stays."""
     if pair.kind == "cookie":
         return b"=" not in pair.value
-    return bool(_NEVER_SECRET.fullmatch(pair.value)) or _is_setting(pair) or _is_variable_name(pair) or _is_sentence(pair)
+    return (
+        bool(_NEVER_SECRET.fullmatch(pair.value)) or _is_setting(pair) or _is_variable_name(pair) or _is_sentence(pair)
+    )
 
 
 def _is_setting(pair: KeyValue) -> bool:

@@ -5,7 +5,7 @@ Scheme, host and path stay: they say what could not be reached.
 
 from __future__ import annotations
 
-from coroner_categorizer.redaction.rule import Rule, compiled, mark, replace_spans, pattern_rule
+from coroner_categorizer.redaction.rule import Rule, compiled, mark, pattern_rule, replace_spans
 
 _CREDENTIALS = mark("url-credentials")
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*://"

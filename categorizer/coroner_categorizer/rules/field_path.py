@@ -1,4 +1,4 @@
-"""Where in a document a mistake is, and the mistakes themselves."""
+"""Where in a document a mistake is, and the errors themselves."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ class Path(NamedTuple):
         return text or "document"
 
 
-class Mistake(NamedTuple):
+class FieldError(NamedTuple):
     """One thing that is wrong, where, and what to do about it."""
 
     path: str
-    fault: str
+    detail: str
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.fault}; {self.remedy}"
+        return f"{self.path}: {self.detail}; {self.remedy}"
 
 
 class ConfigError(ValueError):
-    """A document that was refused; ``mistakes`` holds all of them, in the order of the document."""
+    """A document that was refused; ``errors`` holds all of them, in the order of the document."""
 
-    def __init__(self, mistakes: list[Mistake]) -> None:
-        super().__init__("\n".join(str(m) for m in mistakes))
-        self.mistakes = tuple(mistakes)
+    def __init__(self, errors: list[FieldError]) -> None:
+        super().__init__("\n".join(str(m) for m in errors))
+        self.errors = tuple(errors)
 
 
-class Mistakes:
+class FieldErrors:
     """Collects what a parser finds wrong while it goes on reading."""
 
     def __init__(self) -> None:
-        self.found: list[Mistake] = []
+        self.found: list[FieldError] = []
 
-    def add(self, path: Path, fault: str, remedy: str) -> None:
-        self.found.append(Mistake(str(path), fault, remedy))
+    def add(self, path: Path, detail: str, remedy: str) -> None:
+        self.found.append(FieldError(str(path), detail, remedy))

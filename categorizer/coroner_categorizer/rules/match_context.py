@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from coroner_categorizer.findings.finding import Finding, Seen
+from coroner_categorizer.findings.finding import Excerpt, Finding
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.pod import Pod
 from coroner_categorizer.redaction.redactor import DEFAULT_REDACTOR, Redactor
 from coroner_categorizer.rules.pattern_set import PatternSet
 
-Domain = Literal["termination message", "message", "pod error", "event"]
+TextField = Literal["termination message", "message", "pod error", "event"]
 
 
-class Scene:
-    """One pod as rules see it. Lives for one judgement; remembers which patterns each text holds."""
+class MatchContext:
+    """One pod as rules see it. Lives for one classification; remembers which patterns each text holds."""
 
     def __init__(
         self,
         pod: Pod,
         findings: Sequence[Finding],
         events: Sequence[Event],
-        pod_texts: Sequence[Seen],
-        patterns: dict[Domain, PatternSet],
+        pod_texts: Sequence[Excerpt],
+        patterns: dict[TextField, PatternSet],
         redactor: Redactor = DEFAULT_REDACTOR,
     ) -> None:
         self.pod = pod
@@ -33,9 +33,9 @@ class Scene:
         self.redactor = redactor
         """What every text passes that is told of this pod."""
         self._patterns = patterns
-        self._found: dict[tuple[Domain, str], frozenset[str]] = {}
+        self._found: dict[tuple[TextField, str], frozenset[str]] = {}
 
-    def holds(self, domain: Domain, pattern: str, text: str) -> bool:
+    def matches(self, domain: TextField, pattern: str, text: str) -> bool:
         """Whether the pattern is found in the text; every pattern of the domain is looked for at once."""
         key = (domain, text)
         found = self._found.get(key)
@@ -44,22 +44,22 @@ class Scene:
         return pattern in found
 
 
-def pod_texts(pod: Pod, pod_error: str | None) -> list[Seen]:
+def pod_texts(pod: Pod, pod_error: str | None) -> list[Excerpt]:
     """The pod-level texts for ``onPodError``: the caller's, or what the pod itself says.
 
     status.message, the messages of waiting containers and the scheduler's.
     """
     if pod_error is not None:
-        return [Seen("pod error", pod_error)] if pod_error else []
-    texts = [Seen("status.message", pod.status.message)]
+        return [Excerpt("pod error", pod_error)] if pod_error else []
+    texts = [Excerpt("status.message", pod.status.message)]
     for part, statuses in (
         ("containerStatuses", pod.status.containerStatuses),
         ("initContainerStatuses", pod.status.initContainerStatuses),
     ):
         for s in statuses:
             if s.state.waiting:
-                texts.append(Seen(f"status.{part}[{s.name}].state.waiting", s.state.waiting.message))
+                texts.append(Excerpt(f"status.{part}[{s.name}].state.waiting", s.state.waiting.message))
     scheduled = pod.condition("PodScheduled")
     if scheduled and scheduled.status == "False":
-        texts.append(Seen("status.conditions[PodScheduled]", scheduled.message))
+        texts.append(Excerpt("status.conditions[PodScheduled]", scheduled.message))
     return [t for t in texts if t.text]

@@ -1,6 +1,6 @@
 """The matchers of a rule. Each is one class: its key in YAML, how it is read, and what it matches.
 
-A match returns what was seen, so that the evidence needs no second search. ``about`` says what a matcher looks at:
+A match returns what was seen, so that the evidence needs no second search. ``scope`` says what a matcher looks at:
 ``container`` = one ended container (exit code not 0), ``finding`` = any one finding, ``pod`` = the pod as a whole.
 All matchers of a rule that are not about the pod must hold for the same finding.
 """
@@ -11,14 +11,14 @@ from typing import Any, ClassVar, Literal, Protocol, get_args
 
 import msgspec
 
-from coroner_categorizer.findings.collect import OWN_NAMES
-from coroner_categorizer.findings.finding import Finding, Seen
+from coroner_categorizer.findings.collect import FINDING_NAMES
+from coroner_categorizer.findings.finding import Excerpt, Finding
 from coroner_categorizer.objects.exit_codes import SIGNALS, signal_of
 from coroner_categorizer.rules.field_path import Path
-from coroner_categorizer.rules.match_context import Domain, Scene
-from coroner_categorizer.rules.yaml_reader import Reader
+from coroner_categorizer.rules.match_context import MatchContext, TextField
+from coroner_categorizer.rules.yaml_reader import YamlReader
 
-About = Literal["container", "finding", "pod"]
+Scope = Literal["container", "finding", "pod"]
 Operator = Literal["In", "NotIn"]
 ArmadaCondition = Literal["OOMKilled", "Evicted", "DeadlineExceeded"]
 EventType = Literal["Normal", "Warning"]
@@ -31,17 +31,17 @@ class Matcher(Protocol):
     """Reads a field whose meaning is fixed; False = infers from a code, a text or an event."""
 
     @property
-    def about(self) -> About: ...
+    def scope(self) -> Scope: ...
 
     @property
-    def patterns(self) -> tuple[tuple[Domain, str], ...]:
+    def patterns(self) -> tuple[tuple[TextField, str], ...]:
         """The patterns to be looked for, and in which texts."""
         ...
 
-    def match(self, finding: Finding | None, scene: Scene) -> Seen | None: ...
+    def match(self, finding: Finding | None, context: MatchContext) -> Excerpt | None: ...
 
     @classmethod
-    def read(cls, node: Any, path: Path, reader: Reader) -> Matcher | None: ...
+    def read(cls, node: Any, path: Path, reader: YamlReader) -> Matcher | None: ...
 
 
 def _ended(finding: Finding | None) -> Finding | None:
@@ -49,8 +49,8 @@ def _ended(finding: Finding | None) -> Finding | None:
     return finding if finding and finding.container and finding.exit_code else None
 
 
-def _code(finding: Finding) -> Seen:
-    return Seen(finding.source, f"{finding.name}, exit code {finding.exit_code}")
+def _code(finding: Finding) -> Excerpt:
+    return Excerpt(finding.source, f"{finding.name}, exit code {finding.exit_code}")
 
 
 class OnExitCodes(msgspec.Struct, frozen=True):
@@ -58,26 +58,26 @@ class OnExitCodes(msgspec.Struct, frozen=True):
 
     key: ClassVar[str] = "onExitCodes"
     structural: ClassVar[bool] = False
-    about: ClassVar[About] = "container"
-    patterns: ClassVar[tuple[tuple[Domain, str], ...]] = ()
+    scope: ClassVar[Scope] = "container"
+    patterns: ClassVar[tuple[tuple[TextField, str], ...]] = ()
     operator: Operator
     values: frozenset[int]
 
-    def match(self, finding: Finding | None, scene: Scene) -> Seen | None:
+    def match(self, finding: Finding | None, context: MatchContext) -> Excerpt | None:
         ended = _ended(finding)
         if not ended or (ended.exit_code in self.values) != (self.operator == "In"):
             return None
         return _code(ended)
 
     @classmethod
-    def read(cls, node: Any, path: Path, reader: Reader) -> OnExitCodes | None:
+    def read(cls, node: Any, path: Path, reader: YamlReader) -> OnExitCodes | None:
         fields = reader.mapping(node, path, ["operator", "values"])
         if fields is None:
             return None
         operator = reader.one_of(fields.get("operator"), path / "operator", get_args(Operator))
         values = reader.items(fields.get("values") or [], path / "values", "exit codes")
         if values is not None and not values:
-            reader.mistakes.add(path / "values", "no exit code given", "list at least one")
+            reader.errors.add(path / "values", "no exit code given", "list at least one")
         codes = [reader.whole_number(v, path / "values" / i) for i, v in enumerate(values or [])]
         if operator is None or not codes or None in codes:
             return None
@@ -89,21 +89,21 @@ class OnTerminationMessage(msgspec.Struct, frozen=True):
 
     key: ClassVar[str] = "onTerminationMessage"
     structural: ClassVar[bool] = False
-    about: ClassVar[About] = "container"
+    scope: ClassVar[Scope] = "container"
     pattern: str
 
     @property
-    def patterns(self) -> tuple[tuple[Domain, str], ...]:
+    def patterns(self) -> tuple[tuple[TextField, str], ...]:
         return (("termination message", self.pattern),)
 
-    def match(self, finding: Finding | None, scene: Scene) -> Seen | None:
+    def match(self, finding: Finding | None, context: MatchContext) -> Excerpt | None:
         ended = _ended(finding)
-        if not ended or not scene.holds("termination message", self.pattern, ended.termination_message):
+        if not ended or not context.matches("termination message", self.pattern, ended.termination_message):
             return None
-        return Seen(f"{ended.source}.message", ended.termination_message)
+        return Excerpt(f"{ended.source}.message", ended.termination_message)
 
     @classmethod
-    def read(cls, node: Any, path: Path, reader: Reader) -> OnTerminationMessage | None:
+    def read(cls, node: Any, path: Path, reader: YamlReader) -> OnTerminationMessage | None:
         pattern = _read_pattern(node, path, reader)
         return cls(pattern) if pattern is not None else None
 
@@ -115,20 +115,20 @@ class OnMessage(msgspec.Struct, frozen=True):
 
     key: ClassVar[str] = "onMessage"
     structural: ClassVar[bool] = False
-    about: ClassVar[About] = "finding"
+    scope: ClassVar[Scope] = "finding"
     pattern: str
 
     @property
-    def patterns(self) -> tuple[tuple[Domain, str], ...]:
+    def patterns(self) -> tuple[tuple[TextField, str], ...]:
         return (("message", self.pattern),)
 
-    def match(self, finding: Finding | None, scene: Scene) -> Seen | None:
-        if not finding or not scene.holds("message", self.pattern, finding.text):
+    def match(self, finding: Finding | None, context: MatchContext) -> Excerpt | None:
+        if not finding or not context.matches("message", self.pattern, finding.text):
             return None
-        return Seen(f"{finding.source}.message", finding.text)
+        return Excerpt(f"{finding.source}.message", finding.text)
 
     @classmethod
-    def read(cls, node: Any, path: Path, reader: Reader) -> OnMessage | None:
+    def read(cls, node: Any, path: Path, reader: YamlReader) -> OnMessage | None:
         pattern = _read_pattern(node, path, reader)
         return cls(pattern) if pattern is not None else None
 
@@ -138,15 +138,15 @@ class OnOomKilled(msgspec.Struct, frozen=True):
 
     key: ClassVar[str] = "onConditions"
     structural: ClassVar[bool] = True
-    about: ClassVar[About] = "container"
-    patterns: ClassVar[tuple[tuple[Domain, str], ...]] = ()
+    scope: ClassVar[Scope] = "container"
+    patterns: ClassVar[tuple[tuple[TextField, str], ...]] = ()
 
-    def match(self, finding: Finding | None, scene: Scene) -> Seen | None:
+    def match(self, finding: Finding | None, context: MatchContext) -> Excerpt | None:
         ended = _ended(finding)
         return _code(ended) if ended and "OOMKilled" in ended.names else None
 
     @classmethod
-    def read(cls, node: Any, path: Path, reader: Reader) -> OnOomKilled | None:
+    def read(cls, node: Any, path: Path, reader: YamlReader) -> OnOomKilled | None:
         return cls()
 
 
@@ -155,27 +155,27 @@ class OnConditions(msgspec.Struct, frozen=True):
 
     key: ClassVar[str] = "onConditions"
     structural: ClassVar[bool] = True
-    about: ClassVar[About] = "pod"
-    patterns: ClassVar[tuple[tuple[Domain, str], ...]] = ()
+    scope: ClassVar[Scope] = "pod"
+    patterns: ClassVar[tuple[tuple[TextField, str], ...]] = ()
     names: tuple[ArmadaCondition, ...]
     container: str = ""
     """The rule's containerName: scopes OOMKilled alone."""
 
-    def match(self, finding: Finding | None, scene: Scene) -> Seen | None:
-        if scene.pod.status.reason in self.names and scene.pod.status.reason != "OOMKilled":
-            return Seen("status", f"{scene.pod.status.reason}: {scene.pod.status.message}".removesuffix(": "))
+    def match(self, finding: Finding | None, context: MatchContext) -> Excerpt | None:
+        if context.pod.status.reason in self.names and context.pod.status.reason != "OOMKilled":
+            return Excerpt("status", f"{context.pod.status.reason}: {context.pod.status.message}".removesuffix(": "))
         if "OOMKilled" not in self.names:
             return None
-        candidates = [f for f in scene.findings if f.newest and self.container in ("", f.container)]
-        return next((seen for f in candidates if (seen := OnOomKilled().match(f, scene))), None)
+        candidates = [f for f in context.findings if f.is_latest_instance and self.container in ("", f.container)]
+        return next((seen for f in candidates if (seen := OnOomKilled().match(f, context))), None)
 
     @classmethod
-    def read(cls, node: Any, path: Path, reader: Reader) -> OnConditions | OnOomKilled | None:
+    def read(cls, node: Any, path: Path, reader: YamlReader) -> OnConditions | OnOomKilled | None:
         items = reader.items(node, path, "conditions")
         if items is None:
             return None
         if not items:
-            reader.mistakes.add(path, "no condition given", "list at least one")
+            reader.errors.add(path, "no condition given", "list at least one")
             return None
         allowed = get_args(ArmadaCondition)
         names = [reader.one_of(item, path / i, allowed) for i, item in enumerate(items)]
@@ -187,22 +187,22 @@ class OnConditions(msgspec.Struct, frozen=True):
 
 
 class OnPodError(msgspec.Struct, frozen=True):
-    """A pattern in the pod-level text (``scene.pod_texts``)."""
+    """A pattern in the pod-level text (``context.pod_texts``)."""
 
     key: ClassVar[str] = "onPodError"
     structural: ClassVar[bool] = False
-    about: ClassVar[About] = "pod"
+    scope: ClassVar[Scope] = "pod"
     pattern: str
 
     @property
-    def patterns(self) -> tuple[tuple[Domain, str], ...]:
+    def patterns(self) -> tuple[tuple[TextField, str], ...]:
         return (("pod error", self.pattern),)
 
-    def match(self, finding: Finding | None, scene: Scene) -> Seen | None:
-        return next((t for t in scene.pod_texts if scene.holds("pod error", self.pattern, t.text)), None)
+    def match(self, finding: Finding | None, context: MatchContext) -> Excerpt | None:
+        return next((t for t in context.pod_texts if context.matches("pod error", self.pattern, t.text)), None)
 
     @classmethod
-    def read(cls, node: Any, path: Path, reader: Reader) -> OnPodError | None:
+    def read(cls, node: Any, path: Path, reader: YamlReader) -> OnPodError | None:
         pattern = _read_pattern(node, path, reader)
         return cls(pattern) if pattern is not None else None
 
@@ -212,27 +212,27 @@ class OnPodEvents(msgspec.Struct, frozen=True):
 
     key: ClassVar[str] = "onPodEvents"
     structural: ClassVar[bool] = False
-    about: ClassVar[About] = "pod"
+    scope: ClassVar[Scope] = "pod"
     regexp: str
     type: EventType
     reason: str = ""
 
     @property
-    def patterns(self) -> tuple[tuple[Domain, str], ...]:
+    def patterns(self) -> tuple[tuple[TextField, str], ...]:
         return (("event", self.regexp),)
 
-    def match(self, finding: Finding | None, scene: Scene) -> Seen | None:
-        for event in scene.events:
+    def match(self, finding: Finding | None, context: MatchContext) -> Excerpt | None:
+        for event in context.events:
             if event.type != self.type or (self.reason and event.reason != self.reason):
                 continue
             # As it came, with the mark of merged events: that is what Armada sees.
             text = event.message or event.note
-            if scene.holds("event", self.regexp, text):
-                return Seen(f"events[{event.reason}]", event.text)
+            if context.matches("event", self.regexp, text):
+                return Excerpt(f"events[{event.reason}]", event.text)
         return None
 
     @classmethod
-    def read(cls, node: Any, path: Path, reader: Reader) -> OnPodEvents | None:
+    def read(cls, node: Any, path: Path, reader: YamlReader) -> OnPodEvents | None:
         fields = reader.mapping(node, path, ["regexp", "type", "reason"])
         if fields is None:
             return None
@@ -249,17 +249,17 @@ class OnReasons(msgspec.Struct, frozen=True):
 
     key: ClassVar[str] = "onReasons"
     structural: ClassVar[bool] = True
-    about: ClassVar[About] = "finding"
-    patterns: ClassVar[tuple[tuple[Domain, str], ...]] = ()
+    scope: ClassVar[Scope] = "finding"
+    patterns: ClassVar[tuple[tuple[TextField, str], ...]] = ()
     reasons: tuple[str, ...]
 
-    def match(self, finding: Finding | None, scene: Scene) -> Seen | None:
+    def match(self, finding: Finding | None, context: MatchContext) -> Excerpt | None:
         if not finding or not any(reason in finding.names for reason in self.reasons):
             return None
-        return Seen(finding.source, ", ".join(finding.names))
+        return Excerpt(finding.source, ", ".join(finding.names))
 
     @classmethod
-    def read(cls, node: Any, path: Path, reader: Reader) -> OnReasons | None:
+    def read(cls, node: Any, path: Path, reader: YamlReader) -> OnReasons | None:
         reasons = _read_names(node, path, reader, "reasons")
         return cls(reasons) if reasons else None
 
@@ -269,21 +269,21 @@ class OnFindings(msgspec.Struct, frozen=True):
 
     key: ClassVar[str] = "onFindings"
     structural: ClassVar[bool] = True
-    about: ClassVar[About] = "finding"
-    patterns: ClassVar[tuple[tuple[Domain, str], ...]] = ()
+    scope: ClassVar[Scope] = "finding"
+    patterns: ClassVar[tuple[tuple[TextField, str], ...]] = ()
     names: tuple[str, ...]
 
-    def match(self, finding: Finding | None, scene: Scene) -> Seen | None:
+    def match(self, finding: Finding | None, context: MatchContext) -> Excerpt | None:
         if not finding or not any(name in finding.names for name in self.names):
             return None
-        return Seen(finding.source, ", ".join(finding.names))
+        return Excerpt(finding.source, ", ".join(finding.names))
 
     @classmethod
-    def read(cls, node: Any, path: Path, reader: Reader) -> OnFindings | None:
+    def read(cls, node: Any, path: Path, reader: YamlReader) -> OnFindings | None:
         items = reader.items(node, path, "findings")
         if items is not None and not items:
-            reader.mistakes.add(path, "no finding given", f"list at least one of {', '.join(sorted(OWN_NAMES))}")
-        names = [reader.one_of(item, path / i, sorted(OWN_NAMES)) for i, item in enumerate(items or [])]
+            reader.errors.add(path, "no finding given", f"list at least one of {', '.join(sorted(FINDING_NAMES))}")
+        names = [reader.one_of(item, path / i, sorted(FINDING_NAMES)) for i, item in enumerate(items or [])]
         if not names or None in names:
             return None
         return cls(tuple(n for n in names if n is not None))
@@ -294,27 +294,27 @@ class OnPodConditions(msgspec.Struct, frozen=True):
 
     key: ClassVar[str] = "onPodConditions"
     structural: ClassVar[bool] = True
-    about: ClassVar[About] = "pod"
-    patterns: ClassVar[tuple[tuple[Domain, str], ...]] = ()
+    scope: ClassVar[Scope] = "pod"
+    patterns: ClassVar[tuple[tuple[TextField, str], ...]] = ()
     type: str
     status: str = ""
     reason: str = ""
 
-    def match(self, finding: Finding | None, scene: Scene) -> Seen | None:
-        condition = scene.pod.condition(self.type)
+    def match(self, finding: Finding | None, context: MatchContext) -> Excerpt | None:
+        condition = context.pod.condition(self.type)
         if not condition or self.status not in ("", condition.status) or self.reason not in ("", condition.reason):
             return None
         text = f"{condition.status}, {condition.reason}: {condition.message}".rstrip(": ")
-        return Seen(f"status.conditions[{self.type}]", text)
+        return Excerpt(f"status.conditions[{self.type}]", text)
 
     @classmethod
-    def read(cls, node: Any, path: Path, reader: Reader) -> OnPodConditions | None:
+    def read(cls, node: Any, path: Path, reader: YamlReader) -> OnPodConditions | None:
         fields = reader.mapping(node, path, ["type", "status", "reason"])
         if fields is None:
             return None
         type_ = reader.text(fields.get("type"), path / "type")
         if not type_:
-            reader.mistakes.add(path / "type", "missing", "name the condition's type, e.g. DisruptionTarget")
+            reader.errors.add(path / "type", "missing", "name the condition's type, e.g. DisruptionTarget")
         status = fields.get("status")
         if isinstance(status, bool):
             status = str(status)  # YAML reads a bare True as a boolean
@@ -329,21 +329,21 @@ class OnSignals(msgspec.Struct, frozen=True):
 
     key: ClassVar[str] = "onSignals"
     structural: ClassVar[bool] = False
-    about: ClassVar[About] = "container"
-    patterns: ClassVar[tuple[tuple[Domain, str], ...]] = ()
+    scope: ClassVar[Scope] = "container"
+    patterns: ClassVar[tuple[tuple[TextField, str], ...]] = ()
     signals: tuple[str, ...]
 
-    def match(self, finding: Finding | None, scene: Scene) -> Seen | None:
+    def match(self, finding: Finding | None, context: MatchContext) -> Excerpt | None:
         ended = _ended(finding)
         if not ended or signal_of(ended.exit_code) not in self.signals:
             return None
         return _code(ended)
 
     @classmethod
-    def read(cls, node: Any, path: Path, reader: Reader) -> OnSignals | None:
+    def read(cls, node: Any, path: Path, reader: YamlReader) -> OnSignals | None:
         items = reader.items(node, path, "signals")
         if items is not None and not items:
-            reader.mistakes.add(path, "no signal given", "list at least one, e.g. SIGSEGV")
+            reader.errors.add(path, "no signal given", "list at least one, e.g. SIGSEGV")
         names = [reader.one_of(item, path / i, SIGNALS.values()) for i, item in enumerate(items or [])]
         if not names or None in names:
             return None
@@ -365,17 +365,17 @@ MATCHERS: tuple[type[Matcher], ...] = (
 )
 
 
-def _read_pattern(node: Any, path: Path, reader: Reader) -> str | None:
+def _read_pattern(node: Any, path: Path, reader: YamlReader) -> str | None:
     fields = reader.mapping(node, path, ["pattern"])
     return reader.pattern(fields.get("pattern"), path / "pattern") if fields is not None else None
 
 
-def _read_names(node: Any, path: Path, reader: Reader, what: str) -> tuple[str, ...]:
+def _read_names(node: Any, path: Path, reader: YamlReader, what: str) -> tuple[str, ...]:
     items = reader.items(node, path, what)
     if items is not None and not items:
-        reader.mistakes.add(path, f"no {what} given", "list at least one")
+        reader.errors.add(path, f"no {what} given", "list at least one")
     names = [reader.text(item, path / i) for i, item in enumerate(items or [])]
     for i, name in enumerate(names):
         if name == "":
-            reader.mistakes.add(path / i, "empty", "give a name or remove the item")
+            reader.errors.add(path / i, "empty", "give a name or remove the item")
     return tuple(n for n in names if n)

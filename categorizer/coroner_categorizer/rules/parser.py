@@ -12,13 +12,13 @@ from typing import Any, Literal, get_args
 import msgspec
 import yaml
 
-from coroner_categorizer.rules.field_path import ConfigError, Mistakes, Path
+from coroner_categorizer.rules.field_path import ConfigError, FieldErrors, Path
 from coroner_categorizer.rules.matchers import MATCHERS, Matcher, OnConditions
 from coroner_categorizer.rules.pattern_set import compile_pattern
 from coroner_categorizer.rules.rule import Rule
 from coroner_categorizer.rules.template import Template, literal, parse_template
 from coroner_categorizer.rules.template_facts import BASE_FACTS, FINDING_FACTS
-from coroner_categorizer.rules.yaml_reader import NAME_LIMIT, Reader
+from coroner_categorizer.rules.yaml_reader import NAME_LIMIT, YamlReader
 from coroner_categorizer.verdict import Confidence, Retry
 
 API_VERSION = "coroner.dev/v1alpha1"
@@ -69,31 +69,31 @@ class _UniqueKeyLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yam
 
 def parse(text: str) -> RuleSet:
     """One document. Raises ConfigError with every mistake in it."""
-    mistakes = Mistakes()
-    node = _load_yaml(text, mistakes)
-    rule_set = None if mistakes.found else _Parser(mistakes).document(node)
-    if mistakes.found or rule_set is None:
-        raise ConfigError(mistakes.found)
+    errors = FieldErrors()
+    node = _load_yaml(text, errors)
+    rule_set = None if errors.found else _Parser(errors).document(node)
+    if errors.found or rule_set is None:
+        raise ConfigError(errors.found)
     return rule_set
 
 
-def _load_yaml(text: str, mistakes: Mistakes) -> Any:
+def _load_yaml(text: str, errors: FieldErrors) -> Any:
     try:
         _check_shape(text)
         documents = list(yaml.load_all(text, Loader=_UniqueKeyLoader))
     except yaml.MarkedYAMLError as refused:
         mark = refused.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "document"
-        mistakes.add(Path((place,)), f"not YAML: {refused.problem or refused.context}", "mend the syntax there")
+        errors.add(Path((place,)), f"not YAML: {refused.problem or refused.context}", "mend the syntax there")
         return None
     except (yaml.YAMLError, ValueError, RecursionError) as refused:
         first = str(refused).splitlines()[0] if str(refused) else type(refused).__name__
-        mistakes.add(Path(), f"not YAML: {first}", "write the rules as one YAML document")
+        errors.add(Path(), f"not YAML: {first}", "write the rules as one YAML document")
         return None
     documents = [d for d in documents if d is not None]
     if len(documents) != 1:
         found = "is empty" if not documents else f"holds {len(documents)} documents"
-        mistakes.add(Path(), found, "write one document with `categories:`")
+        errors.add(Path(), found, "write one document with `categories:`")
         return None
     return documents[0]
 
@@ -109,7 +109,7 @@ def _check_shape(text: str) -> None:
             raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=event.start_mark)  # type: ignore[arg-type]
 
 
-class _Parser(Reader):
+class _Parser(YamlReader):
     """Reads one document; ``own`` is whether it is Coroner's own form."""
 
     own = False
@@ -127,7 +127,7 @@ class _Parser(Reader):
             self.one_of(fields.get("kind"), path / "kind", [KIND])
         enabled = fields.get("enabled", True)
         if not isinstance(enabled, bool):
-            self.mistakes.add(path / "enabled", "expected true or false", "write true or false")
+            self.errors.add(path / "enabled", "expected true or false", "write true or false")
         extends = self.one_of(fields.get("extends"), path / "extends", ["default"], default="")
         precedence = self.one_of(fields.get("precedence"), path / "precedence", get_args(Precedence), default="Rules")
         default = self.text(fields.get("defaultCategory"), path / "defaultCategory", limit=NAME_LIMIT)
@@ -155,14 +155,14 @@ class _Parser(Reader):
                 continue
             name = self.text(fields.get("name"), at / "name", limit=NAME_LIMIT)
             if name == "":
-                self.mistakes.add(at / "name", "missing", "give the category a name")
+                self.errors.add(at / "name", "missing", "give the category a name")
             elif name in names:
-                self.mistakes.add(at / "name", f'"{name}" stands twice', "merge the two or rename one")
+                self.errors.add(at / "name", f'"{name}" stands twice', "merge the two or rename one")
             names += [name] if name else []
             self.one_of(fields.get("action") or None, at / "action", get_args(Action), default="Retain")
             items = self.items(fields.get("rules"), at / "rules", "rules") if fields.get("rules") is not None else []
             if items == []:
-                self.mistakes.add(at / "rules", "no rule given", "give the category at least one rule")
+                self.errors.add(at / "rules", "no rule given", "give the category at least one rule")
             read = [self.rule(rule, at / "rules" / j, name or "") for j, rule in enumerate(items or [])]
             rules += [r for r in read if r]
         self.unique_names(rules)
@@ -172,7 +172,7 @@ class _Parser(Reader):
         seen: set[str] = set()
         for rule in rules:
             if rule.id in seen:
-                self.mistakes.add(Path((rule.id,)), f'rule name "{rule.id}" stands twice', "rename one of the two")
+                self.errors.add(Path((rule.id,)), f'rule name "{rule.id}" stands twice', "rename one of the two")
             seen.add(rule.id)
 
     def rule(self, node: Any, path: Path, category: str) -> Rule | None:
@@ -180,30 +180,30 @@ class _Parser(Reader):
         fields = self.mapping(node, path, keys)
         if fields is None:
             return None
-        before = len(self.mistakes.found)
+        before = len(self.errors.found)
         given = [key for key in _MATCHER_BY_KEY if fields.get(key) is not None]
         matchers = [_MATCHER_BY_KEY[key].read(fields[key], path / key, self) for key in given]
         own = self.own or not set(fields) <= set(_ARMADA_RULE_KEYS)
         if not given:
-            self.mistakes.add(path, "no matcher", f"add one of {', '.join(_MATCHER_BY_KEY)}")
+            self.errors.add(path, "no matcher", f"add one of {', '.join(_MATCHER_BY_KEY)}")
         elif len(given) > 1 and not own:
             remedy = f"an errorCategories block takes one a rule; add `kind: {KIND}` to ask for all of them"
-            self.mistakes.add(path, f"several matchers: {', '.join(given)}", remedy)
-        exceptions = self.exceptions(fields.get("unless"), path / "unless")
+            self.errors.add(path, f"several matchers: {', '.join(given)}", remedy)
+        unless = self.unless(fields.get("unless"), path / "unless")
         container = self.text(fields.get("containerName"), path / "containerName")
         subcategory = self.text(fields.get("subcategory"), path / "subcategory", limit=NAME_LIMIT)
         name = self.text(fields.get("name"), path / "name", limit=253)
         reason = self.text(fields.get("reason"), path / "reason", limit=NAME_LIMIT)
         if reason and not _REASON.match(reason):
-            self.mistakes.add(path / "reason", f'"{reason}" is not CamelCase', "write it like OOMKilled")
+            self.errors.add(path / "reason", f'"{reason}" is not CamelCase', "write it like OOMKilled")
         retry = self.one_of(fields.get("retry"), path / "retry", get_args(Retry), default="Unknown")
         good = [m for m in matchers if m]
         confidence = self.one_of(
-            fields.get("confidence"), path / "confidence", get_args(Confidence), default=_natural_confidence(good)
+            fields.get("confidence"), path / "confidence", get_args(Confidence), default=_default_confidence(good)
         )
         messages = self.templates(fields.get("message"), path / "message", good, own)
         hints = self.templates(fields.get("hint"), path / "hint", good, own)
-        if len(self.mistakes.found) > before:
+        if len(self.errors.found) > before:
             return None
         scoped = [
             msgspec.structs.replace(m, container=container) if isinstance(m, OnConditions) and container else m
@@ -214,7 +214,7 @@ class _Parser(Reader):
             category=category,
             subcategory=subcategory or "",
             matchers=tuple(scoped),
-            exceptions=exceptions,
+            unless=unless,
             container=container or "",
             retry=_literal(retry, get_args(Retry)),
             confidence=_literal(confidence, get_args(Confidence)),
@@ -223,11 +223,11 @@ class _Parser(Reader):
             hints=hints,
         )
 
-    def exceptions(self, node: Any, path: Path) -> tuple[Matcher, ...]:
+    def unless(self, node: Any, path: Path) -> tuple[Matcher, ...]:
         """Matchers of which none may hold."""
         fields = self.mapping(node, path, _MATCHER_BY_KEY) if node is not None else {}
         if node is not None and fields == {}:
-            self.mistakes.add(path, "no matcher", f"add one of {', '.join(_MATCHER_BY_KEY)}, or remove it")
+            self.errors.add(path, "no matcher", f"add one of {', '.join(_MATCHER_BY_KEY)}, or remove it")
         read = [
             _MATCHER_BY_KEY[key].read(value, path / key, self)
             for key, value in (fields or {}).items()
@@ -252,7 +252,7 @@ class _Parser(Reader):
                 continue
             template = parse_template(text)
             for name in (n for n in template.facts if n not in known):
-                self.mistakes.add(at, f"unknown fact ${{{name}}}", f"known here: {', '.join(sorted(known))}")
+                self.errors.add(at, f"unknown fact ${{{name}}}", f"known here: {', '.join(sorted(known))}")
             templates.append(template)
         return tuple(templates)
 
@@ -261,7 +261,7 @@ def _groups(matchers: list[Matcher]) -> set[str]:
     return {name for m in matchers for _, pattern in m.patterns for name in compile_pattern(pattern).groupindex}
 
 
-def _natural_confidence(matchers: list[Matcher]) -> Confidence:
+def _default_confidence(matchers: list[Matcher]) -> Confidence:
     """Confirmed where every matcher reads a field of fixed meaning, else Likely."""
     return "Confirmed" if matchers and all(m.structural for m in matchers) else "Likely"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from coroner_categorizer.findings.finding import Finding, Excerpt
+from coroner_categorizer.findings.finding import Excerpt, Finding
 from coroner_categorizer.redaction.sanitize import valid_unicode
 from coroner_categorizer.rules.match_context import MatchContext
 from coroner_categorizer.rules.matchers import Matcher
@@ -47,25 +47,25 @@ class Rule(msgspec.Struct, frozen=True):
 
     @property
     def is_pod_scoped(self) -> bool:
-        return all(m.about == "pod" for m in self.matchers)
+        return all(m.scope == "pod" for m in self.matchers)
 
-    def match_any(self, findings: Iterable[Finding], scene: MatchContext) -> Match | None:
+    def match_any(self, findings: Iterable[Finding], context: MatchContext) -> Match | None:
         """Try the rule on the whole pod: the first finding that all of its container matchers hold for."""
         if self.is_pod_scoped:
-            return self.match_one(None, scene)
-        return next((m for f in findings if (m := self.match_one(f, scene))), None)
+            return self.match_one(None, context)
+        return next((m for f in findings if (m := self.match_one(f, context))), None)
 
-    def match_one(self, finding: Finding | None, scene: MatchContext) -> Match | None:
+    def match_one(self, finding: Finding | None, context: MatchContext) -> Match | None:
         """Try the rule on one finding."""
         if self.container and not self.is_pod_scoped and (not finding or finding.container != self.container):
             return None
         seen = []
         for matcher in self.matchers:
-            found = matcher.match(finding, scene)
+            found = matcher.match(finding, context)
             if found is None:
                 return None
             seen.append(found)
-        if any(exception.match(finding, scene) for exception in self.unless):
+        if any(exception.match(finding, context) for exception in self.unless):
             return None
         return Match(self, finding, tuple(seen))
 

@@ -9,33 +9,33 @@ from coroner_categorizer.findings.finding import Finding
 from coroner_categorizer.objects.exit_codes import signal_of
 from coroner_categorizer.objects.pod import Container, ContainerStatus, Pod, Terminated
 from coroner_categorizer.objects.quantity import parse_quantity, total
-from coroner_categorizer.termination_message.summary_line import last_line
+from coroner_categorizer.termination_message.summary_line import summary_line
 
 # Facts that findings bring along (containers.py, who_ended.py, pod_level.py, pending.py, findings.py, job.py).
 FINDING_FACTS = frozenset(
     {
         "attempts",
-        "blocked",
-        "blockers",
+        "nodesRejected",
+        "rejectionReasons",
         "afterDeletion",
         "gracePeriod",
-        "keptFailing",
-        "kubeletSaid",
+        "crashLoopCause",
+        "kubeletEvent",
         "image",  # where it is not the container's own
         "language",
-        "lastWords",
+        "exception",
         "matchedLine",  # made by the rule: the line in which its pattern was found
         "missingPullSecrets",
         "nodes",
         "oomVictim",
-        "otherCause",
+        "competingCause",
         "ownerDeadline",
-        "ownerFate",
-        "probeAnswer",
+        "ownerState",
+        "probeOutput",
         "role",
         "scheduler",
-        "waitedFor",
-        "when",
+        "startupBlocker",
+        "deletedWhen",
         "workload",
     }
 )
@@ -150,7 +150,7 @@ class PodFacts:
 
     def last_line(self) -> str | None:
         """The line of the termination message that says most about the end."""
-        return last_line(self.termination_message())
+        return summary_line(self.termination_message())
 
     def logs(self) -> str | None:
         """The command that shows the log of the instance that ended."""

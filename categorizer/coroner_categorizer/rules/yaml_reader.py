@@ -6,35 +6,35 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from coroner_categorizer.rules.field_path import Mistakes, Path
+from coroner_categorizer.rules.field_path import FieldErrors, Path
 from coroner_categorizer.rules.pattern_set import PatternError, compile_pattern
 
 NAME_LIMIT = 63  # bytes; a label value's limit, and Armada's
 
 
-class Reader:
+class YamlReader:
     """Typed access to nodes of one document. A method returns None where it noted a mistake."""
 
-    def __init__(self, mistakes: Mistakes) -> None:
-        self.mistakes = mistakes
+    def __init__(self, errors: FieldErrors) -> None:
+        self.errors = errors
 
     def mapping(self, node: Any, path: Path, keys: Iterable[str]) -> Mapping[str, Any] | None:
         """A mapping with no other keys than these."""
         if not isinstance(node, dict):
-            self.mistakes.add(path, f"expected a mapping, found {kind_of(node)}", "write `key: value` pairs here")
+            self.errors.add(path, f"expected a mapping, found {kind_of(node)}", "write `key: value` pairs here")
             return None
         known = list(keys)
         for key in node:
             if key not in known:
                 close = difflib.get_close_matches(str(key), known, n=1)
                 remedy = f'did you mean "{close[0]}"?' if close else f"known here: {', '.join(known)}"
-                self.mistakes.add(path / str(key), "unknown key", remedy)
+                self.errors.add(path / str(key), "unknown key", remedy)
         return node
 
     def items(self, node: Any, path: Path, what: str) -> list[Any] | None:
         """A list."""
         if not isinstance(node, list):
-            self.mistakes.add(path, f"expected a list of {what}, found {kind_of(node)}", "write `- …` items here")
+            self.errors.add(path, f"expected a list of {what}, found {kind_of(node)}", "write `- …` items here")
             return None
         return node
 
@@ -43,10 +43,10 @@ class Reader:
         if node is None:
             return default
         if not isinstance(node, str):
-            self.mistakes.add(path, f"expected a string, found {kind_of(node)}", "put it in quotes")
+            self.errors.add(path, f"expected a string, found {kind_of(node)}", "put it in quotes")
             return None
         if limit is not None and (size := len(node.encode("utf-8", "replace"))) > limit:
-            self.mistakes.add(path, f"{size} bytes long", f"use at most {limit}")
+            self.errors.add(path, f"{size} bytes long", f"use at most {limit}")
             return None
         return node
 
@@ -60,19 +60,19 @@ class Reader:
         quoted = [f'"{c}"' for c in choices]
         use = quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
         said = f'unknown value "{node}"' if isinstance(node, str) else f"expected a string, found {kind_of(node)}"
-        self.mistakes.add(path, said, f"use {use}")
+        self.errors.add(path, said, f"use {use}")
         return None
 
     def whole_number(self, node: Any, path: Path) -> int | None:
         if isinstance(node, bool) or not isinstance(node, int) or abs(node) >= 2**31:
-            self.mistakes.add(path, f"expected a whole number, found {kind_of(node)}", "write it without quotes")
+            self.errors.add(path, f"expected a whole number, found {kind_of(node)}", "write it without quotes")
             return None
         return node
 
     def pattern(self, node: Any, path: Path) -> str | None:
         """An RE2 pattern that compiles."""
         if node is None:
-            self.mistakes.add(path, "missing", "give a pattern (RE2 syntax, as in Go)")
+            self.errors.add(path, "missing", "give a pattern (RE2 syntax, as in Go)")
             return None
         text = self.text(node, path)
         if text is None:
@@ -80,7 +80,7 @@ class Reader:
         try:
             compile_pattern(text)
         except PatternError as refused:
-            self.mistakes.add(path, f"not a pattern: {refused}", "use RE2 syntax (no look-around, no back-references)")
+            self.errors.add(path, f"not a pattern: {refused}", "use RE2 syntax (no look-around, no back-references)")
             return None
         return text
 

@@ -10,11 +10,11 @@ import re
 from typing import NamedTuple
 
 from coroner_categorizer.termination_message.error_lines import (
-    COMPLAINT,
+    ERROR_WORDS,
+    HARMLESS_LEVEL,
     LOG_LINE,
-    SURVIVED,
-    last_complaint,
-    not_survived,
+    last_error_line,
+    without_harmless_lines,
 )
 
 # Bounded quantifiers and no nesting: these patterns see untrusted text line by line, at most 400 characters each.
@@ -31,7 +31,7 @@ _PYTHON_LAST = re.compile(rf"^({_DOTTED})(?::(?: .*)?)?$")
 # Exceptions that only say that a child failed; the child's own words stand before them.
 _CHILD_FAILED = "torch.distributed.elastic.multiprocessing.errors.ChildFailedError"
 _PROCESS_FAILED = "subprocess.CalledProcessError"
-_ENVELOPES = (_CHILD_FAILED, _PROCESS_FAILED)
+_WRAPPER_EXCEPTIONS = (_CHILD_FAILED, _PROCESS_FAILED)
 _ROOT_CAUSE = re.compile(r"^Root Cause\b")  # torchrun's: the worker that failed first, after all others
 _RANK = re.compile(r"^\s*rank\s*: (\d+)")
 _WORKER_EXIT = re.compile(r"^\s*exitcode\s*: (-?\d{1,9})\b")
@@ -39,7 +39,7 @@ _KILLED_CHILD = re.compile(
     r"(?i)MemoryError|OutOfMemory|out of memory|SIGKILL|signal:? (?:9|Killed)|terminated abruptly"
 )
 _ABORTED_ITSELF = -6  # it may have said why; by any other signal it was silenced
-_TELLING_LINES = 5  # a program's last words are few; seven lines up it had read-only files and went on (x2)
+_CAUSE_LINES = 5  # a program's last words are few; seven lines up it had read-only files and went on (x2)
 # What a program says of its end that is no part of an exception's message, and no launcher's word of its child.
 _GIVES_UP = re.compile(r"^(?:[Ee]rror|ERROR|[Ff]atal|FATAL|[Uu]sage): |, exiting\.?$")
 _OF_A_CHILD = re.compile(r"(?i)exit(?:ed)?\b.{0,20}\b(?:code|status)|\b(?:command|script|process)\b")
@@ -99,13 +99,13 @@ PANICKED = "panicked: "  # Rust's own word, put before the message that stands o
 REJECTED = "unhandled promise rejection: "  # Node's, in short
 
 
-class LastWords(NamedTuple):
+class UncaughtException(NamedTuple):
     language: str
     line: str
     """The line that says what, without the trace: ``ValueError: bad input``."""
 
 
-def last_words(message: str, exit_code: int | None = None) -> LastWords | None:
+def find_uncaught_exception(message: str, exit_code: int | None = None) -> UncaughtException | None:
     """The uncaught exception or panic that the message ends with; None where it ends with anything else."""
     lines = [line[:_LINE_LIMIT].rstrip() for line in message.replace("\r\n", "\n").split("\n")]
     while lines and not lines[-1].strip():
@@ -122,12 +122,12 @@ def last_words(message: str, exit_code: int | None = None) -> LastWords | None:
     )
 
 
-def tells_of_a_kill(words: LastWords) -> bool:
+def is_oom_symptom(words: UncaughtException) -> bool:
     """Whether they only report what an OOM kill does: a child that was killed, or memory that was not given."""
-    return words.line.startswith(_ENVELOPES) or bool(_KILLED_CHILD.search(words.line))
+    return words.line.startswith(_WRAPPER_EXCEPTIONS) or bool(_KILLED_CHILD.search(words.line))
 
 
-def telling_part(message: str, words: LastWords | None) -> str:
+def cause_text(message: str, words: UncaughtException | None) -> str:
     """The part of a termination message in which a cause may be looked for.
 
     The exception's line where there is one: what was logged earlier had been survived. Exceptions that only wrap a
@@ -135,29 +135,29 @@ def telling_part(message: str, words: LastWords | None) -> str:
     stack trace below them.
     """
     lines = [line for line in message.split("\n") if line.strip()]
-    if words and words.line.startswith(_ENVELOPES):
-        return _said_by_child(lines, words)
+    if words and words.line.startswith(_WRAPPER_EXCEPTIONS):
+        return _child_error(lines, words)
     if words and words.language == "c++" and ": " not in words.line:  # it brings no message of its own
-        return "\n".join(not_survived(lines[-_TELLING_LINES:]))
+        return "\n".join(without_harmless_lines(lines[-_CAUSE_LINES:]))
     if words:
         return words.line
     start, told = len(lines), 0
-    while start and told < _TELLING_LINES:
+    while start and told < _CAUSE_LINES:
         start -= 1
         told += not _NATIVE_FRAME.match(lines[start])
     tail = lines[start:]
     # The last line that complains is the one that counts; what was complained of before it had been survived.
-    tail = [*not_survived(tail[:-1]), *tail[-1:]]
-    complaint = last_complaint(tail)
+    tail = [*without_harmless_lines(tail[:-1]), *tail[-1:]]
+    complaint = last_error_line(tail)
     return "\n".join(tail[0 if complaint is None else complaint :])
 
 
-def _said_by_child(lines: list[str], words: LastWords) -> str:
+def _child_error(lines: list[str], words: UncaughtException) -> str:
     """What a failed child process had said, as far as it can be the cause, and the exception that wraps its end."""
     start = next((i for i in range(len(lines) - 1, -1, -1) if _PYTHON_START.match(lines[i])), 0)
     if words.line.startswith(_PROCESS_FAILED):
-        before = not_survived(lines[max(0, start - _TELLING_LINES) : start])
-        said = next((line for line in reversed(before) if COMPLAINT.search(line)), None)
+        before = without_harmless_lines(lines[max(0, start - _CAUSE_LINES) : start])
+        said = next((line for line in reversed(before) if ERROR_WORDS.search(line)), None)
         return "\n".join([said, words.line] if said else [words.line])
     root = _root_cause(lines)
     silenced = root is not None and root.exit_code < 0 and root.exit_code != _ABORTED_ITSELF
@@ -182,7 +182,7 @@ def _root_cause(lines: list[str]) -> _RootCause | None:
     return _RootCause(start, rank, int(code)) if rank is not None and code is not None else None
 
 
-def _worker_words(lines: list[str]) -> LastWords | None:
+def _worker_exception(lines: list[str]) -> UncaughtException | None:
     """The exception of the worker that failed first, where torchrun's table says that it ended by itself."""
     root = _root_cause(lines)
     if root is None or root.exit_code <= 0:
@@ -203,20 +203,20 @@ def _ends_trace(line: str) -> bool:
     return bool(_PYTHON_START.match(line) or LOG_LINE.match(line))
 
 
-def _python(lines: list[str], exit_code: int | None) -> LastWords | None:
+def _python(lines: list[str], exit_code: int | None) -> UncaughtException | None:
     end = len(lines)
     while end > 1 and (not lines[end - 1].strip() or _PYTHON_FATAL_TRAILER.match(lines[end - 1])):
         end -= 1
     if _PYTHON_FATAL.match(lines[end - 1]):
-        return LastWords("python", lines[end - 1])
+        return UncaughtException("python", lines[end - 1])
     for i in range(len(lines) - 1, -1, -1):
         if start := _PYTHON_START.match(lines[i]):
             words = _python_trace(start.group(1).replace("+", "|"), lines[i + 1 :], exit_code)
-            return (_worker_words(lines) or words) if words and words.line.startswith(_CHILD_FAILED) else words
+            return (_worker_exception(lines) or words) if words and words.line.startswith(_CHILD_FAILED) else words
     return _python_cut(lines) if exit_code in _PYTHON_EXITS else None
 
 
-def _python_trace(prefix: str, lines: list[str], exit_code: int | None) -> LastWords | None:
+def _python_trace(prefix: str, lines: list[str], exit_code: int | None) -> UncaughtException | None:
     """The exception below a "Traceback" line, whose frames are ``lines``."""
     own = [line.removeprefix(prefix) for line in lines]
     # Frames are indented; the first line that is not is the exception.
@@ -241,25 +241,27 @@ def _python_trace(prefix: str, lines: list[str], exit_code: int | None) -> LastW
         line = f"{line}: {more[more.index('Last error:') + 1]}"
     elif more and more[0].startswith(": "):  # py4j: the exception of the Java side
         line = f"{line}{more[0]}"
-    if line.endswith(":") and not line.startswith(_ENVELOPES):  # what is said follows on lines of its own (y17)
+    if line.endswith(":") and not line.startswith(
+        _WRAPPER_EXCEPTIONS
+    ):  # what is said follows on lines of its own (y17)
         line = " ".join([line, *(text.strip() for text in own[after + 1 : after + 4])])
-    return LastWords("python", line.strip())
+    return UncaughtException("python", line.strip())
 
 
 _EXCEPTION_NAME = re.compile(r"(?:Error|Exception|Warning|Interrupt|Exit|Iteration|Fault|Timeout|Failure)$")
 
 
-def _python_cut(lines: list[str]) -> LastWords | None:
+def _python_cut(lines: list[str]) -> UncaughtException | None:
     """The front of the text was cut away, "Traceback" with it: frames, then an exception's line at the end."""
     last = _PYTHON_LAST.match(lines[-1])
     if not last or not _EXCEPTION_NAME.search(last.group(1)) or len(lines) < 2:
         return None
     frames = [line for line in lines[:-1] if re.match(r'^\s+File ".+", line \d+', line)]
     before = lines[-2]
-    return LastWords("python", lines[-1]) if frames and before.startswith((" ", "\t")) else None
+    return UncaughtException("python", lines[-1]) if frames and before.startswith((" ", "\t")) else None
 
 
-def _go(lines: list[str], exit_code: int | None) -> LastWords | None:
+def _go(lines: list[str], exit_code: int | None) -> UncaughtException | None:
     start = next((i for i in range(len(lines) - 1, -1, -1) if _GO_PANIC.match(lines[i])), None)
     if start is None:
         return None
@@ -269,10 +271,14 @@ def _go(lines: list[str], exit_code: int | None) -> LastWords | None:
         return None
     if rest and not any(line.startswith(("goroutine ", "[signal ", "\tpanic:", "runtime stack:")) for line in rest[:6]):
         return None
-    return LastWords("go", lines[start]) if all(_GO_TRACE.match(x) or x.startswith("\t") for x in rest[-2:]) else None
+    return (
+        UncaughtException("go", lines[start])
+        if all(_GO_TRACE.match(x) or x.startswith("\t") for x in rest[-2:])
+        else None
+    )
 
 
-def _rust(lines: list[str]) -> LastWords | None:
+def _rust(lines: list[str]) -> UncaughtException | None:
     start = next((i for i in range(len(lines) - 1, -1, -1) if _RUST_PANIC.match(lines[i])), None)
     if start is None:
         return None
@@ -281,33 +287,35 @@ def _rust(lines: list[str]) -> LastWords | None:
         return None
     # Since Rust 1.73 the message stands on the next line, before that in quotes on the same one.
     if lines[start].endswith(":") and rest:
-        return LastWords("rust", f"{PANICKED}{rest[0].strip()}")
-    return LastWords("rust", lines[start])
+        return UncaughtException("rust", f"{PANICKED}{rest[0].strip()}")
+    return UncaughtException("rust", lines[start])
 
 
-def _java(lines: list[str]) -> LastWords | None:
+def _java(lines: list[str]) -> UncaughtException | None:
     if not _JAVA_TRACE.match(lines[-1]):
         only = _JAVA_FIRST.match(lines[-1])
-        return LastWords("java", only.group(1)) if only else None
+        return UncaughtException("java", only.group(1)) if only else None
     start = len(lines) - 1
     while start > 0 and _JAVA_TRACE.match(lines[start]):
         start -= 1
     causes = [m.group(1) for line in lines[start:] if (m := _JAVA_CAUSE.match(line))]
     if causes:
-        return LastWords("java", causes[-1])
+        return UncaughtException("java", causes[-1])
     first = _JAVA_FIRST.match(lines[start])
     if first:
-        return LastWords("java", first.group(1))
-    logged_as_survived = start > 0 and SURVIVED.match(lines[start - 1])
-    return LastWords("java", lines[start]) if _JAVA_BARE.match(lines[start]) and not logged_as_survived else None
+        return UncaughtException("java", first.group(1))
+    logged_as_survived = start > 0 and HARMLESS_LEVEL.match(lines[start - 1])
+    return (
+        UncaughtException("java", lines[start]) if _JAVA_BARE.match(lines[start]) and not logged_as_survived else None
+    )
 
 
-def _node(lines: list[str]) -> LastWords | None:
+def _node(lines: list[str]) -> UncaughtException | None:
     end = len(lines)
     while end > 0 and (_NODE_TRAILER.match(lines[end - 1]) or _WRAPPER.match(lines[end - 1])):
         end -= 1
     if end and (found := _NODE_REJECTION.match(lines[end - 1])):
-        return LastWords("node", f"{REJECTED}{found.group(1)}")
+        return UncaughtException("node", f"{REJECTED}{found.group(1)}")
     first = end
     while first > 0 and _NODE_FRAME.match(lines[first - 1]):
         first -= 1
@@ -316,24 +324,24 @@ def _node(lines: list[str]) -> LastWords | None:
     # The error's message may have several lines: look a few lines up from the first frame.
     for i in range(first - 1, max(-1, first - 6), -1):
         if found := _NODE_REJECTION.match(lines[i]):
-            return LastWords("node", f"{REJECTED}{found.group(1)}")
+            return UncaughtException("node", f"{REJECTED}{found.group(1)}")
         if found := _NODE_ERROR.match(lines[i]):
-            return LastWords("node", found.group(1))
+            return UncaughtException("node", found.group(1))
     return None
 
 
-def _other(lines: list[str]) -> LastWords | None:
+def _other(lines: list[str]) -> UncaughtException | None:
     for i in range(len(lines) - 1, max(-1, len(lines) - 40), -1):
         if (found := _DOTNET.match(lines[i])) and all(
             line.lstrip().startswith(("at ", "--->", "---")) for line in lines[i + 1 :]
         ):
-            return LastWords("dotnet", found.group(1))
+            return UncaughtException("dotnet", found.group(1))
         if (found := _RUBY.match(lines[i])) and all(_RUBY_TRAILER.match(line) for line in lines[i + 1 :]):
-            return LastWords("ruby", found.group(1))
+            return UncaughtException("ruby", found.group(1))
         if (found := _PHP.match(lines[i])) and all(_PHP_TRAILER.match(line) for line in lines[i + 1 :] if line):
-            return LastWords("php", found.group(1))
+            return UncaughtException("php", found.group(1))
         if (found := _JULIA.match(lines[i])) and any(line == "Stacktrace:" for line in lines[i + 1 :]):
-            return LastWords("julia", found.group(1)) if _all(_JULIA_TRAILER, lines[i + 1 :]) else None
+            return UncaughtException("julia", found.group(1)) if _all(_JULIA_TRAILER, lines[i + 1 :]) else None
     return _cxx(lines) or _r(lines)
 
 
@@ -341,25 +349,25 @@ def _all(pattern: re.Pattern[str], lines: list[str]) -> bool:
     return all(pattern.match(line) for line in lines if line.strip())
 
 
-def _cxx(lines: list[str]) -> LastWords | None:
+def _cxx(lines: list[str]) -> UncaughtException | None:
     own = [line for line in lines if not _ABORTED.match(line)]
     if own and (found := _CXX_LLVM.match(own[-1])):
-        return LastWords("c++", found.group(1))
+        return UncaughtException("c++", found.group(1))
     what = _CXX_WHAT.match(own[-1]) if own else None
     thrown = _CXX.match(own[-2] if what and len(own) > 1 else own[-1]) if own else None
     if not thrown:
         return None
     name = thrown.group(1) or "terminate called without an active exception"
-    return LastWords("c++", f"{name}: {what.group(1)}" if what and what.group(1) != name else name)
+    return UncaughtException("c++", f"{name}: {what.group(1)}" if what and what.group(1) != name else name)
 
 
-def _r(lines: list[str]) -> LastWords | None:
+def _r(lines: list[str]) -> UncaughtException | None:
     """R prints long calls on a line of their own, and the message on the next."""
     if lines[-1] != _R_HALTED:
         return None
     for i in range(len(lines) - 2, max(-1, len(lines) - 12), -1):
         if lines[i].startswith("Error in ") and lines[i].rstrip().endswith(":") and i + 1 < len(lines) - 1:
-            return LastWords("r", f"{lines[i].strip()} {lines[i + 1].strip()}")
+            return UncaughtException("r", f"{lines[i].strip()} {lines[i + 1].strip()}")
         if found := _R.match(lines[i]):
-            return LastWords("r", found.group(1))
+            return UncaughtException("r", found.group(1))
     return None

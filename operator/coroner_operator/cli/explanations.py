@@ -8,19 +8,19 @@ from typing import NamedTuple, Protocol
 from coroner_categorizer.objects.event import Event, ObjectReference
 from coroner_categorizer.objects.pod import Metadata, OwnerReference, Pod
 from coroner_categorizer.objects.workload import Workload
-from coroner_categorizer.verdict import Judgement, Verdict
-from coroner_operator.cli.input_objects import Objects
+from coroner_categorizer.verdict import Classification, Verdict
+from coroner_operator.cli.input_objects import InputObjects
 
 _NO_WORKLOADS = frozenset({"", "Pod", "Node", "Namespace", "PersistentVolume", "PersistentVolumeClaim"})
 """Kinds whose events never speak of pods that could not be created."""
 
 
-class Judge(Protocol):
+class Classifier(Protocol):
     """The two questions that are put to a Categorizer."""
 
-    def judge(self, pod: Pod, events: Sequence[Event] = (), owner: Workload | None = None) -> Judgement: ...
+    def classify_pod(self, pod: Pod, events: Sequence[Event] = (), owner: Workload | None = None) -> Classification: ...
 
-    def judge_workload(self, workload: Workload, events: Sequence[Event]) -> Judgement: ...
+    def classify_workload(self, workload: Workload, events: Sequence[Event]) -> Classification: ...
 
 
 class Explanation(NamedTuple):
@@ -37,7 +37,7 @@ class Explanation(NamedTuple):
         return self.unexplained or self.verdict is not None
 
 
-def explain_objects(objects: Objects, judge: Judge) -> list[Explanation]:
+def explain_objects(objects: InputObjects, judge: Classifier) -> list[Explanation]:
     """The answers in input order; last the workloads that only events speak of. Joined by UID, never by name."""
     events = _by_uid(objects.events)
     nodes = _by_node(objects.events)
@@ -46,21 +46,23 @@ def explain_objects(objects: Objects, judge: Judge) -> list[Explanation]:
         about_it = events.get(subject.metadata.uid, [])
         if isinstance(subject, Pod):
             seen = [*about_it, *nodes.get(subject.spec.nodeName, [])]
-            explanations.append(_explanation(subject, judge.judge(subject, seen, _owner(subject, objects.owner))))
+            explanations.append(
+                _explanation(subject, judge.classify_pod(subject, seen, _owner(subject, objects.find_owner)))
+            )
         else:
-            explanations += _never_created(subject, about_it, judge)
+            explanations += _create_failures(subject, about_it, judge)
     given = {subject.metadata.uid for subject in objects.subjects}
     for uid, about_it in events.items():
-        if uid not in given and about_it[0].about.kind not in _NO_WORKLOADS:
-            explanations += _never_created(_named_by(about_it[0].about), about_it, judge)
+        if uid not in given and about_it[0].involved.kind not in _NO_WORKLOADS:
+            explanations += _create_failures(_workload_from_reference(about_it[0].involved), about_it, judge)
     return explanations
 
 
 def _by_uid(events: Iterable[Event]) -> dict[str, list[Event]]:
     found: dict[str, list[Event]] = {}
     for event in events:
-        if event.about.uid:
-            found.setdefault(event.about.uid, []).append(event)
+        if event.involved.uid:
+            found.setdefault(event.involved.uid, []).append(event)
     return found
 
 
@@ -68,8 +70,8 @@ def _by_node(events: Iterable[Event]) -> dict[str, list[Event]]:
     """Events about nodes, e.g. SystemOOM. By name: the kubelet writes its node's name for a UID, others the UID."""
     found: dict[str, list[Event]] = {}
     for event in events:
-        if event.about.kind == "Node":
-            found.setdefault(event.about.name, []).append(event)
+        if event.involved.kind == "Node":
+            found.setdefault(event.involved.name, []).append(event)
     return found
 
 
@@ -83,18 +85,18 @@ def _owner(pod: Pod, find: Callable[[str], Workload | None]) -> Workload | None:
     return next((owner for owner in owners if owner is not None), None)
 
 
-def _never_created(workload: Workload, events: list[Event], judge: Judge) -> list[Explanation]:
-    judgement = judge.judge_workload(workload, events)
+def _create_failures(workload: Workload, events: list[Event], judge: Classifier) -> list[Explanation]:
+    judgement = judge.classify_workload(workload, events)
     return [_explanation(workload, judgement)] if judgement.failing else []
 
 
-def _explanation(subject: Pod | Workload, judgement: Judgement) -> Explanation:
+def _explanation(subject: Pod | Workload, judgement: Classification) -> Explanation:
     verdict, metadata = judgement.verdict, subject.metadata
     unexplained = judgement.failing and verdict is None
     return Explanation(subject.kind, metadata.namespace, metadata.name, verdict, unexplained)
 
 
-def _named_by(reference: ObjectReference) -> Workload:
+def _workload_from_reference(reference: ObjectReference) -> Workload:
     """All that is known of a workload that is not in the input."""
     metadata = Metadata(name=reference.name, namespace=reference.namespace, uid=reference.uid)
     return Workload(apiVersion=reference.apiVersion, kind=reference.kind, metadata=metadata)
