@@ -7,7 +7,7 @@ import base64
 import json
 import ssl
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,8 @@ from typing import Any
 import aiohttp
 import yaml
 
+Object = dict[str, Any]
+MakeObject = Callable[..., Object]
 PATIENCE = 20.0  # seconds until a condition that must come is given up
 
 
@@ -28,7 +30,8 @@ class Answer:
 
     @property
     def version(self) -> str:
-        return self.body["metadata"]["resourceVersion"]
+        version: str = self.body["metadata"]["resourceVersion"]
+        return version
 
 
 class WatchReader:

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from embedded_apiserver import EmbeddedApiServer, running_server
-from tests.apiserver_conformance.client import Api, connected
+from tests.apiserver_conformance.client import Api, MakeObject, Object, connected
 
 CRD_FILE = Path(__file__).with_name("gadgets.yaml")
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -54,7 +54,7 @@ async def _remove_crd(kubeconfig: Path) -> None:
 
 @pytest.fixture(params=["embedded", "real"])
 def backend(request: pytest.FixtureRequest) -> str:
-    return request.param
+    return str(request.param)
 
 
 @pytest.fixture
@@ -68,8 +68,10 @@ def embedded() -> Iterator[EmbeddedApiServer]:
 @pytest.fixture
 def kubeconfig(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     if backend == "real":
-        return request.getfixturevalue("real_kubeconfig")
-    return request.getfixturevalue("embedded").kubeconfig(tmp_path / "kubeconfig")
+        real: Path = request.getfixturevalue("real_kubeconfig")
+        return real
+    embedded: EmbeddedApiServer = request.getfixturevalue("embedded")
+    return embedded.kubeconfig(tmp_path / "kubeconfig")
 
 
 @pytest.fixture
@@ -102,25 +104,25 @@ def pods(namespace: str) -> str:
     return f"/api/v1/namespaces/{namespace}/pods"
 
 
-def _gadget(name: str | None = "a", *, labels: dict[str, str] | None = None, **fields: Any) -> dict[str, Any]:
-    metadata: dict[str, Any] = {"name": name} if name else {}
+def _gadget(name: str | None = "a", *, labels: dict[str, str] | None = None, **fields: Any) -> Object:
+    metadata: Object = {"name": name} if name else {}
     if labels:
         metadata["labels"] = labels
     return {"apiVersion": "tests.coroner.dev/v1", "kind": "Gadget", "metadata": metadata, **fields}
 
 
 @pytest.fixture
-def gadget() -> Any:
+def gadget() -> MakeObject:
     """``gadget("a", spec={"size": 1})`` builds a Gadget."""
     return _gadget
 
 
-def _pod(name: str, **metadata: Any) -> dict[str, Any]:
+def _pod(name: str, **metadata: Any) -> Object:
     spec = {"containers": [{"name": "main", "image": "example/none"}]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, **metadata}, "spec": spec}
 
 
 @pytest.fixture
-def pod() -> Any:
+def pod() -> MakeObject:
     """``pod("a", labels={...})`` builds a small Pod."""
     return _pod

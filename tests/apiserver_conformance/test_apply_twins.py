@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.apiserver_conformance.client import Answer, Api, connected
+from embedded_apiserver import EmbeddedApiServer
+from tests.apiserver_conformance.client import Answer, Api, MakeObject, connected
 
 GADGETS = "/apis/tests.coroner.dev/v1/namespaces/default/gadgets"
 WRITES = ("apply", "apply", "apply status", "apply status", "apply status", "merge", "merge status", "put status")
 
 
 @pytest.fixture
-async def twins(embedded, real_kubeconfig, tmp_path):
+async def twins(embedded: EmbeddedApiServer, real_kubeconfig: Path, tmp_path: Path) -> AsyncIterator[tuple[Api, Api]]:
     """The same client on both: (embedded, real)."""
     ours = embedded.kubeconfig(tmp_path / "embedded")
     async with connected(ours) as one, connected(real_kubeconfig) as other:
@@ -97,7 +100,7 @@ def _comparable(answer: Answer) -> Any:
 
 
 @pytest.mark.parametrize("seed", range(40))
-async def test_both_servers_answer_alike(twins, gadget, seed):
+async def test_both_servers_answer_alike(twins, gadget: MakeObject, seed: int) -> None:
     rng = random.Random(seed)
     name = f"twin-{seed}"
     done: list[dict[str, Any]] = []

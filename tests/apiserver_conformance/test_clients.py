@@ -4,23 +4,28 @@ import asyncio
 import os
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import kopf
 import pytest
 from kubernetes import client, config, watch
 
 from embedded_apiserver import EmbeddedApiServer, running_server
+from tests.apiserver_conformance.client import Object
 
 CRD_FILE = Path(__file__).with_name("gadgets.yaml")
-GADGET = {
+Kubectl = Callable[..., str]
+
+GADGET: Object = {
     "apiVersion": "tests.coroner.dev/v1",
     "kind": "Gadget",
     "metadata": {"name": "a", "namespace": "default"},
     "spec": {"size": 3},
     "status": {"state": "Failing", "hint": "look", "seen": "2020-01-01T00:00:00Z"},
 }
-POD = {
+POD: Object = {
     "apiVersion": "v1",
     "kind": "Pod",
     "metadata": {"name": "p", "namespace": "default", "labels": {"job-name": "j"}},
@@ -39,7 +44,7 @@ POD = {
         ],
     },
 }
-EVENT = {
+EVENT: Object = {
     "apiVersion": "v1",
     "kind": "Event",
     "metadata": {"name": "p.1", "namespace": "default"},
@@ -54,7 +59,7 @@ EVENT = {
 
 
 @pytest.fixture
-def server():
+def server() -> Iterator[EmbeddedApiServer]:
     with running_server() as server:
         server.load(CRD_FILE)
         server.put({**GADGET, "metadata": {**GADGET["metadata"], "uid": "ua"}})
@@ -64,11 +69,11 @@ def server():
 
 
 @pytest.fixture
-def kubeconfig(server, tmp_path):
+def kubeconfig(server: EmbeddedApiServer, tmp_path: Path) -> Path:
     return server.kubeconfig(tmp_path / "kubeconfig")
 
 
-def test_the_python_client_lists_watches_and_writes(server, kubeconfig):
+def test_the_python_client_lists_watches_and_writes(server: EmbeddedApiServer, kubeconfig: Path) -> None:
     api = config.new_client_from_config(str(kubeconfig))
     core, custom = client.CoreV1Api(api), client.CustomObjectsApi(api)
     place = ("tests.coroner.dev", "v1", "default", "gadgets")
@@ -90,17 +95,17 @@ def test_the_python_client_lists_watches_and_writes(server, kubeconfig):
     api.close()
 
 
-async def test_kopf_sees_objects_come_change_and_go(tmp_path, monkeypatch):
+async def test_kopf_sees_objects_come_change_and_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: asyncio.Queue[tuple[str | None, str]] = asyncio.Queue()
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(kopf.login_with_kubeconfig)
 
     @kopf.on.event("pods", registry=registry)
-    async def pod_event(type, name, **_):  # noqa: A002
+    async def pod_event(type: str, name: str, **_: Any) -> None:  # noqa: A002
         await seen.put((type, name))
 
     @kopf.on.event("tests.coroner.dev", "v1", "gadgets", registry=registry)
-    async def gadget_event(type, name, **_):  # noqa: A002
+    async def gadget_event(type: str, name: str, **_: Any) -> None:  # noqa: A002
         await seen.put((type, name))
 
     settings = kopf.OperatorSettings()
@@ -136,12 +141,12 @@ async def test_kopf_sees_objects_come_change_and_go(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def kubectl(kubeconfig, tmp_path):
+def kubectl(kubeconfig: Path, tmp_path: Path) -> Kubectl:
     program = os.environ.get("KUBECTL") or shutil.which("kubectl")
     if program is None:
         pytest.skip("kubectl is not on PATH (or in KUBECTL)")
 
-    def run(*arguments, stdin=None):
+    def run(*arguments: str, stdin: str | None = None) -> str:
         environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "KUBECONFIG": str(kubeconfig)}
         done = subprocess.run(
             [program, *arguments], input=stdin, env=environment, capture_output=True, text=True, timeout=60, check=False
@@ -152,11 +157,11 @@ def kubectl(kubeconfig, tmp_path):
     return run
 
 
-def _cells(output):
+def _cells(output: str) -> list[list[str]]:
     return [line.split() for line in output.splitlines()]
 
 
-def test_kubectl_prints_the_columns_of_a_custom_kind(kubectl):
+def test_kubectl_prints_the_columns_of_a_custom_kind(kubectl: Kubectl) -> None:
     header, row = _cells(kubectl("get", "gadgets", "-A"))
     assert header == ["NAMESPACE", "NAME", "SIZE", "STATE", "SEEN"]
     assert row[:4] == ["default", "a", "3", "Failing"]
@@ -168,21 +173,21 @@ def test_kubectl_prints_the_columns_of_a_custom_kind(kubectl):
     assert kubectl("get", "gd", "-o", "name", "-l", "a=b") == ""
 
 
-def test_kubectl_describes_an_object_with_its_events(kubectl):
+def test_kubectl_describes_an_object_with_its_events(kubectl: Kubectl) -> None:
     text = kubectl("describe", "gd", "a")
     assert "Kind:         Gadget" in text
     assert "State:  Failing" in text
     assert "it broke" in text
 
 
-def test_kubectl_prints_pods(kubectl):
+def test_kubectl_prints_pods(kubectl: Kubectl) -> None:
     header, row = _cells(kubectl("get", "pods", "-A"))
     assert header == ["NAMESPACE", "NAME", "READY", "STATUS", "RESTARTS", "AGE"]
     assert row[:5] == ["default", "p", "0/1", "CrashLoopBackOff", "4"]
     assert "n1" in kubectl("describe", "pod", "p")
 
 
-def test_kubectl_writes(kubectl):
+def test_kubectl_writes(kubectl: Kubectl) -> None:
     manifest = (
         "apiVersion: tests.coroner.dev/v1\nkind: Gadget\nmetadata: {name: b, namespace: default}\nspec: {size: 1}\n"
     )

@@ -2,31 +2,34 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
 from embedded_apiserver import EmbeddedApiServer, Fault, running_server
+from tests.apiserver_conformance.client import Object
 
 PODS = "/api/v1/namespaces/default/pods"
 CRD_FILE = Path(__file__).with_name("gadgets.yaml")
 
 
 @pytest.fixture
-async def server():
+async def server() -> AsyncIterator[EmbeddedApiServer]:
     async with EmbeddedApiServer(bookmark_interval=0.05) as server:
         server.load(CRD_FILE)
         yield server
 
 
 @pytest.fixture
-async def session(server):
+async def session(server: EmbeddedApiServer) -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(base_url=server.url) as session:
         yield session
 
 
-def _pod(name, **status):
+def _pod(name: str, **status: str) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -36,12 +39,14 @@ def _pod(name, **status):
     }
 
 
-async def _list(session, **query):
+async def _list(session: aiohttp.ClientSession, **query: str) -> tuple[int, Any, Mapping[str, str]]:
     async with session.get(PODS, params=query) as response:
         return response.status, await response.json(), response.headers
 
 
-async def test_a_status_so_many_times_and_then_no_more(server, session):
+async def test_a_status_so_many_times_and_then_no_more(
+    server: EmbeddedApiServer, session: aiohttp.ClientSession
+) -> None:
     fault = server.faults.add(Fault(method="GET", path="/pods", status=429, retry_after=1, times=2))
     for _ in range(2):
         status, body, headers = await _list(session)
@@ -51,7 +56,9 @@ async def test_a_status_so_many_times_and_then_no_more(server, session):
     assert server.faults.hits(fault) == 2
 
 
-async def test_faults_choose_by_method_path_and_predicate(server, session):
+async def test_faults_choose_by_method_path_and_predicate(
+    server: EmbeddedApiServer, session: aiohttp.ClientSession
+) -> None:
     server.put(_pod("a"))
     fault = server.faults.add(Fault(method="PATCH", path=r"/status\?", status=500))
     assert (await _list(session))[0] == 200
@@ -66,7 +73,9 @@ async def test_faults_choose_by_method_path_and_predicate(server, session):
     assert (await _list(session))[0] == 200
 
 
-async def test_a_drop_before_handling_writes_nothing_and_one_after_it_has_written(server, session):
+async def test_a_drop_before_handling_writes_nothing_and_one_after_it_has_written(
+    server: EmbeddedApiServer, session: aiohttp.ClientSession
+) -> None:
     server.faults.add(Fault(method="POST", drop="before", times=1))
     with pytest.raises(aiohttp.ClientError):
         await session.post(PODS, json=_pod("a"))
@@ -77,24 +86,24 @@ async def test_a_drop_before_handling_writes_nothing_and_one_after_it_has_writte
     assert server.get("Pod", "a") is not None
 
 
-async def test_an_answer_that_breaks_off(server, session):
+async def test_an_answer_that_breaks_off(server: EmbeddedApiServer, session: aiohttp.ClientSession) -> None:
     server.faults.add(Fault(path="/pods", drop="midway", times=1))
     with pytest.raises(aiohttp.ClientError):
         await _list(session)
     assert (await _list(session))[0] == 200
 
 
-async def test_a_slow_answer(server, session):
+async def test_a_slow_answer(server: EmbeddedApiServer, session: aiohttp.ClientSession) -> None:
     server.faults.add(Fault(path="/pods", delay=30))
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(_list(session), 0.1)
 
 
-async def _watch(session, **query):
+async def _watch(session: aiohttp.ClientSession, **query: str) -> aiohttp.ClientResponse:
     return await session.get(PODS, params={"watch": "1", **query})
 
 
-async def test_dropped_watches_end_in_the_middle(server, session):
+async def test_dropped_watches_end_in_the_middle(server: EmbeddedApiServer, session: aiohttp.ClientSession) -> None:
     response = await _watch(session)
     assert server.watch_count == 1
     server.drop_watches()
@@ -102,7 +111,9 @@ async def test_dropped_watches_end_in_the_middle(server, session):
         await response.content.read()
 
 
-async def test_expired_watches_get_410_and_so_does_their_old_version(server, session):
+async def test_expired_watches_get_410_and_so_does_their_old_version(
+    server: EmbeddedApiServer, session: aiohttp.ClientSession
+) -> None:
     version = server.put(_pod("a"))["metadata"]["resourceVersion"]
     server.put(_pod("b"))
     response = await _watch(session, resourceVersion=version)
@@ -117,7 +128,7 @@ async def test_expired_watches_get_410_and_so_does_their_old_version(server, ses
     assert b"BOOKMARK" in await response.content.readline()
 
 
-async def test_an_expired_continue_token(server, session):
+async def test_an_expired_continue_token(server: EmbeddedApiServer, session: aiohttp.ClientSession) -> None:
     for i in range(3):
         server.put(_pod(f"p{i}"))
     token = (await _list(session, limit="1"))[1]["metadata"]["continue"]
@@ -127,7 +138,9 @@ async def test_an_expired_continue_token(server, session):
     assert body["message"].startswith("The provided continue parameter is too old")
 
 
-async def test_a_silent_watch_stays_open_and_says_nothing(server, session):
+async def test_a_silent_watch_stays_open_and_says_nothing(
+    server: EmbeddedApiServer, session: aiohttp.ClientSession
+) -> None:
     response = await _watch(session, allowWatchBookmarks="true")
     assert b"BOOKMARK" in await response.content.readline()
     server.silence_watches()
@@ -139,14 +152,14 @@ async def test_a_silent_watch_stays_open_and_says_nothing(server, session):
     assert server.watch_count == 1
 
 
-async def test_bookmarks_come_by_themselves(server, session):
+async def test_bookmarks_come_by_themselves(server: EmbeddedApiServer, session: aiohttp.ClientSession) -> None:
     response = await _watch(session, allowWatchBookmarks="true")
     line = await response.content.readline()
     assert b'"spec":{"containers":null}' in line
     assert b"initial-events-end" not in line
 
 
-async def test_a_server_that_is_down_refuses_and_comes_back_with_everything(server):
+async def test_a_server_that_is_down_refuses_and_comes_back_with_everything(server: EmbeddedApiServer) -> None:
     server.put(_pod("a"))
     url = server.url
     async with aiohttp.ClientSession(base_url=url) as session:
@@ -163,7 +176,7 @@ async def test_a_server_that_is_down_refuses_and_comes_back_with_everything(serv
     assert [item["metadata"]["name"] for item in body["items"]] == ["a"]
 
 
-async def test_put_replaces_the_whole_object_and_keeps_who_it_is(server):
+async def test_put_replaces_the_whole_object_and_keeps_who_it_is(server: EmbeddedApiServer) -> None:
     first = server.put(_pod("a"))
     second = server.put(_pod("a", phase="Failed"))
     assert second["status"] == {"phase": "Failed"}
@@ -175,12 +188,12 @@ async def test_put_replaces_the_whole_object_and_keeps_who_it_is(server):
     assert server.objects("Pod") == []
 
 
-async def test_the_kinds_of_an_unknown_crd_cannot_be_put(server):
+async def test_the_kinds_of_an_unknown_crd_cannot_be_put(server: EmbeddedApiServer) -> None:
     with pytest.raises(LookupError, match=r"not served: example.com/v1 Nothing"):
         server.put({"apiVersion": "example.com/v1", "kind": "Nothing", "metadata": {"name": "a"}})
 
 
-async def test_calls_are_remembered(server, session):
+async def test_calls_are_remembered(server: EmbeddedApiServer, session: aiohttp.ClientSession) -> None:
     await _list(session, limit="7")
     await session.post(PODS, json=_pod("a"))
     seen = [(call.method, call.path, call.query) for call in server.calls if call.path == PODS]
@@ -188,8 +201,8 @@ async def test_calls_are_remembered(server, session):
     assert [call.is_write for call in server.calls] == [False, True]
 
 
-def test_a_server_in_its_own_thread_takes_objects_from_ours(tmp_path):
-    async def first_event(url):
+def test_a_server_in_its_own_thread_takes_objects_from_ours(tmp_path: Path) -> None:
+    async def first_event(url: str) -> bytes:
         async with aiohttp.ClientSession(base_url=url) as session:
             response = await _watch(session, resourceVersion="1000000")
             server.put(_pod("a"))
@@ -201,7 +214,7 @@ def test_a_server_in_its_own_thread_takes_objects_from_ours(tmp_path):
         assert "server: http://127.0.0.1:" in server.kubeconfig(tmp_path / "config").read_text()
 
 
-async def test_ten_thousand_pods_are_listed_in_pages(server, session):
+async def test_ten_thousand_pods_are_listed_in_pages(server: EmbeddedApiServer, session: aiohttp.ClientSession) -> None:
     text = "x" * 6000
     for i in range(10_000):
         server.put({**_pod(f"p{i:05}"), "spec": {"containers": [{"name": "main", "image": text}]}})

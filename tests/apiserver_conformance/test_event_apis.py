@@ -1,19 +1,23 @@
 """Events: one store, two APIs, and what the new one insists on."""
 
+from typing import Any
+
 import pytest
+
+from tests.apiserver_conformance.client import Answer, Api, Object
 
 
 @pytest.fixture
-def core(namespace):
+def core(namespace: str) -> str:
     return f"/api/v1/namespaces/{namespace}/events"
 
 
 @pytest.fixture
-def new(namespace):
+def new(namespace: str) -> str:
     return f"/apis/events.k8s.io/v1/namespaces/{namespace}/events"
 
 
-def _legacy(namespace, name="e1", **more):
+def _legacy(namespace: str, name: str = "e1", **more: Any) -> Object:
     return {
         "metadata": {"name": name},
         "involvedObject": {"kind": "Pod", "namespace": namespace, "name": "x", "uid": "u1"},
@@ -28,7 +32,7 @@ def _legacy(namespace, name="e1", **more):
     }
 
 
-def _modern(namespace, name="e2", **more):
+def _modern(namespace: str, name: str = "e2", **more: Any) -> Object:
     return {
         "metadata": {"name": name},
         "regarding": {"kind": "Pod", "namespace": namespace, "name": "x", "uid": "u2"},
@@ -43,11 +47,11 @@ def _modern(namespace, name="e2", **more):
     }
 
 
-def _body(answer):
+def _body(answer: Answer) -> Object:
     return {key: value for key, value in answer.body.items() if key != "metadata"}
 
 
-async def test_a_legacy_event_shown_by_both_apis(api, core, new, namespace):
+async def test_a_legacy_event_shown_by_both_apis(api: Api, core: str, new: str, namespace: str) -> None:
     created = await api.post(core, _legacy(namespace))
     assert created.status == 201
     target = {"kind": "Pod", "namespace": namespace, "name": "x", "uid": "u1"}
@@ -81,7 +85,7 @@ async def test_a_legacy_event_shown_by_both_apis(api, core, new, namespace):
     }
 
 
-async def test_a_modern_event_shown_by_the_core_api(api, core, new, namespace):
+async def test_a_modern_event_shown_by_the_core_api(api: Api, core: str, new: str, namespace: str) -> None:
     assert (await api.post(new, _modern(namespace))).status == 201
     shown = _body(await api.get(f"{core}/e2"))
     assert shown == {
@@ -101,11 +105,11 @@ async def test_a_modern_event_shown_by_the_core_api(api, core, new, namespace):
     }
 
 
-async def test_both_are_selected_by_their_own_field_names(api, core, new, namespace):
+async def test_both_are_selected_by_their_own_field_names(api: Api, core: str, new: str, namespace: str) -> None:
     await api.post(core, _legacy(namespace))
     await api.post(new, _modern(namespace))
 
-    async def names(path, selector):
+    async def names(path: str, selector: str) -> list[str]:
         answer = await api.get(path, fieldSelector=selector)
         return [item["metadata"]["name"] for item in answer.body["items"]]
 
@@ -117,7 +121,7 @@ async def test_both_are_selected_by_their_own_field_names(api, core, new, namesp
     assert (refused.status, refused.body["message"]) == (400, "field label not supported: involvedObject.uid")
 
 
-async def test_a_watch_of_either_api_sees_both(api, core, new, namespace):
+async def test_a_watch_of_either_api_sees_both(api: Api, core: str, new: str, namespace: str) -> None:
     listed = await api.get(core)
     async with (
         api.watch(core, resourceVersion=listed.version) as old_watch,
@@ -131,23 +135,23 @@ async def test_a_watch_of_either_api_sees_both(api, core, new, namespace):
 
 
 @pytest.mark.parametrize("field", ["action", "reportingController", "reportingInstance", "reason", "eventTime"])
-async def test_a_modern_event_needs_its_fields(api, new, namespace, field):
+async def test_a_modern_event_needs_its_fields(api: Api, new: str, namespace: str, field: str) -> None:
     event = _modern(namespace)
     del event[field]
     answer = await api.post(new, event)
     assert (answer.status, answer.body["reason"]) == (422, "Invalid")
 
 
-async def test_a_note_is_bounded_in_bytes(api, new, namespace):
+async def test_a_note_is_bounded_in_bytes(api: Api, new: str, namespace: str) -> None:
     assert (await api.post(new, _modern(namespace, "fits", note="я" * 512))).status == 201
     assert (await api.post(new, _modern(namespace, "long", note="я" * 513))).status == 422
 
 
-async def test_a_legacy_message_is_not_bounded(api, core, namespace):
+async def test_a_legacy_message_is_not_bounded(api: Api, core: str, namespace: str) -> None:
     assert (await api.post(core, _legacy(namespace, message="x" * 4000))).status == 201
 
 
-async def test_of_a_modern_event_only_the_series_may_change(api, new, namespace):
+async def test_of_a_modern_event_only_the_series_may_change(api: Api, new: str, namespace: str) -> None:
     await api.post(new, _modern(namespace))
     refused = await api.merge(f"{new}/e2", {"note": "other"})
     assert refused.status == 422
@@ -157,7 +161,7 @@ async def test_of_a_modern_event_only_the_series_may_change(api, new, namespace)
     assert (await api.merge(f"{new}/e2", {"series": {"count": 1}})).status == 422
 
 
-async def test_an_event_lives_where_its_object_does(api, core, namespace):
+async def test_an_event_lives_where_its_object_does(api: Api, core: str, namespace: str) -> None:
     answer = await api.post(core, _legacy("elsewhere"))
     assert answer.status == 422
     assert (
@@ -166,6 +170,6 @@ async def test_an_event_lives_where_its_object_does(api, core, namespace):
     )
 
 
-async def test_the_type_is_normal_or_warning(api, new, namespace):
+async def test_the_type_is_normal_or_warning(api: Api, new: str, namespace: str) -> None:
     answer = await api.post(new, _modern(namespace, type="Oops"))
     assert (answer.status, [c["field"] for c in answer.body["details"]["causes"]]) == (422, ["type"])

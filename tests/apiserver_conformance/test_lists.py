@@ -2,19 +2,21 @@
 
 import pytest
 
+from tests.apiserver_conformance.client import Answer, Api, MakeObject
 
-async def _make(api, path, gadget, count):
+
+async def _make(api: Api, path: str, gadget: MakeObject, count: int) -> None:
     for i in range(count):
         labels = {"parity": "even" if i % 2 == 0 else "odd", "n": str(i)}
         created = await api.post(path, gadget(f"g{i}", labels=labels, spec={"size": i + 1}))
         assert created.status == 201, created.body
 
 
-def _names(answer):
+def _names(answer: Answer) -> list[str]:
     return [item["metadata"]["name"] for item in answer.body["items"]]
 
 
-async def test_pages_follow_each_other_and_all_show_one_version(api, gadgets, gadget):
+async def test_pages_follow_each_other_and_all_show_one_version(api: Api, gadgets: str, gadget: MakeObject) -> None:
     await _make(api, gadgets, gadget, 5)
     first = await api.get(gadgets, limit=2)
     assert (_names(first), first.body["metadata"]["remainingItemCount"]) == (["g0", "g1"], 3)
@@ -27,7 +29,9 @@ async def test_pages_follow_each_other_and_all_show_one_version(api, gadgets, ga
     assert not third.body["metadata"].get("continue")
 
 
-async def test_items_of_custom_lists_say_their_kind_and_built_in_ones_do_not(api, gadgets, gadget, pods, pod):
+async def test_items_of_custom_lists_say_their_kind_and_built_in_ones_do_not(
+    api: Api, gadgets: str, gadget: MakeObject, pods: str, pod: MakeObject
+) -> None:
     await _make(api, gadgets, gadget, 1)
     await api.post(pods, pod("a"))
     assert (await api.get(gadgets)).body["items"][0]["kind"] == "Gadget"
@@ -36,14 +40,14 @@ async def test_items_of_custom_lists_say_their_kind_and_built_in_ones_do_not(api
     assert "kind" not in listed["items"][0]
 
 
-async def test_version_zero_has_no_pages(api, gadgets, gadget):
+async def test_version_zero_has_no_pages(api: Api, gadgets: str, gadget: MakeObject) -> None:
     await _make(api, gadgets, gadget, 3)
     await api.get(gadgets)
     answer = await api.get(gadgets, limit=1, resourceVersion=0)
     assert len(answer.body["items"]) == 3
 
 
-async def test_a_continue_token_that_is_not_one_is_a_bad_request(api, gadgets):
+async def test_a_continue_token_that_is_not_one_is_a_bad_request(api: Api, gadgets: str) -> None:
     answer = await api.get(gadgets, limit=1, **{"continue": "abc"})
     assert (answer.status, answer.body["reason"]) == (400, "BadRequest")
     assert answer.body["message"].startswith("invalid continue token: continue key is not valid: ")
@@ -62,18 +66,20 @@ async def test_a_continue_token_that_is_not_one_is_a_bad_request(api, gadgets):
         ("n in (1, 3),parity in (odd)", ["g1", "g3"]),
     ],
 )
-async def test_label_selectors(api, gadgets, gadget, selector, names):
+async def test_label_selectors(api: Api, gadgets: str, gadget: MakeObject, selector: str, names: list[str]) -> None:
     await _make(api, gadgets, gadget, 4)
     assert _names(await api.get(gadgets, labelSelector=selector)) == names
 
 
-async def test_a_selector_that_cannot_be_read_is_a_bad_request(api, gadgets):
+async def test_a_selector_that_cannot_be_read_is_a_bad_request(api: Api, gadgets: str) -> None:
     answer = await api.get(gadgets, labelSelector="a in (")
     assert (answer.status, answer.body["reason"]) == (400, "BadRequest")
     assert answer.body["message"] == "unable to parse requirement: found '', expected: ',', ')' or identifier"
 
 
-async def test_field_selectors_of_a_custom_kind_are_those_it_declares(api, gadgets, gadget):
+async def test_field_selectors_of_a_custom_kind_are_those_it_declares(
+    api: Api, gadgets: str, gadget: MakeObject
+) -> None:
     await _make(api, gadgets, gadget, 3)
     await api.merge(f"{gadgets}/g1/status", {"status": {"state": "Failing"}})
     assert _names(await api.get(gadgets, fieldSelector="status.state=Failing")) == ["g1"]
@@ -84,7 +90,7 @@ async def test_field_selectors_of_a_custom_kind_are_those_it_declares(api, gadge
     assert (refused.status, refused.body["message"]) == (400, "field label not supported: spec.color")
 
 
-async def test_field_selectors_of_pods(api, pods, pod, namespace):
+async def test_field_selectors_of_pods(api: Api, pods: str, pod: MakeObject, namespace: str) -> None:
     await api.post(pods, pod("a"))
     placed = pod("b")
     placed["spec"]["nodeName"] = "n1"
@@ -98,7 +104,7 @@ async def test_field_selectors_of_pods(api, pods, pod, namespace):
     await api.delete(f"{pods}/b", gracePeriodSeconds=0)
 
 
-async def test_pages_with_a_selector_hold_only_what_matches(api, gadgets, gadget):
+async def test_pages_with_a_selector_hold_only_what_matches(api: Api, gadgets: str, gadget: MakeObject) -> None:
     await _make(api, gadgets, gadget, 5)
     first = await api.get(gadgets, limit=2, labelSelector="parity=even")
     assert "remainingItemCount" not in first.body["metadata"]
@@ -107,17 +113,17 @@ async def test_pages_with_a_selector_hold_only_what_matches(api, gadgets, gadget
     assert (_names(first), _names(second)) == (["g0", "g2"], ["g4"])
 
 
-async def test_a_version_from_the_future_times_out(api, pods):
+async def test_a_version_from_the_future_times_out(api: Api, pods: str) -> None:
     answer = await api.get(pods, resourceVersion=2**40)
     assert (answer.status, answer.body["reason"]) == (504, "Timeout")
     assert answer.body["details"]["causes"][0]["reason"] == "ResourceVersionTooLarge"
 
 
-async def test_a_version_that_is_not_a_number_is_a_bad_request(api, gadgets):
+async def test_a_version_that_is_not_a_number_is_a_bad_request(api: Api, gadgets: str) -> None:
     assert (await api.get(gadgets, resourceVersion="x")).status == 400
 
 
-async def test_metadata_only_answers(api, gadgets, gadget):
+async def test_metadata_only_answers(api: Api, gadgets: str, gadget: MakeObject) -> None:
     await _make(api, gadgets, gadget, 1)
     one = await api.get(f"{gadgets}/g0", accept="application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1")
     assert (one.body["kind"], one.body["apiVersion"]) == ("PartialObjectMetadata", "meta.k8s.io/v1")
@@ -133,7 +139,7 @@ async def test_metadata_only_answers(api, gadgets, gadget):
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 
 
-async def test_a_table_has_the_printer_columns_of_the_crd(api, gadgets, gadget):
+async def test_a_table_has_the_printer_columns_of_the_crd(api: Api, gadgets: str, gadget: MakeObject) -> None:
     await _make(api, gadgets, gadget, 2)
     await api.merge(
         f"{gadgets}/g1/status", {"status": {"state": "Failing", "hint": "h", "seen": "2020-01-01T00:00:00Z"}}
@@ -155,7 +161,7 @@ async def test_a_table_has_the_printer_columns_of_the_crd(api, gadgets, gadget):
     assert table["rows"][0]["object"]["kind"] == "PartialObjectMetadata"
 
 
-async def test_pod_tables_show_ready_status_and_restarts(api, pods, pod):
+async def test_pod_tables_show_ready_status_and_restarts(api: Api, pods: str, pod: MakeObject) -> None:
     await api.post(pods, pod("a"))
     table = (await api.get(pods, accept=TABLE)).body
     names = [c["name"] for c in table["columnDefinitions"]]
@@ -163,7 +169,7 @@ async def test_pod_tables_show_ready_status_and_restarts(api, pods, pod):
     assert table["rows"][0]["cells"][:4] == ["a", "0/1", "Pending", "0"]
 
 
-async def test_discovery_says_what_is_served(api):
+async def test_discovery_says_what_is_served(api: Api) -> None:
     assert (await api.get("/version")).body["major"] == "1"
     assert (await api.get("/api")).body["versions"] == ["v1"]
     groups = {group["name"] for group in (await api.get("/apis")).body["groups"]}

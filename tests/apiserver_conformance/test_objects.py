@@ -2,10 +2,14 @@
 
 import pytest
 
+from tests.apiserver_conformance.client import Api, MakeObject, Object
+
 STALE = "the object has been modified; please apply your changes to the latest version and try again"
 
 
-async def test_a_created_object_gets_its_system_metadata_and_its_defaults(api, gadgets, gadget, namespace):
+async def test_a_created_object_gets_its_system_metadata_and_its_defaults(
+    api: Api, gadgets: str, gadget: MakeObject, namespace: str
+) -> None:
     created = await api.post(gadgets, gadget(spec={"size": 1}))
     assert created.status == 201
     metadata = created.body["metadata"]
@@ -15,7 +19,7 @@ async def test_a_created_object_gets_its_system_metadata_and_its_defaults(api, g
     assert (await api.get(f"{gadgets}/a")).body == created.body
 
 
-async def test_a_generated_name_ends_in_five_letters(api, gadgets, gadget):
+async def test_a_generated_name_ends_in_five_letters(api: Api, gadgets: str, gadget: MakeObject) -> None:
     body = gadget(None, spec={"size": 1})
     body["metadata"]["generateName"] = "made-"
     first = (await api.post(gadgets, body)).body["metadata"]["name"]
@@ -24,7 +28,7 @@ async def test_a_generated_name_ends_in_five_letters(api, gadgets, gadget):
     assert len(first) == len("made-") + 5
 
 
-async def test_a_second_object_of_the_same_name_already_exists(api, gadgets, gadget):
+async def test_a_second_object_of_the_same_name_already_exists(api: Api, gadgets: str, gadget: MakeObject) -> None:
     await api.post(gadgets, gadget(spec={"size": 1}))
     again = await api.post(gadgets, gadget(spec={"size": 2}))
     assert again.status == 409
@@ -40,7 +44,9 @@ async def test_a_second_object_of_the_same_name_already_exists(api, gadgets, gad
     }
 
 
-async def test_an_absent_object_is_not_found_with_its_name(api, gadgets, gadget, pods):
+async def test_an_absent_object_is_not_found_with_its_name(
+    api: Api, gadgets: str, gadget: MakeObject, pods: str
+) -> None:
     for answer in (
         await api.get(f"{gadgets}/none"),
         await api.delete(f"{gadgets}/none"),
@@ -53,13 +59,13 @@ async def test_an_absent_object_is_not_found_with_its_name(api, gadgets, gadget,
     assert (await api.get(f"{pods}/none")).body["details"] == {"name": "none", "kind": "pods"}
 
 
-async def test_a_kind_that_is_not_served_is_a_plain_404(api, namespace):
+async def test_a_kind_that_is_not_served_is_a_plain_404(api: Api, namespace: str) -> None:
     for path in ("/apis/nowhere.example.com/v1", f"/apis/tests.coroner.dev/v1/namespaces/{namespace}/nothings"):
         answer = await api.get(path)
         assert (answer.status, answer.body) == (404, "404 page not found\n")
 
 
-async def test_a_create_into_an_absent_namespace_is_refused(api, gadget):
+async def test_a_create_into_an_absent_namespace_is_refused(api: Api, gadget: MakeObject) -> None:
     answer = await api.post("/apis/tests.coroner.dev/v1/namespaces/none/gadgets", gadget(spec={"size": 1}))
     assert (answer.status, answer.body["message"]) == (404, 'namespaces "none" not found')
 
@@ -75,18 +81,20 @@ async def test_a_create_into_an_absent_namespace_is_refused(api, gadget):
         ({"metadata": {"name": "a", "labels": {"a": "b c"}}}, 422, "a valid label must be an empty string or"),
     ],
 )
-async def test_a_create_that_contradicts_the_url_or_the_rules(api, gadgets, gadget, change, code, message):
+async def test_a_create_that_contradicts_the_url_or_the_rules(
+    api: Api, gadgets: str, gadget: MakeObject, change: Object, code: int, message: str
+) -> None:
     answer = await api.post(gadgets, {**gadget(spec={"size": 1}), **change})
     assert answer.status == code
     assert message in answer.body["message"]
 
 
-async def test_a_body_that_is_not_json_is_a_bad_request(api, gadgets):
+async def test_a_body_that_is_not_json_is_a_bad_request(api: Api, gadgets: str) -> None:
     answer = await api.post(gadgets, b'{"apiVersion"')
     assert (answer.status, answer.body["reason"]) == (400, "BadRequest")
 
 
-async def test_replacing_needs_the_present_resource_version(api, gadgets, gadget):
+async def test_replacing_needs_the_present_resource_version(api: Api, gadgets: str, gadget: MakeObject) -> None:
     created = (await api.post(gadgets, gadget(spec={"size": 1}))).body
     without = await api.put(f"{gadgets}/a", gadget(spec={"size": 2}))
     assert (without.status, without.body["details"]["causes"][0]["field"]) == (422, "metadata.resourceVersion")
@@ -98,20 +106,20 @@ async def test_replacing_needs_the_present_resource_version(api, gadgets, gadget
     assert stale.body["message"] == f'Operation cannot be fulfilled on gadgets.tests.coroner.dev "a": {STALE}'
 
 
-async def test_replacing_without_labels_removes_them(api, gadgets, gadget):
+async def test_replacing_without_labels_removes_them(api: Api, gadgets: str, gadget: MakeObject) -> None:
     created = (await api.post(gadgets, gadget(labels={"x": "1"}, spec={"size": 1}))).body
     del created["metadata"]["labels"]
     assert "labels" not in (await api.put(f"{gadgets}/a", created)).body["metadata"]
 
 
-async def test_a_name_in_the_body_must_be_the_one_in_the_url(api, gadgets, gadget):
+async def test_a_name_in_the_body_must_be_the_one_in_the_url(api: Api, gadgets: str, gadget: MakeObject) -> None:
     await api.post(gadgets, gadget(spec={"size": 1}))
     answer = await api.put(f"{gadgets}/a", gadget("b", spec={"size": 1}))
     assert answer.status == 400
     assert answer.body["message"] == "the name of the object (b) does not match the name on the URL (a)"
 
 
-async def test_a_merge_patch_sets_and_removes(api, gadgets, gadget):
+async def test_a_merge_patch_sets_and_removes(api: Api, gadgets: str, gadget: MakeObject) -> None:
     await api.post(gadgets, gadget(labels={"x": "1", "y": "2"}, spec={"size": 1, "tags": ["a", "b"]}))
     patch = {"metadata": {"labels": {"x": None}}, "spec": {"size": 3, "tags": ["c"]}}
     patched = (await api.merge(f"{gadgets}/a", patch)).body
@@ -120,7 +128,7 @@ async def test_a_merge_patch_sets_and_removes(api, gadgets, gadget):
     assert patched["metadata"]["generation"] == 2
 
 
-async def test_a_patch_with_a_stale_resource_version_conflicts(api, gadgets, gadget):
+async def test_a_patch_with_a_stale_resource_version_conflicts(api: Api, gadgets: str, gadget: MakeObject) -> None:
     created = await api.post(gadgets, gadget(spec={"size": 1}))
     patch = {"metadata": {"resourceVersion": created.version}, "spec": {"size": 2}}
     assert (await api.merge(f"{gadgets}/a", patch)).status == 200
@@ -128,18 +136,18 @@ async def test_a_patch_with_a_stale_resource_version_conflicts(api, gadgets, gad
     assert (again.status, again.body["reason"]) == (409, "Conflict")
 
 
-async def test_a_patch_that_changes_nothing_makes_no_new_version(api, gadgets, gadget):
+async def test_a_patch_that_changes_nothing_makes_no_new_version(api: Api, gadgets: str, gadget: MakeObject) -> None:
     created = await api.post(gadgets, gadget(spec={"size": 1}))
     assert (await api.merge(f"{gadgets}/a", {"spec": {"size": 1}})).version == created.version
 
 
-async def test_a_patch_cannot_change_the_uid(api, gadgets, gadget):
+async def test_a_patch_cannot_change_the_uid(api: Api, gadgets: str, gadget: MakeObject) -> None:
     await api.post(gadgets, gadget(spec={"size": 1}))
     answer = await api.merge(f"{gadgets}/a", {"metadata": {"uid": "1"}})
     assert (answer.status, answer.body["details"]["causes"][0]["field"]) == (422, "metadata.uid")
 
 
-async def test_json_patch_operations(api, gadgets, gadget):
+async def test_json_patch_operations(api: Api, gadgets: str, gadget: MakeObject) -> None:
     await api.post(gadgets, gadget(spec={"size": 1, "tags": ["a"]}))
     operations = [
         {"op": "test", "path": "/spec/size", "value": 1},
@@ -157,20 +165,24 @@ async def test_json_patch_operations(api, gadgets, gadget):
     "operation",
     [{"op": "test", "path": "/spec/size", "value": 7}, {"op": "remove", "path": "/spec/none"}],
 )
-async def test_a_json_patch_that_cannot_be_done_is_unprocessable(api, gadgets, gadget, operation):
+async def test_a_json_patch_that_cannot_be_done_is_unprocessable(
+    api: Api, gadgets: str, gadget: MakeObject, operation: str
+) -> None:
     await api.post(gadgets, gadget(spec={"size": 1}))
     answer = await api.call("PATCH", f"{gadgets}/a", [operation], kind="application/json-patch+json")
     assert (answer.status, answer.body["reason"]) == (422, "Invalid")
 
 
 @pytest.mark.parametrize("kind", ["application/json", "application/strategic-merge-patch+json"])
-async def test_other_patches_of_a_custom_object_are_unsupported(api, gadgets, gadget, kind):
+async def test_other_patches_of_a_custom_object_are_unsupported(
+    api: Api, gadgets: str, gadget: MakeObject, kind: str
+) -> None:
     await api.post(gadgets, gadget(spec={"size": 1}))
     answer = await api.call("PATCH", f"{gadgets}/a", {}, kind=kind)
     assert (answer.status, answer.body["reason"]) == (415, "UnsupportedMediaType")
 
 
-async def test_a_strategic_merge_patch_of_a_pod_merges_conditions_by_type(api, pods, pod):
+async def test_a_strategic_merge_patch_of_a_pod_merges_conditions_by_type(api: Api, pods: str, pod: MakeObject) -> None:
     await api.post(pods, pod("a"))
     kind = "application/strategic-merge-patch+json"
     for condition in (
@@ -185,14 +197,14 @@ async def test_a_strategic_merge_patch_of_a_pod_merges_conditions_by_type(api, p
     assert found == {"A": "False", "B": "True"}
 
 
-async def test_force_belongs_to_apply_only(api, gadgets, gadget):
+async def test_force_belongs_to_apply_only(api: Api, gadgets: str, gadget: MakeObject) -> None:
     await api.post(gadgets, gadget(spec={"size": 1}))
     answer = await api.merge(f"{gadgets}/a", {}, force="true")
     assert answer.status == 422
     assert "force: Forbidden: may not be specified for non-apply patch" in answer.body["message"]
 
 
-async def test_a_deleted_object_is_gone(api, gadgets, gadget):
+async def test_a_deleted_object_is_gone(api: Api, gadgets: str, gadget: MakeObject) -> None:
     created = (await api.post(gadgets, gadget(spec={"size": 1}))).body
     deleted = await api.delete(f"{gadgets}/a")
     assert (deleted.status, deleted.body["status"]) == (200, "Success")
@@ -200,7 +212,9 @@ async def test_a_deleted_object_is_gone(api, gadgets, gadget):
     assert (await api.get(f"{gadgets}/a")).status == 404
 
 
-async def test_an_object_with_a_finalizer_stays_until_that_is_removed(api, gadgets, gadget):
+async def test_an_object_with_a_finalizer_stays_until_that_is_removed(
+    api: Api, gadgets: str, gadget: MakeObject
+) -> None:
     body = gadget(spec={"size": 1})
     body["metadata"]["finalizers"] = ["tests.coroner.dev/hold"]
     await api.post(gadgets, body)
@@ -214,7 +228,9 @@ async def test_an_object_with_a_finalizer_stays_until_that_is_removed(api, gadge
 
 
 @pytest.mark.parametrize("preconditions", [{"uid": "other"}, {"resourceVersion": "1"}])
-async def test_a_delete_with_a_false_precondition_conflicts(api, gadgets, gadget, preconditions):
+async def test_a_delete_with_a_false_precondition_conflicts(
+    api: Api, gadgets: str, gadget: MakeObject, preconditions: Object
+) -> None:
     await api.post(gadgets, gadget(spec={"size": 1}))
     options = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": preconditions}
     answer = await api.delete(f"{gadgets}/a", options)
@@ -223,7 +239,7 @@ async def test_a_delete_with_a_false_precondition_conflicts(api, gadgets, gadget
     assert (await api.get(f"{gadgets}/a")).status == 200
 
 
-async def test_a_collection_is_deleted_by_selector(api, gadgets, gadget):
+async def test_a_collection_is_deleted_by_selector(api: Api, gadgets: str, gadget: MakeObject) -> None:
     for name in ("a", "b", "c"):
         await api.post(gadgets, gadget(name, labels={"keep": "yes" if name == "b" else "no"}, spec={"size": 1}))
     deleted = await api.delete(gadgets, labelSelector="keep!=yes")
@@ -232,7 +248,7 @@ async def test_a_collection_is_deleted_by_selector(api, gadgets, gadget):
     assert [item["metadata"]["name"] for item in left] == ["b"]
 
 
-async def test_a_pod_bound_to_a_node_is_deleted_in_two_steps(api, pods, pod):
+async def test_a_pod_bound_to_a_node_is_deleted_in_two_steps(api: Api, pods: str, pod: MakeObject) -> None:
     body = pod("a")
     body["spec"]["nodeName"] = "nowhere"
     body["spec"]["terminationGracePeriodSeconds"] = 7
@@ -245,18 +261,18 @@ async def test_a_pod_bound_to_a_node_is_deleted_in_two_steps(api, pods, pod):
     assert (await api.get(f"{pods}/a")).status == 404
 
 
-async def test_a_pod_without_a_node_is_deleted_at_once(api, pods, pod):
+async def test_a_pod_without_a_node_is_deleted_at_once(api: Api, pods: str, pod: MakeObject) -> None:
     await api.post(pods, pod("a"))
     assert (await api.delete(f"{pods}/a")).body["kind"] == "Pod"
     assert (await api.get(f"{pods}/a")).status == 404
 
 
-async def test_a_pod_needs_containers(api, pods):
+async def test_a_pod_needs_containers(api: Api, pods: str) -> None:
     answer = await api.post(pods, {"metadata": {"name": "a"}, "spec": {"containers": []}})
     assert answer.body["message"] == 'Pod "a" is invalid: spec.containers: Required value'
 
 
-async def test_a_lease_is_created_by_put_and_replaced_only_with_its_version(api, namespace):
+async def test_a_lease_is_created_by_put_and_replaced_only_with_its_version(api: Api, namespace: str) -> None:
     path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/leader"
     lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "leader"}}
     body = {**lease, "spec": {"holderIdentity": "one", "renewTime": "2026-01-01T00:00:00.000000Z"}}
@@ -269,7 +285,7 @@ async def test_a_lease_is_created_by_put_and_replaced_only_with_its_version(api,
     assert (await api.put(path, body)).status == 409
 
 
-async def test_dry_run_stores_nothing(api, gadgets, gadget):
+async def test_dry_run_stores_nothing(api: Api, gadgets: str, gadget: MakeObject) -> None:
     answer = await api.post(gadgets, gadget(spec={"size": 1}), dryRun="All")
     assert (answer.status, answer.body["spec"]["color"]) == (201, "red")
     assert (await api.get(f"{gadgets}/a")).status == 404

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.apiserver_conformance.client import Api, MakeObject, Object
+
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 CRD = yaml.safe_load(Path(__file__).with_name("gadgets.yaml").read_text())
 REPORTS = Path(__file__).parents[2] / "crds" / "failurereports.coroner.dev.yaml"
 
 
-async def test_unknown_fields_are_pruned_with_a_warning(api, gadgets, gadget):
+async def test_unknown_fields_are_pruned_with_a_warning(api: Api, gadgets: str, gadget: MakeObject) -> None:
     spec = {"size": 1, "junk": 1, "any": {"kept": {"x": 1}}, "env": {"A": "1"}}
     answer = await api.post(gadgets, gadget(spec=spec, other=1))
     assert answer.body["spec"] == {"size": 1, "color": "red", "any": {"kept": {"x": 1}}, "env": {"A": "1"}}
@@ -19,7 +21,7 @@ async def test_unknown_fields_are_pruned_with_a_warning(api, gadgets, gadget):
     assert '299 - "unknown field \\"spec.junk\\""' in answer.headers.getall("Warning")
 
 
-async def test_strict_validation_refuses_unknown_fields(api, gadgets, gadget):
+async def test_strict_validation_refuses_unknown_fields(api: Api, gadgets: str, gadget: MakeObject) -> None:
     answer = await api.post(gadgets, gadget(spec={"size": 1, "junk": 1}), fieldValidation="Strict")
     assert (answer.status, answer.body["reason"]) == (400, "BadRequest")
     assert answer.body["message"] == (
@@ -89,7 +91,9 @@ async def test_strict_validation_refuses_unknown_fields(api, gadgets, gadget):
         ),
     ],
 )
-async def test_an_invalid_value_is_refused_with_its_path(api, gadgets, gadget, spec, cause):
+async def test_an_invalid_value_is_refused_with_its_path(
+    api: Api, gadgets: str, gadget: MakeObject, spec: Object, cause: str
+) -> None:
     answer = await api.post(gadgets, gadget(spec=spec))
     assert (answer.status, answer.body["reason"]) == (422, "Invalid")
     found = [(c["field"], c["reason"], c["message"]) for c in answer.body["details"]["causes"]]
@@ -97,7 +101,7 @@ async def test_an_invalid_value_is_refused_with_its_path(api, gadgets, gadget, s
     assert answer.body["message"] == f'Gadget.tests.coroner.dev "a" is invalid: {cause[0]}: {cause[2]}'
 
 
-async def test_all_faults_are_told_at_once(api, gadgets, gadget):
+async def test_all_faults_are_told_at_once(api: Api, gadgets: str, gadget: MakeObject) -> None:
     answer = await api.post(gadgets, gadget(spec={"size": 11, "color": "green"}))
     assert {c["field"] for c in answer.body["details"]["causes"]} == {"spec.size", "spec.color"}
 
@@ -114,25 +118,27 @@ async def test_all_faults_are_told_at_once(api, gadgets, gadget):
         ),
     ],
 )
-async def test_status_is_validated_too(api, gadgets, gadget, status, field, reason):
+async def test_status_is_validated_too(
+    api: Api, gadgets: str, gadget: MakeObject, status: int, field: str, reason: str
+) -> None:
     await api.post(gadgets, gadget(spec={"size": 1}))
     answer = await api.merge(f"{gadgets}/a/status", {"status": status})
     causes = answer.body["details"]["causes"]
     assert (answer.status, [(c["field"], c["reason"]) for c in causes]) == (422, [(field, reason)])
 
 
-async def test_numbers_and_texts_fit_int_or_string(api, gadgets, gadget):
+async def test_numbers_and_texts_fit_int_or_string(api: Api, gadgets: str, gadget: MakeObject) -> None:
     for name, port in (("a", 80), ("b", "http")):
         answer = await api.post(gadgets, gadget(name, spec={"size": 1, "port": port}))
         assert (answer.status, answer.body["spec"]["port"]) == (201, port)
 
 
-async def test_a_null_is_dropped(api, gadgets, gadget):
+async def test_a_null_is_dropped(api: Api, gadgets: str, gadget: MakeObject) -> None:
     answer = await api.post(gadgets, gadget(spec={"size": 1, "name": None, "color": None}))
     assert answer.body["spec"] == {"size": 1, "color": "red"}
 
 
-async def test_a_kind_comes_with_its_crd_and_goes_with_it(api, namespace):
+async def test_a_kind_comes_with_its_crd_and_goes_with_it(api: Api, namespace: str) -> None:
     group = f"x{uuid.uuid4().hex[:8]}.tests.coroner.dev"
     spec = {**CRD["spec"], "group": group}
     crd = {**CRD, "metadata": {"name": f"gadgets.{group}"}, "spec": spec}
@@ -155,14 +161,14 @@ async def test_a_kind_comes_with_its_crd_and_goes_with_it(api, namespace):
     await api.until(path, lambda answer: answer.status == 404)
 
 
-async def test_a_crd_that_is_no_crd_is_refused(api):
+async def test_a_crd_that_is_no_crd_is_refused(api: Api) -> None:
     crd = {**CRD, "metadata": {"name": "wrong.tests.coroner.dev"}}
     answer = await api.post(CRDS, crd)
     assert (answer.status, answer.body["reason"]) == (422, "Invalid")
     assert 'must be spec.names.plural+"."+spec.group' in answer.body["message"]
 
 
-async def test_our_own_crd_is_accepted_and_served(api):
+async def test_our_own_crd_is_accepted_and_served(api: Api) -> None:
     crd = yaml.safe_load(REPORTS.read_text())
     path = f"{CRDS}/{crd['metadata']['name']}"
     existed = (await api.get(path)).status == 200

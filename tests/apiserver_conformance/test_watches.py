@@ -2,12 +2,14 @@
 
 import pytest
 
+from tests.apiserver_conformance.client import Answer, Api, MakeObject
 
-async def _gadget_at(api, gadgets, gadget, name, size, **labels):
+
+async def _gadget_at(api: Api, gadgets: str, gadget: MakeObject, name: str, size: int, **labels: str) -> Answer:
     return await api.post(gadgets, gadget(name, labels=labels or None, spec={"size": size}))
 
 
-async def test_a_watch_goes_on_from_the_version_of_a_list(api, gadgets, gadget):
+async def test_a_watch_goes_on_from_the_version_of_a_list(api: Api, gadgets: str, gadget: MakeObject) -> None:
     await _gadget_at(api, gadgets, gadget, "before", 1)
     listed = await api.get(gadgets)
     async with api.watch(gadgets, resourceVersion=listed.version) as watch:
@@ -17,7 +19,7 @@ async def test_a_watch_goes_on_from_the_version_of_a_list(api, gadgets, gadget):
         assert await watch.names(3) == [("ADDED", "a"), ("MODIFIED", "a"), ("DELETED", "a")]
 
 
-async def test_events_carry_whole_objects_with_rising_versions(api, gadgets, gadget):
+async def test_events_carry_whole_objects_with_rising_versions(api: Api, gadgets: str, gadget: MakeObject) -> None:
     listed = await api.get(gadgets)
     created = await _gadget_at(api, gadgets, gadget, "a", 1)
     patched = await api.merge(f"{gadgets}/a", {"spec": {"size": 2}})
@@ -31,7 +33,9 @@ async def test_events_carry_whole_objects_with_rising_versions(api, gadgets, gad
 
 
 @pytest.mark.parametrize("query", [{}, {"resourceVersion": "0"}])
-async def test_without_a_version_the_present_objects_come_first(api, gadgets, gadget, query):
+async def test_without_a_version_the_present_objects_come_first(
+    api: Api, gadgets: str, gadget: MakeObject, query: dict[str, str]
+) -> None:
     for name in ("b", "a"):
         await _gadget_at(api, gadgets, gadget, name, 1)
     await api.get(gadgets)
@@ -41,7 +45,9 @@ async def test_without_a_version_the_present_objects_come_first(api, gadgets, ga
         assert await watch.names(1) == [("ADDED", "c")]
 
 
-async def test_an_object_that_leaves_the_selection_is_deleted_and_one_that_enters_is_added(api, gadgets, gadget):
+async def test_an_object_that_leaves_the_selection_is_deleted_and_one_that_enters_is_added(
+    api: Api, gadgets: str, gadget: MakeObject
+) -> None:
     listed = await api.get(gadgets)
     async with api.watch(gadgets, resourceVersion=listed.version, labelSelector="on=yes") as watch:
         await _gadget_at(api, gadgets, gadget, "a", 1, on="no")
@@ -55,7 +61,7 @@ async def test_an_object_that_leaves_the_selection_is_deleted_and_one_that_enter
     assert gone["metadata"]["resourceVersion"] == left.version
 
 
-async def test_a_field_selector_watches_pods_by_phase(api, pods, pod):
+async def test_a_field_selector_watches_pods_by_phase(api: Api, pods: str, pod: MakeObject) -> None:
     listed = await api.get(pods)
     async with api.watch(pods, resourceVersion=listed.version, fieldSelector="status.phase!=Succeeded") as watch:
         await api.post(pods, pod("a"))
@@ -63,7 +69,9 @@ async def test_a_field_selector_watches_pods_by_phase(api, pods, pod):
         assert await watch.names(2) == [("ADDED", "a"), ("DELETED", "a")]
 
 
-async def test_a_watch_of_all_namespaces_sees_this_one(api, gadgets, gadget, namespace):
+async def test_a_watch_of_all_namespaces_sees_this_one(
+    api: Api, gadgets: str, gadget: MakeObject, namespace: str
+) -> None:
     listed = await api.get("/apis/tests.coroner.dev/v1/gadgets")
     async with api.watch("/apis/tests.coroner.dev/v1/gadgets", resourceVersion=listed.version) as watch:
         await _gadget_at(api, gadgets, gadget, "a", 1)
@@ -73,7 +81,7 @@ async def test_a_watch_of_all_namespaces_sees_this_one(api, gadgets, gadget, nam
     assert seen["metadata"]["name"] == "a"
 
 
-async def test_a_watch_in_one_namespace_sees_no_other(api, gadgets, gadget):
+async def test_a_watch_in_one_namespace_sees_no_other(api: Api, gadgets: str, gadget: MakeObject) -> None:
     listed = await api.get(gadgets)
     async with api.watch(gadgets, resourceVersion=listed.version) as watch:
         elsewhere = "/apis/tests.coroner.dev/v1/namespaces/default/gadgets"
@@ -83,12 +91,12 @@ async def test_a_watch_in_one_namespace_sees_no_other(api, gadgets, gadget):
         assert await watch.names(1) == [("ADDED", "here")]
 
 
-async def test_the_timeout_ends_a_watch_quietly(api, gadgets):
+async def test_the_timeout_ends_a_watch_quietly(api: Api, gadgets: str) -> None:
     async with api.watch(gadgets, timeoutSeconds=1) as watch:
         assert await watch.rest() == []
 
 
-async def test_initial_events_end_with_a_marked_bookmark(api, gadgets, gadget):
+async def test_initial_events_end_with_a_marked_bookmark(api: Api, gadgets: str, gadget: MakeObject) -> None:
     created = await _gadget_at(api, gadgets, gadget, "a", 1)
     query = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true"}
     async with api.watch(gadgets, **query) as watch:
@@ -110,7 +118,7 @@ async def test_initial_events_end_with_a_marked_bookmark(api, gadgets, gadget):
         assert (kind, seen["metadata"]["name"]) == ("ADDED", "b")
 
 
-async def test_bookmarks_of_pods_carry_containers_that_are_null(api, pods):
+async def test_bookmarks_of_pods_carry_containers_that_are_null(api: Api, pods: str) -> None:
     query = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true"}
     async with api.watch(pods, **query) as watch:
         kind, bookmark = await watch.next()
@@ -119,12 +127,14 @@ async def test_bookmarks_of_pods_carry_containers_that_are_null(api, pods):
     assert set(bookmark["metadata"]) == {"resourceVersion", "annotations"}
 
 
-async def test_initial_events_need_a_version_match(api, pods):
+async def test_initial_events_need_a_version_match(api: Api, pods: str) -> None:
     answer = await api.get(pods, watch="1", sendInitialEvents="true", timeoutSeconds=1)
     assert (answer.status, answer.body["reason"]) == (422, "Invalid")
 
 
-async def test_a_watch_from_a_forgotten_version_gets_an_expired_error(api, gadgets, gadget, backend, request):
+async def test_a_watch_from_a_forgotten_version_gets_an_expired_error(
+    api: Api, gadgets: str, gadget: MakeObject, backend: str, request: pytest.FixtureRequest
+) -> None:
     await _gadget_at(api, gadgets, gadget, "a", 1)
     await api.get(gadgets)
     if backend == "embedded":
@@ -136,7 +146,7 @@ async def test_a_watch_from_a_forgotten_version_gets_an_expired_error(api, gadge
     assert status["message"].startswith("too old resource version: 1 (")
 
 
-async def test_a_metadata_only_watch(api, gadgets, gadget):
+async def test_a_metadata_only_watch(api: Api, gadgets: str, gadget: MakeObject) -> None:
     listed = await api.get(gadgets)
     accept = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
     async with api.watch(gadgets, resourceVersion=listed.version, accept=accept) as watch:
@@ -146,7 +156,7 @@ async def test_a_metadata_only_watch(api, gadgets, gadget):
     assert "spec" not in seen
 
 
-async def test_a_status_write_is_one_event_and_an_idle_write_none(api, gadgets, gadget):
+async def test_a_status_write_is_one_event_and_an_idle_write_none(api: Api, gadgets: str, gadget: MakeObject) -> None:
     await _gadget_at(api, gadgets, gadget, "a", 1)
     listed = await api.get(gadgets)
     async with api.watch(gadgets, resourceVersion=listed.version) as watch:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from pathlib import Path
 
 from coroner_operator.kube.client import Client, load_configuration
 from embedded_apiserver import EmbeddedApiServer, Fault
@@ -140,7 +141,7 @@ async def test_two_operators_at_once_count_each_failure_once(
 
 
 async def test_a_report_that_another_has_changed_is_read_again_and_not_overwritten(
-    server: EmbeddedApiServer, operators: Operators, reports: Reports, tmp_path
+    server: EmbeddedApiServer, operators: Operators, reports: Reports, tmp_path: Path
 ) -> None:
     await operators.start()
     job = server.put(workload("Job", "train"))
@@ -223,7 +224,7 @@ async def test_kill_9_at_any_moment_changes_no_count(
 
 
 async def test_what_is_gathered_is_written_before_a_sigterm_ends_the_process(
-    server: EmbeddedApiServer, operators: Operators, reports: Reports, tmp_path
+    server: EmbeddedApiServer, operators: Operators, reports: Reports, tmp_path: Path
 ) -> None:
     config = tmp_path / "settings.yaml"
     config.write_text("gather: 1h\n")

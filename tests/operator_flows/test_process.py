@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+from pathlib import Path
 
 import aiohttp
+import pytest
 
 from coroner_operator.config.settings import load_settings
 from coroner_operator.runtime.kopf_app import App
@@ -55,7 +57,7 @@ async def test_a_report_that_a_person_deletes_comes_back_with_what_still_fails(
 
 
 async def test_it_waits_for_an_api_server_that_is_not_there_yet(
-    server: EmbeddedApiServer, operators: Operators, reports: Reports, capfd
+    server: EmbeddedApiServer, operators: Operators, reports: Reports, capfd: pytest.CaptureFixture[str]
 ) -> None:
     server.put(failed("early"))
     await server.stop()
@@ -90,7 +92,7 @@ async def test_nothing_is_lost_or_doubled_while_the_api_server_is_away(
 
 
 async def test_a_port_that_is_taken_ends_the_process_with_one_line(
-    server: EmbeddedApiServer, operators: Operators, capfd
+    server: EmbeddedApiServer, operators: Operators, capfd: pytest.CaptureFixture[str]
 ) -> None:
     taken = server.url.removeprefix("http://")
     process = await operators.spawn("--health-address", taken)
@@ -102,7 +104,7 @@ async def test_a_port_that_is_taken_ends_the_process_with_one_line(
 
 
 async def test_a_part_that_ends_ends_the_process(
-    server: EmbeddedApiServer, operators: Operators, monkeypatch, tmp_path
+    server: EmbeddedApiServer, operators: Operators, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from coroner_operator.kube.list_watch import Stream
 
@@ -115,7 +117,7 @@ async def test_a_part_that_ends_ends_the_process(
 
 
 async def test_it_is_ready_when_everything_has_been_listed_and_not_before(
-    server: EmbeddedApiServer, operators: Operators, tmp_path
+    server: EmbeddedApiServer, operators: Operators, tmp_path: Path
 ) -> None:
     withheld = server.faults.add(Fault(path="/api/v1/pods", status=503))
     settings = load_settings({**QUICK, "kubeconfig": server.kubeconfig(tmp_path / "kubeconfig")})

@@ -7,8 +7,8 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from coroner_categorizer.verdict import Confidence, Evidence, Failure, Identity, Retry, Verdict
-from coroner_operator.model.report import Report, Sighting, WorkloadRef
+from coroner_categorizer.verdict import Confidence, Evidence, Failure, FailureKey, Retry, Verdict
+from coroner_operator.model.report import Observation, Report, WorkloadRef
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 JOB = WorkloadRef("batch/v1", "Job", "team-a", "train-llm", "3f2a9c1b-7d0e-4a52-9b1c-0f6f3d2e8a47")
@@ -49,10 +49,12 @@ def verdict(
     )
 
 
-def sighting(failure: Failure, seen: float | None = None, node: str = "node-1") -> Sighting:
-    uid = failure.identity.pod_uid
+def sighting(failure: Failure, seen: float | None = None, node: str = "node-1") -> Observation:
+    uid = failure.key.pod_uid
     looked = failure.at or T0
-    return Sighting(f"train-{uid}", uid, node, failure, at(seen) if seen is not None else looked + timedelta(seconds=1))
+    return Observation(
+        f"train-{uid}", uid, node, failure, at(seen) if seen is not None else looked + timedelta(seconds=1)
+    )
 
 
 def ended(
@@ -66,10 +68,10 @@ def ended(
     seen: float | None = None,
     confidence: Confidence = "Confirmed",
     **more: object,
-) -> Sighting:
+) -> Observation:
     """The ``number``-th end of a container, ``when`` seconds after T0."""
     said = verdict(name, container=container, confidence=confidence, **more)  # type: ignore[arg-type]
-    identity = Identity(pod, container, f"containerd://{pod}-{container}-{number}")
+    identity = FailureKey(pod, container, f"containerd://{pod}-{container}-{number}")
     time = None if when is None else at(when)
     return sighting(Failure(identity, said, time, current, ended_instances=number), seen)
 
@@ -83,18 +85,18 @@ def waits(
     confidence: Confidence = "Confirmed",
     reason: str = "ErrImagePull",
     of: str = "image",
-) -> Sighting:
+) -> Observation:
     """A container that waits for something, its image if nothing else is said; ``name``: the cause that this look showed."""
     said = verdict(name, reason, f"waits: {name}", confidence, exit_code=None)
     time = None if when is None else at(when)
-    return sighting(Failure(Identity(pod, "main", of), said, time, True, waiting=True), seen)
+    return sighting(Failure(FailureKey(pod, "main", of), said, time, True, waiting=True), seen)
 
 
 def pod_failed(
     pod: str = "p1", when: float = 0, name: str = "disruption/preempted", *, current: bool = True
-) -> Sighting:
+) -> Observation:
     said = verdict(name, "PreemptionByScheduler", "preempted", container=None, exit_code=None)
-    return sighting(Failure(Identity(pod, "", "PreemptionByScheduler"), said, at(when), current))
+    return sighting(Failure(FailureKey(pod, "", "PreemptionByScheduler"), said, at(when), current))
 
 
 CATEGORIES = ["resources/oom-killed", "user-code/error-exit", "platform/sandbox", "unknown/sigkill", "/"]
@@ -128,25 +130,25 @@ wild_verdicts = st.builds(
 )
 
 wild_sightings = st.builds(
-    Sighting,
+    Observation,
     pod_name=_TEXTS,
     pod_uid=_TEXTS,
     node=_TEXTS,
     failure=st.builds(
         Failure,
-        identity=st.builds(Identity, _TEXTS, _TEXTS, _TEXTS),
+        identity=st.builds(FailureKey, _TEXTS, _TEXTS, _TEXTS),
         verdict=wild_verdicts,
         at=st.none() | st.datetimes(timezones=st.none() | st.just(UTC)),
         current=st.booleans(),
         ended_instances=st.none() | st.integers(-3, 2**31),
         waiting=st.booleans(),
     ),
-    seen_at=st.datetimes(timezones=st.just(UTC), min_value=datetime(1971, 1, 1)),
+    observed_at=st.datetimes(timezones=st.just(UTC), min_value=datetime(1971, 1, 1)),
 )
 
 
 @st.composite
-def plausible_looks(draw: st.DrawFn, ends: int = 6) -> list[list[Sighting]]:
+def plausible_looks(draw: st.DrawFn, ends: int = 6) -> list[list[Observation]]:
     """What the looks at each of some pods showed, in their order: crashing containers, waits whose cause changes.
 
     ``ends``: of a container, at most. Times of one instance agree between looks, and a look is never before what it
@@ -154,7 +156,7 @@ def plausible_looks(draw: st.DrawFn, ends: int = 6) -> list[list[Sighting]]:
     """
     pods = []
     for pod in draw(st.lists(st.sampled_from(["p1", "p2", "p3", "p4"]), unique=True, min_size=1)):
-        seen: list[Sighting] = []
+        seen: list[Observation] = []
         for container in draw(st.lists(st.sampled_from(["main", "side"]), unique=True)):
             for number in draw(st.lists(st.integers(1, 8), max_size=ends)):
                 seen.append(
@@ -181,7 +183,7 @@ def plausible_looks(draw: st.DrawFn, ends: int = 6) -> list[list[Sighting]]:
     return pods
 
 
-def in_one(pods: Sequence[Sequence[Sighting]]) -> list[Sighting]:
+def in_one(pods: Sequence[Sequence[Observation]]) -> list[Observation]:
     return [sighting for looks in pods for sighting in looks]
 
 
@@ -190,10 +192,10 @@ few_sightings = plausible_looks(ends=2).map(in_one)
 """No more than a history holds."""
 
 
-def interleaved(pods: Sequence[Sequence[Sighting]], random: Random) -> list[Sighting]:
+def interleaved(pods: Sequence[Sequence[Observation]], random: Random) -> list[Observation]:
     """The looks at several pods as they may come between each other, some of them told twice."""
     waiting = [list(looks) for looks in pods]
-    told: list[Sighting] = []
+    told: list[Observation] = []
     while waiting := [looks for looks in waiting if looks]:
         looks = random.choice(waiting)
         told += [looks[0]] * random.choice((1, 1, 2))
@@ -201,7 +203,7 @@ def interleaved(pods: Sequence[Sequence[Sighting]], random: Random) -> list[Sigh
     return told
 
 
-def in_batches(seen: Sequence[Sighting], cuts: Sequence[int]) -> list[Sequence[Sighting]]:
+def in_batches(seen: Sequence[Observation], cuts: Sequence[int]) -> list[Sequence[Observation]]:
     """The same sightings, cut at these places."""
     places = sorted({0, len(seen), *(cut % (len(seen) + 1) for cut in cuts)})
     return [seen[a:b] for a, b in pairwise(places)]

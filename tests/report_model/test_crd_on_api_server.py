@@ -67,18 +67,18 @@ WELL = in_namespace(
 )
 
 
-def test_everything_that_is_written_is_kept(reports: Reports):
+def test_everything_that_is_written_is_kept(reports: Reports) -> None:
     stored = reports.write(FAILING)
     assert stored["status"] == to_status(FAILING)
     assert from_object(stored) == FAILING
 
 
-def test_writing_the_same_again_changes_nothing(reports: Reports):
+def test_writing_the_same_again_changes_nothing(reports: Reports) -> None:
     first = reports.write(FAILING)
     assert reports.write(FAILING)["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
 
 
-def test_on_recovery_the_current_fields_are_gone(reports: Reports):
+def test_on_recovery_the_current_fields_are_gone(reports: Reports) -> None:
     reports.write(FAILING)
     well = recover(FAILING, FAILING.last_seen or at(0))
     stored = reports.write(well)
@@ -87,7 +87,7 @@ def test_on_recovery_the_current_fields_are_gone(reports: Reports):
     assert "coroner.dev/category" not in stored["metadata"]["labels"]
 
 
-def test_the_table_says_what_a_person_asks(reports: Reports):
+def test_the_table_says_what_a_person_asks(reports: Reports) -> None:
     reports.write(FAILING)
     reports.write(WELL)
     head, web, train = reports.table()
@@ -110,13 +110,13 @@ def test_the_table_says_what_a_person_asks(reports: Reports):
         (("-l", "coroner.dev/state=Recovered"), ["deployment-web-bbbbbbbb"]),
     ],
 )
-def test_reports_are_found_by_what_they_say(reports: Reports, question: tuple[str, ...], answer: list[str]):
+def test_reports_are_found_by_what_they_say(reports: Reports, question: tuple[str, ...], answer: list[str]) -> None:
     reports.write(FAILING)
     reports.write(WELL)
     assert [row[0] for row in reports.table("--no-headers", *question)] == answer
 
 
-def test_describe_and_explain_read_well(reports: Reports):
+def test_describe_and_explain_read_well(reports: Reports) -> None:
     reports.write(FAILING)
     described = reports.kubectl("describe", "fr", "-n", NAMESPACE, "job-train-llm-3f2a9c1b")
     assert 'container "main" used more than its memory limit of 4Gi' in described
@@ -125,7 +125,7 @@ def test_describe_and_explain_read_well(reports: Reports):
     assert "NeedsChange" in explained
 
 
-def test_a_report_stays_with_its_workload(reports: Reports):
+def test_a_report_stays_with_its_workload(reports: Reports) -> None:
     reports.write(FAILING)
     patch = json.dumps({"spec": {"workload": {"name": "other"}}})
     name = to_object(FAILING)["metadata"]["name"]
@@ -133,7 +133,7 @@ def test_a_report_stays_with_its_workload(reports: Reports):
         reports.kubectl("patch", "fr", "-n", NAMESPACE, name, "--type=merge", "-p", patch)
 
 
-def test_a_workload_may_be_referred_to_by_another_api_version(reports: Reports):
+def test_a_workload_may_be_referred_to_by_another_api_version(reports: Reports) -> None:
     reports.write(FAILING)
     assert reports.write(in_namespace(FAILING, api_version="batch/v2"))["spec"]["workload"]["apiVersion"] == "batch/v2"
 
@@ -147,13 +147,13 @@ def test_a_workload_may_be_referred_to_by_another_api_version(reports: Reports):
         ({"failures": -1}, "should be greater than or equal to 0"),
     ],
 )
-def test_a_status_that_makes_no_sense_is_refused(reports: Reports, change: dict[str, Any], answer: str):
+def test_a_status_that_makes_no_sense_is_refused(reports: Reports, change: dict[str, Any], answer: str) -> None:
     reports.write(FAILING)
     with pytest.raises(KubectlError, match=answer):
         reports.write_status(FAILING, {**to_status(FAILING), **change})
 
 
-def test_the_largest_report_is_accepted(reports: Reports):
+def test_the_largest_report_is_accepted(reports: Reports) -> None:
     """20,000 failing containers, every text at its limit."""
     loud = {"message": "💥" * 2000, "reason": "r" * 999, "hint": "h" * 5000}
     seen = [ended(f"pod-{i}", number=2**31 - 1, when=i % 900, **loud) for i in range(20_500)]
@@ -165,6 +165,6 @@ def test_the_largest_report_is_accepted(reports: Reports):
     reports.kubectl("delete", "fr", "-n", NAMESPACE, stored["metadata"]["name"])
 
 
-def test_the_served_schema_has_every_field_that_is_written(reports: Reports):
+def test_the_served_schema_has_every_field_that_is_written(reports: Reports) -> None:
     served = json.loads(reports.kubectl("get", "crd", "failurereports.coroner.dev", "-o", "json"))
     assert missing_fields(served, written_fields()) == {}

@@ -1,13 +1,14 @@
 """What a report says after what was seen."""
 
 import time
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coroner_operator.model.failure_record import truncated
-from coroner_operator.model.report import HISTORY_LIMIT, Report, Observation, fold, recover, without_observation_times
+from coroner_operator.model.report import HISTORY_LIMIT, Observation, Report, fold, recover, without_observation_times
 from coroner_operator.model.report_codec import to_status
 from tests.report_model.observations import (
     EMPTY,
@@ -32,7 +33,9 @@ def category(report: Report) -> str | None:
 
 @given(plausible_looks(), st.randoms(use_true_random=False), st.lists(st.integers(0, 60), max_size=5))
 @settings(max_examples=400, deadline=None)
-def test_any_interleaving_any_repetition_and_any_batches_give_the_same_report(pods, random: Random, cuts: list[int]) -> None:
+def test_any_interleaving_any_repetition_and_any_batches_give_the_same_report(
+    pods, random: Random, cuts: list[int]
+) -> None:
     at_once = fold(EMPTY, [sighting for looks in pods for sighting in looks])
     report = EMPTY
     for batch in in_batches(interleaved(pods, random), cuts):
@@ -43,7 +46,9 @@ def test_any_interleaving_any_repetition_and_any_batches_give_the_same_report(po
 
 @given(plausible_sightings, st.randoms(use_true_random=False))
 @settings(max_examples=200, deadline=None)
-def test_counts_and_history_do_not_even_depend_on_the_order_of_the_looks_at_one_pod(seen: list[Observation], random: Random) -> None:
+def test_counts_and_history_do_not_even_depend_on_the_order_of_the_looks_at_one_pod(
+    seen: list[Observation], random: Random
+) -> None:
     shuffled = [*seen, *random.sample(seen, k=random.randint(0, len(seen)))]
     random.shuffle(shuffled)
     report, in_order = fold(EMPTY, shuffled), fold(EMPTY, seen)

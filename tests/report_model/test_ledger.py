@@ -7,17 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coroner_operator.model import ledger, ledger_builder, ledger_codec
-from coroner_operator.model.report import FORGET_AFTER, Report, fold, forget
+from coroner_operator.model.observation import Observation
+from coroner_operator.model.report import PRUNE_AFTER, Report, fold, prune_deleted_pods
 from tests.report_model.observations import EMPTY, at, ended, plausible_sightings, pod_failed, waits
 
-LONG = FORGET_AFTER.total_seconds() + 1
+LONG = PRUNE_AFTER.total_seconds() + 1
 
 
 def text(report: Report) -> str:
     return " ".join(ledger_codec.to_text(report.ledger))
 
 
-def test_it_reads_as_its_grammar_says():
+def test_it_reads_as_its_grammar_says() -> None:
     report = fold(EMPTY, [ended(number=3, when=60), waits("p2")])
     p1, p2 = (ledger.short_hash(pod, 8) for pod in ("p1", "p2"))
     main = ledger.short_hash("main", 5)
@@ -34,58 +35,58 @@ def test_it_reads_as_its_grammar_says():
 
 @given(plausible_sightings)
 @settings(max_examples=100, deadline=None)
-def test_it_is_read_back_exactly(seen):
+def test_it_is_read_back_exactly(seen: list[Observation]) -> None:
     report = fold(EMPTY, seen)
     assert ledger_codec.from_text(ledger_codec.to_text(report.ledger)) == report.ledger
 
 
 @given(st.lists(st.text(max_size=40)))
-def test_damaged_text_never_raises(strings):
+def test_damaged_text_never_raises(strings: list[str]) -> None:
     ledger_codec.from_text(strings)
     ledger_codec.from_text(["v1", *strings])
 
 
 @given(plausible_sightings, st.data())
 @settings(max_examples=100, deadline=None)
-def test_a_word_that_was_damaged_costs_no_more_than_itself(seen, data):
+def test_a_word_that_was_damaged_costs_no_more_than_itself(seen: list[Observation], data: st.DataObject) -> None:
     words = text(fold(EMPTY, seen)).split()
     place = data.draw(st.integers(1, len(words)))
     assert ledger_codec.from_text([*words[:place], "?", *words[place:]]) == ledger_codec.from_text(words)
 
 
-def test_a_pod_that_is_gone_is_kept_for_a_grace_and_then_dropped_without_changing_a_count():
+def test_a_pod_that_is_gone_is_kept_for_a_grace_and_then_dropped_without_changing_a_count() -> None:
     before = fold(EMPTY, [ended(number=3), waits("p2"), pod_failed("p3")])
-    noted = forget(before, ["p2"], at(100))
+    noted = prune_deleted_pods(before, ["p2"], at(100))
     assert set(noted.ledger.pods) == set(before.ledger.pods)
-    assert forget(noted, ["p2"], at(100 + LONG - 2)) == noted
-    after = forget(noted, ["p2"], at(100 + LONG))
+    assert prune_deleted_pods(noted, ["p2"], at(100 + LONG - 2)) == noted
+    after = prune_deleted_pods(noted, ["p2"], at(100 + LONG))
     assert len(after.ledger.pods) == 1
-    assert after.ledger.tallies() == before.ledger.tallies()
-    assert after.ledger.unseen == before.ledger.unseen == 2
+    assert after.ledger.counts() == before.ledger.counts()
+    assert after.ledger.unobserved == before.ledger.unobserved == 2
 
 
-def test_a_pod_that_a_stale_list_had_missed_is_kept():
-    report = forget(fold(EMPTY, [ended()]), [], at(100))
-    back = forget(report, ["p1"], at(200))
-    assert forget(back, ["p1"], at(200 + LONG)) == back
-    assert forget(back, [], at(200 + LONG)).ledger.pods
+def test_a_pod_that_a_stale_list_had_missed_is_kept() -> None:
+    report = prune_deleted_pods(fold(EMPTY, [ended()]), [], at(100))
+    back = prune_deleted_pods(report, ["p1"], at(200))
+    assert prune_deleted_pods(back, ["p1"], at(200 + LONG)) == back
+    assert prune_deleted_pods(back, [], at(200 + LONG)).ledger.pods
 
 
-def test_a_failure_of_a_pod_that_was_never_created_is_kept_with_its_workload():
+def test_a_failure_of_a_pod_that_was_never_created_is_kept_with_its_workload() -> None:
     report = fold(EMPTY, [pod_failed(EMPTY.workload.uid)])
-    assert forget(forget(report, [], at(100)), [], at(100 + LONG)) == report
+    assert prune_deleted_pods(prune_deleted_pods(report, [], at(100)), [], at(100 + LONG)) == report
 
 
-def test_a_look_from_before_a_pod_was_forgotten_is_not_counted_again():
+def test_a_look_from_before_a_pod_was_forgotten_is_not_counted_again() -> None:
     """A replica that was stopped for hours still holds it in its queue."""
-    report = forget(forget(fold(EMPTY, [ended()]), [], at(100)), [], at(100 + LONG))
+    report = prune_deleted_pods(prune_deleted_pods(fold(EMPTY, [ended()]), [], at(100)), [], at(100 + LONG))
     late = fold(report, [ended(seen=50)])
     assert late.failures == 1
     assert late.ledger.incomplete, "it cannot be told whether it was counted, so the number is a lower bound"
     assert fold(report, [ended("p9", when=200)]).failures == 2
 
 
-def test_many_failing_containers_shorten_what_stays_open_and_the_total_stays_exact():
+def test_many_failing_containers_shorten_what_stays_open_and_the_total_stays_exact() -> None:
     seen = [ended(f"pod-{i}", number=1 + i % 5, when=i) for i in range(6000)]
     random.Random(1).shuffle(seen)
     report = EMPTY
@@ -96,23 +97,23 @@ def test_many_failing_containers_shorten_what_stays_open_and_the_total_stays_exa
     assert len(text(report)) < 120_000
 
 
-def test_a_look_at_an_instance_that_is_settled_changes_no_number():
+def test_a_look_at_an_instance_that_is_settled_changes_no_number() -> None:
     report = fold(EMPTY, [ended(number=50, when=500)])
     late = fold(report, [ended(number=3, when=30, name="user-code/error-exit")])
     assert late.ledger == report.ledger
-    assert (late.failures, late.ledger.unseen) == (50, 49)
+    assert (late.failures, late.ledger.unobserved) == (50, 49)
 
 
 @pytest.mark.parametrize("crashes", [200])
-def test_a_crash_loop_costs_a_constant(crashes):
+def test_a_crash_loop_costs_a_constant(crashes) -> None:
     report = EMPTY
     for number in range(1, crashes + 1):
         report = fold(report, [ended(number=number, when=number)])
-    assert (report.failures, report.ledger.unseen) == (crashes, 0)
+    assert (report.failures, report.ledger.unobserved) == (crashes, 0)
     assert len(text(report)) < 200
 
 
-def test_beyond_the_cap_the_count_is_a_lower_bound_and_says_so(monkeypatch):
+def test_beyond_the_cap_the_count_is_a_lower_bound_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger_builder, "SERIES_LIMIT", 10)
     report = fold(EMPTY, [ended(f"pod-{i}", when=i) for i in range(12)])
     assert (report.failures, report.ledger.incomplete) == (10, True)
@@ -123,13 +124,13 @@ def test_beyond_the_cap_the_count_is_a_lower_bound_and_says_so(monkeypatch):
     assert newest.current.at == at(11), "what cannot be counted is still told"
 
 
-def test_more_names_than_a_report_can_list_count_as_uncategorized():
+def test_more_names_than_a_report_can_list_count_as_uncategorized() -> None:
     report = fold(EMPTY, [ended(f"pod-{i}", when=i, name=f"site/cause-{i}") for i in range(200)])
     assert report.failures == 200
-    assert len(report.ledger.tallies()) == ledger_builder.NAMES_LIMIT
+    assert len(report.ledger.counts()) == ledger_builder.NAMES_LIMIT
 
 
-def test_two_writers_that_saw_different_things_agree_after_one_reads_the_other():
+def test_two_writers_that_saw_different_things_agree_after_one_reads_the_other() -> None:
     """A write carries the resource version; the loser reads the winner's report and folds again."""
     first, second = [ended("p1"), ended("p2")], [ended("p2"), ended("p3", when=9)]
     winner = fold(EMPTY, first)

@@ -25,22 +25,22 @@ def named(kind: str, name: str, uid: str = UID) -> str:
         ("Job", "x" * 239 + ".y", "job-" + "x" * 239 + "-3f2a9c1b"),
     ],
 )
-def test_a_report_is_named_after_its_workload(kind, name, expected):
+def test_a_report_is_named_after_its_workload(kind: str, name: str, expected) -> None:
     assert named(kind, name) == expected
     assert is_name(expected)
 
 
-def test_a_name_that_is_used_again_has_another_report():
+def test_a_name_that_is_used_again_has_another_report() -> None:
     assert named("Job", "a") != named("Job", "a", "4" + UID[1:])
     assert named("Pod", "x" * 253) != named("Pod", "x" * 253, "mirror pods have other UIDs")
 
 
 @given(st.text(), st.text(), st.text())
-def test_every_name_is_a_valid_object_name(kind, name, uid):
+def test_every_name_is_a_valid_object_name(kind: str, name: str, uid: str) -> None:
     assert is_name(named(kind, name, uid))
 
 
-def test_a_workload_that_no_api_server_checked_is_cut_to_what_a_report_accepts():
+def test_a_workload_that_no_api_server_checked_is_cut_to_what_a_report_accepts() -> None:
     """An ownerReference may hold anything."""
     workload = WorkloadRef("v" * 999, "K" * 999, "team-a", "n" * 9999, "u" * 999)
     assert faults(to_object(Report(workload)) | {"status": {"state": "Recovered"}}) == []

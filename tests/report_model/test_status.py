@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from coroner_operator.model import failure_record, ledger_codec, sample_reports
 from coroner_operator.model.ledger_builder import NAMES_LIMIT
-from coroner_operator.model.report import HISTORY_LIMIT, RULES_LIMIT, Report, WorkloadRef, fold, forget, recover
+from coroner_operator.model.observation import Observation
+from coroner_operator.model.report import (
+    HISTORY_LIMIT,
+    RULES_LIMIT,
+    Report,
+    WorkloadRef,
+    fold,
+    prune_deleted_pods,
+    recover,
+)
 from coroner_operator.model.report_codec import condition_reason, from_object, labels, to_object, to_status
 from tests.report_model.observations import EMPTY, at, ended, plausible_sightings, pod_failed, waits, wild_sightings
 from tests.report_model.schemas import CRD, SCHEMA, faults
@@ -25,7 +34,7 @@ def whole(report: Report) -> dict[str, Any]:
 
 @given(st.lists(wild_sightings, max_size=8), st.booleans())
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_whatever_was_seen_is_accepted_and_read_back_exactly(seen, recovers):
+def test_whatever_was_seen_is_accepted_and_read_back_exactly(seen: list[Observation], recovers) -> None:
     report = fold(EMPTY, [msgspec.structs.replace(one, rules="abc") for one in seen])
     if recovers:
         report = recover(report, report.last_seen or at(0))
@@ -36,24 +45,24 @@ def test_whatever_was_seen_is_accepted_and_read_back_exactly(seen, recovers):
 
 @given(plausible_sightings, st.sets(st.sampled_from(["p1", "p2", "p3", "p4"])))
 @settings(max_examples=150, deadline=None)
-def test_writing_and_reading_between_any_two_steps_changes_nothing(seen, living):
+def test_writing_and_reading_between_any_two_steps_changes_nothing(seen: list[Observation], living) -> None:
     """So a new leader, or the same one after kill -9, goes on exactly where the last write left off."""
     in_memory = written = EMPTY
     for one in seen:
         in_memory, written = fold(in_memory, [one]), from_object(whole(fold(written, [one])))
     for hour in (1, 3):
-        in_memory = forget(in_memory, living, at(hour * 3600))
-        written = from_object(whole(forget(written, living, at(hour * 3600))))
+        in_memory = prune_deleted_pods(in_memory, living, at(hour * 3600))
+        written = from_object(whole(prune_deleted_pods(written, living, at(hour * 3600))))
     assert written == in_memory
 
 
-def test_the_specimens_are_accepted_and_read_back():
+def test_the_specimens_are_accepted_and_read_back() -> None:
     for report in (sample_reports.failing(), sample_reports.recovered()):
         assert faults(whole(report)) == []
         assert from_object(whole(report)) == report
 
 
-def test_nothing_empty_is_ever_written():
+def test_nothing_empty_is_ever_written() -> None:
     report = fold(EMPTY, [waits(), pod_failed("p2")])
 
     def empties(value: Any, path: str) -> list[str]:
@@ -70,7 +79,7 @@ def test_nothing_empty_is_ever_written():
     assert empties(to_status(EMPTY), "status") == []
 
 
-def test_an_exit_code_of_zero_is_said():
+def test_an_exit_code_of_zero_is_said() -> None:
     assert to_status(fold(EMPTY, [ended(exit_code=0)]))["exitCode"] == 0
 
 
@@ -86,11 +95,11 @@ def test_an_exit_code_of_zero_is_said():
         ("Ends:", "Ends"),
     ],
 )
-def test_a_condition_has_a_reason_that_the_api_server_accepts(reason, said):
+def test_a_condition_has_a_reason_that_the_api_server_accepts(reason: str, said) -> None:
     assert condition_reason(reason) == said
 
 
-def test_labels_say_category_while_failing_and_only_the_state_afterwards():
+def test_labels_say_category_while_failing_and_only_the_state_afterwards() -> None:
     report = fold(EMPTY, [ended()])
     assert labels(report) == {
         "coroner.dev/category": "resources",
@@ -101,13 +110,13 @@ def test_labels_say_category_while_failing_and_only_the_state_afterwards():
     assert labels(recover(report, at(60))) == {"coroner.dev/state": "Recovered", "coroner.dev/workload-kind": "Job"}
 
 
-def test_a_report_without_its_ledger_keeps_its_numbers():
+def test_a_report_without_its_ledger_keeps_its_numbers() -> None:
     obj = whole(fold(EMPTY, [ended(number=3)]))
     del obj["status"]["ledger"]
     assert to_status(from_object(obj))["counts"] == obj["status"]["counts"]
 
 
-def test_an_object_that_was_never_given_a_status_is_an_empty_report():
+def test_an_object_that_was_never_given_a_status_is_an_empty_report() -> None:
     assert from_object(to_object(EMPTY)) == EMPTY
 
 
@@ -120,12 +129,12 @@ def test_an_object_that_was_never_given_a_status_is_an_empty_report():
         {**to_object(EMPTY), "status": {"state": "Failing", "conditions": "?"}},
     ],
 )
-def test_what_is_no_report_is_a_value_error(obj):
+def test_what_is_no_report_is_a_value_error(obj: Any) -> None:
     with pytest.raises(ValueError, match="not a FailureReport"):
         from_object(obj)
 
 
-def test_the_limits_of_code_and_schema_are_the_same():
+def test_the_limits_of_code_and_schema_are_the_same() -> None:
     texts = {name: field.get("maxLength") for name, field in STATUS.items()}
     assert texts["message"] == texts["hint"] == texts["terminationMessage"] == failure_record.TEXT_LIMIT
     assert texts["reason"] == failure_record.REASON_LIMIT
@@ -145,7 +154,7 @@ def test_the_limits_of_code_and_schema_are_the_same():
     assert STATUS["ledger"]["items"]["maxLength"] == ledger_codec.STRING_LIMIT
 
 
-def test_every_field_has_a_bound_and_a_description():
+def test_every_field_has_a_bound_and_a_description() -> None:
     def faults_of(schema: dict[str, Any], path: str) -> list[str]:
         found = []
         if "properties" not in schema or path.count(".") > 0:
@@ -163,7 +172,7 @@ def test_every_field_has_a_bound_and_a_description():
         assert faults_of(SCHEMA["properties"][part], part) == []
 
 
-def test_the_names_of_crd_and_code_agree():
+def test_the_names_of_crd_and_code_agree() -> None:
     names, group = CRD["spec"]["names"], CRD["spec"]["group"]
     obj = to_object(EMPTY)
     assert obj["apiVersion"] == f"{group}/{CRD['spec']['versions'][0]['name']}"
@@ -171,7 +180,7 @@ def test_the_names_of_crd_and_code_agree():
     assert CRD["metadata"]["name"] == f"{names['plural']}.{group}"
 
 
-def test_the_worst_report_stays_below_what_the_api_server_takes():
+def test_the_worst_report_stays_below_what_the_api_server_takes() -> None:
     """1.5 MB is etcd's limit; this one has everything at its maximum, and 20,000 containers failing at once."""
     loud = {"message": "💥" * 2000, "reason": "r" * 999, "hint": "h" * 5000}
     seen = [ended(f"pod-{i}", number=2**31 - 1 - i % 3, when=i % 900, **loud) for i in range(20_500)]
@@ -182,11 +191,11 @@ def test_the_worst_report_stays_below_what_the_api_server_takes():
     assert faults(whole(report)) == []
 
 
-def test_an_ordinary_report_is_small():
+def test_an_ordinary_report_is_small() -> None:
     seen = [ended(f"pod-{i % 40}", number=1 + i // 40, when=i, message="m" * 200) for i in range(400)]
     assert len(json.dumps(whole(fold(EMPTY, seen)))) < 64 * 1024
 
 
-def test_display_is_kind_and_name():
+def test_display_is_kind_and_name() -> None:
     other = Report(WorkloadRef("jobset.x-k8s.io/v1alpha2", "JobSet", "team-b", "sweep", "0"))
     assert to_object(other)["spec"]["workload"]["display"] == "JobSet/sweep"

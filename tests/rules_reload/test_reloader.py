@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from coroner_categorizer import Categorizer
-from coroner_operator.config.rules_files import SIZE_LIMIT, Files, RulesRefused
+from coroner_operator.config.rules_files import SIZE_LIMIT, InvalidRules, RuleFiles
 from coroner_operator.config.rules_reloader import REASON, Reloader
+from coroner_operator.runtime.engine import Engine
 from tests.rules_reload.files import BROKEN, ConfigMapMount, rules
 
 POD = {
@@ -53,15 +54,15 @@ def operator() -> Operator:
     return Operator()
 
 
-def reloader(operator: Operator, files: Files) -> Reloader:
+def reloader(operator: Operator, files: RuleFiles) -> Reloader:
     contents = files.read()
     operator.categorizers.append(contents.compile())
-    return Reloader(files, contents, adopt=operator.categorizers.append, warn=operator.warn, counts=operator)
+    return Reloader(files, contents, on_reload=operator.categorizers.append, warn=operator.warn, counts=operator)
 
 
 async def look_twice(reloader: Reloader) -> None:
-    await reloader.look()
-    await reloader.look()
+    await reloader.poll()
+    await reloader.poll()
 
 
 @pytest.fixture
@@ -71,98 +72,100 @@ def mount(tmp_path: Path) -> ConfigMapMount:
     return mount
 
 
-async def test_a_config_map_that_changes_is_taken_over(operator, mount, tmp_path) -> None:
-    reloads = reloader(operator, Files(tmp_path / "rules.yaml"))
+async def test_a_config_map_that_changes_is_taken_over(operator: Engine, mount: ConfigMapMount, tmp_path: Path) -> None:
+    reloads = reloader(operator, RuleFiles(tmp_path / "rules.yaml"))
     assert operator.category == "first"
     mount.hold(rules_yaml=rules("second"))
     await look_twice(reloads)
     assert operator.category == "second"
-    assert (operator.counts, operator.warnings, reloads.refused) == ([True], [], ())
+    assert (operator.counts, operator.warnings, reloads.errors) == ([True], [], ())
 
 
-async def test_what_does_not_change_is_read_and_nothing_else(operator, mount, tmp_path) -> None:
-    reloads = reloader(operator, Files(tmp_path / "rules.yaml"))
+async def test_what_does_not_change_is_read_and_nothing_else(
+    operator: Engine, mount: ConfigMapMount, tmp_path: Path
+) -> None:
+    reloads = reloader(operator, RuleFiles(tmp_path / "rules.yaml"))
     for _ in range(5):
-        await reloads.look()
+        await reloads.poll()
     mount.hold(rules_yaml=rules("first"))  # the kubelet has swapped, the text is the same
     await look_twice(reloads)
     assert (len(operator.categorizers), operator.counts) == (1, [])
 
 
 async def test_a_broken_file_is_refused_with_every_mistake_and_the_last_stays(
-    operator, mount, tmp_path, caplog
+    operator: Engine, mount: ConfigMapMount, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    reloads = reloader(operator, Files(tmp_path / "rules.yaml"))
+    reloads = reloader(operator, RuleFiles(tmp_path / "rules.yaml"))
     mount.hold(rules_yaml=BROKEN)
     with caplog.at_level(logging.ERROR):
         for _ in range(5):
-            await reloads.look()
+            await reloads.poll()
     assert operator.category == "first"
     assert len(operator.categorizers) == 1
     assert operator.counts == [False]
-    assert [m for m in reloads.refused if "operator" in m]
-    assert [m for m in reloads.refused if "pattern" in m]
-    assert all(mistake in caplog.text for mistake in reloads.refused)
+    assert [m for m in reloads.errors if "operator" in m]
+    assert [m for m in reloads.errors if "pattern" in m]
+    assert all(mistake in caplog.text for mistake in reloads.errors)
     ((reason, note),) = operator.warnings
     assert reason == REASON
-    assert reloads.refused[0] in note
-    assert f"and {len(reloads.refused) - 1} more" in note
+    assert reloads.errors[0] in note
+    assert f"and {len(reloads.errors) - 1} more" in note
 
-    reloads.remind()
+    reloads.reannounce()
     assert operator.warnings == [(reason, note)] * 2
     mount.hold(rules_yaml=rules("fixed"))
     await look_twice(reloads)
-    assert (operator.category, operator.counts, reloads.refused) == ("fixed", [False, True], ())
-    reloads.remind()
+    assert (operator.category, operator.counts, reloads.errors) == ("fixed", [False, True], ())
+    reloads.reannounce()
     assert len(operator.warnings) == 2
 
 
 async def test_going_back_to_what_is_in_force_ends_the_trouble_and_judges_nothing_again(
-    operator, mount, tmp_path
+    operator: Engine, mount: ConfigMapMount, tmp_path: Path
 ) -> None:
-    reloads = reloader(operator, Files(tmp_path / "rules.yaml"))
+    reloads = reloader(operator, RuleFiles(tmp_path / "rules.yaml"))
     mount.hold(rules_yaml=BROKEN)
     await look_twice(reloads)
     mount.hold(rules_yaml=rules("first"))
     await look_twice(reloads)
-    assert (len(operator.categorizers), operator.counts, reloads.refused) == (1, [False, True], ())
+    assert (len(operator.categorizers), operator.counts, reloads.errors) == (1, [False, True], ())
 
 
-async def test_a_file_that_is_half_written_is_not_read_by_half(operator, tmp_path) -> None:
+async def test_a_file_that_is_half_written_is_not_read_by_half(operator: Engine, tmp_path: Path) -> None:
     """Half of these rules are valid rules."""
     file = tmp_path / "rules.yaml"
     file.write_text(rules("first"))
-    reloads = reloader(operator, Files(file))
+    reloads = reloader(operator, RuleFiles(file))
     whole = rules("second") + rules("third").partition("categories:\n")[2]
     file.write_text(rules("second"))
-    await reloads.look()
+    await reloads.poll()
     file.write_text(whole)
-    await reloads.look()
+    await reloads.poll()
     assert len(operator.categorizers) == 1
-    await reloads.look()
+    await reloads.poll()
     assert len(operator.categorizers) == 2
 
 
-async def test_a_file_that_goes_away_is_refused_and_comes_back(operator, tmp_path) -> None:
+async def test_a_file_that_goes_away_is_refused_and_comes_back(operator: Engine, tmp_path: Path) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text(rules("first"))
-    reloads = reloader(operator, Files(file))
+    reloads = reloader(operator, RuleFiles(file))
     file.unlink()
     await look_twice(reloads)
-    assert reloads.refused == (f"{file}: No such file or directory",)
+    assert reloads.errors == (f"{file}: No such file or directory",)
     file.write_text(rules("second"))
     await look_twice(reloads)
     assert operator.category == "second"
 
 
-async def test_patterns_for_secrets_change_as_well(operator, mount, tmp_path) -> None:
+async def test_patterns_for_secrets_change_as_well(operator: Engine, mount: ConfigMapMount, tmp_path: Path) -> None:
     def message() -> str:
         verdict = operator.categorizers[-1].classify(POD)
         assert verdict is not None
         return verdict.termination_message or ""
 
     mount.hold(rules_yaml=rules("first"), redaction_yaml="")
-    reloads = reloader(operator, Files(tmp_path / "rules.yaml", tmp_path / "redaction.yaml"))
+    reloads = reloader(operator, RuleFiles(tmp_path / "rules.yaml", tmp_path / "redaction.yaml"))
     assert "acme_1234" in message()
     mount.hold(rules_yaml=rules("first"), redaction_yaml="- {name: acme, pattern: 'acme_[0-9]{4}'}\n")
     await look_twice(reloads)
@@ -171,7 +174,7 @@ async def test_patterns_for_secrets_change_as_well(operator, mount, tmp_path) ->
     mount.hold(rules_yaml=rules("first"), redaction_yaml="- {name: acme, pattern: '('}\n")
     await look_twice(reloads)
     assert "[redacted:acme]" in message()
-    assert len(reloads.refused) == 1
+    assert len(reloads.errors) == 1
 
 
 @pytest.mark.parametrize(
@@ -183,12 +186,12 @@ async def test_patterns_for_secrets_change_as_well(operator, mount, tmp_path) ->
         ("- 1\n- {name: 1, pattern: x}\n", ["[0]", "[1]"]),
     ],
 )
-def test_every_mistake_of_both_files_is_told_at_once(tmp_path, text: str, faults: list[str]) -> None:
+def test_every_mistake_of_both_files_is_told_at_once(tmp_path: Path, text: str, faults: list[str]) -> None:
     rules_file, redaction = tmp_path / "rules.yaml", tmp_path / "redaction.yaml"
     rules_file.write_text(BROKEN)
     redaction.write_text(text)
-    with pytest.raises(RulesRefused) as caught:
-        Files(rules_file, redaction).read().compile()
+    with pytest.raises(InvalidRules) as caught:
+        RuleFiles(rules_file, redaction).read().compile()
     told = [m for m in caught.value.mistakes if str(redaction) in m]
     assert len(told) == len(faults)
     for mistake, fault in zip(told, faults, strict=True):
@@ -198,14 +201,14 @@ def test_every_mistake_of_both_files_is_told_at_once(tmp_path, text: str, faults
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"a: " + b"[" * 20_000, b"x" * (SIZE_LIMIT + 1), b"", b"- a"])
-def test_what_is_no_rules_file_is_refused_whatever_it_is(tmp_path, content: bytes) -> None:
+def test_what_is_no_rules_file_is_refused_whatever_it_is(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "rules.yaml"
     file.write_bytes(content)
-    with pytest.raises(RulesRefused) as caught:
-        Files(file).read().compile()
+    with pytest.raises(InvalidRules) as caught:
+        RuleFiles(file).read().compile()
     assert all(mistake.startswith(str(file)) for mistake in caught.value.mistakes)
 
 
 def test_without_files_it_is_the_shipped_pack() -> None:
-    assert not Files()
-    assert Files().read().compile().classify(POD) is not None
+    assert not RuleFiles()
+    assert RuleFiles().read().compile().classify(POD) is not None

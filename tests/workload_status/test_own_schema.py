@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -84,7 +85,7 @@ async def test_a_crd_that_is_downgraded_while_it_runs_holds_writes_back_and_lose
 
 
 async def test_where_the_crd_may_not_be_read_that_is_said_once_and_work_goes_on(
-    embedded: EmbeddedApiServer, tmp_path, caplog: pytest.LogCaptureFixture
+    embedded: EmbeddedApiServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     embedded.faults.add(Fault(path="customresourcedefinitions", status=403))
     embedded.put(failed("alone"))
@@ -98,7 +99,7 @@ async def test_where_the_crd_may_not_be_read_that_is_said_once_and_work_goes_on(
     assert said[0].startswith("failurereports.coroner.dev may not be read")
 
 
-async def test_without_any_crd_it_says_what_to_install(tmp_path) -> None:
+async def test_without_any_crd_it_says_what_to_install(tmp_path: Path) -> None:
     async with EmbeddedApiServer() as server, Operators(server.kubeconfig(tmp_path / "kubeconfig")) as operators:
         process = await operators.spawn("--health-address", "127.0.0.1:0", "--metrics-address", "")
         await until_now(lambda: server.watch_count)
