@@ -131,19 +131,19 @@ class EmbeddedApiServer:
         resource = self._resource(kind, api_version)
         key = (namespace if resource.namespaced else "", name)
         with self.store.lock:
-            return event_versions.shown(self._handler.deletion.remove(resource, key), resource)
+            return event_versions.served_form(self._handler.deletion.remove(resource, key), resource)
 
     def get(self, kind: str, name: str, namespace: str = "default", *, api_version: str | None = None) -> Object | None:
         """The object as stored (read only), or None."""
         resource = self._resource(kind, api_version)
         stored = self.store.get(resource.collection, (namespace if resource.namespaced else "", name))
-        return None if stored is None else event_versions.shown(stored, resource)
+        return None if stored is None else event_versions.served_form(stored, resource)
 
     def objects(self, kind: str, namespace: str | None = None, *, api_version: str | None = None) -> list[Object]:
         """All objects of the kind (read only), sorted by namespace and name."""
         resource = self._resource(kind, api_version)
         return [
-            event_versions.shown(stored, resource) for _, stored in self.store.sorted(resource.collection, namespace)
+            event_versions.served_form(stored, resource) for _, stored in self.store.sorted(resource.collection, namespace)
         ]
 
     def create_namespace(self, name: str) -> Object:

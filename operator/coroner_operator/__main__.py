@@ -6,7 +6,7 @@ from importlib import import_module
 
 import click
 
-from coroner_operator.cli.lazy_import import importing
+from coroner_operator.cli.lazy_import import gc_paused
 
 _COMMANDS = {
     "run": "Watch pods and keep FailureReports, until SIGTERM.",
@@ -24,7 +24,7 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        with importing():
+        with gc_paused():
             command = getattr(import_module(f"coroner_operator.cli.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
         return command

@@ -79,8 +79,8 @@ def main() -> None:
     default = cc.default()
     work: dict[str, Callable[[], object]] = {}
     for size, categorizer in categorizers.items():
-        work[f"a pod, {size} rules"] = lambda c=categorizer: c.judge(pod)  # type: ignore[misc]
-    work[f"a pod, default pack ({len(default.rules)} rules)"] = lambda: default.judge(pod)
+        work[f"a pod, {size} rules"] = lambda c=categorizer: c.classify_pod(pod)  # type: ignore[misc]
+    work[f"a pod, default pack ({len(default.rules)} rules)"] = lambda: default.classify_pod(pod)
     for size in SIZES:
         together = PatternSet(patterns(size))
         alone = [re2.compile(p) for p in patterns(size)]

@@ -53,7 +53,7 @@ async def real_stage(api_server: Server) -> AsyncIterator[RealStage]:
             yield stage
             for path in ("/api/v1/{}/pods", "/apis/batch/v1/{}/jobs", REPORTS + "/{}/failurereports"):
                 await client.request(
-                    "DELETE", path.format(f"namespaces/{NAMESPACE}"), {"gracePeriodSeconds": 0}, within=60
+                    "DELETE", path.format(f"namespaces/{NAMESPACE}"), {"gracePeriodSeconds": 0}, timeout=60
                 )
     finally:
         api_server.kubectl("delete", "namespace", NAMESPACE, "--wait=false")

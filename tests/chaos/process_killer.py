@@ -92,7 +92,7 @@ async def kill_after_changes(client: Client, namespace: str, process: Process, n
     query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": int(within)}
     seen = 0
     try:
-        async with asyncio.timeout(within), client.lines(path, query, within) as lines:
+        async with asyncio.timeout(within), client.stream_lines(path, query, within) as lines:
             async for _ in lines:
                 seen += 1
                 if seen == number:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from coroner_operator.kube.client import Answer
+from coroner_operator.kube.client import Response
 from coroner_operator.kube.errors import Forbidden, Gone, NotFound, Transient
 
 Object = dict[str, Any]
@@ -72,7 +72,7 @@ class ScriptedClient:
                 there[change.pod["metadata"]["uid"]] = change.pod
         return msgspec.json.encode({"metadata": {"resourceVersion": "1"}, "items": list(there.values())})
 
-    async def request(self, method: str, path: str, *_: Any, **__: Any) -> Answer:
+    async def request(self, method: str, path: str, *_: Any, **__: Any) -> Response:
         raise NotFound(f"{method} {path}: 404", 404)
 
     @asynccontextmanager

@@ -10,8 +10,8 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from coroner_operator.config.rules_files import Files
-from coroner_operator.config.settings import Patience, Settings, load_settings
+from coroner_operator.config.rules_files import RuleFiles
+from coroner_operator.config.settings import GracePeriods, Settings, load_settings
 from tests.chart.cases import CASES, JOBSET
 from tests.chart.charts import CHART, MONITORING, Helm, RefusedError, of_kind, settings_of, the
 from tools import chart as chart_tool
@@ -198,7 +198,7 @@ def test_config_has_every_setting_with_its_default() -> None:
     config = SCHEMA["properties"]["config"]["properties"]
     assert set(config) | DECIDED_BY_THE_CHART >= set(Settings.model_fields), "a setting that no value reaches"
     assert set(config) <= set(Settings.model_fields) - DECIDED_BY_THE_CHART, "a value that is no setting"
-    assert set(config["patience"]["properties"]) == set(Patience.model_fields)
+    assert set(config["patience"]["properties"]) == set(GracePeriods.model_fields)
     stated: dict[str, Any] = {name: entry["default"] for name, entry in config.items() if "default" in entry}
     stated["patience"] = {name: entry["default"] for name, entry in config["patience"]["properties"].items()}
     assert Settings(**stated) == Settings(), "a default in values.schema.json is not the operator's"
@@ -246,7 +246,7 @@ def test_redaction_patterns_are_in_force_where_the_operator_reads_them(either_he
     maps = {each["metadata"]["name"]: each for each in of_kind(objects, "ConfigMap")}
     file = tmp_path / "redaction.yaml"
     file.write_text(maps["coroner-redaction"]["data"]["redaction.yaml"])
-    categorizer = Files(None, file).read().compile()
+    categorizer = RuleFiles(None, file).read().compile()
     assert "123456" not in categorizer.redactor.redact("badge-123456 was refused")
     container = the(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}

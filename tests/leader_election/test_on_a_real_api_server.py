@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from coroner_operator.kube.client import Client, load_configuration
-from coroner_operator.kube.errors import Conflict, NotLeading
+from coroner_operator.kube.errors import Conflict, NotLeader
 from coroner_operator.kube.lease import ApiLease
 from coroner_operator.kube.owner_resolver import Owners
 from coroner_operator.model.report import WorkloadRef, fold
-from coroner_operator.reports.expiry_index import ApiArchive
+from coroner_operator.reports.expiry_index import ApiReportIndex
 from coroner_operator.reports.store import ApiReportStore, Stored
-from coroner_operator.reports.workload_existence import ApiCensus, Trace
+from coroner_operator.reports.workload_existence import ApiExistenceChecker, Existence
 from coroner_operator.runtime.leader_election import Election, LeadershipLost
 from tests.cluster.server import Server
 from tests.operator_flows.real_namespace import prepare
@@ -83,24 +83,24 @@ async def test_of_two_writes_over_one_version_the_second_is_a_conflict(lease: Ap
 
 
 async def test_behind_the_fence_only_the_lease_is_written(client: Client, lease: ApiLease) -> None:
-    client.may_write_for = lambda: 0.0
+    client.write_allowed_for = lambda: 0.0
     await lease.write(None, "a", 15)
-    with pytest.raises(NotLeading):
+    with pytest.raises(NotLeader):
         await client.apply(f"/api/v1/namespaces/{NAMESPACE}/configmaps/x", {"apiVersion": "v1", "kind": "ConfigMap"})
 
 
 async def test_a_report_is_deleted_only_as_it_was_outlined(client: Client) -> None:
     workload = WorkloadRef("batch/v1", "Job", NAMESPACE, "train", EMPTY.workload.uid)
-    store, archive = ApiReportStore(client, (NAMESPACE,)), ApiArchive(client, (NAMESPACE,))
+    store, archive = ApiReportStore(client, (NAMESPACE,)), ApiReportIndex(client, (NAMESPACE,))
     report = fold(type(EMPTY)(workload), [ended()])
     written = await store.apply(report, None)
     assert isinstance(written, Stored)
-    (outline,) = [found async for found in archive.outlines()]
+    (outline,) = [found async for found in archive.summaries()]
     assert outline.workload == workload
     assert isinstance(await store.apply(fold(report, [ended(number=2, when=9)]), written), Stored)
-    assert not await archive.remove(outline)
-    (outline,) = [found async for found in archive.outlines()]
-    assert await archive.remove(outline)
+    assert not await archive.delete(outline)
+    (outline,) = [found async for found in archive.summaries()]
+    assert await archive.delete(outline)
     assert await store.get(workload) is None
 
 
@@ -120,12 +120,12 @@ async def test_workloads_that_are_there_and_that_are_not(client: Client) -> None
     }
     answer = await client.request("POST", f"/api/v1/namespaces/{NAMESPACE}/pods", body=body)
     uid = json.loads(answer.body)["metadata"]["uid"]
-    census = ApiCensus(client, Owners(client), NAMESPACE)
+    census = ApiExistenceChecker(client, Owners(client), NAMESPACE)
     for api_version, kind, name, its, trace in (
-        ("v1", "Pod", "ray-0", uid, Trace.HERE),
-        ("v1", "Pod", "ray-0", "an-earlier-one", Trace.GONE),
-        ("batch/v1", "Job", "train", "4-5-6", Trace.GONE),
-        ("ray.io/v1", "RayJob", "ray", "1-2-3", Trace.HERE),
-        ("ray.io/v1", "RayJob", "other", "7-8-9", Trace.NO_TRACE),
+        ("v1", "Pod", "ray-0", uid, Existence.PRESENT),
+        ("v1", "Pod", "ray-0", "an-earlier-one", Existence.DELETED),
+        ("batch/v1", "Job", "train", "4-5-6", Existence.DELETED),
+        ("ray.io/v1", "RayJob", "ray", "1-2-3", Existence.PRESENT),
+        ("ray.io/v1", "RayJob", "other", "7-8-9", Existence.UNKNOWN),
     ):
-        assert await census.trace(WorkloadRef(api_version, kind, NAMESPACE, name, its)) is trace, (kind, name, its)
+        assert await census.check(WorkloadRef(api_version, kind, NAMESPACE, name, its)) is trace, (kind, name, its)

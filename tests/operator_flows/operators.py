@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import coroner_categorizer as cc
-from coroner_operator.config.rules_files import Files
+from coroner_operator.config.rules_files import RuleFiles
 from coroner_operator.config.settings import load_settings
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client, load_configuration
@@ -51,7 +51,7 @@ class Operators:
     async def _engine(self, settings: dict[str, Any]) -> AsyncIterator[Engine]:
         loaded = load_settings({**QUICK, **settings, "kubeconfig": self._kubeconfig})
         async with Client(await load_configuration(self._kubeconfig)) as client:
-            contents = Files(loaded.rules, loaded.redaction).read()
+            contents = RuleFiles(loaded.rules, loaded.redaction).read()
             categorizer = contents.compile() if contents.files else CATEGORIZER
             back_off = lambda: BackOff(base=0.02, cap=0.3)  # noqa: E731
             engine = Engine(loaded, client, categorizer, back_off=back_off, contents=contents)

@@ -5,14 +5,14 @@ from coroner_operator.kube.errors import (
     Conflict,
     Forbidden,
     Gone,
-    NamespaceEnding,
+    InvalidRequest,
+    NamespaceTerminating,
     NotFound,
-    Refused,
     Status,
     TooManyRequests,
     Transient,
-    error_of,
-    status_of,
+    error_from_status,
+    parse_status,
 )
 
 
@@ -38,28 +38,36 @@ def test_a_thousand_failures_do_not_overflow() -> None:
 
 
 def test_every_answer_has_its_name() -> None:
-    kinds = {400: Refused, 404: NotFound, 409: Conflict, 410: Gone, 403: Forbidden, 422: Refused, 500: Transient}
+    kinds = {
+        400: InvalidRequest,
+        404: NotFound,
+        409: Conflict,
+        410: Gone,
+        403: Forbidden,
+        422: InvalidRequest,
+        500: Transient,
+    }
     for code, kind in {**kinds, 401: Transient, 429: TooManyRequests, 503: Transient}.items():
-        assert type(error_of("GET /x", code, Status())) is kind, code
+        assert type(error_from_status("GET /x", code, Status())) is kind, code
 
 
 def test_the_words_of_the_server_are_in_the_error() -> None:
-    status = status_of(b'{"kind":"Status","message":"namespaces \\"x\\" not found","details":{"kind":"namespaces"}}')
-    error = error_of("PATCH /x", 404, status)
+    status = parse_status(b'{"kind":"Status","message":"namespaces \\"x\\" not found","details":{"kind":"namespaces"}}')
+    error = error_from_status("PATCH /x", 404, status)
     assert str(error) == 'PATCH /x: 404 namespaces "x" not found'
     assert error.missing == "namespaces"
 
 
 def test_an_answer_that_is_no_status_is_understood_by_its_code() -> None:
-    assert str(error_of("GET /x", 502, status_of(b"<html>Bad Gateway"))) == "GET /x: 502"
+    assert str(error_from_status("GET /x", 502, parse_status(b"<html>Bad Gateway"))) == "GET /x: 502"
 
 
 def test_retry_after_is_read_from_the_header_or_the_status() -> None:
-    assert error_of("GET /x", 429, Status(), {"Retry-After": "7"}).retry_after == 7
-    assert error_of("GET /x", 429, status_of(b'{"details":{"retryAfterSeconds":3}}')).retry_after == 3
-    assert error_of("GET /x", 429, Status(), {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}).retry_after == 1
+    assert error_from_status("GET /x", 429, Status(), {"Retry-After": "7"}).retry_after == 7
+    assert error_from_status("GET /x", 429, parse_status(b'{"details":{"retryAfterSeconds":3}}')).retry_after == 3
+    assert error_from_status("GET /x", 429, Status(), {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}).retry_after == 1
 
 
 def test_a_namespace_that_is_being_deleted_is_told_from_other_refusals() -> None:
-    status = status_of(b'{"reason":"Forbidden","details":{"causes":[{"reason":"NamespaceTerminating"}]}}')
-    assert type(error_of("PATCH /x", 403, status)) is NamespaceEnding
+    status = parse_status(b'{"reason":"Forbidden","details":{"causes":[{"reason":"NamespaceTerminating"}]}}')
+    assert type(error_from_status("PATCH /x", 403, status)) is NamespaceTerminating

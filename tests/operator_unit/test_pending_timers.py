@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import coroner_categorizer as cc
-from coroner_operator.config.settings import Patience
+from coroner_operator.config.settings import GracePeriods
 from coroner_operator.controller.pending_timers import Waits, what_is_awaited
 from tests.operator_flows.playing import pod, until, waiting
 
@@ -39,7 +39,7 @@ def test_a_pod_without_a_node_waits_for_one() -> None:
 
 async def test_a_wait_is_timed_from_its_first_sight_through_all_its_flips() -> None:
     woken: list[str] = []
-    waits = Waits(Patience(image_pull=0.2), woken.append)
+    waits = Waits(GracePeriods(image_pull=0.2), woken.append)
     flipping = [parsed(state=waiting(reason)) for reason in ("ErrImagePull", "ImagePullBackOff")]
     assert not waits.has_lasted(flipping[0])
     began = asyncio.get_running_loop().time()
@@ -52,7 +52,7 @@ async def test_a_wait_is_timed_from_its_first_sight_through_all_its_flips() -> N
 
 
 async def test_what_has_healed_is_timed_anew() -> None:
-    waits = Waits(Patience(image_pull=0), lambda uid: None)
+    waits = Waits(GracePeriods(image_pull=0), lambda uid: None)
     assert waits.has_lasted(parsed(state=waiting("ErrImagePull")))
     waits.clear("uid")
     assert len(waits) == 0
@@ -60,7 +60,7 @@ async def test_what_has_healed_is_timed_anew() -> None:
 
 async def test_a_pod_that_starts_is_still_timed_after_a_look_that_found_nothing() -> None:
     woken: list[str] = []
-    waits = Waits(Patience(container_creating=0.1), woken.append)
+    waits = Waits(GracePeriods(container_creating=0.1), woken.append)
     starting = parsed(state=waiting("ContainerCreating"))
     waits.has_lasted(starting)
     assert waits.ripe(starting, ()) == ()
@@ -69,7 +69,7 @@ async def test_a_pod_that_starts_is_still_timed_after_a_look_that_found_nothing(
 
 async def test_no_timer_is_left_behind() -> None:
     woken: list[str] = []
-    waits = Waits(Patience(image_pull=0.05), woken.append)
+    waits = Waits(GracePeriods(image_pull=0.05), woken.append)
     waits.has_lasted(parsed(state=waiting("ErrImagePull")))
     waits.close()
     began = asyncio.get_running_loop().time()

@@ -6,7 +6,7 @@ import msgspec
 
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.model.report import Report, fold
-from coroner_operator.reports.pending_writes import SIGHTINGS, PendingWrites
+from coroner_operator.reports.pending_writes import OBSERVATIONS_LIMIT, PendingWrites
 from tests.operator_unit.test_store_contract import JOB, NOW, sighting
 
 
@@ -22,49 +22,49 @@ def past(exit_code: int):
 def test_a_new_failure_takes_back_a_recovery_that_is_not_written_yet() -> None:
     waiting = desk()
     waiting.recovered_at = NOW
-    waiting.put([past(1)], 0)
+    waiting.add([past(1)], 0)
     assert waiting.recovered_at == NOW
-    waiting.put([sighting(2)], 0)
+    waiting.add([sighting(2)], 0)
     assert waiting.recovered_at is None
 
 
 def test_what_could_not_be_written_comes_before_what_came_since() -> None:
     waiting = desk()
-    waiting.put([sighting(1)], 0)
-    taken = waiting.take()
+    waiting.add([sighting(1)], 0)
+    taken = waiting.drain()
     assert not waiting.has_work
-    waiting.put([sighting(2)], 0)
+    waiting.add([sighting(2)], 0)
     waiting.requeue(*taken)
-    assert [s.failure.verdict.exit_code for s in waiting.sightings] == [1, 2]
+    assert [s.failure.verdict.exit_code for s in waiting.observations] == [1, 2]
 
 
 def test_a_recovery_that_could_not_be_written_is_void_after_a_new_failure() -> None:
     waiting = desk()
     waiting.recovered_at = NOW
-    taken = waiting.take()
-    waiting.put([sighting(2)], 0)
+    taken = waiting.drain()
+    waiting.add([sighting(2)], 0)
     waiting.requeue(*taken)
     assert waiting.recovered_at is None
 
 
 def test_however_long_the_store_is_away_the_desk_stays_small_and_loses_no_failure() -> None:
     waiting = desk()
-    looks = [sighting(number % 40) for number in range(10 * SIGHTINGS)]
+    looks = [sighting(number % 40) for number in range(10 * OBSERVATIONS_LIMIT)]
     for look in looks:
-        waiting.put([look], 0)
-    assert len(waiting.sightings) <= SIGHTINGS
-    assert fold(Report(JOB), waiting.sightings) == fold(Report(JOB), looks)
+        waiting.add([look], 0)
+    assert len(waiting.observations) <= OBSERVATIONS_LIMIT
+    assert fold(Report(JOB), waiting.observations) == fold(Report(JOB), looks)
 
 
 def test_a_word_that_was_left_to_a_failure_stays_with_it_when_looks_are_made_one() -> None:
     """However often the same wait is seen again, and whatever else is waiting to be written."""
     waiting = desk()
-    waiting.put([msgspec.structs.replace(sighting(1), instead_of=frozenset({"gone"}))], 0)
-    for number in range(SIGHTINGS):
-        waiting.put([sighting(1 + number % 2)], 0)
-    (kept,) = [s for s in waiting.sightings if s.failure.verdict.exit_code == 1 and s.instead_of]
-    assert kept.instead_of == {"gone"}
-    assert len(waiting.sightings) < 5
+    waiting.add([msgspec.structs.replace(sighting(1), supersedes=frozenset({"gone"}))], 0)
+    for number in range(OBSERVATIONS_LIMIT):
+        waiting.add([sighting(1 + number % 2)], 0)
+    (kept,) = [s for s in waiting.observations if s.failure.verdict.exit_code == 1 and s.supersedes]
+    assert kept.supersedes == {"gone"}
+    assert len(waiting.observations) < 5
 
 
 def test_of_many_looks_the_surer_one_stays() -> None:
@@ -72,7 +72,9 @@ def test_of_many_looks_the_surer_one_stays() -> None:
     sure = sighting(1)
     unsure_verdict = msgspec.structs.replace(sure.failure.verdict, confidence="Unknown")
     unsure = msgspec.structs.replace(
-        sure, failure=msgspec.structs.replace(sure.failure, verdict=unsure_verdict), seen_at=NOW + timedelta(seconds=1)
+        sure,
+        failure=msgspec.structs.replace(sure.failure, verdict=unsure_verdict),
+        observed_at=NOW + timedelta(seconds=1),
     )
-    waiting.put([sure, *[unsure] * SIGHTINGS], 0)
-    assert [look.failure for look in waiting.sightings] == [sure.failure]
+    waiting.add([sure, *[unsure] * OBSERVATIONS_LIMIT], 0)
+    assert [look.failure for look in waiting.observations] == [sure.failure]

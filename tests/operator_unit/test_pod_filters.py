@@ -28,7 +28,7 @@ PODS = [file for file in sorted(FIXTURES.glob("*.json")) if _case(file)[0]["kind
 def test_a_pod_with_a_failure_is_interesting_or_starting(file: Path) -> None:
     obj, events = _case(file)
     pod = cc.parse_pod(obj)
-    if CATEGORIZER.judge(pod, events).failures:
+    if CATEGORIZER.classify_pod(pod, events).failures:
         assert is_interesting(pod) or is_starting(pod)
 
 
@@ -37,8 +37,8 @@ def test_where_events_that_are_no_warnings_make_the_verdict_they_are_asked_for(f
     obj, events = _case(file)
     pod = cc.parse_pod(obj)
     warnings = [event for event in events if event.type == "Warning"]
-    without = CATEGORIZER.judge(pod, warnings)
-    if without.verdict == CATEGORIZER.judge(pod, events).verdict:
+    without = CATEGORIZER.classify_pod(pod, warnings)
+    if without.verdict == CATEGORIZER.classify_pod(pod, events).verdict:
         return
     ends = [
         state.terminated.finishedAt

@@ -1,7 +1,7 @@
 """What is remembered of reports, and when it is read again."""
 
 from coroner_operator.model.report import WorkloadRef, report_name
-from coroner_operator.reports.cache import WHOLE, Reports
+from coroner_operator.reports.cache import CACHE_SIZE, ReportCache
 from coroner_operator.reports.store import MemoryReportStore, Stored
 from tests.operator_unit.test_store_contract import JOB, report
 
@@ -20,10 +20,10 @@ class CountingStore(MemoryReportStore):
         return await super().get(workload)
 
 
-async def remembered() -> tuple[CountingStore, Reports]:
+async def remembered() -> tuple[CountingStore, ReportCache]:
     store = CountingStore()
     store.objects["default", NAME] = Stored(report(1), "100", {})
-    reports = Reports(store)
+    reports = ReportCache(store)
     assert await reports.load() == 1
     return store, reports
 
@@ -37,7 +37,7 @@ async def test_what_was_loaded_is_not_asked_for_again() -> None:
 
 async def test_what_another_has_changed_is_read_again() -> None:
     store, reports = await remembered()
-    reports.changed("default", NAME, "101")
+    reports.on_changed("default", NAME, "101")
     store.objects["default", NAME] = Stored(report(1, 2), "101", {})
     assert (await reports.get(JOB)) == Stored(report(1, 2), "101", {})
     assert store.gets == 1
@@ -45,10 +45,10 @@ async def test_what_another_has_changed_is_read_again() -> None:
 
 async def test_news_that_is_old_changes_nothing() -> None:
     store, reports = await remembered()
-    reports.changed("default", NAME, "99")
-    reports.changed("default", NAME, "100")
+    reports.on_changed("default", NAME, "99")
+    reports.on_changed("default", NAME, "100")
     with reports.writing(JOB):
-        reports.changed("default", NAME, "101")
+        reports.on_changed("default", NAME, "101")
     await reports.get(JOB)
     assert store.gets == 0
 
@@ -64,10 +64,10 @@ async def test_a_deleted_report_is_forgotten_and_fails_no_more() -> None:
 
 async def test_reports_beyond_the_limit_are_read_when_they_are_needed() -> None:
     store = CountingStore()
-    jobs = [WorkloadRef("batch/v1", "Job", "default", f"job-{n}", f"{n:08x}-0000") for n in range(WHOLE + 1)]
+    jobs = [WorkloadRef("batch/v1", "Job", "default", f"job-{n}", f"{n:08x}-0000") for n in range(CACHE_SIZE + 1)]
     for job in jobs:
         await store.apply(report(1, workload=job), None)
-    reports = Reports(store)
+    reports = ReportCache(store)
     await reports.load()
     assert (await reports.get(jobs[-1])) is not None
     assert store.gets == 0
@@ -77,4 +77,4 @@ async def test_reports_beyond_the_limit_are_read_when_they_are_needed() -> None:
 
 async def test_a_report_whose_labels_do_not_fit_it_is_named() -> None:
     _, reports = await remembered()
-    assert reports.mislabelled == (JOB,)
+    assert reports.with_stale_labels == (JOB,)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from coroner_categorizer import Failure, Identity, Verdict
+from coroner_categorizer import Failure, FailureKey, Verdict
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.kube.errors import NotFound
-from coroner_operator.model.report import Report, Sighting, WorkloadRef, fold, recover
+from coroner_operator.model.report import Observation, Report, WorkloadRef, fold, recover
 from coroner_operator.model.report_codec import labels
-from coroner_operator.reports.store import OVERTAKEN, ApiReportStore, MemoryReportStore, ReportStore, Stored
+from coroner_operator.reports.store import WRITE_CONFLICT, ApiReportStore, MemoryReportStore, ReportStore, Stored
 from embedded_apiserver import EmbeddedApiServer
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -25,7 +25,7 @@ def report(*exit_codes: int, workload: WorkloadRef = JOB) -> Report:
     return fold(Report(workload), [sighting(code) for code in exit_codes])
 
 
-def sighting(exit_code: int) -> Sighting:
+def sighting(exit_code: int) -> Observation:
     verdict = Verdict(
         category="user-code",
         subcategory=f"exit-{exit_code}",
@@ -40,8 +40,8 @@ def sighting(exit_code: int) -> Sighting:
         evidence=(),
         rule=None,
     )
-    identity = Identity(f"pod-{exit_code}", "main", "containerd://1")
-    return Sighting(
+    identity = FailureKey(f"pod-{exit_code}", "main", "containerd://1")
+    return Observation(
         f"train-{exit_code}", f"pod-{exit_code}", "node", Failure(identity, verdict, NOW, True, 1), NOW, "rules"
     )
 
@@ -81,7 +81,7 @@ async def test_many_reports_are_all_loaded(store: ReportStore) -> None:
 
 async def test_a_report_that_is_already_there_is_not_overwritten_by_a_first_write(store: ReportStore) -> None:
     await store.apply(report(1, 2), None)
-    assert await store.apply(report(3), None) is OVERTAKEN
+    assert await store.apply(report(3), None) is WRITE_CONFLICT
     stored = await store.get(JOB)
     assert stored is not None
     assert stored.report == report(1, 2)
@@ -92,15 +92,15 @@ async def test_a_write_over_an_older_version_changes_nothing(store: ReportStore)
     assert isinstance(first, Stored)
     second = await store.apply(report(1, 2), first)
     assert isinstance(second, Stored)
-    assert await store.apply(report(1, 3), first) is OVERTAKEN
-    assert await store.apply(report(1, 3), first, frozenset(("status",))) is OVERTAKEN
+    assert await store.apply(report(1, 3), first) is WRITE_CONFLICT
+    assert await store.apply(report(1, 3), first, frozenset(("status",))) is WRITE_CONFLICT
     assert await store.get(JOB) == second
 
 
 async def test_a_write_over_a_report_that_was_never_there_changes_nothing(store: ReportStore) -> None:
     ghost = Stored(report(1), "4711", {})
-    assert await store.apply(report(1, 2), ghost) is OVERTAKEN
-    assert await store.apply(report(1, 2), ghost, frozenset(("status",))) is OVERTAKEN
+    assert await store.apply(report(1, 2), ghost) is WRITE_CONFLICT
+    assert await store.apply(report(1, 2), ghost, frozenset(("status",))) is WRITE_CONFLICT
     assert await store.get(JOB) is None
 
 

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from coroner_operator.telemetry.health_server import HealthServer
-from coroner_operator.telemetry.log_format import set_up_logs
+from coroner_operator.telemetry.log_format import configure_logging
 from coroner_operator.telemetry.metrics import CATEGORY_LIMIT, Metrics
 
 TOKEN = "ghp_" + "a1B2" * 9
@@ -81,7 +81,7 @@ def test_categories_beyond_the_limit_are_counted_as_other() -> None:
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_no_record_of_any_logger_shows_a_secret(form: str, root_logger: logging.Logger) -> None:
     stream = io.StringIO()
-    set_up_logs(form, "info", stream)  # type: ignore[arg-type]
+    configure_logging(form, "info", stream)  # type: ignore[arg-type]
     logging.getLogger("coroner.test").warning("token %s", TOKEN)
     logging.getLogger("kopf.objects").error("argument %r", {"token": TOKEN})
     try:
@@ -94,7 +94,7 @@ def test_no_record_of_any_logger_shows_a_secret(form: str, root_logger: logging.
 
 def test_a_json_record_is_one_line_whatever_its_text(root_logger: logging.Logger) -> None:
     stream = io.StringIO()
-    set_up_logs("json", "info", stream)
+    configure_logging("json", "info", stream)
     logging.getLogger("coroner.test").info('two\nlines and a "quote"')
     record = json.loads(stream.getvalue())
     assert (record["level"], record["logger"], record["message"]) == (

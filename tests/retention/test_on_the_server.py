@@ -12,9 +12,9 @@ from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.kube.owner_resolver import Owners
 from coroner_operator.model.report import WorkloadRef
-from coroner_operator.reports.expiry_index import ApiArchive, Outline
+from coroner_operator.reports.expiry_index import ApiReportIndex, ReportSummary
 from coroner_operator.reports.retention import Retention
-from coroner_operator.reports.workload_existence import ApiCensus, Trace
+from coroner_operator.reports.workload_existence import ApiExistenceChecker, Existence
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.operator_flows.operators import Operators
 from tests.operator_flows.playing import Object, Reports, failed, pod, reference, until, workload
@@ -31,8 +31,8 @@ def ref(obj: Object) -> WorkloadRef:
     return WorkloadRef(obj["apiVersion"], obj["kind"], "default", metadata["name"], metadata["uid"])
 
 
-def census(client: Client) -> ApiCensus:
-    return ApiCensus(client, Owners(client, lambda: BackOff(base=0.01)), "default")
+def census(client: Client) -> ApiExistenceChecker:
+    return ApiExistenceChecker(client, Owners(client, lambda: BackOff(base=0.01)), "default")
 
 
 async def test_a_workload_is_here_as_long_as_it_or_a_pod_of_it_is(server: EmbeddedApiServer, client: Client) -> None:
@@ -44,29 +44,29 @@ async def test_a_workload_is_here_as_long_as_it_or_a_pod_of_it_is(server: Embedd
     server.put(pod("middle-0", owner=middle))
     lone = server.put(pod("lone"))
     for obj in (here, orphaned, ray, lone):
-        assert await census(client).trace(ref(obj)) is Trace.HERE, obj["metadata"]["name"]
+        assert await census(client).check(ref(obj)) is Existence.PRESENT, obj["metadata"]["name"]
 
 
 async def test_what_is_gone_or_only_of_the_same_name(server: EmbeddedApiServer, client: Client) -> None:
     server.put(workload("Job", "again"))
     earlier = workload("Job", "again")  # another UID
     for obj in (earlier, workload("CronJob", "never"), pod("no-pod")):
-        assert await census(client).trace(ref(obj)) is Trace.GONE, obj["metadata"]["name"]
+        assert await census(client).check(ref(obj)) is Existence.DELETED, obj["metadata"]["name"]
 
 
 async def test_what_may_not_be_read_leaves_no_trace_and_what_cannot_be_read_now_is_here(
     server: EmbeddedApiServer, client: Client
 ) -> None:
-    assert await census(client).trace(ref(reference("ray.io/v1", "RayJob", "ray"))) is Trace.NO_TRACE
+    assert await census(client).check(ref(reference("ray.io/v1", "RayJob", "ray"))) is Existence.UNKNOWN
     server.faults.add(Fault(path="/jobs/forbidden", status=403))
-    assert await census(client).trace(ref(workload("Job", "forbidden"))) is Trace.NO_TRACE
+    assert await census(client).check(ref(workload("Job", "forbidden"))) is Existence.UNKNOWN
     server.faults.add(Fault(path="/jobs/slow", status=503))
-    assert await census(client).trace(ref(workload("Job", "slow"))) is Trace.HERE
+    assert await census(client).check(ref(workload("Job", "slow"))) is Existence.PRESENT
 
 
 async def test_a_kind_that_is_not_served_says_nothing(server: EmbeddedApiServer, client: Client) -> None:
     unserved = WorkloadRef("batch/v9", "Job", "default", "job", "0123")
-    assert await census(client).trace(unserved) is Trace.NO_TRACE
+    assert await census(client).check(unserved) is Existence.UNKNOWN
 
 
 async def test_reports_are_outlined_and_removed_only_as_they_were_outlined(
@@ -76,22 +76,22 @@ async def test_reports_are_outlined_and_removed_only_as_they_were_outlined(
     engine = await operators.start()
     server.put(failed("train-0", owner=job))
     await until(lambda: reports.failures("train") == 1)
-    archive = ApiArchive(client)
+    archive = ApiReportIndex(client)
 
-    async def outline() -> Outline:
-        (found,) = [found async for found in archive.outlines()]
+    async def outline() -> ReportSummary:
+        (found,) = [found async for found in archive.summaries()]
         return found
 
     old = await outline()
     assert old.workload == ref(job)
-    assert datetime.now(UTC) - old.last_at < timedelta(minutes=1)
+    assert datetime.now(UTC) - old.last_activity < timedelta(minutes=1)
     server.put(failed("train-1", owner=job))
     await until(lambda: reports.failures("train") == 2)
-    assert not await archive.remove(old)
+    assert not await archive.delete(old)
     await engine.stop()
-    assert await archive.remove(await outline())
+    assert await archive.delete(await outline())
     assert reports.of("train") is None
-    assert not await archive.remove(old)
+    assert not await archive.delete(old)
 
 
 async def test_an_operator_deletes_what_is_old_and_gone_and_keeps_the_rest(
@@ -139,8 +139,8 @@ async def test_a_namespace_that_cannot_be_looked_at_does_not_hinder_the_others(
     owners = Owners(client, lambda: BackOff(base=0.01))
     week_later = datetime.now(UTC) + timedelta(days=8)
     await Retention(
-        ApiArchive(client),
-        lambda namespace: ApiCensus(client, owners, namespace),
+        ApiReportIndex(client),
+        lambda namespace: ApiExistenceChecker(client, owners, namespace),
         retention=7 * 86400,
         per_namespace=500,
         now=lambda: week_later,

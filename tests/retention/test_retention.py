@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from coroner_operator.kube.errors import Transient
 from coroner_operator.model.report import WorkloadRef
-from coroner_operator.reports.expiry_index import Outline
-from coroner_operator.reports.retention import SWEEP_EVERY, Retention
-from coroner_operator.reports.workload_existence import Trace
+from coroner_operator.reports.expiry_index import ReportSummary
+from coroner_operator.reports.retention import SWEEP_INTERVAL, Retention
+from coroner_operator.reports.workload_existence import Existence
 from tests.leader_election.virtual_time import run
 
 T0 = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -34,10 +34,10 @@ class Workload:
     failing: bool = False
 
     @property
-    def trace(self) -> Trace:
+    def trace(self) -> Existence:
         if self.pods or (self.exists and self.readable):
-            return Trace.HERE
-        return Trace.GONE if self.readable else Trace.NO_TRACE
+            return Existence.PRESENT
+        return Existence.DELETED if self.readable else Existence.UNKNOWN
 
 
 @dataclass
@@ -46,8 +46,8 @@ class Cluster:
 
     now: datetime = T0
     workloads: dict[str, Workload] = field(default_factory=dict)
-    reports: dict[str, Outline] = field(default_factory=dict)
-    removed: list[tuple[Outline, str]] = field(default_factory=list)
+    reports: dict[str, ReportSummary] = field(default_factory=dict)
+    removed: list[tuple[ReportSummary, str]] = field(default_factory=list)
     meanwhile: set[str] = field(default_factory=set)
     """UIDs of workloads that fail again just before their report is deleted."""
     broken: bool = False
@@ -66,7 +66,7 @@ class Cluster:
         uid = workload.ref.uid
         there = self.reports.get(uid)
         version = str(int(there.version) + 1) if there else "1"
-        self.reports[uid] = Outline(workload.ref, f"report-{uid}", f"r-{uid}", version, at or self.now)
+        self.reports[uid] = ReportSummary(workload.ref, f"report-{uid}", f"r-{uid}", version, at or self.now)
 
     def retention(self, *, seconds: float = WEEK, cap: int = 500) -> Retention:
         return Retention(
@@ -74,7 +74,7 @@ class Cluster:
             lambda namespace: self,
             retention=seconds,
             per_namespace=cap,
-            removed=lambda outline, why: self.removed.append((outline, why)),
+            on_deleted=lambda outline, why: self.removed.append((outline, why)),
             now=lambda: self.now,
         )
 
@@ -83,13 +83,13 @@ class Cluster:
 
     # as an Archive
 
-    async def outlines(self) -> AsyncIterator[Outline]:
+    async def outlines(self) -> AsyncIterator[ReportSummary]:
         if self.broken:
             raise Transient("no connection")
         for outline in tuple(self.reports.values()):
             yield outline
 
-    async def remove(self, outline: Outline) -> bool:
+    async def remove(self, outline: ReportSummary) -> bool:
         uid = outline.workload.uid
         if uid in self.meanwhile:
             self.tell(self.workloads[uid])
@@ -100,7 +100,7 @@ class Cluster:
 
     # as a Census
 
-    async def trace(self, workload: WorkloadRef) -> Trace:
+    async def trace(self, workload: WorkloadRef) -> Existence:
         return self.workloads[workload.uid].trace
 
 
@@ -158,10 +158,10 @@ def test_it_goes_on_after_an_outage() -> None:
         cluster = Cluster(broken=True)
         cluster.add(exists=False, age=2 * WEEK)
         walks = asyncio.create_task(cluster.retention().run())
-        await asyncio.sleep(3 * SWEEP_EVERY)
+        await asyncio.sleep(3 * SWEEP_INTERVAL)
         assert cluster.reports
         cluster.broken = False
-        await asyncio.sleep(SWEEP_EVERY)
+        await asyncio.sleep(SWEEP_INTERVAL)
         assert not cluster.reports
         walks.cancel()
 
@@ -193,17 +193,17 @@ def test_a_day_of_any_history(history, retention: float, cap: int) -> None:
             nonlocal seen
             left = seconds
             while left > 0:
-                step = min(left, SWEEP_EVERY / 3)
+                step = min(left, SWEEP_INTERVAL / 3)
                 left -= step
                 cluster.now += timedelta(seconds=step)
                 await asyncio.sleep(step)
                 for outline, why in cluster.removed[seen:]:
                     workload = cluster.workloads[outline.workload.uid]
-                    assert workload.trace is not Trace.HERE
+                    assert workload.trace is not Existence.PRESENT
                     if why == "retention":
-                        assert outline.last_at < cluster.now - timedelta(seconds=retention)
+                        assert outline.last_activity < cluster.now - timedelta(seconds=retention)
                     else:
-                        assert workload.trace is Trace.GONE
+                        assert workload.trace is Existence.DELETED
                 seen = len(cluster.removed)
 
         for what, which, namespace, pause in history:
@@ -213,10 +213,10 @@ def test_a_day_of_any_history(history, retention: float, cap: int) -> None:
                 continue
             workload = list(cluster.workloads.values())[which % len(cluster.workloads)]
             match what:
-                case "fails" if workload.trace is Trace.HERE:
+                case "fails" if workload.trace is Existence.PRESENT:
                     workload.failing = True
                     cluster.tell(workload)
-                case "recovers" if workload.failing and workload.trace is Trace.HERE:
+                case "recovers" if workload.failing and workload.trace is Existence.PRESENT:
                     workload.failing = False
                     cluster.tell(workload)
                 case "gone":
@@ -228,14 +228,14 @@ def test_a_day_of_any_history(history, retention: float, cap: int) -> None:
                     workload.pods = 0
                 case "unreadable" | "readable":
                     workload.readable = what == "readable"
-        await wait(SWEEP_EVERY)
+        await wait(SWEEP_INTERVAL)
         for namespace in ("a", "b"):
             here = [o for o in cluster.reports.values() if o.workload.namespace == namespace]
-            gone = [o for o in here if cluster.workloads[o.workload.uid].trace is Trace.GONE]
+            gone = [o for o in here if cluster.workloads[o.workload.uid].trace is Existence.DELETED]
             assert len(here) <= max(cap, len(here) - len(gone))
         await wait(24 * HOUR)
         assert all(
-            cluster.workloads[uid].trace is Trace.HERE or o.last_at >= cluster.now - timedelta(seconds=retention)
+            cluster.workloads[uid].trace is Existence.PRESENT or o.last_activity >= cluster.now - timedelta(seconds=retention)
             for uid, o in cluster.reports.items()
         )
         walks.cancel()

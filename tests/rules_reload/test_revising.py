@@ -1,23 +1,24 @@
 """What newer rules do to a report: each failure keeps its place and its count, and changes its verdict."""
 
 from collections import defaultdict
+from random import Random
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coroner_operator.model.report import Report, Sighting, fold, recover, substance
+from coroner_operator.model.report import Observation, Report, fold, recover, without_observation_times
 from coroner_operator.model.report_codec import from_object, to_object, to_status
 from tests.report_model.observations import CATEGORIES, EMPTY, at, ended, few_sightings, in_batches, interleaved, waits
 
 
-def by(rules: str, sighting: Sighting, *, revises: bool = False) -> Sighting:
+def by(rules: str, sighting: Observation, *, revises: bool = False) -> Observation:
     return msgspec.structs.replace(sighting, rules=rules, revises=revises)
 
 
 def counts(report: Report) -> dict[str, int]:
-    return {"/".join(name): tally.total for name, tally in report.ledger.tallies().items() if tally.total}
+    return {"/".join(name): tally.total for name, tally in report.ledger.counts().items() if tally.total}
 
 
 def said(report: Report) -> tuple[str, str]:
@@ -41,7 +42,7 @@ def test_the_same_verdict_by_newer_rules_names_the_newer_rules() -> None:
     before = fold(EMPTY, [by("old", ended())])
     after = fold(before, [by("new", ended(), revises=True)])
     assert said(after) == ("resources/oom-killed", "new")
-    assert substance(after) != substance(before)
+    assert without_observation_times(after) != without_observation_times(before)
 
 
 def test_an_answer_only_gives_way_to_an_answer() -> None:
@@ -76,7 +77,7 @@ def test_what_has_recovered_stays_recovered() -> None:
     assert counts(again) == {"accelerator/cuda": 1}
 
 
-def revised(seen: list[Sighting], names: list[str]) -> list[Sighting]:
+def revised(seen: list[Observation], names: list[str]) -> list[Observation]:
     """One look at each failure by newer rules, each with a verdict of its own; each pod fails by what it failed by."""
     last = {failure_of(s): s for s in seen}
     accused = {s.pod_uid: failure_of(s) for s in seen if s.failure.current}
@@ -93,15 +94,15 @@ def revised(seen: list[Sighting], names: list[str]) -> list[Sighting]:
     return looks
 
 
-def by_pod(seen: list[Sighting]) -> list[list[Sighting]]:
-    pods: defaultdict[str, list[Sighting]] = defaultdict(list)
+def by_pod(seen: list[Observation]) -> list[list[Observation]]:
+    pods: defaultdict[str, list[Observation]] = defaultdict(list)
     for one in seen:
         pods[one.pod_uid].append(one)
     return list(pods.values())
 
 
-def failure_of(one: Sighting) -> tuple:
-    return one.failure.identity, one.failure.ended_instances
+def failure_of(one: Observation) -> tuple:
+    return one.failure.key, one.failure.ended_instances
 
 
 ANSWERS = [name for name in CATEGORIES if not name.startswith(("unknown", "/"))] + ["accelerator/cuda"]
@@ -114,20 +115,20 @@ ANSWERS = [name for name in CATEGORIES if not name.startswith(("unknown", "/"))]
     st.lists(st.integers(0, 60), max_size=4),
 )
 @settings(max_examples=200, deadline=None)
-def test_in_any_order_and_batches_the_newer_rules_have_decided_everything(seen, names, random, cuts) -> None:
+def test_in_any_order_and_batches_the_newer_rules_have_decided_everything(seen, names, random: Random, cuts) -> None:
     seen = [by("old", one) for one in seen]
     before = fold(EMPTY, seen)
     looks = revised(seen, names)
     at_once = fold(before, looks)
     assert at_once.failures == before.failures
-    assert at_once.ledger.unseen == before.ledger.unseen
+    assert at_once.ledger.unobserved == before.ledger.unobserved
     assert (at_once.current is None) == (before.current is None)
     if before.current is not None and at_once.current is not None:
         assert (at_once.current.id, at_once.current.at) == (before.current.id, before.current.at)
         assert at_once.rules == "new"
     assert [record.id for record in at_once.history] == [record.id for record in before.history]
     decided = {f"{s.failure.verdict.category}/{s.failure.verdict.subcategory}" for s in looks}
-    assert counts(at_once).keys() <= decided | ({"unknown/uncategorized"} if before.ledger.unseen else set())
+    assert counts(at_once).keys() <= decided | ({"unknown/uncategorized"} if before.ledger.unobserved else set())
 
     report = before
     for batch in in_batches(interleaved(by_pod(looks), random), cuts):

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from coroner_operator.__main__ import main
-from coroner_operator.config.durations import seconds
-from coroner_operator.config.settings import Settings, SettingsError, load_settings, split_address
+from coroner_operator.config.durations import parse_duration
+from coroner_operator.config.settings import Settings, SettingsError, load_settings, parse_address
 
 
 @pytest.fixture
@@ -24,8 +24,8 @@ def test_flags_win_over_the_environment_and_that_over_the_file(file: Path, monke
     monkeypatch.setenv("CORONER_PATIENCE__IMAGE_PULL", "5s")
     settings = load_settings({"writers": "5"}, file)
     assert (settings.writers, settings.log_format, settings.log_level) == (5, "text", "error")
-    assert (settings.patience.image_pull, settings.patience.unschedulable) == (5, 120)
-    assert settings.patience.container_creating == 30
+    assert (settings.grace_periods.image_pull, settings.grace_periods.unschedulable) == (5, 120)
+    assert settings.grace_periods.container_creating == 30
 
 
 def test_namespaces_are_a_list_in_a_file_and_separated_by_commas_elsewhere(
@@ -86,13 +86,13 @@ def test_an_empty_file_sets_nothing(file: Path) -> None:
     [("10s", 10), ("500ms", 0.5), ("5m", 300), ("2h", 7200), ("7d", 604800), (3, 3), ("0.5", 0.5), (" 1 s ", 1)],
 )
 def test_durations(text: str, expected: float) -> None:
-    assert seconds(text) == expected
+    assert parse_duration(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "ten", "-1s", "1w", "1s2", None, True, [1]])
 def test_what_is_no_duration_is_refused(text: object) -> None:
     with pytest.raises(ValueError, match="is not a duration"):
-        seconds(text)
+        parse_duration(text)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_what_is_no_duration_is_refused(text: object) -> None:
     [(":8080", (None, 8080)), ("127.0.0.1:0", ("127.0.0.1", 0)), ("[::]:9", ("::", 9)), ("", None)],
 )
 def test_addresses(address: str, expected: object) -> None:
-    assert split_address(address) == expected
+    assert parse_address(address) == expected
 
 
 @pytest.fixture

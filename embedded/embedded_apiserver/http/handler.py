@@ -122,7 +122,7 @@ class Handler:
         stored = self.store.get(place.resource.collection, (place.namespace or "", place.name))
         if stored is None:
             raise not_found(place.resource.subject(place.name))
-        return self._shown(request, place, event_versions.shown(stored, place.resource))
+        return self._shown(request, place, event_versions.served_form(stored, place.resource))
 
     def _list(self, request: web.BaseRequest, place: Place) -> web.Response:
         selection = Selection.parse(place.resource, place.namespace, request.query)
@@ -220,14 +220,14 @@ class Handler:
             obj, gone = self.deletion.delete(place.resource, key, options)
             # Pods and namespaces come back as the object, other kinds as a Status once they are gone.
             if not gone or place.resource.kind in ("Pod", "Namespace"):
-                return self._shown(request, place, event_versions.shown(obj, place.resource))
+                return self._shown(request, place, event_versions.served_form(obj, place.resource))
             return json_response(success(place.resource.subject(place.name), obj["metadata"]["uid"]))
         selection = Selection.parse(place.resource, place.namespace, request.query)
         deleted = []
         for key, stored in self.store.sorted(place.resource.collection, place.namespace):
             if selection(stored):
                 obj, _ = self.deletion.delete(place.resource, key, options)
-                deleted.append(event_versions.shown(obj, place.resource))
+                deleted.append(event_versions.served_form(obj, place.resource))
         metadata = {"resourceVersion": str(self.store.version)}
         return json_response(listing.list_body(deleted, metadata, place.resource, "object", ""))
 

@@ -21,13 +21,13 @@ _CORE_TO_NEW = {core: new for new, core in _NEW_TO_CORE.items()}
 _OPTIONAL_IN_NEW = ("reportingController", "reportingInstance", "note", "type", "action")
 
 
-def is_new_api(resource: Resource) -> bool:
+def is_events_v1(resource: Resource) -> bool:
     return resource.group == "events.k8s.io"
 
 
-def shown(obj: Object, resource: Resource) -> Object:
+def served_form(obj: Object, resource: Resource) -> Object:
     """A stored object as ``resource`` shows it; everything but events.k8s.io is stored as it is shown."""
-    if not is_new_api(resource):
+    if not is_events_v1(resource):
         return obj
     event = {_CORE_TO_NEW.get(key, key): value for key, value in obj.items()}
     for name in _OPTIONAL_IN_NEW:
@@ -36,7 +36,7 @@ def shown(obj: Object, resource: Resource) -> Object:
     return resource.identify(event)
 
 
-def stored(obj: Object, resource: Resource) -> Object:
+def stored_form(obj: Object, resource: Resource) -> Object:
     """The core/v1 form of what was sent to ``resource``, with the fields that a core Event always has."""
     if resource.collection != "events":
         return obj

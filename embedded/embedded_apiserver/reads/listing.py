@@ -98,7 +98,7 @@ def list_objects(store: Store, selection: Selection, query: Query) -> tuple[list
             if not selection.narrowed:
                 metadata["remainingItemCount"] = sum(selection(obj) for _, obj in items[at:])
             break
-        page.append(event_versions.shown(stored, selection.resource))
+        page.append(event_versions.served_form(stored, selection.resource))
         last = key
     return page, metadata
 

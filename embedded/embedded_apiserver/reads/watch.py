@@ -146,7 +146,7 @@ class Watch:
         return self._event("DELETED", gone)
 
     def _event(self, kind: str, stored: Object) -> bytes:
-        shown = event_versions.shown(stored, self.resource)
+        shown = event_versions.served_form(stored, self.resource)
         return _line(kind, listing.object_body(shown, self.resource, self.shape, self.include))
 
     def _bookmark(self, version: int, initial_events_end: bool = False) -> bytes:

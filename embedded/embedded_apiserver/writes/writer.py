@@ -135,7 +135,7 @@ class Writer:
 
     def _live(self, target: Target) -> Object | None:
         live = self.store.get(target.resource.collection, target.key)
-        return None if live is None else event_versions.shown(live, target.resource)
+        return None if live is None else event_versions.served_form(live, target.resource)
 
     def _found(self, target: Target) -> Object:
         live = self._live(target)
@@ -196,7 +196,7 @@ class Writer:
             found = list(crds.faults(new))
         else:
             found = list(
-                builtin_strategy.faults(event_versions.stored(new, resource), _stored(live, resource), resource)
+                builtin_strategy.faults(event_versions.stored_form(new, resource), _stored(live, resource), resource)
             )
         if live is None:
             found = [*validation.name_faults(name), *found]
@@ -245,8 +245,8 @@ class Writer:
                 obj = crds.established(obj, metadata.now())
             self.registry.stop_serving(obj["spec"]["group"], obj["spec"]["names"]["plural"])
             self.registry.serve(crds.resources(obj))
-        stored = self.store.write(resource.collection, key, event_versions.stored(obj, resource))
-        return event_versions.shown(stored, resource)
+        stored = self.store.write(resource.collection, key, event_versions.stored_form(obj, resource))
+        return event_versions.served_form(stored, resource)
 
     def _manager(self, target: Target, options: Options, operation: str = "Update") -> ssa.Manager:
         api_version = target.resource.api_version
@@ -256,7 +256,7 @@ class Writer:
 
 
 def _stored(live: Object | None, resource: Resource) -> Object | None:
-    return None if live is None else event_versions.stored(live, resource)
+    return None if live is None else event_versions.stored_form(live, resource)
 
 
 def _spec(obj: Object, resource: Resource) -> Object:

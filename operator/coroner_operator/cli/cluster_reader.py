@@ -11,12 +11,12 @@ import click
 import msgspec
 
 from coroner_categorizer.objects.event import Event
-from coroner_categorizer.objects.lenient_decode import tolerant_decode
+from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_categorizer.objects.pod import Metadata, OwnerReference, Pod
 from coroner_categorizer.objects.workload import Workload
 from coroner_operator.cli.api import PARTIAL_LIST, Api, Connection, RefusedError, connected
 from coroner_operator.cli.errors import BadInput
-from coroner_operator.cli.input_objects import Objects
+from coroner_operator.cli.input_objects import InputObjects
 from coroner_operator.kube import resources
 from coroner_operator.kube.resources import Resource
 
@@ -50,29 +50,29 @@ class _Report(msgspec.Struct):
     spec: _ReportSpec = msgspec.field(default_factory=_ReportSpec)
 
 
-def is_kind(word: str) -> bool:
+def may_be_kind(word: str) -> bool:
     """Whether the word can be a kind; which ones there are, only the cluster knows."""
     return _KIND.fullmatch(word) is not None
 
 
-class Cluster:
+class ClusterReader:
     """Where the kubeconfig points; nothing is asked before the first ``add_to``."""
 
     def __init__(self, namespace: str | None, context: str | None, kubeconfig: str | None) -> None:
         self._namespace = namespace
         self._connection = Connection(context, kubeconfig)
 
-    def add_to(self, objects: Objects, target: Target) -> None:
+    def add_to(self, objects: InputObjects, target: Target) -> None:
         """The target with its pods, owners and events. Raises BadInput where it cannot be read."""
         for name in (target.name, self._namespace or "default"):
             if not _NAME.fullmatch(name):
                 raise BadInput(target.argument, f'no object can be called "{name}"', "check the name and -n")
         asyncio.run(self._add_to(objects, target))
 
-    async def _add_to(self, objects: Objects, target: Target) -> None:
+    async def _add_to(self, objects: InputObjects, target: Target) -> None:
         async with connected(self._connection, target.argument) as api:
-            reading = _Reading(api, self._namespace or api.namespace, objects, target.argument)
-            resource = resources.known(target.kind) or await reading.custom_kind(target.kind)
+            reading = _TargetReader(api, self._namespace or api.namespace, objects, target.argument)
+            resource = resources.find_by_name(target.kind) or await reading.custom_kind(target.kind)
             if resource == resources.POD:
                 await reading.pod(target.name)
             elif resource == resources.REPORT:
@@ -82,10 +82,10 @@ class Cluster:
                 await reading.workload(resource, workload)
 
 
-class _Reading:
+class _TargetReader:
     """One target's objects."""
 
-    def __init__(self, api: Api, namespace: str, objects: Objects, argument: str) -> None:
+    def __init__(self, api: Api, namespace: str, objects: InputObjects, argument: str) -> None:
         self.api = api
         self.namespace = namespace
         self.objects = objects
@@ -101,7 +101,7 @@ class _Reading:
             no_file = "no file and no" if self.argument == name else "no"
             fault = f'{no_file} {resource.kind} called "{name}" in namespace {self.namespace}'
             raise BadInput(self.argument, fault, "check the name, -n and --context") from refused
-        return tolerant_decode(raw, msgspec.json.Decoder(type_), type_)
+        return lenient_decode(raw, msgspec.json.Decoder(type_), type_)
 
     async def pod(self, name: str) -> None:
         pod = await self.get(resources.POD, name, Pod)
@@ -119,7 +119,7 @@ class _Reading:
             await self.pod(about.name)
             return
         metadata = Metadata(name=about.name, namespace=self.namespace, uid=about.uid)
-        resource = resources.known_as(about.api_version, about.kind) or await self.custom_kind(about.kind)
+        resource = resources.find_by_kind(about.api_version, about.kind) or await self.custom_kind(about.kind)
         await self.workload(resource, Workload(apiVersion=about.api_version, kind=about.kind, metadata=metadata))
 
     async def workload(self, resource: Resource, workload: Workload) -> None:
@@ -128,9 +128,9 @@ class _Reading:
         between = await self._between(resource)
         pods = [pod async for pod in self._list(resources.POD, Pod)]
         owners = {found.metadata.uid: found.metadata.ownerReferences for found in between}
-        if resource not in resources.KNOWN:
+        if resource not in resources.BUILTIN_KINDS:
             await self._add_custom_owners(owners, pods, workload.metadata.uid)
-        family = _family(workload.metadata.uid, owners)
+        family = _descendants(workload.metadata.uid, owners)
         self.objects.add_workload(workload)
         for found in between:
             if found.metadata.uid in family:
@@ -145,21 +145,21 @@ class _Reading:
     async def custom_kind(self, word: str) -> Resource:
         """The kind of this name, asked of the cluster. Raises BadInput if it has none."""
         for resource in await self._custom_kinds():
-            if resource.is_called(word):
+            if resource.matches_name(word):
                 return resource
         raise BadInput(self.argument, f'no such file, and no kind called "{word}" in the cluster', "e.g. job/train")
 
     async def _custom_kinds(self) -> list[Resource]:
         if self._custom is None:
-            self._custom = list(resources.discovered(await self.api.get("/apis", resources.DISCOVERY)))
+            self._custom = list(resources.parse_discovery(await self.api.get("/apis", resources.DISCOVERY)))
         return self._custom
 
     async def _between(self, resource: Resource) -> list[Workload]:
-        kinds = () if resource in resources.OWN_PODS else resources.BETWEEN.get(resource, resources.BETWEEN_CUSTOM)
+        kinds = () if resource in resources.POD_OWNERS else resources.INTERMEDIATE_KINDS.get(resource, resources.CUSTOM_INTERMEDIATE_KINDS)
         found: list[Workload] = []
         for kind in kinds:
             # Whole objects of what owns pods: a Job's condition and a ReplicaSet's count belong to the judgement.
-            accept = "application/json" if kind in resources.OWN_PODS else PARTIAL_LIST
+            accept = "application/json" if kind in resources.POD_OWNERS else PARTIAL_LIST
             async for workload in self._list(kind, Workload, accept):
                 found.append(msgspec.structs.replace(workload, kind=kind.kind, apiVersion=kind.group_version))
         return found
@@ -167,7 +167,7 @@ class _Reading:
     async def _list(self, resource: Resource, type_: type[T], accept: str = "application/json") -> AsyncIterator[T]:
         decoder = msgspec.json.Decoder(type_)
         async for raw in self.api.items(resource.path(self.namespace), accept):
-            yield tolerant_decode(raw, decoder, type_)
+            yield lenient_decode(raw, decoder, type_)
 
     async def _add_custom_owners(
         self, owners: dict[str, list[OwnerReference]], pods: Iterable[Pod], root_uid: str
@@ -187,7 +187,7 @@ class _Reading:
 
     async def _owner(self, reference: OwnerReference) -> Workload | None:
         """The owner itself; None where it is gone, may not be read, or is not of a kind that the cluster serves."""
-        resource = resources.known_as(reference.apiVersion, reference.kind)
+        resource = resources.find_by_kind(reference.apiVersion, reference.kind)
         try:
             if resource is None:
                 group = reference.apiVersion.rpartition("/")[0]
@@ -198,7 +198,7 @@ class _Reading:
             raw = await self.api.get(resource.path(self.namespace, reference.name))
         except RefusedError:
             return None
-        owner = tolerant_decode(raw, msgspec.json.Decoder(Workload), Workload)
+        owner = lenient_decode(raw, msgspec.json.Decoder(Workload), Workload)
         if owner.metadata.uid != reference.uid:  # names are reused
             return None
         return msgspec.structs.replace(owner, kind=resource.kind, apiVersion=resource.group_version)
@@ -207,15 +207,15 @@ class _Reading:
         decoder = msgspec.json.Decoder(Event)
         try:
             async for raw in self.api.items(resources.EVENT.path(self.namespace), **query):
-                event = tolerant_decode(raw, decoder, Event)
-                if event.about.uid in uids:
+                event = lenient_decode(raw, decoder, Event)
+                if event.involved.uid in uids:
                     self.objects.add_event(event)
         except RefusedError as refused:
             note = BadInput(self.argument, f"judged without events ({refused.status}): {refused.message}")
             click.echo(note.format_message(), err=True)
 
 
-def _family(root_uid: str, owners: dict[str, list[OwnerReference]]) -> set[str]:
+def _descendants(root_uid: str, owners: dict[str, list[OwnerReference]]) -> set[str]:
     """The root and everything that it owns, directly or not."""
     family = {root_uid}
     grown = True

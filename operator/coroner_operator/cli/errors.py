@@ -51,11 +51,11 @@ class OneLineCommand(click.Command):
         except BrokenPipeError:
             raise  # click ends without a word
         except OSError as error:  # the commands answer for what they read: this is standard output, e.g. a full disk
-            _forget_output()
+            _discard_output()
             raise BadInput(ctx.command_path, f"cannot write: {error.strerror}", "") from error
 
 
-def _forget_output() -> None:
+def _discard_output() -> None:
     """What could not be written would otherwise be tried again, and complained of, at exit."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

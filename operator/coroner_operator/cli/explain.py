@@ -9,14 +9,14 @@ from typing import Literal
 import click
 from rich.console import Console
 
-from coroner_operator.cli.cluster_reader import Cluster, Target, is_kind
+from coroner_operator.cli.cluster_reader import ClusterReader, Target, may_be_kind
 from coroner_operator.cli.errors import BadInput, OneLineCommand
 from coroner_operator.cli.explanations import explain_objects
-from coroner_operator.cli.input_bytes import read_source
-from coroner_operator.cli.input_objects import Objects
+from coroner_operator.cli.input_bytes import read_input
+from coroner_operator.cli.input_objects import InputObjects
 from coroner_operator.cli.render import WIDTH_LIMIT, as_json, as_yaml, print_text
 from coroner_operator.cli.rules_argument import load_rules
-from coroner_operator.kube.resources import known
+from coroner_operator.kube.resources import find_by_name
 
 Output = Literal["text", "json", "yaml"]
 
@@ -75,12 +75,12 @@ def explain(
         raise BadInput(ctx.command_path, "nothing to explain", f'name files or pods; see "{ctx.command_path} --help"')
     in_cluster = any(option is not None for option in (namespace, context, kubeconfig))
     categorizer = load_rules(rules)
-    objects = Objects()
-    cluster = Cluster(namespace, context, kubeconfig)
+    objects = InputObjects()
+    cluster = ClusterReader(namespace, context, kubeconfig)
     for argument in what or ("-",):
         target = _target(argument, in_cluster)
         if target is None:
-            objects.add_source(read_source(argument))
+            objects.add_input(read_input(argument))
         else:
             cluster.add_to(objects, target)
     explanations = explain_objects(objects, categorizer)
@@ -97,8 +97,8 @@ def _target(argument: str, in_cluster: bool) -> Target | None:
     if argument == "-" or (like_a_file if in_cluster else _exists(argument)):
         return None
     kind, slash, name = argument.partition("/")
-    names_a_kind = bool(slash and name) and "/" not in name and is_kind(kind)
-    if names_a_kind and (known(kind) or not like_a_file):
+    names_a_kind = bool(slash and name) and "/" not in name and may_be_kind(kind)
+    if names_a_kind and (find_by_name(kind) or not like_a_file):
         return Target(kind, name, argument)
     if like_a_file or "/" in argument or "\\" in argument or not argument:
         raise BadInput(argument, "no such file, and no KIND/NAME", "name a file, a POD or KIND/NAME, e.g. job/train")

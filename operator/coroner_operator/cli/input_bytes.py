@@ -13,14 +13,14 @@ INPUT_LIMIT = 512 * 1024 * 1024
 """Bytes. About 60,000 pods as JSON; read whole, so this bounds the memory too (and ``/dev/zero`` ends)."""
 
 
-class Source(NamedTuple):
+class InputBytes(NamedTuple):
     name: str
     """As the user wrote it; ``stdin`` for ``-``."""
     data: bytes
     """Valid UTF-8 without a byte order mark."""
 
 
-def read_source(argument: str) -> Source:
+def read_input(argument: str) -> InputBytes:
     """The file of this name, or standard input for ``-``. Raises BadInput if it cannot be read."""
     name = "stdin" if argument == "-" else argument
     try:
@@ -38,7 +38,7 @@ def read_source(argument: str) -> Source:
         raise BadInput(name, f"cannot be read: {reason}", "name a file that you may read") from error
     if len(data) > INPUT_LIMIT:
         raise BadInput(name, f"larger than {INPUT_LIMIT // 2**20} MiB", "give it in parts")
-    return Source(name, _as_utf8(data))
+    return InputBytes(name, _as_utf8(data))
 
 
 def _as_utf8(data: bytes) -> bytes:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from coroner_operator.cli.errors import BadInput
-from coroner_operator.cli.input_bytes import Source
+from coroner_operator.cli.input_bytes import InputBytes
 from coroner_operator.cli.safe_yaml import yaml_documents
 
 Json = bytes | memoryview
@@ -30,7 +30,7 @@ class Document(NamedTuple):
     json: Json
 
 
-def documents(source: Source) -> Iterator[Document]:
+def iter_documents(source: InputBytes) -> Iterator[Document]:
     """The JSON of each document in order. Raises BadInput at the first place that is neither JSON nor YAML."""
     start = _after_blanks(source.data, 0)
     if start == len(source.data):
@@ -51,7 +51,7 @@ def _after_blanks(data: bytes, start: int) -> int:
     return found.end() if found else start
 
 
-def _json_documents(source: Source, start: int) -> Iterator[Json]:
+def _json_documents(source: InputBytes, start: int) -> Iterator[Json]:
     view = memoryview(source.data)
     while start < len(view):
         try:
@@ -71,7 +71,7 @@ def _json_documents(source: Source, start: int) -> Iterator[Json]:
         start = _after_blanks(source.data, end)
 
 
-def _lenient_documents(source: Source, start: int, problem: str) -> Iterator[Json]:
+def _lenient_documents(source: InputBytes, start: int, problem: str) -> Iterator[Json]:
     """Once more with the standard library, which takes raw control characters in strings and lone surrogates."""
     cut_off = "truncated" in problem
     if len(source.data) - start > _LENIENT_LIMIT:
@@ -99,7 +99,7 @@ def _after_blank_text(text: str, start: int) -> int:
     return found.end() if found else start
 
 
-def _not_json(source: Source, position: int, problem: str, cut_off: bool) -> BadInput:
+def _not_json(source: InputBytes, position: int, problem: str, cut_off: bool) -> BadInput:
     line = source.data.count(b"\n", 0, position) + 1
     column = position - source.data.rfind(b"\n", 0, position)
     place = f"{source.name}: line {line}, column {column}"

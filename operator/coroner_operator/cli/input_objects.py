@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 from coroner_categorizer.objects.event import Event
-from coroner_categorizer.objects.lenient_decode import tolerant_decode
+from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_categorizer.objects.pod import Pod
 from coroner_categorizer.objects.workload import Workload
 from coroner_operator.cli.errors import BadInput
-from coroner_operator.cli.input_bytes import Source
-from coroner_operator.cli.input_documents import KUBECTL, Document, documents
+from coroner_operator.cli.input_bytes import InputBytes
+from coroner_operator.cli.input_documents import KUBECTL, Document, iter_documents
 
 _LISTS_WITHIN_LISTS = 20  # a List of Lists is what "kubectl get --output=json" of several resources may give
 
@@ -38,7 +38,7 @@ _ENVELOPES = msgspec.json.Decoder(_Envelope)
 _ARRAYS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-class Objects:
+class InputObjects:
     """Filled from any number of inputs."""
 
     def __init__(self) -> None:
@@ -52,12 +52,12 @@ class Objects:
         """In input order; an event that was given several times counts once, as it was seen last."""
         return self._events.values()
 
-    def add_source(self, source: Source) -> None:
+    def add_input(self, source: InputBytes) -> None:
         """Everything in the text. Raises BadInput where it is not JSON, not YAML or not Kubernetes."""
-        for document in documents(source):
+        for document in iter_documents(source):
             self._add(document, _Envelope(), 0)
 
-    def owner(self, uid: str) -> Workload | None:
+    def find_owner(self, uid: str) -> Workload | None:
         """The workload of this UID."""
         return self._owners.get(uid)
 
@@ -74,12 +74,12 @@ class Objects:
             self._owners[owner.metadata.uid] = owner
 
     def add_event(self, event: Event) -> None:
-        if event.is_our_own:
+        if event.is_from_coroner:
             return
         metadata = event.metadata
-        key = (metadata.uid,) if metadata.uid else (metadata.namespace, metadata.name, event.about.uid, event.text)
+        key = (metadata.uid,) if metadata.uid else (metadata.namespace, metadata.name, event.involved.uid, event.text)
         seen = self._events.get(key)
-        if seen is None or event.times >= seen.times:
+        if seen is None or event.occurrences >= seen.occurrences:
             self._events[key] = event
 
     def _add(self, document: Document, within: _Envelope, depth: int) -> None:
@@ -132,10 +132,10 @@ class Objects:
     def _add_decoded(self, raw: bytes, kind: str, api_version: str | None) -> None:
         group = (api_version or "v1").partition("/")[0]
         if kind == "Pod" and group == "v1":
-            pod = tolerant_decode(raw, _PODS, Pod)
+            pod = lenient_decode(raw, _PODS, Pod)
             self.add_pod(msgspec.structs.replace(pod, kind=kind, apiVersion="v1"))
         elif kind == "Event" and group in ("v1", "events.k8s.io"):
-            self.add_event(tolerant_decode(raw, _EVENTS, Event))
+            self.add_event(lenient_decode(raw, _EVENTS, Event))
         else:
-            workload = tolerant_decode(raw, _WORKLOADS, Workload)
+            workload = lenient_decode(raw, _WORKLOADS, Workload)
             self.add_workload(msgspec.structs.replace(workload, kind=kind, apiVersion=api_version or ""))

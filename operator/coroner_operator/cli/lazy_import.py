@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def importing() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """The collector is off inside; at the end it is on, and never looks at what is loaded by then.
 
     What is imported stays: to look through it again and again costs a third of the time that imports take."""

@@ -34,10 +34,10 @@ def lint(ctx: click.Context, files: tuple[str, ...]) -> None:
             fault.show()
             found = 1
         except cc.ConfigError as error:
-            for mistake in error.mistakes:
+            for mistake in error.errors:
                 path = f"{mistake.path}: " if mistake.path else ""
-                click.echo(one_line(f"{rules.name}: {path}{mistake.fault}; {mistake.remedy}", _LINE_LIMIT))
-            found = len(error.mistakes)
+                click.echo(one_line(f"{rules.name}: {path}{mistake.detail}; {mistake.remedy}", _LINE_LIMIT))
+            found = len(error.errors)
         else:
             click.echo(one_line(f"{rules.name}: ok ({rules.summary})", _LINE_LIMIT))
             found = 0

@@ -25,12 +25,12 @@ _INDENT = "  "
 _LABEL_WIDTH = len("Matched too") + 2
 _NARROWEST = 20  # columns of text, however narrow the terminal is
 
-_RETRY_WORDS: dict[Retry, str] = {
+_RETRY_TEXT: dict[Retry, str] = {
     "MayRecover": "MayRecover: it may well work the next time",
     "NeedsChange": "NeedsChange: it will fail again until something is changed",
     "Unknown": "Unknown: nothing tells whether it would work the next time",
 }
-_CONFIDENCE_WORDS: dict[Confidence, str] = {
+_CONFIDENCE_TEXT: dict[Confidence, str] = {
     "Confirmed": "Confirmed: the cluster says so",
     "Likely": "Likely: concluded from what the cluster says",
     "Unknown": "Unknown: it failed, and the cause is not recorded",
@@ -96,7 +96,7 @@ def print_text(explanations: Sequence[Explanation], console: Console) -> None:
         is_block = explanation.verdict is not None
         if index and (after_block or is_block):
             page.line(Text())
-        _explained(explanation, page)
+        _render(explanation, page)
         after_block = is_block
     if len(explanations) > 1:
         failing = sum(explanation.is_failing for explanation in explanations)
@@ -117,7 +117,7 @@ class _Page:
     def paragraph(self, text: Text) -> None:
         self._wrapped(text, Text(_INDENT))
 
-    def fact(self, label: str, text: Text, *, deeper: bool = False) -> None:
+    def field(self, label: str, text: Text, *, deeper: bool = False) -> None:
         """A paragraph beside its label; ``deeper``: belongs to the fact before."""
         start = Text(_INDENT).append(label.ljust(_LABEL_WIDTH), style="dim")
         self._wrapped(text, start.append(_INDENT if deeper else ""))
@@ -133,7 +133,7 @@ class _Page:
             start = Text(" " * start.cell_len)
 
 
-def _explained(explanation: Explanation, page: _Page) -> None:
+def _render(explanation: Explanation, page: _Page) -> None:
     place = "/".join(part for part in (_name(explanation.namespace), _name(explanation.name)) if part)
     title = Text.assemble((_name(explanation.kind), "dim"), " ", (place or "(no name)", "bold"), "  ")
     verdict = explanation.verdict
@@ -148,17 +148,17 @@ def _explained(explanation: Explanation, page: _Page) -> None:
     page.line(title.append(_category(verdict), style="bold yellow" if verdict.retry == "MayRecover" else "bold red"))
     page.paragraph(Text(verdict.message or verdict.reason))
     if verdict.hint:
-        page.fact("What to do", Text(verdict.hint, style="cyan"))
-    page.fact("Retry", Text(_RETRY_WORDS[verdict.retry]))
-    page.fact("Confidence", Text(_CONFIDENCE_WORDS[verdict.confidence]))
+        page.field("What to do", Text(verdict.hint, style="cyan"))
+    page.field("Retry", Text(_RETRY_TEXT[verdict.retry]))
+    page.field("Confidence", Text(_CONFIDENCE_TEXT[verdict.confidence]))
     for index, evidence in enumerate(verdict.evidence):
-        page.fact("" if index else "Evidence", Text(evidence.source, style="dim"))
+        page.field("" if index else "Evidence", Text(evidence.source, style="dim"))
         if evidence.text:
-            page.fact("", Text(evidence.text), deeper=True)
+            page.field("", Text(evidence.text), deeper=True)
     others = [category for category in verdict.categories if category != verdict.category]
     if others:
-        page.fact("Matched too", Text(", ".join(others)))
-    page.fact("Rule", Text(verdict.rule or "none: the default category"))
+        page.field("Matched too", Text(", ".join(others)))
+    page.field("Rule", Text(verdict.rule or "none: the default category"))
 
 
 def _category(verdict: Verdict) -> str:

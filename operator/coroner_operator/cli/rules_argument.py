@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import coroner_categorizer as cc
 from coroner_operator.cli.errors import BadInput
-from coroner_operator.cli.input_bytes import read_source
+from coroner_operator.cli.input_bytes import read_input
 from coroner_operator.cli.safe_yaml import yaml_documents
 
 
@@ -27,7 +27,7 @@ class RulesFile(NamedTuple):
 
 def read_rules(argument: str) -> RulesFile:
     """The rule file of this name, or standard input for ``-``. Raises BadInput if it is not one YAML document."""
-    source = read_source(argument)
+    source = read_input(argument)
     documents = list(yaml_documents(source.name, source.data))
     if not documents:
         raise BadInput(source.name, "empty", 'write rules into it, at least "categories:"')
@@ -45,11 +45,11 @@ def load_rules(argument: str | None) -> cc.Categorizer:
     try:
         return cc.load(rules.text)
     except cc.ConfigError as error:
-        first = error.mistakes[0]
+        first = error.errors[0]
         place = f"{rules.name}: {first.path}" if first.path else rules.name
-        if len(error.mistakes) == 1:
-            raise BadInput(place, first.fault, first.remedy) from error
-        fault = f"{first.fault}, the first of {len(error.mistakes)} mistakes"
+        if len(error.errors) == 1:
+            raise BadInput(place, first.detail, first.remedy) from error
+        fault = f"{first.detail}, the first of {len(error.errors)} mistakes"
         raise BadInput(place, fault, f'see them all with "coroner lint {rules.name}"') from error
 
 

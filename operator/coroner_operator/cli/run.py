@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from coroner_operator.cli.lazy_import import importing
+from coroner_operator.cli.lazy_import import gc_paused
 from coroner_operator.config.settings import SettingsError, load_settings
 
 
@@ -55,17 +55,17 @@ _PATIENCE = ("image_pull", "container_creating", "unschedulable")
 
 def _run(settings: Any) -> int:
     # Imported late: `coroner explain` and a mistake in the settings are not to wait for kopf.
-    with importing():
-        from coroner_operator.config.rules_files import Files, RulesRefused  # noqa: PLC0415
+    with gc_paused():
+        from coroner_operator.config.rules_files import RuleFiles, InvalidRules  # noqa: PLC0415
         from coroner_operator.kube.client import ClientError  # noqa: PLC0415
         from coroner_operator.runtime.kopf_app import App  # noqa: PLC0415
-        from coroner_operator.telemetry.log_format import set_up_logs  # noqa: PLC0415
+        from coroner_operator.telemetry.log_format import configure_logging  # noqa: PLC0415
 
-    set_up_logs(settings.log_format, settings.log_level)
+    configure_logging(settings.log_format, settings.log_level)
     try:
-        contents = Files(settings.rules, settings.redaction).read()
+        contents = RuleFiles(settings.rules, settings.redaction).read()
         return asyncio.run(App(settings, contents.compile(), contents).run())
-    except RulesRefused as error:
+    except InvalidRules as error:
         mistakes = list(error.mistakes)
     except (ClientError, OSError) as error:
         mistakes = [" ".join(str(error).split())]

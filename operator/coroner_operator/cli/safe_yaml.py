@@ -22,7 +22,7 @@ VALUES_LIMIT = 5_000_000  # 10 MiB of YAML hold at most about this many values; 
 
 _Parser: Any = getattr(yaml, "CLoader", yaml.Loader)  # used for its events only: nothing is constructed
 
-_WORDS: dict[str, bool | None] = {
+_KEYWORDS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
     **dict.fromkeys(("true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"), True),
     **dict.fromkeys(("false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"), False),
@@ -93,7 +93,7 @@ class _Builder:
 
     def _document(self, loader: Any) -> Any:
         root: list[Any] = []
-        open_: list[_Open] = [_Open(root, "", 0)]
+        open_: list[_OpenContainer] = [_OpenContainer(root, "", 0)]
         anchors: dict[str, _Anchored] = {}
         while True:
             event = loader.get_event()
@@ -108,13 +108,13 @@ class _Builder:
             elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
                 self._count(event, 1)
                 if len(open_) > DEPTH_LIMIT:
-                    self._refuse(event, f"nested more than {DEPTH_LIMIT} deep")
+                    self._reject(event, f"nested more than {DEPTH_LIMIT} deep")
                 container: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
-                open_.append(_Open(container, event.anchor or "", self.size - 1))
+                open_.append(_OpenContainer(container, event.anchor or "", self.size - 1))
             elif isinstance(event, yaml.AliasEvent):
                 anchored = anchors.get(event.anchor or "")
                 if anchored is None:  # unknown, or an alias to a value that holds it
-                    self._refuse(event, f'the alias "*{event.anchor}" stands for nothing that is complete here')
+                    self._reject(event, f'the alias "*{event.anchor}" stands for nothing that is complete here')
                 else:
                     self._count(event, anchored.size)
                     open_[-1].put(anchored.value)
@@ -127,13 +127,13 @@ class _Builder:
     def _count(self, event: Any, values: int) -> None:
         self.size += values
         if self.size > VALUES_LIMIT:
-            self._refuse(event, "its aliases stand for too much")
+            self._reject(event, "its aliases stand for too much")
 
-    def _refuse(self, event: Any, fault: str) -> None:
+    def _reject(self, event: Any, fault: str) -> None:
         raise BadInput(_place(self.name, event.start_mark), fault, "give what kubectl prints")
 
 
-class _Open:
+class _OpenContainer:
     """A mapping or sequence whose end has not come yet."""
 
     __slots__ = ("anchor", "container", "key", "size_before")
@@ -162,7 +162,7 @@ def _scalar(event: Any) -> Any:
         return text  # tagged or quoted
     if text and text[0] in "-+.0123456789":
         return _number(text)
-    return _WORDS.get(text, text)
+    return _KEYWORDS.get(text, text)
 
 
 def _number(text: str) -> int | float | str:

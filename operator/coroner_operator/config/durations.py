@@ -11,7 +11,7 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _FORM = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*$")
 
 
-def seconds(value: Any) -> float:
+def parse_duration(value: Any) -> float:
     """``value`` in seconds. Raises ValueError with the remedy."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(f"{value!r} is not a duration; write for instance 500ms, 10s, 5m, 2h or 7d")
@@ -22,5 +22,5 @@ def seconds(value: Any) -> float:
     return float(number) * _UNITS[unit or "s"]
 
 
-Duration = Annotated[float, BeforeValidator(seconds), Field(ge=0)]
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0)]
 """Seconds, not negative."""

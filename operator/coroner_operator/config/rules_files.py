@@ -19,7 +19,7 @@ SIZE_LIMIT = 4 * 1024 * 1024  # bytes; a ConfigMap holds 1 MiB
 _PATTERN_KEYS = {"name", "pattern"}
 
 
-class RulesRefused(Exception):  # noqa: N818 - an outcome
+class InvalidRules(Exception):  # noqa: N818 - an outcome
     """The files cannot be used. ``mistakes``: one line each, with the file's name."""
 
     def __init__(self, mistakes: tuple[str, ...]) -> None:
@@ -27,7 +27,7 @@ class RulesRefused(Exception):  # noqa: N818 - an outcome
         self.mistakes = mistakes
 
 
-class Files(msgspec.Struct, frozen=True):
+class RuleFiles(msgspec.Struct, frozen=True):
     """Where they are; None: the shipped pack, no patterns of the site's own."""
 
     rules: Path | None = None
@@ -36,15 +36,15 @@ class Files(msgspec.Struct, frozen=True):
     def __bool__(self) -> bool:
         return self.rules is not None or self.redaction is not None
 
-    def read(self) -> Contents:
+    def read(self) -> RuleFileContents:
         """What they hold now; what cannot be read is part of the answer."""
-        return Contents(self, _content(self.rules), _content(self.redaction))
+        return RuleFileContents(self, _content(self.rules), _content(self.redaction))
 
 
-class Contents(msgspec.Struct, frozen=True):
+class RuleFileContents(msgspec.Struct, frozen=True):
     """What the files held at one time. Equal contents give the same verdicts."""
 
-    files: Files
+    files: RuleFiles
     rules: bytes | str | None
     """Text: why the file cannot be read."""
     redaction: bytes | str | None
@@ -55,7 +55,7 @@ class Contents(msgspec.Struct, frozen=True):
         redactor = _redactor(self.files.redaction, self.redaction, mistakes)
         categorizer = _categorizer(self.files.rules, self.rules, redactor, mistakes)
         if categorizer is None or mistakes:
-            raise RulesRefused(tuple(mistakes))
+            raise InvalidRules(tuple(mistakes))
         return categorizer
 
 
@@ -81,7 +81,7 @@ def _categorizer(
     try:
         return load(text, redactor)
     except ConfigError as error:
-        mistakes += [f"{file}: {mistake}" for mistake in error.mistakes]
+        mistakes += [f"{file}: {mistake}" for mistake in error.errors]
     except RecursionError:
         mistakes.append(f"{file}: nested too deep")
     return None

@@ -12,15 +12,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from coroner_categorizer import Categorizer
-from coroner_operator.config.rules_files import Contents, Files, RulesRefused
+from coroner_operator.config.rules_files import RuleFileContents, RuleFiles, InvalidRules
 
 log = logging.getLogger("coroner.rules")
 
-LOOK_EVERY = 0.5  # s; two equal looks are needed, so a change is taken up within one to one and a half seconds
+POLL_INTERVAL = 0.5  # s; two equal looks are needed, so a change is taken up within one to one and a half seconds
 REASON = "RulesRefused"
 
 
-class Reloads(Protocol):
+class ReloadMetrics(Protocol):
     """Who counts: ``metrics.Metrics`` in the operator."""
 
     def reloaded(self, succeeded: bool, /) -> None: ...
@@ -31,24 +31,24 @@ class Reloader:
 
     def __init__(
         self,
-        files: Files,
-        in_force: Contents | None,
+        files: RuleFiles,
+        current: RuleFileContents | None,
         *,
-        adopt: Callable[[Categorizer], None],
+        on_reload: Callable[[Categorizer], None],
         warn: Callable[[str, str], None],
-        counts: Reloads,
+        counts: ReloadMetrics,
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
     ) -> None:
         """``in_force``: what the categorizer in use was made from; None: not known. ``warn``: reason and note of an
         Event; ``adopt`` takes the new categorizer over at once."""
-        self.refused: tuple[str, ...] = ()
+        self.errors: tuple[str, ...] = ()
         """Every mistake; none while what the files hold is in force."""
         self._files = files
-        self._in_force = in_force
-        self._judged = in_force
+        self._current = current
+        self._evaluated = current
         """What was last adopted or refused."""
-        self._last: Contents | None = in_force
-        self._adopt = adopt
+        self._last: RuleFileContents | None = current
+        self._on_reload = on_reload
         self._warn = warn
         self._counts = counts
         self._sleep = sleep
@@ -58,47 +58,47 @@ class Reloader:
         if not self._files:
             await asyncio.Event().wait()
         while True:
-            await self._sleep(LOOK_EVERY)
-            await self.look()
+            await self._sleep(POLL_INTERVAL)
+            await self.poll()
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         contents = await asyncio.to_thread(self._files.read)
         # Seen twice the same: a file that is just being written may be read by half, and half a file may be valid.
         is_settled, self._last = contents == self._last, contents
-        if not is_settled or contents == self._judged:
+        if not is_settled or contents == self._evaluated:
             return
-        self._judged = contents
-        if contents == self._in_force:
-            self.refused = ()
+        self._evaluated = contents
+        if contents == self._current:
+            self.errors = ()
             self._counts.reloaded(True)
             log.info("the rules are again as they are in force")
             return
         try:
             categorizer = await asyncio.to_thread(contents.compile)
-        except RulesRefused as refused:
-            self._refuse(refused.mistakes)
+        except InvalidRules as refused:
+            self._reject(refused.mistakes)
             return
-        self._in_force = contents
-        self.refused = ()
-        self._adopt(categorizer)
+        self._current = contents
+        self.errors = ()
+        self._on_reload(categorizer)
         self._counts.reloaded(True)
         log.info("new rules in force: %s", categorizer.hash)
 
-    def remind(self) -> None:
+    def reannounce(self) -> None:
         """Say again by an Event what is refused: the first may have been a standby's, which may not write."""
-        if self.refused:
-            self._warn(REASON, note(self.refused))
+        if self.errors:
+            self._warn(REASON, event_note(self.errors))
 
-    def _refuse(self, mistakes: tuple[str, ...]) -> None:
-        self.refused = mistakes
+    def _reject(self, mistakes: tuple[str, ...]) -> None:
+        self.errors = mistakes
         self._counts.reloaded(False)
         for mistake in mistakes:
             log.error("%s", mistake)
         log.error("rules refused (mistakes: %d); those before stay in force", len(mistakes))
-        self.remind()
+        self.reannounce()
 
 
-def note(mistakes: tuple[str, ...]) -> str:
+def event_note(mistakes: tuple[str, ...]) -> str:
     """The first mistake, which fits into an Event, and how many there are."""
     more = f" (and {len(mistakes) - 1} more, see the operator's log)" if len(mistakes) > 1 else ""
     return f"The rules were refused, those before stay in force: {mistakes[0][:600]}{more}"

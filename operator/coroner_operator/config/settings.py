@@ -33,7 +33,7 @@ class SettingsError(Exception):
         self.mistakes = mistakes
 
 
-class Patience(BaseModel):
+class GracePeriods(BaseModel):
     """How long a pod may wait for something before it is called a failure. What can never heal is told at once."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     """File with patterns for secrets that only this site knows: a list of ``{name, pattern}``."""
     workloads: tuple[ListedKind, ...] = ()
     """Custom kinds on whose objects the verdict is written too, each once."""
-    patience: Patience = Patience()
+    grace_periods: GracePeriods = GracePeriods()
     retention: Duration = 7 * 86400.0
     """Reports of workloads that are gone are deleted this long after the last word of them; failures older than this
     are not reported when they are seen for the first time."""
@@ -150,11 +150,11 @@ class Settings(BaseSettings):
     @field_validator("health_address", "metrics_address")
     @classmethod
     def _check_address(cls, value: str) -> str:
-        split_address(value)
+        parse_address(value)
         return value
 
 
-def split_address(address: str) -> tuple[str | None, int] | None:
+def parse_address(address: str) -> tuple[str | None, int] | None:
     """``host:port`` as (host or None for all, port); None = do not serve. Raises ValueError."""
     if not address:
         return None
@@ -186,7 +186,7 @@ def load_settings(flags: Mapping[str, Any], file: Path | None = None) -> Setting
     try:
         return Settings(**Loaded(**flags).model_dump())
     except ValidationError as error:
-        raise SettingsError(tuple(_line(fault) for fault in error.errors())) from None
+        raise SettingsError(tuple(_format_error(fault) for fault in error.errors())) from None
 
 
 def _read_file(file: Path) -> dict[str, Any]:
@@ -203,7 +203,7 @@ def _read_file(file: Path) -> dict[str, Any]:
     return content
 
 
-def _line(fault: Any) -> str:
+def _format_error(fault: Any) -> str:
     name = ".".join(str(part) for part in fault["loc"]) or "lease_duration"  # the one mistake between settings
     if fault["type"] == "extra_forbidden":
         return f"{name}: unknown setting"

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from coroner_categorizer import Categorizer, Judgement, Pod, Workload
-from coroner_categorizer.objects.lenient_decode import tolerant_decode
+from coroner_categorizer import Categorizer, Classification, Pod, Workload
+from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_categorizer.objects.pod import Metadata
 from coroner_operator.controller.pod_filters import is_starting, wants_events
 from coroner_operator.kube.client import Client
@@ -41,7 +41,7 @@ class Judging:
         self._events = events
         self._asked: OrderedDict[tuple[str, ...], None] = OrderedDict()
 
-    async def pod(self, pod: Pod, *, has_waited: bool) -> Judgement:
+    async def pod(self, pod: Pod, *, has_waited: bool) -> Classification:
         """``has_waited``: its patience is over. Asks for the pod's events once for each end that may be a kill."""
         uid = pod.metadata.uid
         if (has_waited and is_starting(pod)) or wants_events(pod, self._events.of(uid), self._now()):
@@ -51,9 +51,9 @@ class Judging:
                     self._events.add(uid, event)
         events = self._events.of(uid) + self._events.of(node_key(pod.spec.nodeName))
         owner = await self._owner(pod) if pod.metadata.deletionTimestamp is not None else None
-        return self.categorizer.judge(pod, events, owner)
+        return self.categorizer.classify_pod(pod, events, owner)
 
-    async def never_created(self, ref: WorkloadRef) -> Judgement:
+    async def never_created(self, ref: WorkloadRef) -> Classification:
         """Why the pods that ``ref`` wants do not exist, from all events about it and what its status says now."""
         workload = Workload(ref.api_version, ref.kind, Metadata(ref.name, ref.namespace, ref.uid))
         events = await self._events.all_of(workload.metadata)
@@ -61,7 +61,7 @@ class Judging:
             workload = await self._read(ref) or workload
         except ApiError as error:
             log.debug("%s/%s: judged without its status: %s", ref.namespace, ref, error)
-        return self.categorizer.judge_workload(workload, events)
+        return self.categorizer.classify_workload(workload, events)
 
     async def _read(self, ref: WorkloadRef) -> Workload | None:
         """The workload as it is now; None if it is gone, or of a kind that is never read. Raises ApiError."""
@@ -69,15 +69,15 @@ class Judging:
         if path is None:
             return None
         try:
-            found = tolerant_decode(await self._client.get(path), _WORKLOAD, Workload)
+            found = lenient_decode(await self._client.get(path), _WORKLOAD, Workload)
         except (NotFound, Forbidden):
             return None
         return found if found.metadata.uid == ref.uid else None
 
-    async def job(self, ref: WorkloadRef) -> tuple[Workload | None, Judgement | None]:
+    async def job(self, ref: WorkloadRef) -> tuple[Workload | None, Classification | None]:
         """The Job as it is now, and why it failed by its own condition; None, None if it is gone. Raises ApiError."""
         job = await self._read(ref)
-        return (job, self.categorizer.judge_job(job)) if job else (None, None)
+        return (job, self.categorizer.classify_job(job)) if job else (None, None)
 
     async def _owner(self, pod: Pod) -> Workload | None:
         """The Job above a pod that is being deleted: its deadline may be the cause (m3)."""

@@ -12,7 +12,7 @@ from coroner_categorizer import Failure, Pod
 from coroner_operator.controller.classification import Judging
 from coroner_operator.kube.owner_resolver import Owners, controller_of
 from coroner_operator.model.report import WorkloadRef
-from coroner_operator.reports.cache import Reports
+from coroner_operator.reports.cache import ReportCache
 
 # Warning events of the Job controller when it sets the Failed condition: its reasons are the condition's.
 JOB_FAILED = frozenset(
@@ -23,7 +23,7 @@ _REMEMBERED = 10_000  # Jobs, ~100 bytes each
 
 
 class FailedJobs:
-    def __init__(self, judging: Judging, owners: Owners, reports: Reports) -> None:
+    def __init__(self, judging: Judging, owners: Owners, reports: ReportCache) -> None:
         self._judging = judging
         self._owners = owners
         self._reports = reports

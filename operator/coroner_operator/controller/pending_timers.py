@@ -12,7 +12,7 @@ from typing import Literal
 
 from coroner_categorizer.objects.pod import Pod
 from coroner_categorizer.verdict import Failure
-from coroner_operator.config.settings import Patience
+from coroner_operator.config.settings import GracePeriods
 from coroner_operator.controller.pod_filters import is_starting
 
 Wait = Literal["image_pull", "container_creating", "unschedulable"]
@@ -42,7 +42,7 @@ class _Waiting:
 class Waits:
     """The pods that wait now, since when, and one timer for each."""
 
-    def __init__(self, patience: Patience, wake: Callable[[str], None]) -> None:
+    def __init__(self, patience: GracePeriods, wake: Callable[[str], None]) -> None:
         """``wake`` is called with a pod's UID when its patience is over: time for another look."""
         self._patience = patience
         self._wake = wake

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from coroner_categorizer.objects.lenient_decode import tolerant_decode
+from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_categorizer.objects.pod import Pod
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import NotFound
@@ -77,5 +77,5 @@ class Suspects:
             raw = await self._client.get(f"/api/v1/namespaces/{quote(place.namespace)}/pods/{quote(place.name)}")
         except NotFound:
             return None
-        pod = tolerant_decode(raw, _POD, Pod)
+        pod = lenient_decode(raw, _POD, Pod)
         return pod if pod.metadata.uid == pod_uid else None

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from coroner_categorizer import Event, Failure, Judgement, Pod
+from coroner_categorizer import Event, Failure, Classification, Pod
 from coroner_operator.config.settings import Settings
 from coroner_operator.controller.classification import Judging, node_key
 from coroner_operator.controller.job_failures import GRACE as FAILED_JOB_GRACE
@@ -28,9 +28,9 @@ from coroner_operator.controller.recovery_state import LONG_RUNNING
 from coroner_operator.kube.errors import ApiError
 from coroner_operator.kube.event_cache import PodEvents
 from coroner_operator.kube.owner_resolver import Owners
-from coroner_operator.model.report import Sighting, WorkloadRef
-from coroner_operator.reports.cache import Reports
-from coroner_operator.reports.writer import Writer
+from coroner_operator.model.report import Observation, WorkloadRef
+from coroner_operator.reports.cache import ReportCache
+from coroner_operator.reports.writer import ReportWriter
 from coroner_operator.telemetry.metrics import Metrics
 
 log = logging.getLogger("coroner.pipeline")
@@ -56,8 +56,8 @@ class Pipeline:
         owners: Owners,
         living: Living,
         suspects: Suspects,
-        reports: Reports,
-        writer: Writer,
+        reports: ReportCache,
+        writer: ReportWriter,
         recovery: Recovery,
         metrics: Metrics,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -79,7 +79,7 @@ class Pipeline:
         self._to_be_listed: set[str | None] = {*(settings.namespaces or (None,))}
         self._never_created: OrderedDict[str, WorkloadRef] = OrderedDict()
         """Controllers whose pods could not be created, by UID."""
-        self._waits = Waits(settings.patience, self._wake)
+        self._waits = Waits(settings.grace_periods, self._wake)
         self._looks: dict[str, deque[Look]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
@@ -154,9 +154,9 @@ class Pipeline:
             self._look(uid, lambda ref=ref: self._look_at_pods_never_created(ref, revises=True))  # type: ignore[misc]
 
     def event_seen(self, event: Event) -> None:
-        if event.is_our_own:  # it would wake what it tells of
+        if event.is_from_coroner:  # it would wake what it tells of
             return
-        about = event.about
+        about = event.involved
         if about.kind == "Pod":
             self._events.add(about.uid, event)
             if about.uid in self._suspects and not self._looks.get(about.uid):
@@ -240,12 +240,12 @@ class Pipeline:
             if told:
                 self._failed_jobs.has_told(pod)
                 seen_at = self._now()
-                revises = revises and workload.uid not in self._reports.up_to_date
+                revises = revises and workload.uid not in self._reports.classified_by_current_rules
                 silent = self._recovery.silent(workload, instead_of)
-                self._writer.put(
+                self._writer.add(
                     workload,
                     [
-                        Sighting(pod.metadata.name, uid, pod.spec.nodeName, failure, seen_at, rules, revises, silent)
+                        Observation(pod.metadata.name, uid, pod.spec.nodeName, failure, seen_at, rules, revises, silent)
                         for failure in told
                     ],
                 )
@@ -267,9 +267,9 @@ class Pipeline:
             self._never_created.popitem(last=False)
         workload = await self._owners.topmost(ref)
         seen_at = self._now()
-        self._writer.put(
+        self._writer.add(
             workload,
-            [Sighting("", "", "", failure, seen_at, rules, revises) for failure in judgement.failures],
+            [Observation("", "", "", failure, seen_at, rules, revises) for failure in judgement.failures],
         )
         if judgement.verdict is not None:
             self._recovery.fails_without_pods(workload, judgement.failures[0].at or seen_at)
@@ -281,10 +281,10 @@ class Pipeline:
         workload, failures = found
         seen_at = self._now()
         rules = self._judging.categorizer.hash
-        self._writer.put(workload, [Sighting("", "", "", failure, seen_at, rules) for failure in failures])
+        self._writer.add(workload, [Observation("", "", "", failure, seen_at, rules) for failure in failures])
         self._recovery.fails_without_pods(workload, failures[0].at or seen_at)
 
-    def _told(self, pod: Pod, judgement: Judgement, *, last: bool) -> tuple[Failure, ...]:
+    def _told(self, pod: Pod, judgement: Classification, *, last: bool) -> tuple[Failure, ...]:
         """The failures whose time has come; a pod that is gone waits for nothing any more."""
         if last:
             return tuple(failure for failure in judgement.failures if not failure.waiting)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from coroner_categorizer.objects.pod import Pod
-from coroner_operator.model.report import Report, WorkloadRef, forget
+from coroner_operator.model.report import Report, WorkloadRef, prune_deleted_pods
 
 TIDY_EVERY = timedelta(minutes=10)  # the walk over all UIDs takes 12 ms with 10,000 pods
 TIDIED = 1_000  # workloads of which the last time is remembered
@@ -48,7 +48,7 @@ class Living:
         if self._listed != self._by_scope.keys() or now - self._last(report.workload, now) < TIDY_EVERY:
             return report
         self._tidied[report.workload.uid] = now
-        return forget(report, self, now)
+        return prune_deleted_pods(report, self, now)
 
     def _last(self, workload: WorkloadRef, now: datetime) -> datetime:
         while len(self._tidied) > TIDIED:

@@ -23,14 +23,14 @@ from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 
 from coroner_operator.kube import apply_body
-from coroner_operator.kube.errors import NotLeading, Silent, Transient, error_of, status_of
+from coroner_operator.kube.errors import NotLeader, WatchIdle, Transient, error_from_status, parse_status
 
 FIELD_MANAGER = "coroner"
-READS_AT_ONCE = 16  # 2,000 pods that fail together ask for 50 owners, or for 2,000: the API server is not to notice
+MAX_CONCURRENT_READS = 16  # 2,000 pods that fail together ask for 50 owners, or for 2,000: the API server is not to notice
 REQUEST_TIMEOUT = 30.0  # the API server itself gives up after 60 s; a write that hangs longer is better tried again
 CONNECT_TIMEOUT = 10.0
 
-_NO_ANSWER = (aiohttp.ClientError, ConnectionError, TimeoutError, ssl.SSLError)
+_CONNECTION_ERRORS = (aiohttp.ClientError, ConnectionError, TimeoutError, ssl.SSLError)
 
 
 class ClientError(Exception):
@@ -38,7 +38,7 @@ class ClientError(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     status: int
     body: bytes
 
@@ -50,7 +50,7 @@ async def load_configuration(kubeconfig: Path | None = None) -> Configuration:
     """
     configuration = Configuration()
     configuration.connection_pool_maxsize = 0  # every watch holds one; the number of writers and readers is bounded
-    named = _existing(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG")
+    named = _require_file(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG")
     try:
         if not named and "KUBERNETES_SERVICE_HOST" in os.environ:
             kube_config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
@@ -63,7 +63,7 @@ async def load_configuration(kubeconfig: Path | None = None) -> Configuration:
     return configuration
 
 
-def _existing(kubeconfig: Path) -> str:
+def _require_file(kubeconfig: Path) -> str:
     """Its path. Raises ClientError where there is no such file: the library would name what an empty one lacks."""
     if not kubeconfig.exists():
         raise ClientError(f"no connection to a cluster: {kubeconfig}: there is no such file")
@@ -78,8 +78,8 @@ class Client:
         # To look the proxy up for each request costs two hops to a thread, 0.5 ms; mostly there is none.
         configuration.client_session_kwargs = {"trust_env": bool(getproxies())}
         self._api = ApiClient(configuration=configuration)
-        self._reads = asyncio.Semaphore(READS_AT_ONCE)
-        self.may_write_for: Callable[[], float] = lambda: math.inf
+        self._reads = asyncio.Semaphore(MAX_CONCURRENT_READS)
+        self.write_allowed_for: Callable[[], float] = lambda: math.inf
         """Seconds for which writing is allowed from now on: none begins, and none goes on, when they are over."""
         self._api.user_agent = FIELD_MANAGER
         # Compressing a LIST of 10,000 pods costs the API server seconds of CPU, and us as well.
@@ -103,38 +103,38 @@ class Client:
         body: Any = None,
         content_type: str = "application/json",
         accept: str = "application/json",
-        within: float = REQUEST_TIMEOUT,
+        timeout: float = REQUEST_TIMEOUT,
         fenced: bool = True,
-    ) -> Answer:
+    ) -> Response:
         """The answer, if it is a success. Raises ApiError. ``body``: JSON-shaped; ``within``: seconds in all.
 
         A write raises NotLeading where ``may_write_for`` says so; ``fenced`` is False for the Lease itself.
         """
         if fenced and method != "GET":
-            within = min(within, self.may_write_for())
-            if within <= 0:
-                raise NotLeading(f"{method} {path}: not sent, another replica may lead")
-        limit = aiohttp.ClientTimeout(total=within, sock_connect=CONNECT_TIMEOUT)
+            timeout = min(timeout, self.write_allowed_for())
+            if timeout <= 0:
+                raise NotLeader(f"{method} {path}: not sent, another replica may lead")
+        limit = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_TIMEOUT)
         async with self._open(
             method, path, query, limit, body=body, content_type=content_type, accept=accept
         ) as response:
             try:
-                return Answer(response.status, await response.read())
-            except _NO_ANSWER as error:
-                raise Transient(f"{method} {path}: {_words(error)}") from error
+                return Response(response.status, await response.read())
+            except _CONNECTION_ERRORS as error:
+                raise Transient(f"{method} {path}: {_describe(error)}") from error
 
     async def get(
         self,
         path: str,
         query: Mapping[str, Any] | None = None,
         accept: str = "application/json",
-        within: float = REQUEST_TIMEOUT,
+        timeout: float = REQUEST_TIMEOUT,
     ) -> bytes:
         """The body of a GET; waits its turn where many are under way. Raises ApiError."""
         async with self._reads:
-            return (await self.request("GET", path, query, accept=accept, within=within)).body
+            return (await self.request("GET", path, query, accept=accept, timeout=timeout)).body
 
-    async def apply(self, path: str, body: Mapping[str, Any]) -> Answer:
+    async def apply(self, path: str, body: Mapping[str, Any]) -> Response:
         """Server-side apply with force, as field manager ``coroner``. Raises ApiError.
 
         ``metadata.resourceVersion`` in the body is a precondition: Conflict if the object has another one.
@@ -147,12 +147,12 @@ class Client:
         )
 
     @asynccontextmanager
-    async def lines(self, path: str, query: Mapping[str, Any], silence: float) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def stream_lines(self, path: str, query: Mapping[str, Any], idle_timeout: float) -> AsyncIterator[AsyncIterator[bytes]]:
         """The lines of an answer that does not end, as they arrive. Raises ApiError.
 
         Silent after ``silence`` seconds without a byte: a half-open connection looks just like a quiet one.
         """
-        limit = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=silence)
+        limit = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=idle_timeout)
         async with self._open("GET", path, query, limit) as response:
             yield _lines(f"GET {path}", response.content)
 
@@ -179,16 +179,16 @@ class Client:
             answer = await self._api.call_api(
                 method, url, headers, body, _request_timeout=limit, _preload_content=False
             )
-        except _NO_ANSWER as error:
-            raise Transient(f"{method} {path}: {_words(error)}") from error
+        except _CONNECTION_ERRORS as error:
+            raise Transient(f"{method} {path}: {_describe(error)}") from error
         response: aiohttp.ClientResponse = answer.response
         try:
             if response.status >= 400:
                 try:
-                    told = status_of(await response.read())
-                except _NO_ANSWER as error:
-                    raise Transient(f"{method} {path}: {_words(error)}") from error
-                raise error_of(f"{method} {path}", response.status, told, response.headers)
+                    told = parse_status(await response.read())
+                except _CONNECTION_ERRORS as error:
+                    raise Transient(f"{method} {path}: {_describe(error)}") from error
+                raise error_from_status(f"{method} {path}", response.status, told, response.headers)
             yield response
         finally:
             # Not release(): a body that was not read to its end would be waited for.
@@ -206,10 +206,10 @@ async def _lines(request: str, content: aiohttp.StreamReader) -> AsyncIterator[b
                 yield b"".join(rest)
                 rest = [other]
     except TimeoutError as error:
-        raise Silent(f"{request}: nothing heard for too long") from error
-    except _NO_ANSWER as error:
-        raise Transient(f"{request}: {_words(error)}") from error
+        raise WatchIdle(f"{request}: nothing heard for too long") from error
+    except _CONNECTION_ERRORS as error:
+        raise Transient(f"{request}: {_describe(error)}") from error
 
 
-def _words(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

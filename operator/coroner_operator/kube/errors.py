@@ -37,11 +37,11 @@ class Forbidden(ApiError):
     """403."""
 
 
-class NamespaceEnding(Forbidden):
+class NamespaceTerminating(Forbidden):
     """403 because the namespace is being deleted: nothing can be created in it any more."""
 
 
-class Refused(ApiError):
+class InvalidRequest(ApiError):
     """400, 415, 422 and the like: sending the same again does not help."""
 
 
@@ -53,11 +53,11 @@ class Transient(ApiError):
     """5xx, a timeout, a connection that failed: may work the next time. A write may have happened."""
 
 
-class NotLeading(Transient):
+class NotLeader(Transient):
     """A write that was not sent: this replica does not lead, or not any more."""
 
 
-class Silent(Transient):
+class WatchIdle(Transient):
     """An answer that should go on said nothing for too long: the connection may be half open."""
 
 
@@ -80,7 +80,7 @@ class Status(msgspec.Struct, frozen=True):
     details: _Details | None = None
 
 
-def status_of(body: bytes) -> Status:
+def parse_status(body: bytes) -> Status:
     """The Status in an answer's body; an empty one where there is none (proxies answer in HTML)."""
     try:
         return msgspec.json.decode(body, type=Status)
@@ -88,7 +88,7 @@ def status_of(body: bytes) -> Status:
         return Status()
 
 
-def error_of(request: str, code: int, status: Status, headers: Mapping[str, Any] | None = None) -> ApiError:
+def error_from_status(request: str, code: int, status: Status, headers: Mapping[str, Any] | None = None) -> ApiError:
     """The error that an answer means. ``request``: ``GET /api/v1/pods``, for the message."""
     details = status.details or _Details()
     message = f"{request}: {code} {status.message or status.reason}".rstrip()
@@ -104,13 +104,13 @@ def error_of(request: str, code: int, status: Status, headers: Mapping[str, Any]
             return Transient(message, code)
         case 403:
             ending = any(cause.reason == "NamespaceTerminating" for cause in details.causes)
-            return (NamespaceEnding if ending else Forbidden)(message, code)
+            return (NamespaceTerminating if ending else Forbidden)(message, code)
         case 429:
             return TooManyRequests(message, code, retry_after if retry_after is not None else 1.0)
         case _ if code >= 500:
             return Transient(message, code, retry_after)
         case _:
-            return Refused(message, code)
+            return InvalidRequest(message, code)
 
 
 def _retry_after(header: str | None, in_details: int) -> float | None:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import msgspec
 
 from coroner_categorizer.objects.event import Event
-from coroner_categorizer.objects.lenient_decode import tolerant_decode
+from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_categorizer.objects.pod import Metadata
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError
@@ -43,7 +43,7 @@ class PodEvents:
 
     def add(self, pod_uid: str, event: Event) -> None:
         """Remember the event; a newer state of the same event replaces the older one."""
-        if event.is_our_own:
+        if event.is_from_coroner:
             return
         events = self._by_pod.setdefault(pod_uid, OrderedDict())
         self._by_pod.move_to_end(pod_uid)
@@ -65,11 +65,11 @@ class PodEvents:
         query = {"fieldSelector": f"involvedObject.uid={metadata.uid}", "limit": LIST_LIMIT}
         path = f"/api/v1/namespaces/{quote(metadata.namespace)}/events"
         try:
-            page = _PAGE.decode(await self._client.get(path, query, within=LIST_TIMEOUT))
+            page = _PAGE.decode(await self._client.get(path, query, timeout=LIST_TIMEOUT))
         except (ApiError, msgspec.DecodeError) as error:
             log.warning("pod %s/%s: judged without its events: %s", metadata.namespace, metadata.name, error)
             return self.of(metadata.uid)
-        read = (tolerant_decode(bytes(raw), _EVENT, Event) for raw in page.items or ())
-        events = tuple(event for event in read if not event.is_our_own)
+        read = (lenient_decode(bytes(raw), _EVENT, Event) for raw in page.items or ())
+        events = tuple(event for event in read if not event.is_from_coroner)
         named = {event.metadata.uid for event in events}
         return events + tuple(event for event in self.of(metadata.uid) if event.metadata.uid not in named)

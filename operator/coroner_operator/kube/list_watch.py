@@ -14,10 +14,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from coroner_categorizer.objects.lenient_decode import tolerant_decode
+from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
-from coroner_operator.kube.errors import ApiError, Forbidden, Gone, Silent, Status, TooManyRequests, Transient, error_of
+from coroner_operator.kube.errors import ApiError, Forbidden, Gone, WatchIdle, Status, TooManyRequests, Transient, error_from_status
 
 log = logging.getLogger("coroner.streams")
 
@@ -138,7 +138,7 @@ class Stream(Generic[T]):
                 await self._rest("throttled", error)
             except Forbidden as error:
                 await self._rest("forbidden", error, logging.WARNING)
-            except Silent as error:
+            except WatchIdle as error:
                 await self._rest("silent", error)
             except Transient as error:
                 await self._rest("dropped", error)
@@ -189,7 +189,7 @@ class Stream(Generic[T]):
             "resourceVersion": version,
             **self._selector,
         }
-        async with self._client.lines(self._path, query, self._silence) as lines:
+        async with self._client.stream_lines(self._path, query, self._silence) as lines:
             async for line in lines:
                 self._change(_CHANGE.decode(line))
                 self._back_off.reset()
@@ -197,7 +197,7 @@ class Stream(Generic[T]):
     def _change(self, change: _Change) -> None:
         if change.type == "ERROR":
             status = _STATUS.decode(change.object)
-            raise error_of(f"WATCH {self._path}", status.code or 500, status)
+            raise error_from_status(f"WATCH {self._path}", status.code or 500, status)
         self._watchers.heard(self._kind)
         if change.type == "DELETED":
             self._hand_on(change.object, self._consumer.gone)
@@ -210,7 +210,7 @@ class Stream(Generic[T]):
         """The object's UID; an exception in the consumer is said and stops neither this object's stream nor others."""
         uid = _META.decode(raw).metadata.uid
         try:
-            tell(tolerant_decode(bytes(raw), self._decoder, self._type))
+            tell(lenient_decode(bytes(raw), self._decoder, self._type))
         except Exception:
             log.exception("%s: object %s could not be handled", self, uid or bytes(raw[:200]))
         return uid

@@ -31,7 +31,7 @@ class Resource(NamedTuple):
         tail = f"/{quote(name, safe='')}" if name else ""
         return f"{root}/{self.group_version}/namespaces/{quote(namespace, safe='')}/{self.plural}{tail}"
 
-    def is_called(self, word: str) -> bool:
+    def matches_name(self, word: str) -> bool:
         """``job``, ``jobs``, ``Job``, a short name, each also with the group: ``jobs.batch``."""
         word = word.lower()
         if self.group and word.endswith(f".{self.group}"):
@@ -50,7 +50,7 @@ STATEFUL_SET = Resource("StatefulSet", "apps/v1", "statefulsets", ("sts",))
 DAEMON_SET = Resource("DaemonSet", "apps/v1", "daemonsets", ("ds",))
 REPLICATION_CONTROLLER = Resource("ReplicationController", "v1", "replicationcontrollers", ("rc",))
 
-KNOWN = (
+BUILTIN_KINDS = (
     POD,
     REPORT,
     JOB,
@@ -62,24 +62,24 @@ KNOWN = (
     REPLICATION_CONTROLLER,
 )
 
-OWN_PODS = (JOB, REPLICA_SET, STATEFUL_SET, DAEMON_SET, REPLICATION_CONTROLLER)
+POD_OWNERS = (JOB, REPLICA_SET, STATEFUL_SET, DAEMON_SET, REPLICATION_CONTROLLER)
 """Their pods name them as owner: nothing stands between."""
 
-BETWEEN = {DEPLOYMENT: (REPLICA_SET,), CRON_JOB: (JOB,)}
+INTERMEDIATE_KINDS = {DEPLOYMENT: (REPLICA_SET,), CRON_JOB: (JOB,)}
 """What stands between a workload and its pods."""
 
-BETWEEN_CUSTOM = (JOB, REPLICA_SET, STATEFUL_SET, DEPLOYMENT, DAEMON_SET)
+CUSTOM_INTERMEDIATE_KINDS = (JOB, REPLICA_SET, STATEFUL_SET, DEPLOYMENT, DAEMON_SET)
 """Between a custom workload and its pods any of these may stand, and custom kinds too."""
 
 
-def known(word: str) -> Resource | None:
+def find_by_name(word: str) -> Resource | None:
     """The built-in kind that goes by this name."""
-    return next((resource for resource in KNOWN if resource.is_called(word)), None)
+    return next((resource for resource in BUILTIN_KINDS if resource.matches_name(word)), None)
 
 
-def known_as(group_version: str, kind: str) -> Resource | None:
+def find_by_kind(group_version: str, kind: str) -> Resource | None:
     """The built-in kind that a reference speaks of."""
-    return next((r for r in KNOWN if r.kind == kind and r.group_version == group_version), None)
+    return next((r for r in BUILTIN_KINDS if r.kind == kind and r.group_version == group_version), None)
 
 
 class _ResponseKind(msgspec.Struct):
@@ -111,7 +111,7 @@ class _Discovered(msgspec.Struct):
     items: list[_DiscoveredGroup] = []
 
 
-def discovered(answer: bytes) -> Iterator[Resource]:
+def parse_discovery(answer: bytes) -> Iterator[Resource]:
     """Namespaced kinds of an aggregated discovery answer, the preferred version of each group first."""
     for group in msgspec.json.decode(answer, type=_Discovered).items:
         for version in group.versions:

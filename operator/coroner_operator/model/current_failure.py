@@ -10,10 +10,10 @@ from datetime import datetime
 
 import msgspec
 
-from coroner_operator.model.failure_record import Record
+from coroner_operator.model.failure_record import FailureRecord
 from coroner_operator.model.ledger import POD_DIGITS
-from coroner_operator.model.merge_order import holding
-from coroner_operator.model.observation import Sighting, whole_seconds
+from coroner_operator.model.merge_order import preferred
+from coroner_operator.model.observation import Observation, whole_seconds
 
 
 class CurrentFailure:
@@ -23,31 +23,31 @@ class CurrentFailure:
     of several pods speaks does not depend on how the looks at them came between each other.
     """
 
-    def __init__(self, current: Record | None) -> None:
-        self.held = current
-        self._looked_at: datetime | None = None if current is None else current.seen_at or current.at
+    def __init__(self, current: FailureRecord | None) -> None:
+        self.current = current
+        self._observed_at: datetime | None = None if current is None else current.seen_at or current.at
         """The last look that was heard, or an earlier time where the report was read back; whole seconds."""
 
-    def hear(self, record: Record, look: Sighting) -> bool:
+    def observe(self, record: FailureRecord, look: Observation) -> bool:
         """The pod fails by ``record`` now, says this look. Whether it speaks for the workload from now on."""
-        held = self.held
+        held = self.current
         if held is not None and _pod(record) == _pod(held):
             record = msgspec.structs.replace(record, at=max(record.at, held.at))
-        if held is not None and not self._gives_way(held, record, look):
+        if held is not None and not self._is_superseded(held, record, look):
             return False
-        self.held, self._looked_at = record, whole_seconds(look.observed_at)
+        self.current, self._observed_at = record, whole_seconds(look.observed_at)
         return True
 
-    def _gives_way(self, held: Record, record: Record, look: Sighting) -> bool:
+    def _is_superseded(self, held: FailureRecord, record: FailureRecord, look: Observation) -> bool:
         if record.id == held.id:
-            return holding(held, record, look.revises) is record
+            return preferred(held, record, look.reclassified) is record
         if _pod(record) == _pod(held):
-            return self._looked_at is None or whole_seconds(look.observed_at) >= self._looked_at
-        if (held.pod.uid if held.pod else "") in look.instead_of:
+            return self._observed_at is None or whole_seconds(look.observed_at) >= self._observed_at
+        if (held.pod.uid if held.pod else "") in look.supersedes:
             return True
         return (record.at, record.id) > (held.at, held.id)
 
 
-def _pod(record: Record) -> str:
+def _pod(record: FailureRecord) -> str:
     """The pod's part of the failure's name, which it begins with; the workload's for pods that were never created."""
     return record.id[:POD_DIGITS]

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from coroner_categorizer.rules.rule import RANK
+from coroner_categorizer.rules.rule import CONFIDENCE_RANK
 from coroner_categorizer.verdict import Confidence, Evidence, Verdict
 
 # Limits of crds/failurereports.coroner.dev.yaml; tests compare the two.
@@ -34,7 +34,7 @@ class PodRef(msgspec.Struct, frozen=True):
     """"" where the pod was never bound to a node."""
 
 
-class Record(msgspec.Struct, frozen=True):
+class FailureRecord(msgspec.Struct, frozen=True):
     """One failure: which, when, on which pod, and what was decided. Every text is within the CRD's limits."""
 
     id: str
@@ -56,11 +56,11 @@ class Record(msgspec.Struct, frozen=True):
         the greatest of a set does not depend on the order in which its members arrive.
         """
         verdict = self.verdict
-        sureness = RANK[verdict.confidence]
+        sureness = CONFIDENCE_RANK[verdict.confidence]
         return (
             self.at,
             self.id,
-            self.is_answer,
+            self.is_explained,
             -1.0 if self.seen_at is None else self.seen_at.timestamp(),
             sureness,
             is_known(verdict.category),
@@ -81,11 +81,11 @@ class Record(msgspec.Struct, frozen=True):
         )
 
     @property
-    def is_answer(self) -> bool:
+    def is_explained(self) -> bool:
         """Whether the verdict says why; "unknown" and a mere guess do not."""
-        return is_answer(self.verdict.confidence, self.verdict.category)
+        return is_explained(self.verdict.confidence, self.verdict.category)
 
-    def for_history(self) -> Record:
+    def summary(self) -> FailureRecord:
         """Without what only the current failure shows: hint, evidence, rule, termination message."""
         verdict = msgspec.structs.replace(
             self.verdict, hint="", evidence=(), rule=None, termination_message=None, categories=()
@@ -93,7 +93,7 @@ class Record(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, verdict=verdict)
 
 
-def is_answer(confidence: Confidence, category: str) -> bool:
+def is_explained(confidence: Confidence, category: str) -> bool:
     return confidence != "Unknown" and is_known(category)
 
 
@@ -102,35 +102,35 @@ def is_known(category: str) -> bool:
     return category not in ("", "unknown")
 
 
-def bounded(verdict: Verdict) -> Verdict:
+def truncated(verdict: Verdict) -> Verdict:
     """The same verdict within the CRD's limits; "" and None become one where both mean "not said"."""
     return Verdict(
         category=label_value(verdict.category),
         subcategory=label_value(verdict.subcategory),
         categories=tuple(sorted({label for c in verdict.categories if (label := label_value(c))}))[:CATEGORIES_LIMIT],
-        reason=cut(verdict.reason, REASON_LIMIT),
-        message=cut(verdict.message, TEXT_LIMIT),
-        hint=cut(verdict.hint, TEXT_LIMIT),
+        reason=truncate(verdict.reason, REASON_LIMIT),
+        message=truncate(verdict.message, TEXT_LIMIT),
+        hint=truncate(verdict.hint, TEXT_LIMIT),
         retry=verdict.retry,
         confidence=verdict.confidence,
-        container=cut(verdict.container or "", NAME_LIMIT) or None,
+        container=truncate(verdict.container or "", NAME_LIMIT) or None,
         exit_code=None if verdict.exit_code is None else max(-(2**31), min(2**31 - 1, verdict.exit_code)),
         evidence=tuple(
-            Evidence(cut(e.source, SOURCE_LIMIT), cut(e.text, EVIDENCE_TEXT_LIMIT))
+            Evidence(truncate(e.source, SOURCE_LIMIT), truncate(e.text, EVIDENCE_TEXT_LIMIT))
             for e in verdict.evidence[:EVIDENCE_LIMIT]
         ),
-        rule=cut(verdict.rule or "", RULE_LIMIT) or None,
-        signal=cut(verdict.signal or "", SIGNAL_LIMIT) or None,
-        termination_message=cut(verdict.termination_message or "", TEXT_LIMIT) or None,
+        rule=truncate(verdict.rule or "", RULE_LIMIT) or None,
+        signal=truncate(verdict.signal or "", SIGNAL_LIMIT) or None,
+        termination_message=truncate(verdict.termination_message or "", TEXT_LIMIT) or None,
     )
 
 
-def bounded_pod(name: str, uid: str, node: str) -> PodRef | None:
+def pod_ref(name: str, uid: str, node: str) -> PodRef | None:
     """None where there is no name: the pod was never created."""
-    return PodRef(cut(name, NAME_LIMIT), cut(uid, UID_LIMIT), cut(node, NAME_LIMIT)) if name else None
+    return PodRef(truncate(name, NAME_LIMIT), truncate(uid, UID_LIMIT), truncate(node, NAME_LIMIT)) if name else None
 
 
-def cut(text: str, limit: int) -> str:
+def truncate(text: str, limit: int) -> str:
     """At most ``limit`` characters, the last one an ellipsis where something is missing, and always valid UTF-8."""
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode("utf-8")

@@ -2,7 +2,7 @@
 
 Kept per pod and *series*. A container's ended instances are one series, numbered by the kubelet's restart count, so
 that instances nobody saw are known by the gap in the numbers. Everything else (the pod's own failures, waits) is a
-series of one. The newest instances stay *open*: what they count for may still change. Older ones are *settled* into
+series of one. The newest instances stay *open*: what they count for may still change. Older ones are *compacted* into
 plain sums. Nothing here reads a clock.
 """
 
@@ -16,24 +16,24 @@ from typing import NamedTuple
 
 import msgspec
 
-from coroner_categorizer.verdict import Confidence, Identity
-from coroner_operator.model.failure_record import is_answer, is_known
+from coroner_categorizer.verdict import Confidence, FailureKey
+from coroner_operator.model.failure_record import is_explained, is_known
 
 Name = tuple[str, str]
 """Category and subcategory."""
 
-UNSEEN: Name = ("unknown", "uncategorized")
+UNOBSERVED: Name = ("unknown", "uncategorized")
 """What an instance counts for that ended between two looks."""
 
 POD_DIGITS = 8  # 48 bits: two of 10,000 pods of one workload collide once in five million workloads
 SERIES_DIGITS = 5  # 30 bits, within one pod
 
 
-class Mark(NamedTuple):
+class Entry(NamedTuple):
     """What one open failure counts for. Times are seconds since 1970."""
 
     at: int
-    seen: int
+    last_observed: int
     """Last look at a failure that still waits; -1 for all others."""
     confidence: Confidence
     name: Name
@@ -42,46 +42,46 @@ class Mark(NamedTuple):
     def order(self) -> tuple[int, bool, int, int, bool, Name]:
         """As far as it goes the same as ``Record.order``: of two looks at one failure the greater one holds."""
         sureness = ("Unknown", "Likely", "Confirmed").index(self.confidence)
-        return (self.at, self.is_answer, self.seen, sureness, is_known(self.name[0]), self.name)
+        return (self.at, self.is_explained, self.last_observed, sureness, is_known(self.name[0]), self.name)
 
     @property
-    def is_answer(self) -> bool:
+    def is_explained(self) -> bool:
         """As ``Record.is_answer``."""
-        return is_answer(self.confidence, self.name[0])
+        return is_explained(self.confidence, self.name[0])
 
 
-class Ended(NamedTuple):
+class RestartSeries(NamedTuple):
     """The ended instances of one container of one pod, numbered from 1."""
 
-    through: int
+    ended: int
     """This many have ended, as the kubelet counts them."""
-    settled: int
+    compacted: int
     """Those numbered up to this one are in the sums for good."""
-    marks: Mapping[int, Mark]
-    """The others that were seen, by number."""
+    entries: Mapping[int, Entry]
+    """The others that were last_observed, by number."""
 
     @property
-    def unseen(self) -> int:
+    def unobserved(self) -> int:
         """How many of the open ones nobody saw."""
-        return self.through - self.settled - len(self.marks)
+        return self.ended - self.compacted - len(self.entries)
 
 
-class Once(NamedTuple):
-    """A failure that has no instances; None once it is settled."""
+class SingleFailure(NamedTuple):
+    """A failure that has no instances; None once it is compacted."""
 
-    mark: Mark | None
-
-
-Series = Ended | Once
+    entry: Entry | None
 
 
-class PodMarks(NamedTuple):
-    gone_since: int | None
-    """Since when the pod is known to be gone; None: it lives, as far as we know."""
+Series = RestartSeries | SingleFailure
+
+
+class PodEntries(NamedTuple):
+    deleted_since: int | None
+    """Since when the pod is known to be deleted; None: it lives, as far as we know."""
     series: Mapping[str, Series]
 
 
-class Tally(NamedTuple):
+class Count(NamedTuple):
     """How many failures of one name, and when the newest of them was."""
 
     total: int
@@ -89,74 +89,74 @@ class Tally(NamedTuple):
 
 
 class Ledger(msgspec.Struct, frozen=True):
-    """Never changed in place: ``LedgerDraft`` makes the next one."""
+    """Never changed in place: ``LedgerBuilder`` makes the next one."""
 
-    pods: Mapping[str, PodMarks] = {}
+    pods: Mapping[str, PodEntries] = {}
     """By the pod's short hash."""
-    settled: Mapping[Name, Tally] = {}
+    compacted: Mapping[Name, Count] = {}
     """The sums of all that is not open any more."""
-    settled_unseen: int = 0
-    """How many of the settled were never seen; they are in ``settled[UNSEEN]`` too."""
-    forgotten_until: int | None = None
-    """A pod of which nothing is known and that was seen at this time or before may have been counted and forgotten."""
+    compacted_unobserved: int = 0
+    """How many of the compacted were never last_observed; they are in ``compacted[UNOBSERVED]`` too."""
+    pruned_until: int | None = None
+    """A pod of which nothing is known and that was last_observed at this time or before may have been counted and forgotten."""
     incomplete: bool = False
     """Something was not counted rather than counted twice: the sums are lower bounds."""
 
-    def tallies(self) -> dict[Name, Tally]:
+    def counts(self) -> dict[Name, Count]:
         """All failures by what they count for."""
         counts: defaultdict[Name, int] = defaultdict(int)
         last: dict[Name, int] = {}
-        for name, tally in self.settled.items():
-            counts[name] += tally.total
-            if tally.last_at is not None:
-                last[name] = tally.last_at
+        for name, count in self.compacted.items():
+            counts[name] += count.total
+            if count.last_at is not None:
+                last[name] = count.last_at
         for pod in self.pods.values():
             for series in pod.series.values():
-                for mark in _marks(series):
-                    counts[mark.name] += 1
-                    last[mark.name] = max(mark.at, last.get(mark.name, 0))
-                if isinstance(series, Ended) and series.unseen:
-                    counts[UNSEEN] += series.unseen
-        return {name: Tally(count, last.get(name)) for name, count in counts.items()}
+                for entry in _entries(series):
+                    counts[entry.name] += 1
+                    last[entry.name] = max(entry.at, last.get(entry.name, 0))
+                if isinstance(series, RestartSeries) and series.unobserved:
+                    counts[UNOBSERVED] += series.unobserved
+        return {name: Count(count, last.get(name)) for name, count in counts.items()}
 
     @property
-    def unseen(self) -> int:
+    def unobserved(self) -> int:
         """How many failures are known from their numbers only."""
-        return self.settled_unseen + sum(
-            series.unseen for pod in self.pods.values() for series in pod.series.values() if isinstance(series, Ended)
+        return self.compacted_unobserved + sum(
+            series.unobserved for pod in self.pods.values() for series in pod.series.values() if isinstance(series, RestartSeries)
         )
 
-    def without_looks(self) -> Ledger:
+    def without_observation_times(self) -> Ledger:
         """The same without the times of looks at failures that still wait."""
         pods = {
-            pod_id: pod._replace(series={key: _without_look(series) for key, series in pod.series.items()})
+            pod_id: pod._replace(series={key: _without_observation_time(series) for key, series in pod.series.items()})
             for pod_id, pod in self.pods.items()
         }
         return msgspec.structs.replace(self, pods=pods)
 
 
-def _without_look(series: Series) -> Series:
-    return Once(series.mark._replace(seen=-1)) if isinstance(series, Once) and series.mark else series
+def _without_observation_time(series: Series) -> Series:
+    return SingleFailure(series.entry._replace(last_observed=-1)) if isinstance(series, SingleFailure) and series.entry else series
 
 
-def _marks(series: Series) -> Iterable[Mark]:
+def _entries(series: Series) -> Iterable[Entry]:
     match series:
-        case Once(mark=mark):
-            return () if mark is None else (mark,)
-        case Ended(marks=marks):
-            return marks.values()
+        case SingleFailure(entry=entry):
+            return () if entry is None else (entry,)
+        case RestartSeries(entries=entries):
+            return entries.values()
 
 
-def failure_id(identity: Identity, number: int | None) -> str:
-    """A short name of the failure, the same however often it is seen; sorts by pod, then container."""
+def failure_id(identity: FailureKey, number: int | None) -> str:
+    """A short name of the failure, the same however often it is last_observed; sorts by pod, then container."""
     return f"{pod_key(identity)}{series_key(identity, number)}{'' if number is None else f'.{number}'}"
 
 
-def pod_key(identity: Identity) -> str:
+def pod_key(identity: FailureKey) -> str:
     return short_hash(identity.pod_uid, POD_DIGITS)
 
 
-def series_key(identity: Identity, number: int | None) -> str:
+def series_key(identity: FailureKey, number: int | None) -> str:
     """``:`` and the container for its instances; ``=`` and what went wrong for a failure without instances."""
     if number is not None:
         return ":" + short_hash(identity.container, SERIES_DIGITS)

@@ -1,11 +1,11 @@
 """The ledger as short strings, the form in which a report carries it. The one place that knows this grammar.
 
-    v1 [w<time>] [u<unseen>] [!]                   the head: forgotten until, settled unseen, incomplete
-    #<category>/<subcategory>*<count>[@<time>]     a name, numbered in this order from 0, and what is settled of it
-    <pod>[!<gone since>]<series>...                a pod: 8 digits of its hash, and its series
-      :<container><through>[/<settled>]<marks>     instances; a mark: .<through - number><mark>
-      =<failure>[<mark>]                           a failure without instances; no mark: settled
-    mark = <C|L|U: confidence><name's number>@<time>[~<seen>]
+    v1 [w<time>] [u<unobserved>] [!]                   the head: forgotten until, compacted unobserved, incomplete
+    #<category>/<subcategory>*<count>[@<time>]     a name, numbered in this order from 0, and what is compacted of it
+    <pod>[!<deleted since>]<series>...                a pod: 8 digits of its hash, and its series
+      :<container><ended>[/<compacted>]<entries>     instances; a entry: .<ended - number><entry>
+      =<failure>[<entry>]                           a failure without instances; no entry: compacted
+    entry = <C|L|U: confidence><name's number>@<time>[~<last_observed>]
 
 Numbers and times (seconds since 1970) are in base 36. Words are joined by blanks into strings of about 1,000
 characters; a pod whose word would be longer has several. The order is fixed: equal ledgers give equal text.
@@ -20,14 +20,14 @@ from coroner_categorizer.verdict import Confidence
 from coroner_operator.model.ledger import (
     POD_DIGITS,
     SERIES_DIGITS,
-    Ended,
+    RestartSeries,
     Ledger,
-    Mark,
+    Entry,
     Name,
-    Once,
-    PodMarks,
+    SingleFailure,
+    PodEntries,
     Series,
-    Tally,
+    Count,
 )
 
 STRING_LIMIT = 1024
@@ -40,19 +40,19 @@ _CONFIDENCES: dict[str, Confidence] = {"C": "Confirmed", "L": "Likely", "U": "Un
 
 _HEAD = re.compile(r"w([0-9a-z]+)|u([0-9a-z]+)|(!)")
 _NAME = re.compile(r"#([^/]*)/([^*]*)\*([0-9a-z]+)(?:@([0-9a-z]+))?")
-_MARK = r"([CLU])([0-9a-z]+)@([0-9a-z]+)(?:~([0-9a-z]+))?"
+_ENTRY = r"([CLU])([0-9a-z]+)@([0-9a-z]+)(?:~([0-9a-z]+))?"
 _POD = re.compile(rf"([\w-]{{{POD_DIGITS}}})(?:!([0-9a-z]+))?([:=].+)", re.ASCII)
 _SERIES = re.compile(
     rf"(:[\w-]{{{SERIES_DIGITS}}})([0-9a-z]+)(?:/([0-9a-z]+))?((?:\.[0-9a-z]+[CLU][0-9a-z]+@[0-9a-z]+)*)"
-    rf"|(=[\w-]{{{SERIES_DIGITS}}})(?:{_MARK})?",
+    rf"|(=[\w-]{{{SERIES_DIGITS}}})(?:{_ENTRY})?",
     re.ASCII,
 )
-_NUMBERED_MARK = re.compile(rf"\.([0-9a-z]+){_MARK}")
+_NUMBERED_ENTRY = re.compile(rf"\.([0-9a-z]+){_ENTRY}")
 
 
 def to_text(ledger: Ledger) -> tuple[str, ...]:
     """At most ``STRINGS_LIMIT`` strings of at most ``STRING_LIMIT`` characters each."""
-    names = sorted({*ledger.settled, *_open_names(ledger)})
+    names = sorted({*ledger.compacted, *_open_names(ledger)})
     number = {name: base36(i) for i, name in enumerate(names)}
     return tuple(_joined(_words(ledger, number)))
 
@@ -63,26 +63,26 @@ def from_text(strings: Sequence[str]) -> Ledger | None:
     if not words or words[0] != _VERSION:
         return None
     names: list[Name] = []
-    settled: dict[Name, Tally] = {}
-    pods: dict[str, PodMarks] = {}
-    forgotten_until, settled_unseen, incomplete = None, 0, False
+    compacted: dict[Name, Count] = {}
+    pods: dict[str, PodEntries] = {}
+    pruned_until, compacted_unobserved, incomplete = None, 0, False
     for word in words[1:]:
         if found := _POD.fullmatch(word):
-            pod_id, gone, series = found.groups()
+            pod_id, deleted, series = found.groups()
             before = pods.get(pod_id)
             series_by_key = {**before.series, **_series(series, names)} if before else _series(series, names)
-            pods[pod_id] = PodMarks(_time(gone), series_by_key)
+            pods[pod_id] = PodEntries(_time(deleted), series_by_key)
         elif found := _NAME.fullmatch(word):
             category, subcategory, count, at = found.groups()
             names.append((category, subcategory))
             if int(count, 36):
-                settled[category, subcategory] = Tally(int(count, 36), _time(at))
+                compacted[category, subcategory] = Count(int(count, 36), _time(at))
         elif found := _HEAD.fullmatch(word):
-            until, unseen, mark = found.groups()
-            forgotten_until = _time(until) if until else forgotten_until
-            settled_unseen = int(unseen, 36) if unseen else settled_unseen
-            incomplete = incomplete or bool(mark)
-    return Ledger(pods, settled, settled_unseen, forgotten_until, incomplete)
+            until, unobserved, entry = found.groups()
+            pruned_until = _time(until) if until else pruned_until
+            compacted_unobserved = int(unobserved, 36) if unobserved else compacted_unobserved
+            incomplete = incomplete or bool(entry)
+    return Ledger(pods, compacted, compacted_unobserved, pruned_until, incomplete)
 
 
 def base36(number: int) -> str:
@@ -98,25 +98,25 @@ def base36(number: int) -> str:
 def _open_names(ledger: Ledger) -> Iterator[Name]:
     for pod in ledger.pods.values():
         for series in pod.series.values():
-            if isinstance(series, Ended):
-                yield from (mark.name for mark in series.marks.values())
-            elif series.mark is not None:
-                yield series.mark.name
+            if isinstance(series, RestartSeries):
+                yield from (entry.name for entry in series.entries.values())
+            elif series.entry is not None:
+                yield series.entry.name
 
 
 def _words(ledger: Ledger, number: Mapping[Name, str]) -> Iterator[str]:
     yield _VERSION
-    if ledger.forgotten_until is not None:
-        yield "w" + base36(ledger.forgotten_until)
-    if ledger.settled_unseen:
-        yield "u" + base36(ledger.settled_unseen)
+    if ledger.pruned_until is not None:
+        yield "w" + base36(ledger.pruned_until)
+    if ledger.compacted_unobserved:
+        yield "u" + base36(ledger.compacted_unobserved)
     if ledger.incomplete:
         yield "!"
     for name in number:
-        count, at = ledger.settled.get(name, Tally(0, None))
+        count, at = ledger.compacted.get(name, Count(0, None))
         yield f"#{name[0]}/{name[1]}*{base36(count)}" + ("" if at is None else "@" + base36(at))
     for pod_id, pod in sorted(ledger.pods.items()):
-        head = pod_id if pod.gone_since is None else f"{pod_id}!{base36(pod.gone_since)}"
+        head = pod_id if pod.deleted_since is None else f"{pod_id}!{base36(pod.deleted_since)}"
         word = head
         for key, series in sorted(pod.series.items()):
             part = key + _series_text(series, number)
@@ -128,41 +128,41 @@ def _words(ledger: Ledger, number: Mapping[Name, str]) -> Iterator[str]:
 
 
 def _series_text(series: Series, number: Mapping[Name, str]) -> str:
-    if isinstance(series, Once):
-        return "" if series.mark is None else _mark_text(series.mark, number)
-    settled = f"/{base36(series.settled)}" if series.settled else ""
-    marks = (f".{base36(series.through - n)}{_mark_text(m, number)}" for n, m in sorted(series.marks.items()))
-    return base36(series.through) + settled + "".join(marks)
+    if isinstance(series, SingleFailure):
+        return "" if series.entry is None else _entry_text(series.entry, number)
+    compacted = f"/{base36(series.compacted)}" if series.compacted else ""
+    entries = (f".{base36(series.ended - n)}{_entry_text(m, number)}" for n, m in sorted(series.entries.items()))
+    return base36(series.ended) + compacted + "".join(entries)
 
 
-def _mark_text(mark: Mark, number: Mapping[Name, str]) -> str:
-    seen = "" if mark.seen < 0 else "~" + base36(mark.seen)
-    return f"{mark.confidence[0]}{number[mark.name]}@{base36(mark.at)}{seen}"
+def _entry_text(entry: Entry, number: Mapping[Name, str]) -> str:
+    last_observed = "" if entry.last_observed < 0 else "~" + base36(entry.last_observed)
+    return f"{entry.confidence[0]}{number[entry.name]}@{base36(entry.at)}{last_observed}"
 
 
 def _series(text: str, names: Sequence[Name]) -> dict[str, Series]:
     read: dict[str, Series] = {}
-    for key, through, settled, marks, once, *mark in _SERIES.findall(text):
+    for key, ended, compacted, entries, once, *entry in _SERIES.findall(text):
         if once:
-            read[once] = Once(_mark(mark, names) if mark[0] else None)
+            read[once] = SingleFailure(_entry(entry, names) if entry[0] else None)
             continue
-        last = int(through, 36)
+        last = int(ended, 36)
         numbered = {
             last - int(back, 36): found
-            for back, *parts in _NUMBERED_MARK.findall(marks)
-            if (found := _mark(parts, names)) is not None
+            for back, *parts in _NUMBERED_ENTRY.findall(entries)
+            if (found := _entry(parts, names)) is not None
         }
-        read[key] = Ended(last, int(settled, 36) if settled else 0, numbered)
+        read[key] = RestartSeries(last, int(compacted, 36) if compacted else 0, numbered)
     return read
 
 
-def _mark(parts: Sequence[str], names: Sequence[Name]) -> Mark | None:
-    """``parts``: the four groups of ``_MARK``."""
-    confidence, number, at, seen = parts
+def _entry(parts: Sequence[str], names: Sequence[Name]) -> Entry | None:
+    """``parts``: the four groups of ``_ENTRY``."""
+    confidence, number, at, last_observed = parts
     index = int(number, 36)
     if index >= len(names):
         return None
-    return Mark(int(at, 36), int(seen, 36) if seen else -1, _CONFIDENCES[confidence], names[index])
+    return Entry(int(at, 36), int(last_observed, 36) if last_observed else -1, _CONFIDENCES[confidence], names[index])
 
 
 def _time(digits: str | None) -> int | None:

@@ -9,7 +9,7 @@ import msgspec
 from coroner_categorizer.verdict import Failure
 
 
-class Sighting(msgspec.Struct, frozen=True):
+class Observation(msgspec.Struct, frozen=True):
     """A failure as it was seen; the same one may be seen any number of times, each pod's in the order of the looks."""
 
     pod_name: str
@@ -22,9 +22,9 @@ class Sighting(msgspec.Struct, frozen=True):
     """When the pod was looked at, by the operator's clock. The only time here that is not the cluster's."""
     rules: str = ""
     """Hash of the rules that judged it."""
-    revises: bool = False
+    reclassified: bool = False
     """Judged again, because the rules have changed: takes the place of what earlier rules said of the same failure."""
-    instead_of: frozenset[str] = frozenset()
+    supersedes: frozenset[str] = frozenset()
     """UIDs of pods that are well again or gone: where one of them speaks for the workload, this failure shall."""
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from coroner_categorizer.verdict import Evidence, Verdict
 from coroner_operator.model import ledger_codec
-from coroner_operator.model.failure_record import PodRef, Record, label_value
-from coroner_operator.model.ledger import Ledger, Name, Tally
+from coroner_operator.model.failure_record import PodRef, FailureRecord, label_value
+from coroner_operator.model.ledger import Ledger, Name, Count
 from coroner_operator.model.observation import from_epoch, whole_seconds
 from coroner_operator.model.report import Report
 from coroner_operator.model.workload_ref import WorkloadRef, report_name
@@ -66,7 +66,7 @@ def labels(report: Report) -> dict[str, str]:
 
 def to_status(report: Report) -> dict[str, Any]:
     """The status: what is applied on the status subresource."""
-    tallies = report.ledger.tallies()
+    tallies = report.ledger.counts()
     return _present(
         {
             "state": FAILING if report.current else RECOVERED,
@@ -75,7 +75,7 @@ def to_status(report: Report) -> dict[str, Any]:
             "lastSeen": _time(report.last_seen),
             "recoveredAt": _time(report.recovered_at),
             "failures": sum(tally.total for tally in tallies.values()),
-            "unseen": report.ledger.unseen or None,
+            "unseen": report.ledger.unobserved or None,
             "lowerBound": report.ledger.incomplete or None,
             "counts": _counts(tallies),
             "history": [_record(record) for record in report.history],
@@ -121,7 +121,7 @@ def condition_reason(reason: str) -> str:
     return words or _NO_ANSWER
 
 
-def _current(record: Record) -> dict[str, Any]:
+def _current(record: FailureRecord) -> dict[str, Any]:
     verdict = record.verdict
     return {
         **_record(record),
@@ -133,7 +133,7 @@ def _current(record: Record) -> dict[str, Any]:
     }
 
 
-def _record(record: Record) -> dict[str, Any]:
+def _record(record: FailureRecord) -> dict[str, Any]:
     verdict, pod = record.verdict, record.pod
     return _present(
         {
@@ -154,7 +154,7 @@ def _record(record: Record) -> dict[str, Any]:
     )
 
 
-def _counts(tallies: Mapping[Name, Tally]) -> list[dict[str, Any]]:
+def _counts(tallies: Mapping[Name, Count]) -> list[dict[str, Any]]:
     """The most frequent first."""
     return [
         _present(
@@ -185,9 +185,9 @@ def _conditions(report: Report) -> list[dict[str, Any]]:
     ]
 
 
-def _read_record(entry: Mapping[str, Any]) -> Record:
+def _read_record(entry: Mapping[str, Any]) -> FailureRecord:
     pod = entry.get("pod")
-    return Record(
+    return FailureRecord(
         id=entry["failureID"],
         at=whole_seconds(datetime.fromisoformat(entry["failedAt"])),
         seen_at=_read_time(entry.get("seenAt")),
@@ -216,12 +216,12 @@ def _read_ledger(status: Mapping[str, Any]) -> Ledger:
     read = ledger_codec.from_text(status.get("ledger", ()))
     if read is not None:
         return read
-    settled: dict[Name, Tally] = {}
+    settled: dict[Name, Count] = {}
     for entry in status.get("counts", ()):
         at = _read_time(entry.get("lastSeen"))
         last_at = None if at is None else int(at.timestamp())
-        settled[entry.get("category", ""), entry.get("subcategory", "")] = Tally(entry["count"], last_at)
-    return Ledger(settled=settled, settled_unseen=status.get("unseen", 0))
+        settled[entry.get("category", ""), entry.get("subcategory", "")] = Count(entry["count"], last_at)
+    return Ledger(compacted=settled, compacted_unobserved=status.get("unseen", 0))
 
 
 def _present(fields: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from coroner_categorizer.objects.event import CORONER
+from coroner_categorizer.objects.event import REPORTING_CONTROLLER
 from coroner_categorizer.redaction.sanitize import truncate_bytes
 
 EventType = Literal["Normal", "Warning"]
@@ -87,7 +87,7 @@ class Series:
             "kind": "Event",
             "metadata": {"name": self.name, "namespace": self.namespace},
             "eventTime": _micro_time(self.first_at),
-            "reportingController": CORONER,
+            "reportingController": REPORTING_CONTROLLER,
             "reportingInstance": instance[:WORD_LIMIT],
             "regarding": {name: value for name, value in reference.items() if value},
             "type": type_,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from functools import partial
 
-from coroner_operator.model.report import Record, Report, WorkloadRef
+from coroner_operator.model.report import FailureRecord, Report, WorkloadRef
 from coroner_operator.publish.event_recorder import Recorder
 from coroner_operator.publish.event_series import Regarding
 from coroner_operator.publish.target_kinds import WorkloadKinds
@@ -55,7 +55,7 @@ class Telling:
             workload.uid,
         )
 
-    def _record(self, workload: WorkloadRef, failure: Record) -> None:
+    def _record(self, workload: WorkloadRef, failure: FailureRecord) -> None:
         verdict = failure.verdict
         name = "/".join(filter(None, (verdict.category, verdict.subcategory)))
         self._recorder.record(

@@ -20,7 +20,7 @@ from coroner_operator.publish.notifier import Telling
 from coroner_operator.publish.target_kinds import WorkloadKinds
 from coroner_operator.publish.target_schema import Kind
 from coroner_operator.publish.workload_status import OnWorkload
-from coroner_operator.reports.cache import Reports
+from coroner_operator.reports.cache import ReportCache
 from coroner_operator.telemetry.metrics import Metrics
 
 log = logging.getLogger("coroner.workloads")
@@ -35,7 +35,7 @@ class Outlets:
         self,
         client: Client,
         settings: Settings,
-        reports: Reports,
+        reports: ReportCache,
         metrics: Metrics,
         redactor: Redactor,
         back_off: Callable[[], BackOff] = BackOff,

@@ -18,7 +18,7 @@ import msgspec
 
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import FIELD_MANAGER, Client
-from coroner_operator.kube.errors import ApiError, Conflict, Forbidden, NotFound, Refused
+from coroner_operator.kube.errors import ApiError, Conflict, Forbidden, NotFound, InvalidRequest
 from coroner_operator.model.report import Report, WorkloadRef, report_name
 from coroner_operator.publish.status_sync import CONFLICTS, FIRST_LOOK, Notice, Status, is_exactly_said, is_said
 from coroner_operator.publish.target_kinds import WorkloadKinds
@@ -210,7 +210,7 @@ class OnWorkload:
             return None
         notice.last_try = _clock()
         place = _place(notice.workload)
-        if isinstance(error, Forbidden | Refused):
+        if isinstance(error, Forbidden | InvalidRequest):
             self._counts.wrote_on_workload("refused")
             complaint = (notice.workload.kind, type(error))
             log.log(

@@ -14,20 +14,20 @@ from coroner_operator.reports.store import ReportStore, Stored
 
 log = logging.getLogger("coroner.reports")
 
-WHOLE = 256  # reports of at most ~100 KB in memory; typical ones have 5
+CACHE_SIZE = 256  # reports of at most ~100 KB in memory; typical ones have 5
 
 
-class Reports:
+class ReportCache:
     def __init__(self, store: ReportStore) -> None:
         self._store = store
         self._known: dict[tuple[str, str], WorkloadRef] = {}
         self._failing: dict[str, WorkloadRef] = {}
         self._mislabelled: list[WorkloadRef] = []
         self._failed_at: dict[str, datetime] = {}
-        self._speakers: dict[str, str] = {}
-        self._whole: OrderedDict[tuple[str, str], Stored] = OrderedDict()
+        self._reported_pod_uids: dict[str, str] = {}
+        self._cached: OrderedDict[tuple[str, str], Stored] = OrderedDict()
         self._writing: set[tuple[str, str]] = set()
-        self.up_to_date: set[str] = set()
+        self.classified_by_current_rules: set[str] = set()
         """UIDs of failing workloads whose verdict was decided by the rules in force, when the reports were loaded."""
 
     @property
@@ -51,12 +51,12 @@ class Reports:
         """When the workload failed last, if it fails now."""
         return self._failed_at.get(workload.uid)
 
-    def speaker(self, workload: WorkloadRef) -> str:
+    def reported_pod_uid(self, workload: WorkloadRef) -> str:
         """UID of the pod that the workload's report names; "" where it names none."""
-        return self._speakers.get(workload.uid, "")
+        return self._reported_pod_uids.get(workload.uid, "")
 
     @property
-    def mislabelled(self) -> tuple[WorkloadRef, ...]:
+    def with_stale_labels(self) -> tuple[WorkloadRef, ...]:
         """Workloads whose report was loaded with labels that do not fit it: the last writer ended in between."""
         return tuple(self._mislabelled)
 
@@ -64,20 +64,20 @@ class Reports:
         """Read all reports; how many there are. ``rules``: hash of those in force. Raises ApiError."""
         count = 0
         async for stored in self._store.load_all():
-            self.put(stored)
+            self.store(stored)
             if stored.report.failures and not labels(stored.report).items() <= stored.labels.items():
                 self._mislabelled.append(stored.report.workload)
             if stored.report.current is not None and stored.report.rules == rules:
-                self.up_to_date.add(stored.report.workload.uid)
+                self.classified_by_current_rules.add(stored.report.workload.uid)
             count += 1
         return count
 
     async def get(self, workload: WorkloadRef) -> Stored | None:
         """The workload's report, from memory or from the store. Raises ApiError."""
         key = _key(workload)
-        if key in self._whole:
-            self._whole.move_to_end(key)
-            return self._whole[key]
+        if key in self._cached:
+            self._cached.move_to_end(key)
+            return self._cached[key]
         if key not in self._known:
             return None  # all were loaded at start; one that a second writer made since is noticed when writing
         return await self.read(workload)
@@ -88,28 +88,28 @@ class Reports:
         if stored is None:
             self.forget(workload.namespace, report_name(workload))
         else:
-            self.put(stored)
+            self.store(stored)
         return stored
 
-    def put(self, stored: Stored) -> None:
+    def store(self, stored: Stored) -> None:
         """Remember what the store holds now."""
         workload = stored.report.workload
         key = _key(workload)
         self._known[key] = workload
-        self._whole[key] = stored
-        self._whole.move_to_end(key)
-        while len(self._whole) > WHOLE:
-            self._whole.popitem(last=False)
+        self._cached[key] = stored
+        self._cached.move_to_end(key)
+        while len(self._cached) > CACHE_SIZE:
+            self._cached.popitem(last=False)
         if stored.report.current is None:
-            self._not_failing(workload)
+            self._remove_failing(workload)
         else:
             self._failing[workload.uid] = workload
             self._failed_at[workload.uid] = stored.report.current.at
-            self._speakers[workload.uid] = stored.report.current.pod.uid if stored.report.current.pod else ""
+            self._reported_pod_uids[workload.uid] = stored.report.current.pod.uid if stored.report.current.pod else ""
 
-    def doubt(self, workload: WorkloadRef) -> None:
+    def invalidate(self, workload: WorkloadRef) -> None:
         """A write was refused: perhaps what is remembered is wrong. Read it again before the next."""
-        self._whole.pop(_key(workload), None)
+        self._cached.pop(_key(workload), None)
 
     @contextmanager
     def writing(self, workload: WorkloadRef) -> Iterator[None]:
@@ -121,27 +121,27 @@ class Reports:
         finally:
             self._writing.discard(key)
 
-    def changed(self, namespace: str, name: str, version: str) -> None:
+    def on_changed(self, namespace: str, name: str, version: str) -> None:
         """The report is now at ``version``; if that is news, the next write reads it first."""
         key = (namespace, name)
-        stored = self._whole.get(key)
+        stored = self._cached.get(key)
         if stored is not None and key not in self._writing and _is_newer(version, stored.version):
-            del self._whole[key]
+            del self._cached[key]
             log.info("report %s/%s: changed by another, read again before the next write", namespace, name)
 
     def forget(self, namespace: str, name: str) -> WorkloadRef | None:
         """The report was deleted; whose it was, if that is known."""
         key = (namespace, name)
         workload = self._known.pop(key, None)
-        self._whole.pop(key, None)
+        self._cached.pop(key, None)
         if workload is not None:
-            self._not_failing(workload)
+            self._remove_failing(workload)
         return workload
 
-    def _not_failing(self, workload: WorkloadRef) -> None:
+    def _remove_failing(self, workload: WorkloadRef) -> None:
         self._failing.pop(workload.uid, None)
         self._failed_at.pop(workload.uid, None)
-        self._speakers.pop(workload.uid, None)
+        self._reported_pod_uids.pop(workload.uid, None)
 
 
 def _is_newer(version: str, known: str) -> bool:

@@ -17,10 +17,10 @@ from coroner_operator.model.report_codec import API_VERSION, PLURAL
 
 log = logging.getLogger("coroner.archive")
 
-CHUNK = 50  # as in store: a report may have 64 KiB
+PAGE_SIZE = 50  # as in store: a report may have 64 KiB
 
 
-class Outline(msgspec.Struct, frozen=True):
+class ReportSummary(msgspec.Struct, frozen=True):
     """What decides whether a report is kept, and what its removal depends on."""
 
     workload: WorkloadRef
@@ -28,45 +28,45 @@ class Outline(msgspec.Struct, frozen=True):
     """Of the report."""
     uid: str
     version: str
-    last_at: datetime
+    last_activity: datetime
     """When anything was last known of the workload: a failure, a look at one, its recovery; else the report's birth."""
 
 
-class Archive(Protocol):
+class ReportIndex(Protocol):
     """All methods raise ``ApiError``."""
 
-    def outlines(self) -> AsyncIterator[Outline]:
+    def summaries(self) -> AsyncIterator[ReportSummary]:
         """Of every report."""
         ...
 
-    async def remove(self, outline: Outline) -> bool:
+    async def delete(self, outline: ReportSummary) -> bool:
         """Delete the report, if it is still as outlined. False: it has changed or is not there."""
         ...
 
 
-class ApiArchive:
+class ApiReportIndex:
     """FailureReports of one cluster; ``namespaces``: only these, empty = everywhere."""
 
     def __init__(self, client: Client, namespaces: tuple[str, ...] = ()) -> None:
         self._client = client
         self._namespaces = namespaces
 
-    async def outlines(self) -> AsyncIterator[Outline]:
+    async def summaries(self) -> AsyncIterator[ReportSummary]:
         for path in [_path(namespace) for namespace in self._namespaces] or [f"/apis/{API_VERSION}/{PLURAL}"]:
             token = ""
             while True:
-                query = {"limit": CHUNK, **({"continue": token} if token else {})}
+                query = {"limit": PAGE_SIZE, **({"continue": token} if token else {})}
                 page = _PAGE.decode(await self._client.get(path, query))
                 for raw in page.items or ():
                     try:
-                        yield _outline(_REPORT.decode(raw))
+                        yield _summary(_REPORT.decode(raw))
                     except msgspec.DecodeError as error:  # edited by hand: not ours to judge
                         log.debug("a report is kept, it cannot be read: %s", error)
                 token = page.metadata.continue_
                 if not token:
                     break
 
-    async def remove(self, outline: Outline) -> bool:
+    async def delete(self, outline: ReportSummary) -> bool:
         body = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
@@ -123,15 +123,15 @@ _PAGE = msgspec.json.Decoder(_Page)
 _REPORT = msgspec.json.Decoder(_Report)
 
 
-def _outline(report: _Report) -> Outline:
+def _summary(report: _Report) -> ReportSummary:
     meta, workload, status = report.metadata, report.spec.workload, report.status
     times = [time for time in (status.last_seen, status.recovered_at, meta.creation_timestamp) if time is not None]
-    return Outline(
+    return ReportSummary(
         workload=WorkloadRef(workload.api_version, workload.kind, meta.namespace, workload.name, workload.uid),
         name=meta.name,
         uid=meta.uid,
         version=meta.resource_version,
-        last_at=max(time.replace(tzinfo=UTC) if time.tzinfo is None else time for time in times),
+        last_activity=max(time.replace(tzinfo=UTC) if time.tzinfo is None else time for time in times),
     )
 
 

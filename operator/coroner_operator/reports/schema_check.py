@@ -50,7 +50,7 @@ def missing_fields(
     return missing
 
 
-def sentence(crd_name: str, missing: Mapping[str, tuple[str, ...]]) -> str:
+def describe(crd_name: str, missing: Mapping[str, tuple[str, ...]]) -> str:
     """For the log and the readiness probe: what is missing where, and what to run. "" where nothing is."""
     if not missing:
         return ""

@@ -10,12 +10,12 @@ from coroner_operator.kube.client import Client
 from coroner_operator.kube.crd_watch import Crd, CrdWatch
 from coroner_operator.kube.list_watch import Watchers
 from coroner_operator.model.report_codec import GROUP, PLURAL
-from coroner_operator.reports.schema_check import missing_fields, sentence, written_fields
+from coroner_operator.reports.schema_check import missing_fields, describe, written_fields
 
 log = logging.getLogger("coroner.schema")
 
 CRD_NAME = f"{PLURAL}.{GROUP}"
-SETTLE = 1.0  # s; an API server serves a new schema a moment after it has told of it
+SETTLE_SECONDS = 1.0  # s; an API server serves a new schema a moment after it has told of it
 
 _ABSENT = (
     f"CustomResourceDefinition {CRD_NAME} is not installed. "
@@ -23,24 +23,24 @@ _ABSENT = (
 )
 
 
-class SkewGuard:
+class SchemaGate:
     """``run()`` follows our own CRD; ``fits`` is set while everything that is written would be kept."""
 
     def __init__(
-        self, client: Client, watchers: Watchers, *, back_off: BackOff | None = None, settle: float = SETTLE
+        self, client: Client, watchers: Watchers, *, back_off: BackOff | None = None, settle: float = SETTLE_SECONDS
     ) -> None:
-        self.fits = asyncio.Event()
-        self.sentence = f"CustomResourceDefinition {CRD_NAME} has not been read yet"
+        self.schema_ok = asyncio.Event()
+        self.reason = f"CustomResourceDefinition {CRD_NAME} has not been read yet"
         """Why nothing is written: which field of which CRD is missing, and what to run; "" while ``fits``."""
         self._written = written_fields()
         self._settle = settle
-        self._was_unfit = False
+        self._was_incompatible = False
         self._timer: asyncio.TimerHandle | None = None
         self._watch = CrdWatch(
             client,
             CRD_NAME,
-            changed=self._changed,
-            forbidden=self._cannot_tell,
+            changed=self._on_changed,
+            forbidden=self._on_forbidden,
             watchers=watchers,
             back_off=back_off,
         )
@@ -52,33 +52,33 @@ class SkewGuard:
         finally:
             self._cancel()
 
-    def _changed(self, crd: Crd | None) -> None:
-        fault = _ABSENT if crd is None else sentence(CRD_NAME, missing_fields(crd, self._written))
+    def _on_changed(self, crd: Crd | None) -> None:
+        fault = _ABSENT if crd is None else describe(CRD_NAME, missing_fields(crd, self._written))
         self._cancel()
         if fault:
-            if fault != self.sentence:
+            if fault != self.reason:
                 log.error("nothing is written: %s", fault)
-            self._was_unfit = True
-            self.fits.clear()
-            self.sentence = fault
-        elif not self.fits.is_set():
-            wait = self._settle if self._was_unfit else 0.0
-            self._timer = asyncio.get_running_loop().call_later(wait, self._fit)
+            self._was_incompatible = True
+            self.schema_ok.clear()
+            self.reason = fault
+        elif not self.schema_ok.is_set():
+            wait = self._settle if self._was_incompatible else 0.0
+            self._timer = asyncio.get_running_loop().call_later(wait, self._open)
 
-    def _fit(self) -> None:
+    def _open(self) -> None:
         self._timer = None
-        self.sentence = ""
-        self.fits.set()
+        self.reason = ""
+        self.schema_ok.set()
         log.info("%s keeps every field that is written", CRD_NAME)
 
-    def _cannot_tell(self) -> None:
+    def _on_forbidden(self) -> None:
         log.warning(
             "%s may not be read: fields that an older one does not have would be lost without a word; allow list and "
             "watch on customresourcedefinitions, at least of this name",
             CRD_NAME,
         )
-        self.sentence = ""
-        self.fits.set()
+        self.reason = ""
+        self.schema_ok.set()
 
     def _cancel(self) -> None:
         if self._timer is not None:

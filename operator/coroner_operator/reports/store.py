@@ -20,10 +20,10 @@ from coroner_operator.model.report_codec import API_VERSION, KIND, PLURAL, from_
 
 log = logging.getLogger("coroner.store")
 
-CHUNK = 50  # a report may have 64 KiB: 3 MB a page
+PAGE_SIZE = 50  # a report may have 64 KiB: 3 MB a page
 
-Part = Literal["status", "labels"]
-BOTH: frozenset[Part] = frozenset(("status", "labels"))
+Section = Literal["status", "labels"]
+ALL_SECTIONS: frozenset[Section] = frozenset(("status", "labels"))
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -36,13 +36,13 @@ class Stored(msgspec.Struct, frozen=True):
     """Those in force, which may be older than the report's."""
 
 
-class Overtaken(Enum):
+class WriteConflict(Enum):
     """Nothing was written: another writer was first, or the report is not there any more. Read again."""
 
-    OVERTAKEN = 1
+    WRITE_CONFLICT = 1
 
 
-OVERTAKEN = Overtaken.OVERTAKEN
+WRITE_CONFLICT = WriteConflict.WRITE_CONFLICT
 
 
 class ReportStore(Protocol):
@@ -56,7 +56,7 @@ class ReportStore(Protocol):
         """The report of this workload, or None."""
         ...
 
-    async def apply(self, report: Report, over: Stored | None, parts: frozenset[Part] = BOTH) -> Stored | Overtaken:
+    async def apply(self, report: Report, base: Stored | None, sections: frozenset[Section] = ALL_SECTIONS) -> Stored | WriteConflict:
         """Write ``parts`` of ``report`` over ``over``; None: there is no report yet, and all is written."""
         ...
 
@@ -75,16 +75,16 @@ class MemoryReportStore:
     async def get(self, workload: WorkloadRef) -> Stored | None:
         return self.objects.get(_key(workload))
 
-    async def apply(self, report: Report, over: Stored | None, parts: frozenset[Part] = BOTH) -> Stored | Overtaken:
+    async def apply(self, report: Report, base: Stored | None, sections: frozenset[Section] = ALL_SECTIONS) -> Stored | WriteConflict:
         key = _key(report.workload)
         there = self.objects.get(key)
-        if (there and there.version) != (over and over.version):
-            return OVERTAKEN
+        if (there and there.version) != (base and base.version):
+            return WRITE_CONFLICT
         self._writes += 1
         self.objects[key] = Stored(
-            report if "status" in parts or not there else there.report,
+            report if "status" in sections or not there else there.report,
             str(self._writes),
-            labels(report) if "labels" in parts or not there else there.labels,
+            labels(report) if "labels" in sections or not there else there.labels,
         )
         return self.objects[key]
 
@@ -100,7 +100,7 @@ class ApiReportStore:
         for path in [_path(namespace) for namespace in self._namespaces] or [f"/apis/{API_VERSION}/{PLURAL}"]:
             token = ""
             while True:
-                query = {"limit": CHUNK, **({"continue": token} if token else {})}
+                query = {"limit": PAGE_SIZE, **({"continue": token} if token else {})}
                 page = msgspec.json.decode(await self._client.get(path, query))
                 for obj in page.get("items") or ():
                     try:
@@ -125,20 +125,20 @@ class ApiReportStore:
             log.warning("report %s: begun anew: %s", _name(obj), error)
             return Stored(Report(workload), obj["metadata"]["resourceVersion"], {})
 
-    async def apply(self, report: Report, over: Stored | None, parts: frozenset[Part] = BOTH) -> Stored | Overtaken:
+    async def apply(self, report: Report, base: Stored | None, sections: frozenset[Section] = ALL_SECTIONS) -> Stored | WriteConflict:
         try:
-            stored = over or await self._create(report)
-            if over is None or "status" in parts:
+            stored = base or await self._create(report)
+            if base is None or "status" in sections:
                 stored = await self._write_status(report, stored)
             # After the status, which says whether the report is still there: an apply would make an empty one.
-            if over is not None and "labels" in parts:
+            if base is not None and "labels" in sections:
                 stored = await self._write_labels(report, stored)
-        except (Conflict, _Overtaken):
-            return OVERTAKEN
+        except (Conflict, _WriteConflict):
+            return WRITE_CONFLICT
         except NotFound:
-            if over is None:
+            if base is None:
                 raise  # no such namespace, or no such kind
-            return OVERTAKEN
+            return WRITE_CONFLICT
         return stored
 
     async def _create(self, report: Report) -> Stored:
@@ -146,7 +146,7 @@ class ApiReportStore:
         if answer.status != 201:
             # An apply cannot ask for "only if absent". Labels and spec are as good as the other writer's, the
             # status is theirs: read it and fold into it.
-            raise _Overtaken
+            raise _WriteConflict
         return Stored(Report(report.workload), _version(answer.body), labels(report))
 
     async def _write_status(self, report: Report, over: Stored) -> Stored:
@@ -168,11 +168,11 @@ class ApiReportStore:
         body["metadata"]["resourceVersion"] = over.version
         answer = await self._client.apply(_own_path(report), body)
         if answer.status == 201:
-            raise _Overtaken
+            raise _WriteConflict
         return Stored(over.report, _version(answer.body), labels(report))
 
 
-class _Overtaken(Exception):  # noqa: N818 - an outcome
+class _WriteConflict(Exception):  # noqa: N818 - an outcome
     """As ``OVERTAKEN``, inside of a write."""
 
 

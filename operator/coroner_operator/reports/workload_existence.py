@@ -19,22 +19,22 @@ from coroner_operator.model.workload_ref import WorkloadRef
 log = logging.getLogger("coroner.census")
 
 PARTIAL_LIST = PARTIAL.replace("PartialObjectMetadata", "PartialObjectMetadataList", 1)
-CHUNK = 500  # pods a page, metadata only: about 1 MB
+PAGE_SIZE = 500  # pods a page, metadata only: about 1 MB
 
 
-class Trace(Enum):
-    HERE = "it exists, or one of its pods does, or nobody can say now"
-    NO_TRACE = "no pod of it exists; its kind may not be read"
-    GONE = "it does not exist, nor does any pod of it"
+class Existence(Enum):
+    PRESENT = "it exists, or one of its pods does, or nobody can say now"
+    UNKNOWN = "no pod of it exists; its kind may not be read"
+    DELETED = "it does not exist, nor does any pod of it"
 
 
-class Census(Protocol):
-    async def trace(self, workload: WorkloadRef) -> Trace:
+class ExistenceChecker(Protocol):
+    async def check(self, workload: WorkloadRef) -> Existence:
         """What is there of a workload. Raises ApiError."""
         ...
 
 
-class ApiCensus:
+class ApiExistenceChecker:
     """Of one namespace, for one walk over its reports: its pods are listed once, and only if that is needed."""
 
     def __init__(
@@ -51,30 +51,30 @@ class ApiCensus:
         self._readable = readable
         self._with_pods: set[str] | None = None
 
-    async def trace(self, workload: WorkloadRef) -> Trace:
+    async def check(self, workload: WorkloadRef) -> Existence:
         found = await self._read(workload)
-        if found is Trace.HERE or workload.uid in await self._workloads_with_pods():
-            return Trace.HERE
+        if found is Existence.PRESENT or workload.uid in await self._workloads_with_pods():
+            return Existence.PRESENT
         return found
 
-    async def _read(self, workload: WorkloadRef) -> Trace:
+    async def _read(self, workload: WorkloadRef) -> Existence:
         if (workload.api_version, workload.kind) == ("v1", "Pod"):
             path: str | None = f"/api/v1/namespaces/{quote(workload.namespace)}/pods/{quote(workload.name)}"
         else:
             path = self._readable(workload)
         if path is None:
-            return Trace.NO_TRACE
+            return Existence.UNKNOWN
         try:
             there = _OBJECT.decode(await self._client.get(path, accept=PARTIAL))
         except NotFound as error:
             # Without a kind in the answer the path itself is unknown: the kind is not served, which says nothing.
-            return Trace.GONE if error.missing else Trace.NO_TRACE
+            return Existence.DELETED if error.missing else Existence.UNKNOWN
         except Forbidden:
-            return Trace.NO_TRACE
+            return Existence.UNKNOWN
         except ApiError as error:
             log.info("%s/%s: whether it exists cannot be read: %s", workload.namespace, workload, error)
-            return Trace.HERE
-        return Trace.HERE if there.metadata.uid == workload.uid else Trace.GONE
+            return Existence.PRESENT
+        return Existence.PRESENT if there.metadata.uid == workload.uid else Existence.DELETED
 
     async def _workloads_with_pods(self) -> set[str]:
         """UIDs of all pods, their controllers, and the workloads above."""
@@ -83,7 +83,7 @@ class ApiCensus:
         found: set[str] = set()
         token = ""
         while True:
-            query = {"limit": CHUNK, **({"continue": token} if token else {})}
+            query = {"limit": PAGE_SIZE, **({"continue": token} if token else {})}
             path = f"/api/v1/namespaces/{quote(self._namespace)}/pods"
             page = _PAGE.decode(await self._client.get(path, query, accept=PARTIAL_LIST))
             for pod in page.items or ():

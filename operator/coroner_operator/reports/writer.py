@@ -12,30 +12,30 @@ from datetime import UTC, datetime
 
 from coroner_operator.config.settings import Settings
 from coroner_operator.kube.backoff import BackOff
-from coroner_operator.kube.errors import ApiError, NamespaceEnding, NotFound, NotLeading, Transient
-from coroner_operator.model.report import Report, Sighting, WorkloadRef, fold, recover
-from coroner_operator.reports.cache import Reports
-from coroner_operator.reports.changes import worth_writing
+from coroner_operator.kube.errors import ApiError, NamespaceTerminating, NotFound, NotLeader, Transient
+from coroner_operator.model.report import Report, Observation, WorkloadRef, fold, recover
+from coroner_operator.reports.cache import ReportCache
+from coroner_operator.reports.changes import changed_sections
 from coroner_operator.reports.pending_writes import PendingWrites
-from coroner_operator.reports.store import Overtaken, Part, ReportStore
+from coroner_operator.reports.store import WriteConflict, Section, ReportStore
 from coroner_operator.telemetry.metrics import Metrics
 
 log = logging.getLogger("coroner.writer")
 
 
-class Writer:
+class ReportWriter:
     """``start()``, ``put()`` and ``recovered()`` at will, ``flush()`` at the end."""
 
     def __init__(
         self,
         store: ReportStore,
-        reports: Reports,
+        reports: ReportCache,
         settings: Settings,
         *,
         metrics: Metrics,
-        tidied: Callable[[Report], Report] = lambda report: report,
-        told: Callable[[Report, Report], None] = lambda before, after: None,  # noqa: ARG005 - nobody listens
-        may_write: asyncio.Event | None = None,
+        prune: Callable[[Report], Report] = lambda report: report,
+        on_written: Callable[[Report, Report], None] = lambda before, after: None,  # noqa: ARG005 - nobody listens
+        schema_ready: asyncio.Event | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         back_off: Callable[[], BackOff] = BackOff,
     ) -> None:
@@ -47,12 +47,12 @@ class Writer:
         self._reports = reports
         self._settings = settings
         self._metrics = metrics
-        self._tidied = tidied
-        self._told = told
-        self._may_write = may_write
+        self._prune = prune
+        self._on_written = on_written
+        self._schema_ready = schema_ready
         self._now = now
         self._new_back_off = back_off
-        self._desks: dict[str, PendingWrites] = {}
+        self._pending: dict[str, PendingWrites] = {}
         self._busy: set[PendingWrites] = set()
         """Desks with something to write, or being written."""
         self._ready: asyncio.Queue[PendingWrites] = asyncio.Queue()
@@ -71,29 +71,29 @@ class Writer:
         """They never end by themselves."""
         return tuple(self._tasks)
 
-    def put(self, workload: WorkloadRef, sightings: Iterable[Sighting]) -> None:
+    def add(self, workload: WorkloadRef, sightings: Iterable[Observation]) -> None:
         """These were seen; they will be in the workload's report."""
-        desk = self._desk(workload)
-        desk.put(sightings, _clock())
-        self._plan(desk)
+        desk = self._pending_for(workload)
+        desk.add(sightings, _clock())
+        self._schedule(desk)
 
     def recovered(self, workload: WorkloadRef) -> None:
         """The workload is well now, after everything that was put before."""
-        desk = self._desk(workload)
+        desk = self._pending_for(workload)
         desk.recovered_at = self._now()
-        self._plan(desk)
+        self._schedule(desk)
 
     def relabel(self, workload: WorkloadRef) -> None:
         """The labels of the workload's report do not fit its status."""
-        desk = self._desk(workload)
-        desk.labels_wait = True
-        self._plan(desk)
+        desk = self._pending_for(workload)
+        desk.labels_pending = True
+        self._schedule(desk)
 
     async def flush(self, within: float) -> bool:
         """Write all that is gathered, now and within that many seconds, and end. False: something is left."""
         self._closing = True
         for desk in tuple(self._busy):
-            self._plan(desk)
+            self._schedule(desk)
         try:
             async with asyncio.timeout(within):
                 await self._idle.wait()
@@ -102,18 +102,18 @@ class Writer:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for desk in self._desks.values():
+        for desk in self._pending.values():
             if desk.timer is not None:
                 desk.timer.cancel()
         return self._idle.is_set()
 
-    def _desk(self, workload: WorkloadRef) -> PendingWrites:
-        desk = self._desks.get(workload.uid)
+    def _pending_for(self, workload: WorkloadRef) -> PendingWrites:
+        desk = self._pending.get(workload.uid)
         if desk is None:
-            desk = self._desks[workload.uid] = PendingWrites(workload, self._new_back_off())
+            desk = self._pending[workload.uid] = PendingWrites(workload, self._new_back_off())
         return desk
 
-    def _plan(self, desk: PendingWrites, wait: float | None = None) -> None:
+    def _schedule(self, desk: PendingWrites, wait: float | None = None) -> None:
         """Set the time of the desk's next write. ``wait``: seconds, after a failed one."""
         self._idle.clear()
         self._busy.add(desk)
@@ -121,7 +121,7 @@ class Writer:
         if desk.writing:
             return  # planned again when the write is done
         now, settings = _clock(), self._settings
-        if desk.sightings or desk.recovered_at is not None:
+        if desk.observations or desk.recovered_at is not None:
             due = max(now + settings.gather, desk.last_write + settings.write_interval)
         else:
             due = desk.last_labels + settings.label_interval
@@ -133,9 +133,9 @@ class Writer:
             if desk.timer.when() <= due and not self._closing:
                 return
             desk.timer.cancel()
-        desk.timer = asyncio.get_running_loop().call_at(due, self._hand_over, desk)
+        desk.timer = asyncio.get_running_loop().call_at(due, self._enqueue, desk)
 
-    def _hand_over(self, desk: PendingWrites) -> None:
+    def _enqueue(self, desk: PendingWrites) -> None:
         desk.timer = None
         desk.writing = True
         self._ready.put_nowait(desk)
@@ -143,18 +143,18 @@ class Writer:
     async def _work(self) -> None:
         while True:
             desk = await self._ready.get()
-            if self._may_write is not None:
-                await self._may_write.wait()
+            if self._schema_ready is not None:
+                await self._schema_ready.wait()
             wait: float | None = None
-            sightings, recovered_at = desk.take()
+            sightings, recovered_at = desk.drain()
             try:
                 wait = await self._write(desk, sightings, recovered_at)
             except ApiError as error:
                 wait = desk.back_off.next(error.retry_after)
                 self._metrics.wrote("retried")
                 if not isinstance(error, Transient):
-                    self._reports.doubt(desk.workload)
-                level = logging.DEBUG if isinstance(error, NotLeading) else logging.WARNING
+                    self._reports.invalidate(desk.workload)
+                level = logging.DEBUG if isinstance(error, NotLeader) else logging.WARNING
                 log.log(level, "report of %s: %s; again in %.1f s", _place(desk), error, wait)
             except Exception:  # one workload's report must not stop another's
                 wait = desk.back_off.next()
@@ -166,12 +166,12 @@ class Writer:
                 desk.back_off.reset()
             else:
                 desk.requeue(sightings, recovered_at)
-                desk.labels_wait = True  # whether they really do is found out when writing
-            self._leave(desk, wait)
+                desk.labels_pending = True  # whether they really do is found out when writing
+            self._finish(desk, wait)
 
-    def _leave(self, desk: PendingWrites, wait: float | None) -> None:
+    def _finish(self, desk: PendingWrites, wait: float | None) -> None:
         if desk.has_work:
-            self._plan(desk, wait)
+            self._schedule(desk, wait)
             return
         desk.waiting_since = None
         self._busy.discard(desk)
@@ -179,15 +179,15 @@ class Writer:
         if not self._busy:
             self._idle.set()
         # The desk is kept while it enforces the interval, and not longer.
-        asyncio.get_running_loop().call_later(self._settings.write_interval, self._clear_away, desk)
+        asyncio.get_running_loop().call_later(self._settings.write_interval, self._evict, desk)
 
-    def _clear_away(self, desk: PendingWrites) -> None:
+    def _evict(self, desk: PendingWrites) -> None:
         is_due = _clock() - desk.last_write >= self._settings.write_interval
         if is_due and not desk.has_work and not desk.writing and desk.timer is None:
-            self._desks.pop(desk.workload.uid, None)
+            self._pending.pop(desk.workload.uid, None)
 
     async def _write(
-        self, desk: PendingWrites, sightings: list[Sighting], recovered_at: datetime | None
+        self, desk: PendingWrites, sightings: list[Observation], recovered_at: datetime | None
     ) -> float | None:
         """None: all is written; else seconds until the next try. Raises ApiError."""
         workload = desk.workload
@@ -196,44 +196,44 @@ class Writer:
         after = fold(before, sightings)
         if recovered_at is not None:
             after = recover(after, recovered_at)
-        if desk.tallied is None:
-            desk.tallied = before.ledger.tallies()
+        if desk.counted is None:
+            desk.counted = before.ledger.counts()
         labels_may_change = self._closing or _clock() - desk.last_labels >= self._settings.label_interval
-        parts, desk.labels_wait = worth_writing(over, after, labels_may_change=labels_may_change)
+        parts, desk.labels_pending = changed_sections(over, after, labels_may_change=labels_may_change)
         if not parts:
             self._metrics.wrote("unchanged")
             return None
         if "status" in parts:
-            after = self._tidied(after)
+            after = self._prune(after)
         began = _clock()
         try:
             with self._reports.writing(workload):
                 stored = await self._store.apply(after, over, parts)
-        except NamespaceEnding as error:
+        except NamespaceTerminating as error:
             self._give_up(desk, error)
             return None
         except NotFound as error:
             if error.missing == "namespaces":
                 self._give_up(desk, error)
                 return None
-            self._told(before, after)
+            self._on_written(before, after)
             raise
         except ApiError:
-            self._told(before, after)
+            self._on_written(before, after)
             raise
-        if isinstance(stored, Overtaken):
+        if isinstance(stored, WriteConflict):
             self._metrics.wrote("conflict")
             await self._reports.read(workload)
             wait = desk.back_off.next()
             return wait if desk.back_off.tries > 1 else 0.0  # read again just now: the first retry need not wait
-        self._reports.put(stored)
+        self._reports.store(stored)
         self._metrics.wrote("written")
         if "status" in parts:
-            self._told(before, after)
+            self._on_written(before, after)
         self._count(desk, after, began, parts)
         return None
 
-    def _count(self, desk: PendingWrites, after: Report, began: float, parts: frozenset[Part]) -> None:
+    def _count(self, desk: PendingWrites, after: Report, began: float, parts: frozenset[Section]) -> None:
         if "labels" in parts:
             desk.last_labels = began
         if "status" not in parts:
@@ -241,9 +241,9 @@ class Writer:
         desk.last_write = began
         if desk.waiting_since is not None:
             self._metrics.delayed(_clock() - desk.waiting_since)
-            desk.waiting_since = _clock() if desk.sightings else None
-        tallied, desk.tallied = desk.tallied or {}, None
-        for (category, subcategory), tally in after.ledger.tallies().items():
+            desk.waiting_since = _clock() if desk.observations else None
+        tallied, desk.counted = desk.counted or {}, None
+        for (category, subcategory), tally in after.ledger.counts().items():
             known = tallied.get((category, subcategory))
             if new := tally.total - (known.total if known else 0):
                 self._metrics.failed(category, subcategory, max(new, 0))

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from coroner_categorizer import Categorizer, Event, Pod
-from coroner_categorizer.objects.event import CORONER
-from coroner_operator.config.rules_files import Contents, Files
+from coroner_categorizer.objects.event import REPORTING_CONTROLLER
+from coroner_operator.config.rules_files import RuleFileContents, RuleFiles
 from coroner_operator.config.rules_reloader import Reloader
 from coroner_operator.config.settings import Settings
 from coroner_operator.controller.classification import Judging
@@ -26,20 +26,20 @@ from coroner_operator.kube.list_watch import Stream
 from coroner_operator.kube.owner_resolver import Owners
 from coroner_operator.publish.event_recorder import Recorder
 from coroner_operator.publish.publisher import Outlets
-from coroner_operator.reports.cache import Reports
-from coroner_operator.reports.expiry_index import ApiArchive, Outline
+from coroner_operator.reports.cache import ReportCache
+from coroner_operator.reports.expiry_index import ApiReportIndex, ReportSummary
 from coroner_operator.reports.retention import Retention
-from coroner_operator.reports.schema_gate import SkewGuard
+from coroner_operator.reports.schema_gate import SchemaGate
 from coroner_operator.reports.store import ApiReportStore, ReportStore
-from coroner_operator.reports.workload_existence import ApiCensus
-from coroner_operator.reports.writer import Writer
+from coroner_operator.reports.workload_existence import ApiExistenceChecker
+from coroner_operator.reports.writer import ReportWriter
 from coroner_operator.runtime.leader_election import leadership
 from coroner_operator.telemetry.health_server import HealthServer
 from coroner_operator.telemetry.metrics import Metrics
 
 log = logging.getLogger("coroner.engine")
 
-WARNINGS = {"fieldSelector": f"type=Warning,reportingComponent!={CORONER}"}
+WARNINGS = {"fieldSelector": f"type=Warning,reportingComponent!={REPORTING_CONTROLLER}"}
 DRAIN_SHARE = 0.3  # of the time that is left at the end: looks must be through before the last write
 TELLING_SHARE = 0.2  # … and what follows a report, after it
 
@@ -56,7 +56,7 @@ class Engine:
         store: ReportStore | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         back_off: Callable[[], BackOff] = BackOff,
-        contents: Contents | None = None,
+        contents: RuleFileContents | None = None,
     ) -> None:
         """``contents``: of the files that the categorizer was made from, if known. Raises ClientError."""
         self.metrics = Metrics(categorizer.hash)
@@ -64,21 +64,21 @@ class Engine:
         """Has an exception as soon as a part has ended that never should."""
         self._settings = settings
         self._back_off = back_off
-        self.leadership = leadership(settings, client, self.metrics.leads)
-        client.may_write_for = lambda: self.leadership.left
+        self.leadership = leadership(settings, client, self.metrics.set_leader)
+        client.write_allowed_for = lambda: self.leadership.left
         store = store or ApiReportStore(client, settings.namespaces)
-        self.reports = Reports(store)
+        self.reports = ReportCache(store)
         self._outlets = Outlets(client, settings, self.reports, self.metrics, categorizer.redactor, back_off)
-        self._skew = SkewGuard(client, self.metrics, back_off=back_off())
+        self._skew = SchemaGate(client, self.metrics, back_off=back_off())
         living = Living(settings.namespaces, now)
-        self.writer = Writer(
+        self.writer = ReportWriter(
             store,
             self.reports,
             settings,
             metrics=self.metrics,
-            tidied=living.tidy,
-            told=self._outlets.tell,
-            may_write=self._skew.fits,
+            prune=living.tidy,
+            on_written=self._outlets.tell,
+            schema_ready=self._skew.schema_ok,
             now=now,
             back_off=back_off,
         )
@@ -100,18 +100,18 @@ class Engine:
             now=now,
         )
         self._reloader = Reloader(
-            Files(settings.rules, settings.redaction),
+            RuleFiles(settings.rules, settings.redaction),
             contents,
-            adopt=self._adopt,
+            on_reload=self._adopt,
             warn=lambda reason, note: self.recorder.warn(None, reason, note),
             counts=self.metrics,
         )
         self._retention = Retention(
-            ApiArchive(client, settings.namespaces),
-            lambda namespace: ApiCensus(client, self._owners, namespace),
+            ApiReportIndex(client, settings.namespaces),
+            lambda namespace: ApiExistenceChecker(client, self._owners, namespace),
             retention=settings.retention,
             per_namespace=settings.reports_per_namespace,
-            removed=self._report_removed,
+            on_deleted=self._report_removed,
             now=now,
         )
         scopes: tuple[str | None, ...] = settings.namespaces or (None,)
@@ -189,13 +189,13 @@ class Engine:
 
     async def _run(self) -> None:
         await self.leadership.leading.wait()
-        await self._skew.fits.wait()
+        await self._skew.schema_ok.wait()
         await self._load()
-        self._reloader.remind()
+        self._reloader.reannounce()
         self._spawn(self._outlets.run(), "kinds of workloads")
         for workload in self.reports.failing:
-            self._recovery.open(workload, self.reports.failed_at(workload), self.reports.speaker(workload))
-        for workload in self.reports.mislabelled:
+            self._recovery.open(workload, self.reports.failed_at(workload), self.reports.reported_pod_uid(workload))
+        for workload in self.reports.with_stale_labels:
             self.writer.relabel(workload)
         for stream in (*self._pod_streams, *self._event_streams):
             self._spawn(stream.run(), f"stream of {stream}")
@@ -223,14 +223,14 @@ class Engine:
         """New rules: in one step, between two looks. What fails now is judged again."""
         self._judging.categorizer = categorizer
         self.recorder.redactor = categorizer.redactor
-        self.metrics.ruled_by(categorizer.hash)
-        self.reports.up_to_date.clear()
+        self.metrics.set_rules_hash(categorizer.hash)
+        self.reports.classified_by_current_rules.clear()
         self._pipeline.judge_again()
 
     def _speak(self, pod_uid: str, instead_of: frozenset[str]) -> None:
         self._pipeline.speak(pod_uid, instead_of)
 
-    def _report_removed(self, outline: Outline, why: str) -> None:
+    def _report_removed(self, outline: ReportSummary, why: str) -> None:
         self.reports.forget(outline.workload.namespace, outline.name)
         self.metrics.deleted(why)
 

@@ -15,7 +15,7 @@ import kopf
 from kubernetes.aio.client.configuration import Configuration
 
 from coroner_categorizer import Categorizer
-from coroner_operator.config.rules_files import Contents
+from coroner_operator.config.rules_files import RuleFileContents
 from coroner_operator.config.settings import Settings
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.model.report_codec import GROUP, PLURAL, VERSION
@@ -38,7 +38,7 @@ class _Forever:
 class App:
     """The operator as one process."""
 
-    def __init__(self, settings: Settings, categorizer: Categorizer, contents: Contents | None = None) -> None:
+    def __init__(self, settings: Settings, categorizer: Categorizer, contents: RuleFileContents | None = None) -> None:
         """``contents``: of the files that the categorizer was made from, if known."""
         self._settings = settings
         self._categorizer = categorizer
@@ -117,7 +117,7 @@ class App:
             if type == "DELETED":
                 self._engine.report_deleted(namespace or "", name)
             else:
-                self._engine.reports.changed(namespace or "", name, meta.get("resourceVersion", ""))
+                self._engine.reports.on_changed(namespace or "", name, meta.get("resourceVersion", ""))
 
         return registry
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from coroner_operator.config.settings import split_address
+from coroner_operator.config.settings import parse_address
 from coroner_operator.telemetry.metrics import Metrics
 
 log = logging.getLogger("coroner.health")
@@ -39,7 +39,7 @@ class HealthServer:
             await self._runners.pop().cleanup()
 
     async def _serve(self, address: str, routes: list[web.RouteDef]) -> None:
-        place = split_address(address)
+        place = parse_address(address)
         if place is None:
             return
         app = web.Application()
@@ -52,10 +52,10 @@ class HealthServer:
         log.info("serving %s on port %d", ", ".join(route.path for route in routes), self.ports[address])
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        return _answer(self._problem())
+        return _response(self._problem())
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        return _answer(self._problem() or self._unready())
+        return _response(self._problem() or self._unready())
 
     async def _exposition(self, _: web.Request) -> web.Response:
         return web.Response(
@@ -63,5 +63,5 @@ class HealthServer:
         )
 
 
-def _answer(trouble: str) -> web.Response:
+def _response(trouble: str) -> web.Response:
     return web.Response(text=f"{trouble or 'ok'}\n", status=503 if trouble else 200)

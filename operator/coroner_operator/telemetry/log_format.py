@@ -28,18 +28,18 @@ def _safe(text: str) -> str:
     return safe_text(text, _LINE_LIMIT)
 
 
-class TextFormat(logging.Formatter):
+class TextFormatter(logging.Formatter):
     """``2026-11-22T02:12:00.123Z INFO coroner.streams: pods: watching``; a traceback follows on its own lines."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return _safe(f"{_time(record)} {record.levelname} {record.name}: {self._words(record)}")
+        return _safe(f"{_time(record)} {record.levelname} {record.name}: {self._message(record)}")
 
-    def _words(self, record: logging.LogRecord) -> str:
+    def _message(self, record: logging.LogRecord) -> str:
         trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
         return record.getMessage() + trace
 
 
-class JsonFormat(TextFormat):
+class JsonFormatter(TextFormatter):
     """One JSON object a line: time, level, logger, message and, with an exception, trace."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -55,10 +55,10 @@ class JsonFormat(TextFormat):
         return _JSON.encode(entry).decode()
 
 
-def set_up_logs(form: Literal["text", "json"], level: str, stream: TextIO | None = None) -> None:
+def configure_logging(form: Literal["text", "json"], level: str, stream: TextIO | None = None) -> None:
     """All loggers write to ``stream`` (default: stderr) in ``form``, ours from ``level`` on."""
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonFormat() if form == "json" else TextFormat())
+    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

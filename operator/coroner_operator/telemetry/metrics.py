@@ -71,14 +71,14 @@ class Metrics:
             registry=self.registry,
         )
         self._info = Gauge("coroner_build_info", "1.", ("version", "rules"), registry=self.registry)
-        self.ruled_by(rules_hash)
+        self.set_rules_hash(rules_hash)
 
-    def ruled_by(self, rules_hash: str) -> None:
+    def set_rules_hash(self, rules_hash: str) -> None:
         """These rules are in force."""
         self._info.clear()
         self._info.labels(_version(), rules_hash).set(1)
 
-    def leads(self, leads: bool) -> None:
+    def set_leader(self, leads: bool) -> None:
         self._leader.set(leads)
 
     def reloaded(self, succeeded: bool) -> None:
