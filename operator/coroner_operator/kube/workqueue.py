@@ -145,7 +145,8 @@ class WorkQueue(Generic[Key]):
         ``DRAIN_RETRY``, and the seconds that a run returns mean nothing.
         """
         self._draining = True
-        for _, _, item in sorted(self._heap_entries()):
+        delayed = [(item.due, item.entry, item) for item in self._items.values() if item.due is not None]
+        for _, _, item in sorted(delayed, key=lambda entry: entry[:2]):
             self._make_due(item, _now())
         if self._items:
             self._empty = asyncio.get_running_loop().create_future()
@@ -162,6 +163,7 @@ class WorkQueue(Generic[Key]):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._tasks.clear()
         self._items.clear()
         self._ready.clear()
         self._heap.clear()
@@ -298,9 +300,7 @@ class WorkQueue(Generic[Key]):
 
     def _log_error(self, key: Key, error: Exception, wait: float) -> None:
         known = isinstance(error, ApiError)
-        log.warning(
-            "%s: %s: %s; again in %.1f s", self._name, key, error, wait, exc_info=None if known else error
-        )
+        log.warning("%s: %s: %s; again in %.1f s", self._name, key, error, wait, exc_info=None if known else error)
 
 
 def _now() -> float:

@@ -1,0 +1,202 @@
+"""Random interleavings on a clock that jumps: nothing lost, never twice at once, in order, on time, and a drain ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from coroner_operator.kube.backoff import BackOff
+from coroner_operator.kube.errors import Transient
+from coroner_operator.kube.workqueue import WorkQueue
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.leader_election.virtual_time import run
+
+KEYS = "abcd"
+WITHIN = 1_000.0
+
+seconds = st.sampled_from([0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0])
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that is done to the queue, ``pause`` seconds after the step before."""
+
+    pause: float
+    key: str
+    delay: float | None
+    """None: the key is removed; else it is added after that many seconds."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one run of a key goes."""
+
+    lasts: float
+    fails: bool
+    again: float | None
+
+
+steps = st.lists(
+    st.builds(Step, seconds, st.sampled_from(KEYS), st.one_of(seconds, seconds, seconds, st.none())), max_size=40
+)
+outcomes = st.lists(st.builds(Outcome, seconds, st.booleans(), st.one_of(st.none(), st.none(), seconds)), max_size=30)
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@dataclass
+class Model:
+    """What the queue promises, written down in the slowest and plainest way."""
+
+    workers: int
+    outcomes: list[Outcome]
+    due: dict[str, float] = field(default_factory=dict)
+    """The time of each key's next run: the earliest that was asked for."""
+    free_at: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    """When each key's last run ended."""
+    failures: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    running: dict[str, bool] = field(default_factory=dict)
+    """Key → whether it has not been removed since its run began."""
+    added: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    """What waits for each key's next run, numbered."""
+    handled: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    number: int = 0
+    draining: bool = False
+
+    def add(self, key: str, delay: float) -> None:
+        self.number += 1
+        self.added[key].append(self.number)
+        self.ask(key, 0.0 if self.draining else delay)
+
+    def ask(self, key: str, delay: float) -> None:
+        self.due[key] = min(self.due.get(key, float("inf")), now() + delay)
+
+    def remove(self, key: str) -> None:
+        self.due.pop(key, None)
+        self.added[key].clear()
+        self.failures[key] = 0
+        if key in self.running:
+            self.running[key] = False
+
+    def drain(self) -> None:
+        self.draining = True
+        self.due = {key: min(due, now()) for key, due in self.due.items()}
+
+    async def reconcile(self, key: str) -> float | None:
+        self.begin(key)
+        outcome = self.outcomes.pop() if self.outcomes else Outcome(0.0, False, None)
+        await asyncio.sleep(outcome.lasts)
+        is_kept = self.running.pop(key)
+        self.free_at[key] = now()
+        if outcome.fails:
+            wait = min(2.0 ** self.failures[key], 30.0)
+            self.failures[key] = self.failures[key] + 1 if is_kept else 0
+            if is_kept:
+                self.ask(key, min(wait, 0.5) if self.draining else wait)
+            raise Transient("503")
+        self.failures[key] = 0
+        if outcome.again is not None and is_kept and not self.draining:
+            self.ask(key, outcome.again)
+        return outcome.again
+
+    def begin(self, key: str) -> None:
+        assert key not in self.running, "a key runs twice at once"
+        assert key in self.due, "a run that nobody has asked for"
+        wanted = max(self.due.pop(key), self.free_at[key])
+        assert now() >= wanted, "too early"
+        assert now() == wanted or self.workers < len(KEYS), "late, though a worker was free"
+        self.running[key] = True
+        assert len(self.running) <= self.workers, "more workers than allowed"
+        assert self.added[key] == sorted(self.added[key]), "out of order"
+        self.handled[key] += self.added[key]
+        self.added[key].clear()
+
+
+def queue_of(model: Model) -> WorkQueue[str]:
+    work = WorkQueue(
+        model.reconcile,
+        name="test",
+        workers=model.workers,
+        back_off=lambda: BackOff(base=1.0, draw=lambda _, ceiling: ceiling),
+        on_error=lambda *_: None,
+    )
+    work.start()
+    return work
+
+
+async def play(work: WorkQueue[str], model: Model, steps: list[Step]) -> None:
+    for step in steps:
+        await asyncio.sleep(step.pause)
+        if step.delay is None:
+            model.remove(step.key)
+            work.remove(step.key)
+        else:
+            model.add(step.key, step.delay)
+            work.add_after(step.key, step.delay)
+        assert set(work) == model.due.keys() | model.running.keys()
+
+
+def assert_all_is_done(work: WorkQueue[str], model: Model) -> None:
+    assert len(work) == 0
+    assert not model.due, "a run was lost"
+    assert not any(model.added.values()), "something that was added was never seen by a run"
+    for numbers in model.handled.values():
+        assert numbers == sorted(set(numbers)), "out of order, or seen twice"
+
+
+@given(steps=steps, outcomes=outcomes, workers=st.integers(1, len(KEYS)))
+def test_every_add_is_followed_by_a_run_in_order_on_time_and_never_twice_at_once(
+    steps: list[Step], outcomes: list[Outcome], workers: int
+) -> None:
+    async def scenario() -> None:
+        model = Model(workers, list(outcomes))
+        work = queue_of(model)
+        await play(work, model, steps)
+        await asyncio.sleep(WITHIN)
+        assert_all_is_done(work, model)
+        await work.close()
+
+    run(scenario())
+
+
+@given(before=steps, during=steps, outcomes=outcomes, workers=st.integers(1, len(KEYS)))
+def test_a_drain_runs_all_that_waits_and_what_is_added_meanwhile_and_ends(
+    before: list[Step], during: list[Step], outcomes: list[Outcome], workers: int
+) -> None:
+    async def scenario() -> None:
+        model = Model(workers, list(outcomes))
+        work = queue_of(model)
+        await play(work, model, before)
+        model.drain()
+        draining = asyncio.create_task(work.drain(WITHIN))
+        await asyncio.sleep(0)
+        await play(work, model, during)
+        began = now()
+        assert await draining
+        assert await work.drain(WITHIN), "what was added after the first drain had ended"
+        assert now() - began < WITHIN
+        assert_all_is_done(work, model)
+        await work.close()
+
+    run(scenario())
+
+
+@given(steps=steps, outcomes=outcomes, within=seconds)
+def test_a_drain_never_lasts_longer_than_allowed(steps: list[Step], outcomes: list[Outcome], within: float) -> None:
+    async def scenario() -> None:
+        model = Model(1, list(outcomes))
+        work = queue_of(model)
+        await play(work, model, steps)
+        model.drain()
+        began = now()
+        is_done = await work.drain(within)
+        assert now() - began <= within
+        assert is_done == (len(work) == 0)
+        await work.close()
+
+    run(scenario())
