@@ -20,13 +20,14 @@ from pathlib import Path
 
 from tests.bench.api import Api
 from tests.bench.control_plane import ControlPlane, embedded_api_server, real_api_server
-from tests.bench.operator_process import Operator, OperatorEndedError
 from tests.bench.population import FAILED_WORKLOADS, Population
 from tests.bench.reports import Reports
 from tests.bench.table import growth, table
 from tests.bench.trial import BURST, START, Figures, Trial
 from tests.cluster.scripts import NoKubernetesError
 from tests.cluster.sources import MisconfiguredError
+from tests.support.operator_process import OperatorProcess
+from tests.support.processes import ProgramEndedError
 
 TARGETED = 10_000  # pods: what the targets are for
 FILLING = 48  # requests at one time while the cluster is filled
@@ -91,14 +92,17 @@ class Bench:
     async def _operator(self, name: str) -> AsyncIterator[Trial]:
         """An operator that finds no report."""
         await self.population.delete_reports()
-        profile = Path(f"{self.options.profile}.{name}") if self.options.profile else None
+        profile = self.options.profile
+        profiling = ("-m", "cProfile", "-o", f"{profile}.{name}") if profile else ()  # makes everything slower
         async with Reports.watched(self.population.api) as reports:
-            operator = Operator(self.plane.kubeconfig, self.folder / "operator.log", profile)
+            log = self.folder / "operator.log"
+            # settings come from the environment (CORONER_…)
+            operator = OperatorProcess(self.plane.kubeconfig, log, environment=os.environ, python_options=profiling)
             trial = Trial(operator, self.plane, self.population, reports)
             try:
                 yield trial
             finally:
-                operator.stop()
+                operator.end()
                 self.wrong += trial.wrong
 
 
@@ -146,7 +150,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except OperatorEndedError as reason:
+    except ProgramEndedError as reason:
         wrong = [str(reason)]
     for line in wrong:
         print(f"WRONG: {line}", file=sys.stderr)

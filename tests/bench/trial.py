@@ -13,11 +13,11 @@ from tests.bench.api import at_once
 from tests.bench.audit import by_kind, first_list_of_pods
 from tests.bench.control_plane import ControlPlane
 from tests.bench.cpu import Shares
-from tests.bench.operator_process import Operator
 from tests.bench.pods import failed
 from tests.bench.population import Made, Population
 from tests.bench.reports import Reports
 from tests.bench.table import Row
+from tests.support.operator_process import OperatorProcess
 
 MEGA = 1_000_000
 PATIENCE = 120.0  # s until a count that must come is given up
@@ -59,7 +59,7 @@ BURST = {
 class Trial:
     """One operator, started a moment ago."""
 
-    operator: Operator
+    operator: OperatorProcess
     plane: ControlPlane
     population: Population
     reports: Reports
@@ -84,17 +84,17 @@ class Trial:
         await counting
         cpu = self._shares() - nobody
         await self._settle(expected)
-        first = first_list_of_pods(self.plane.audit_log, self.operator.began) if self.plane.audit_log else None
+        first = first_list_of_pods(self.plane.audit_log, self.operator.started_at) if self.plane.audit_log else None
         counted = counted_at[0] if counted_at else None
         return {
-            "first": first and first - self.operator.began,
-            "counted": counted and counted - self.operator.began,
+            "first": first and first - self.operator.started_at,
+            "counted": counted and counted - self.operator.started_at,
             "counted_list": first and counted and counted - first,
-            "ready": ready_at and ready_at - self.operator.began,
+            "ready": ready_at and ready_at - self.operator.started_at,
             "rss": self.operator.peak_rss() / MEGA,
             **_cpu(cpu),
             "writes": self.operator.metric('coroner_writes_total{outcome="written"}'),
-            "calls": self._calls(self.operator.began),
+            "calls": self._calls(self.operator.started_at),
         }
 
     async def burst(self, victims: list[Made], workloads: int, connections: int) -> Figures:
@@ -157,7 +157,7 @@ class Trial:
             self.wrong.append(f"coroner_errors_total is {errors:g}:\n{self.operator.tail()}")
 
     async def _poll(self, condition: Callable[[], bool], interval: float = 0.05) -> float | None:
-        """When it came true, in seconds since 1970; None: not in time. Raises OperatorEndedError."""
+        """When it came true, in seconds since 1970; None: not in time. Raises ProgramEndedError."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             self.operator.check()

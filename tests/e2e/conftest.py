@@ -10,8 +10,8 @@ import yaml
 
 from tests.cluster.server import Server
 from tests.e2e.namespace import Namespace
-from tests.e2e.operator_process import OperatorProcess
-from tests.e2e.waiting import wait_for
+from tests.support.operator_process import OperatorProcess
+from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 CRD = "failurereports.coroner.dev"

@@ -16,7 +16,7 @@ from tests.e2e.scenarios.exits import ends
 from tests.e2e.scenarios.manifests import make_pod, shell, volume
 from tests.e2e.scenarios.scenario import Manifest, Scenario
 from tests.e2e.scenarios.stage import Stage
-from tests.e2e.waiting import wait_for
+from tests.support.waiting import wait_for
 
 Report = dict[str, Any]
 

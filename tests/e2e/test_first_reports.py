@@ -10,7 +10,7 @@ import pytest
 from tests.cluster.server import Server
 from tests.e2e.manifests import ABSENT_IMAGE, RUN_OUT_OF_MEMORY, make_deployment, make_job
 from tests.e2e.namespace import Namespace
-from tests.e2e.waiting import wait_for
+from tests.support.waiting import wait_for
 
 MESSAGE = "disk quota of user 4711 used up"
 SAY_AND_FAIL = f"echo '{MESSAGE}' >/dev/termination-log; exit 1"
@@ -113,4 +113,4 @@ def test_sigterm_ends_the_operator_cleanly(
 ) -> None:
     operator = start_operator(own_rights(namespace.server))
     assert operator.stop() == 0
-    assert "Traceback" not in operator.log.read_text()
+    assert "Traceback" not in operator.output()

@@ -29,12 +29,12 @@ from tests.e2e.live_scenario import (
     says_it,
 )
 from tests.e2e.live_selection import ACCUSED, HEALING, NEVER_REPORTED, PERHAPS_REPORTED, WELL_AGAIN
-from tests.e2e.operator_process import OperatorProcess
 from tests.e2e.scenarios.creating import denied_by_webhook
 from tests.e2e.scenarios.own_images import add_images
 from tests.e2e.scenarios.registry import registries
 from tests.e2e.scenarios.table import SCENARIOS
 from tests.e2e.scenarios.webhook import admission_webhook
+from tests.support.operator_process import OperatorProcess
 
 # The play itself takes three minutes, which the first test bears.
 pytestmark = pytest.mark.timeout(900)
@@ -190,11 +190,11 @@ def test_no_secret_is_in_a_report(played: Played) -> None:
     outcome = outcome_of(played, "y19-secret-in-text")
     assert "[redacted" in status_of(outcome.reported)["terminationMessage"]
     assert "hunter2" not in json.dumps(played.reports)
-    assert "hunter2" not in played.operator.log.read_text()
+    assert "hunter2" not in played.operator.output()
 
 
 def test_the_operator_met_no_fault_of_its_own(played: Played) -> None:
-    log = played.operator.log.read_text()
+    log = played.operator.output()
     assert played.exit_status == 0
     assert "Traceback" not in log
     assert "forbidden" not in log.lower()

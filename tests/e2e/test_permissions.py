@@ -10,7 +10,7 @@ import pytest
 from tests.cluster.server import KubectlError, Server
 from tests.e2e.manifests import failed_status, make_deployment, make_pod
 from tests.e2e.namespace import Namespace
-from tests.e2e.waiting import wait_for
+from tests.support.waiting import wait_for
 
 REPORT_SECONDS = 60
 Rules = list[dict[str, Any]]
@@ -51,7 +51,7 @@ def test_the_shipped_rights_are_enough(
     owned = wait_for(lambda: controlled.report("Deployment", "web"), REPORT_SECONDS, "a report of Deployment/web")
     assert alone["status"]["subcategory"] == owned["status"]["subcategory"] == "error-exit"
     assert operator.stop() == 0
-    assert "forbidden" not in operator.log.read_text().lower()
+    assert "forbidden" not in operator.output().lower()
 
 
 def test_what_is_not_in_the_rights_is_denied(quiet_namespace: Namespace) -> None:

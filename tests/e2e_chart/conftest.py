@@ -13,7 +13,7 @@ from tests.chart.charts import Helm, find_helm, refuse
 from tests.chart.image import TAG, ImageError, load_image, make_image
 from tests.cluster.server import KubectlError, Server
 from tests.e2e.namespace import Namespace
-from tests.e2e.waiting import wait_for
+from tests.support.waiting import wait_for
 from tests.e2e_chart.release import NAME, NAMESPACE, Release
 
 CRD = "failurereports.coroner.dev"

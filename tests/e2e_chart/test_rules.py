@@ -9,7 +9,7 @@ import pytest
 from tests.chart.charts import Manifest
 from tests.e2e.manifests import make_job
 from tests.e2e.namespace import Namespace
-from tests.e2e.waiting import wait_for
+from tests.support.waiting import wait_for
 from tests.e2e_chart.kubectl_view import FAIL, REPORT_SECONDS, SAID, show
 from tests.e2e_chart.release import NAMESPACE, Release
 from tests.rules_reload.files import BROKEN, rules
