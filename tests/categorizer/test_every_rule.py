@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import coroner_categorizer as cc
-from tests.categorizer.pods import create_failed, job, unschedulable
 from tests.categorizer.test_fixtures import EXPECTED, recorded
 from tests.categorizer.test_lookalikes import CLAIMS, DENIALS, REFUSALS, TOLD_BY_JOBS, TRAPS
 from tests.categorizer.test_message_cases import TEXTS, judged
+from tests.support.pods import create_failed, job, unschedulable
 
 
 def verdicts(categorizer: cc.Categorizer) -> Iterator[cc.Verdict | None]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import coroner_categorizer as cc
-from tests.categorizer.pods import (
+from tests.support.pods import (
     completed,
     condition,
     crash_looping,

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import coroner_categorizer as cc
-from tests.categorizer.pods import condition, create_failed, event, failed, job, pod, waiting
+from tests.support.pods import condition, create_failed, event, failed, job, pod, waiting
 
 Json = dict[str, Any]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import coroner_categorizer as cc
 from coroner_categorizer.rules.pattern_set import PatternSet
-from tests.categorizer.pods import crash_looping, failed, pod, running, waiting
+from tests.support.pods import crash_looping, failed, pod, running, waiting
 
 CATEGORIZER = cc.default()
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from coroner_categorizer import default
-from tests.categorizer.pods import failed, pod, waiting
+from tests.support.pods import failed, pod, waiting
 
 SECRET = "hunter2Xq9"
 KEY_LINES = ["MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj" + "QmFzZTY0" * 3 + f"{number:02}" for number in range(8)]

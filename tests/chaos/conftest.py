@@ -14,11 +14,8 @@ from embedded_apiserver import EmbeddedApiServer
 from tests.chaos.backends import REPORTS, EmbeddedStage, RealStage
 from tests.chaos.failure_simulation import until_none
 from tests.cluster.server import Server
-from tests.operator_flows.conftest import operators, reports, server
-from tests.operator_flows.operators import Operators
-from tests.operator_flows.real_namespace import prepare
-
-__all__ = ["operators", "quick", "real_operators", "real_stage", "reports", "server", "stage"]
+from tests.support.operators import Operators
+from tests.support.real_namespace import prepare
 
 NAMESPACE = f"coroner-enduring-{os.getpid()}"
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.chaos.backends import Object, Stage
-from tests.operator_flows.playing import ago, changed, ended, failed, pod, running, waiting, workload
+from tests.support.live_objects import ago, changed, ended, failed_pod, live_pod, running, waiting, workload
 
 UNSEEN = "unknown/uncategorized"
 FAILING = "Failing"
@@ -117,7 +117,9 @@ class Play:
         one = await self._crash_after_a_minute()
         for role in self.roles:
             if role.owner is not None:
-                retry = pod(f"{role.name}-at-last", owner=role.owner, phase="Succeeded", state=ended(0, "Completed"))
+                retry = live_pod(
+                    f"{role.name}-at-last", owner=role.owner, phase="Succeeded", state=ended(0, "Completed")
+                )
                 retry["spec"]["restartPolicy"] = "Never"
                 await self.stage.put(retry)
                 await self.stage.put({**role.owner, "status": _completed()})
@@ -145,7 +147,9 @@ class Play:
             "last": role.last,
             "restarts": role.instances - 1,
         }
-        role.pod = await self.stage.put(pod(role.name, **state) if role.pod is None else changed(role.pod, **state))
+        role.pod = await self.stage.put(
+            live_pod(role.name, **state) if role.pod is None else changed(role.pod, **state)
+        )
         await self.until_exact(within=30)
         return role.name
 
@@ -175,7 +179,7 @@ class Play:
         if not role.crash_loop:
             if is_counted and role.deletable and self._dice.random() < 0.3:
                 await self.stage.delete(role.deletable.pop(self._dice.randrange(len(role.deletable))))
-            dead = failed(f"{role.name}-{self._numbers}", exit_code, reason, message, owner=role.owner)
+            dead = failed_pod(f"{role.name}-{self._numbers}", exit_code, reason, message, owner=role.owner)
             dead["spec"]["restartPolicy"] = "Never"
             await self.stage.put(dead)
             role.deletable.append(dead["metadata"]["name"])
@@ -197,7 +201,9 @@ class Play:
             "last": end,
             "restarts": role.instances - waits,
         }
-        role.pod = await self.stage.put(pod(role.name, **crashed) if role.pod is None else changed(role.pod, **crashed))
+        role.pod = await self.stage.put(
+            live_pod(role.name, **crashed) if role.pod is None else changed(role.pod, **crashed)
+        )
         role.expected[name] += 1
         if steps > 1:
             role.expected[UNSEEN] += steps - 1

@@ -13,8 +13,10 @@ from coroner_operator.kube.backoff import BackOff
 from embedded_apiserver import Call, EmbeddedApiServer, Fault
 from tests.chaos.backends import EmbeddedStage
 from tests.chaos.failure_simulation import Play
-from tests.operator_flows.operators import Operators
-from tests.operator_flows.playing import Reports, failed, until
+from tests.support.live_objects import failed_pod
+from tests.support.operators import Operators
+from tests.support.reports import Reports
+from tests.support.waiting import until
 
 
 @pytest.mark.parametrize(("seconds", "forgets"), [(2, False), (2, True), (60, True)])
@@ -78,7 +80,7 @@ async def test_a_report_that_others_are_always_first_to_write_is_tried_less_and_
     monkeypatch.setattr(BackOff, "next", _noting(ceilings))
     await operators.start()
     first = server.faults.add(Fault(method="PATCH", path="/failurereports/.*/status", status=409, times=6))
-    server.put(failed("train"))
+    server.put(failed_pod("train"))
     await until(lambda: reports.failures("train") == 1)
     assert server.faults.hits(first) == 6
     assert len(set(ceilings)) >= 4, ceilings  # 0.02, 0.04, … 0.3 s here

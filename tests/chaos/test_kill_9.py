@@ -13,7 +13,7 @@ from embedded_apiserver import EmbeddedApiServer
 from tests.chaos.backends import EmbeddedStage, RealStage
 from tests.chaos.failure_simulation import Play
 from tests.chaos.process_killer import Death, kill_after_changes
-from tests.operator_flows.operators import Operators
+from tests.support.operators import Operators
 
 WORKLOADS, FAILURES = 50, 20
 TURNS = WORKLOADS * FAILURES

@@ -19,8 +19,10 @@ from coroner_operator.model.report_codec import to_status
 from coroner_operator.reports.store import MemoryReportStore
 from coroner_operator.runtime.engine import Engine
 from tests.chaos.watch_scripts import Change, Delivery, Listed, ScriptedClient, Watched
-from tests.operator_flows.operators import CATEGORIZER
-from tests.operator_flows.playing import Object, changed, failed, pod, reference, running, until, waiting
+from tests.support.live_objects import changed, failed_pod, live_pod, reference, running, waiting
+from tests.support.operators import CATEGORIZER
+from tests.support.pods import Json
+from tests.support.waiting import until
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 AT_ONCE = Settings.model_validate(
@@ -29,7 +31,7 @@ AT_ONCE = Settings.model_validate(
         "write_interval": 0,
         "label_interval": 0,
         "recovery_after": 0,
-        "patience": {"image_pull": 0, "container_creating": 0, "unschedulable": 0},
+        "grace_periods": {"image_pull": 0, "container_creating": 0, "unschedulable": 0},
         "health_address": "",
         "metrics_address": "",
     }
@@ -50,7 +52,7 @@ def histories(draw: st.DrawFn) -> list[Change]:
 def _lives(draw: st.DrawFn, number: int) -> list[Change]:
     owner = GANG if number >= 2 else None
     name, born = f"pod-{number}", _time(600)
-    start: Object = pod(name, owner=owner, created=born, phase="Pending", state=waiting("ContainerCreating"))
+    start: Json = live_pod(name, owner=owner, created=born, phase="Pending", state=waiting("ContainerCreating"))
     states = [start]
     if draw(st.booleans()):
         states.append(changed(start, phase="Pending", state=waiting("ImagePullBackOff", "not found")))
@@ -61,7 +63,7 @@ def _lives(draw: st.DrawFn, number: int) -> list[Change]:
         states.append(changed(start, state=waiting("CrashLoopBackOff"), last=end, restarts=restarts))
         states.append(changed(start, state=running(), last=end, restarts=restarts + 1))
     if draw(st.booleans()):
-        dead = failed(name, 3, owner=owner, created=born, pod_uid=start["metadata"]["uid"])
+        dead = failed_pod(name, 3, owner=owner, created=born, pod_uid=start["metadata"]["uid"])
         dead["status"]["containerStatuses"][0]["state"] = _ended(3, 10 * number + 9, 5)
         states = (
             [*states[: draw(st.integers(1, 2))], dead]
@@ -111,7 +113,7 @@ def _failures(changes: Sequence[Change]) -> dict[str, int]:
     return {name: len(failures) for name, failures in seen.items()}
 
 
-def _workload(it: Object) -> str:
+def _workload(it: Json) -> str:
     return "gang" if "ownerReferences" in it["metadata"] else str(it["metadata"]["name"])
 
 
@@ -121,7 +123,7 @@ def _healed(changes: Sequence[Change]) -> set[str]:
     for type_, it in changes:
         if type_ == "DELETED":
             final.pop(it["metadata"]["uid"], None)
-    shown: dict[str, list[Object]] = {}
+    shown: dict[str, list[Json]] = {}
     for it in final.values():
         shown.setdefault(_workload(it), []).append(it["status"]["containerStatuses"][0])
     return {
@@ -143,11 +145,11 @@ async def _reports(changes: Sequence[Change], script: Sequence[Delivery]) -> dic
     def statuses() -> dict[str, Any]:
         return {stored.report.workload.name: to_status(stored.report) for stored in store.objects.values()}
 
-    recovery.SOON = 3600.0
+    recovery.CHECK_DELAY = 3600.0
     engine.start()
     async with asyncio.timeout(20):
         await client.told.wait()
-    recovery.SOON = 0.0  # only now: whether a pod was well for a moment before is a matter of chance
+    recovery.CHECK_DELAY = 0.0  # only now: whether a pod was well for a moment before is a matter of chance
     client.list_again.set()
     await until(lambda: all(statuses().get(name, {}).get("state") == "Recovered" for name in _healed(changes)))
     await engine.stop()
@@ -157,7 +159,7 @@ async def _reports(changes: Sequence[Change], script: Sequence[Delivery]) -> dic
 @pytest.fixture(autouse=True)
 def _as_soon_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """What ``_reports`` sets is put back."""
-    monkeypatch.setattr(recovery, "SOON", recovery.SOON)
+    monkeypatch.setattr(recovery, "SOON", recovery.CHECK_DELAY)
 
 
 def _time(seconds: float) -> str:
@@ -165,7 +167,7 @@ def _time(seconds: float) -> str:
     return (NOW - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _ended(exit_code: int, number: int, seconds: float) -> Object:
+def _ended(exit_code: int, number: int, seconds: float) -> Json:
     return {
         "terminated": {
             "exitCode": exit_code,

@@ -10,8 +10,8 @@ import pytest
 from embedded_apiserver import EmbeddedApiServer
 from tests.chaos.backends import EmbeddedStage
 from tests.chaos.failure_simulation import Play
-from tests.operator_flows.operators import Operators
-from tests.operator_flows.playing import until
+from tests.support.operators import Operators
+from tests.support.waiting import until
 
 
 @pytest.mark.timeout(600)

@@ -76,7 +76,7 @@ class ScriptedClient:
         raise NotFound(f"{method} {path}: 404", 404)
 
     @asynccontextmanager
-    async def lines(self, path: str, query: Mapping[str, Any], silence: float) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def stream_lines(self, path: str, query: Mapping[str, Any], idle_timeout: float) -> AsyncIterator[AsyncIterator[bytes]]:
         yield self._pods() if path == "/api/v1/pods" else _nothing()
 
     async def _pods(self) -> AsyncIterator[bytes]:

@@ -56,7 +56,7 @@ SWITCHES: dict[str, Values] = {
     "own-rules": {"existingRulesConfigMap": "site-rules"},
     "redaction": {"redaction": [{"name": "badge", "pattern": "badge-[0-9]{6}\\b"}]},
     "workloads": {"workloads": [JOBSET, {"group": "ray.io", "version": "v1", "resource": "rayjobs"}]},
-    "config": {"config": {"log_format": "json", "patience": {"unschedulable": "5m"}, "writers": 8}},
+    "config": {"config": {"log_format": "json", "grace_periods": {"unschedulable": "5m"}, "writers": 8}},
     "election": {"leaderElection": {"enabled": True}},
     "no-election": {"leaderElection": {"enabled": False}},
     "two-replicas": {

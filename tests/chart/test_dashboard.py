@@ -110,7 +110,7 @@ def test_every_panel_has_something_to_show(promtool: str, tmp_path: Path) -> Non
         f"coroner_leader{{{own}}}": "1x400",
         f"coroner_rules_last_reload_success{{{own}}}": "1x400",
         f"coroner_rules_reload_failures_total{{{own}}}": "0x400",
-        f'coroner_reports_deleted_total{{{own},why="age"}}': "0+1x400",
+        f'coroner_reports_deleted_total{{{own},reason="age"}}': "0+1x400",
         f"coroner_queue_length{{{own}}}": "2x400",
         f'coroner_last_event_timestamp_seconds{{{own},kind="pods"}}': "0+60x400",
         f'coroner_watch_restarts_total{{{own},kind="pods",reason="expired"}}': "0+1x400",

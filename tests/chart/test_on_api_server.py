@@ -15,7 +15,7 @@ from tests.chart.cases import CASES
 from tests.chart.charts import CHART, Helm, Manifest, find_helm, output_of
 from tests.cluster.server import KubectlError, Server
 from tests.e2e.manifests import make_pod
-from tests.e2e.waiting import wait_for
+from tests.support.waiting import wait_for
 
 CRD = "failurereports.coroner.dev"
 REPORTS = f"crd/{CRD}"

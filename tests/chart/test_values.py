@@ -198,9 +198,9 @@ def test_config_has_every_setting_with_its_default() -> None:
     config = SCHEMA["properties"]["config"]["properties"]
     assert set(config) | DECIDED_BY_THE_CHART >= set(Settings.model_fields), "a setting that no value reaches"
     assert set(config) <= set(Settings.model_fields) - DECIDED_BY_THE_CHART, "a value that is no setting"
-    assert set(config["patience"]["properties"]) == set(GracePeriods.model_fields)
+    assert set(config["grace_periods"]["properties"]) == set(GracePeriods.model_fields)
     stated: dict[str, Any] = {name: entry["default"] for name, entry in config.items() if "default" in entry}
-    stated["patience"] = {name: entry["default"] for name, entry in config["patience"]["properties"].items()}
+    stated["grace_periods"] = {name: entry["default"] for name, entry in config["grace_periods"]["properties"].items()}
     assert Settings(**stated) == Settings(), "a default in values.schema.json is not the operator's"
 
 

@@ -39,10 +39,10 @@ from tests.support.operator_process import OperatorProcess
 # The play itself takes three minutes, which the first test bears.
 pytestmark = pytest.mark.timeout(900)
 
-SHORT_PATIENCE = (
-    *("--patience-image-pull", "5s"),
-    *("--patience-container-creating", "5s"),
-    *("--patience-unschedulable", "5s"),
+SHORT_GRACE_PERIODS = (
+    *("--grace-period-image-pull", "5s"),
+    *("--grace-period-container-creating", "5s"),
+    *("--grace-period-unschedulable", "5s"),
     *("--recovery-after", "4s"),
 )
 
@@ -75,7 +75,7 @@ def played(installed_cluster: Server, tmp_path_factory: pytest.TempPathFactory) 
         stack.enter_context(namespaces(server, scenarios))
         stack.enter_context(stage.watching())
         rights = account_kubeconfig(server, "coroner", "coroner", folder / "own-rights")
-        operator = OperatorProcess(rights, folder / "operator.log", *SHORT_PATIENCE)
+        operator = OperatorProcess(rights, folder / "operator.log", *SHORT_GRACE_PERIODS)
         stack.callback(operator.end)
         operator.wait_until_ready()
         try:

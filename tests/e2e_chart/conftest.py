@@ -13,8 +13,8 @@ from tests.chart.charts import Helm, find_helm, refuse
 from tests.chart.image import TAG, ImageError, load_image, make_image
 from tests.cluster.server import KubectlError, Server
 from tests.e2e.namespace import Namespace
-from tests.support.waiting import wait_for
 from tests.e2e_chart.release import NAME, NAMESPACE, Release
+from tests.support.waiting import wait_for
 
 CRD = "failurereports.coroner.dev"
 RESTRICTED = {

@@ -10,10 +10,10 @@ from tests.chart.charts import CHART
 from tests.cluster.server import KubectlError
 from tests.e2e.manifests import RUN_OUT_OF_MEMORY, make_deployment, make_job
 from tests.e2e.namespace import Namespace
-from tests.support.waiting import wait_for
 from tests.e2e_chart.conftest import CRD, older_chart
 from tests.e2e_chart.kubectl_view import FAIL, REPORT_SECONDS, event_on, show
 from tests.e2e_chart.release import NAME, NAMESPACE, Release
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -7,10 +7,10 @@ import pytest
 
 from tests.e2e.manifests import make_job
 from tests.e2e.namespace import Namespace
-from tests.support.waiting import wait_for
 from tests.e2e_chart.custom_workload import Trainings, make_pod
 from tests.e2e_chart.kubectl_view import FAIL, REPORT_SECONDS, show
 from tests.e2e_chart.release import Release
+from tests.support.waiting import wait_for
 from tests.workload_status import kinds
 
 pytestmark = pytest.mark.timeout(600)

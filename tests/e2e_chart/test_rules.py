@@ -9,10 +9,10 @@ import pytest
 from tests.chart.charts import Manifest
 from tests.e2e.manifests import make_job
 from tests.e2e.namespace import Namespace
-from tests.support.waiting import wait_for
 from tests.e2e_chart.kubectl_view import FAIL, REPORT_SECONDS, SAID, show
 from tests.e2e_chart.release import NAMESPACE, Release
 from tests.rules_reload.files import BROKEN, rules
+from tests.support.waiting import wait_for
 
 KUBELET_SECONDS = 180
 """A kubelet that is not told to do it now looks at a pod's ConfigMaps within about 90 s."""
@@ -33,7 +33,7 @@ def run_of(release: Release) -> tuple[str, int, str]:
 
 def refusals(release: Release) -> list[Manifest]:
     """Events about rules that this pod has refused."""
-    selector = f"reason=RulesRefused,involvedObject.uid={the_pod(release)['metadata']['uid']}"
+    selector = f"reason=InvalidRules,involvedObject.uid={the_pod(release)['metadata']['uid']}"
     text = release.server.kubectl("get", "events", "-n", NAMESPACE, "--field-selector", selector, "-o", "json")
     events: list[Manifest] = json.loads(text)["items"]
     return events
@@ -71,7 +71,7 @@ def test_broken_rules_are_told_and_the_last_good_decide_until_mended_ones_take_o
 
     (refused,) = wait_for(lambda: refusals(release), KUBELET_SECONDS, "an event about the mistake")
     assert "those before stay in force" in refused["message"]
-    told = show(release.server, capsys, "get", "events", "-n", NAMESPACE, "--field-selector", "reason=RulesRefused")
+    told = show(release.server, capsys, "get", "events", "-n", NAMESPACE, "--field-selector", "reason=InvalidRules")
     assert refused["message"] in told
     assert refused["message"] in release.server.kubectl("describe", "pods", "-n", NAMESPACE)
     metrics = rule_metrics(release)

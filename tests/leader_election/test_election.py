@@ -83,7 +83,7 @@ class Replica:
 
     @property
     def may_write(self) -> bool:
-        return not self.task.done() and self.election.left > 0
+        return not self.task.done() and self.election.remaining > 0
 
 
 def replica(lease, name: str, *, rate: float = 1.0, offset: float = 0.0, **terms: float) -> Replica:
@@ -94,7 +94,7 @@ def replica(lease, name: str, *, rate: float = 1.0, offset: float = 0.0, **terms
         name,
         clock=lambda: offset + loop_time() * rate,
         sleep=lambda seconds: asyncio.sleep(seconds / rate),
-        changed=changes.append,
+        on_changed=changes.append,
         **terms,
     )
     return Replica(election, asyncio.create_task(election.run()), changes)
@@ -106,7 +106,7 @@ def test_one_leads_and_the_other_waits() -> None:
         a, b = replica(lease, "a"), replica(lease, "b")
         await asyncio.sleep(3600)
         assert (a.may_write, b.may_write) == (True, False)
-        assert b.election.looked.is_set()
+        assert b.election.observed.is_set()
         assert lease.held is not None
         assert (lease.held.holder, lease.held.transitions, lease.held.duration) == ("a", 0, 15)
         assert (a.changes, b.changes) == ([True], [])
@@ -137,7 +137,7 @@ def test_a_clean_hand_over_takes_less_than_2_seconds() -> None:
         a.kill()
         await a.election.release()
         released = loop_time()
-        assert a.election.left < 0
+        assert a.election.remaining < 0
         await b.election.leading.wait()
         assert loop_time() - released < 2
         assert lease.held is not None
@@ -191,9 +191,9 @@ def test_who_stood_still_for_a_minute_does_not_write_in_its_first_instant_awake(
         election = Election(MemoryLease(), "a", clock=lambda: loop_time() + stood_still)
         task = asyncio.create_task(election.run())
         await asyncio.sleep(100)
-        assert election.left > 0
+        assert election.remaining > 0
         stood_still = 60
-        assert election.left < 0
+        assert election.remaining < 0
         with pytest.raises(LeadershipLost):
             await task
 
@@ -249,7 +249,7 @@ def test_a_lease_that_another_holds_suddenly_is_lost_at_the_next_look() -> None:
         with pytest.raises(LeadershipLost, match="thief holds it now"):
             await a.task
         assert loop_time() <= 12
-        assert a.election.left < 0
+        assert a.election.remaining < 0
         await a.election.release()
         assert lease.held is not None
         assert lease.held.holder == "thief"

@@ -19,8 +19,8 @@ from coroner_operator.reports.store import ApiReportStore, Stored
 from coroner_operator.reports.workload_existence import ApiExistenceChecker, Existence
 from coroner_operator.runtime.leader_election import Election, LeadershipLost
 from tests.cluster.server import Server
-from tests.operator_flows.real_namespace import prepare
 from tests.report_model.observations import EMPTY, ended
+from tests.support.real_namespace import prepare
 
 NAMESPACE = "coroner-leading"
 
@@ -53,7 +53,7 @@ async def test_a_lease_is_taken_held_and_given_back(client: Client, lease: ApiLe
     async with asyncio.timeout(20):
         await first.leading.wait()
         waits = asyncio.create_task(second.run())
-        await second.looked.wait()
+        await second.observed.wait()
         since = (await spec(client))["renewTime"]
         while (await spec(client))["renewTime"] == since:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.05)

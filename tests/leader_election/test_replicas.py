@@ -14,8 +14,11 @@ import pytest
 from coroner_operator.config.settings import load_settings
 from coroner_operator.runtime.kopf_app import App
 from embedded_apiserver import EmbeddedApiServer, Fault
-from tests.operator_flows.operators import CATEGORIZER, QUICK, Operators
-from tests.operator_flows.playing import Object, Reports, failed, until, workload
+from tests.support.live_objects import failed_pod, workload
+from tests.support.operators import CATEGORIZER, QUICK, Operators
+from tests.support.pods import Json
+from tests.support.reports import Reports
+from tests.support.waiting import until
 
 KILLS = 20
 WORKLOADS = 50
@@ -24,10 +27,10 @@ TERMS = {"lease_duration": 4, "renew_deadline": 3.5, "retry_period": 0.4}
 FLAGS = ("--leader-election", "true", "--lease-namespace", "default")
 
 
-def lease(server: EmbeddedApiServer) -> Object:
+def lease(server: EmbeddedApiServer) -> Json:
     """The Lease's spec; empty if there is none."""
     held = server.get("Lease", "coroner")
-    spec: Object = held["spec"] if held else {}
+    spec: Json = held["spec"] if held else {}
     return spec
 
 
@@ -105,7 +108,7 @@ async def test_the_leader_killed_20_times_during_1000_failures_and_each_is_count
         written = server.faults.hits(writes)
         for _ in range(FAILURES // KILLS):
             job = jobs[put * 7 % WORKLOADS]
-            server.put(failed(f"pod-{put}", 1 + put % 3, owner=job))
+            server.put(failed_pod(f"pod-{put}", 1 + put % 3, owner=job))
             wanted[job["metadata"]["name"]] += 1
             put += 1
         # In the middle of its work: some of these are written, some are not.
@@ -133,12 +136,12 @@ async def test_sigterm_hands_over_cleanly(server: EmbeddedApiServer, replicas: R
     await replicas.start()
     await until(lambda: sum("leases/coroner" in c.path and c.method == "GET" for c in server.calls) > 3, within=60)
     job = server.put(workload("Job", "train"))
-    server.put(failed("train-0", owner=job))
+    server.put(failed_pod("train-0", owner=job))
     await until(lambda: reports.failures("train") == 1)
     ended = replicas.terminate(first)
     assert await asyncio.wait_for(ended.wait(), 20) == 0
     await until(lambda: leader(server) not in ("", first))
-    server.put(failed("train-1", owner=job))
+    server.put(failed_pod("train-1", owner=job))
     await until(lambda: reports.failures("train") == 2)
 
 
@@ -160,7 +163,7 @@ async def test_a_standby_is_ready_and_writes_nothing(
                 async with session.get("/readyz") as answer:
                     status = answer.status
                 await asyncio.sleep(0.01)
-        server.put(failed("pod"))
+        server.put(failed_pod("pod"))
         await until(lambda: reports.of("pod"))
         assert b"coroner_leader 1.0" in first.metrics.exposition()
         engine = standby._engine
@@ -208,12 +211,12 @@ async def test_without_its_lease_it_writes_nothing_and_ends(
     assert engine is not None
     async with asyncio.timeout(15):
         await engine.synced()
-    server.put(failed("before"))
+    server.put(failed_pod("before"))
     await until(lambda: reports.of("before"))
     server.faults.add(Fault(path="/leases", status=503))
-    await until(lambda: engine.leadership.left <= 0)
+    await until(lambda: engine.leadership.remaining <= 0)
     written = reports.writes
-    server.put(failed("after"))
+    server.put(failed_pod("after"))
     assert await asyncio.wait_for(running, 20) == 1
     assert reports.writes == written
     assert reports.of("after") is None
@@ -224,9 +227,9 @@ async def test_a_write_that_hangs_is_cut_off_when_its_time_is_over(
 ) -> None:
     engine = await operators.start(leader_election=True, lease_namespace="default", **TERMS)
     hangs = server.faults.add(Fault(method="PATCH", path="/failurereports/", delay=30.0))
-    server.put(failed("pod"))
+    server.put(failed_pod("pod"))
     await until(lambda: server.faults.hits(hangs))
     await until(lambda: b'coroner_writes_total{outcome="retried"}' in engine.metrics.exposition())
     server.faults.clear()
     await until(lambda: reports.failures("pod") == 1)
-    assert engine.leadership.left > 0
+    assert engine.leadership.remaining > 0

@@ -9,7 +9,7 @@ import pytest
 from coroner_operator.config.settings import SettingsError, load_settings
 from coroner_operator.kube.client import Client, ClientError, load_configuration
 from coroner_operator.runtime import leader_election
-from coroner_operator.runtime.leader_election import Alone, Election, leadership, new_identity
+from coroner_operator.runtime.leader_election import Election, SingleReplica, leadership, new_identity
 from embedded_apiserver import EmbeddedApiServer
 
 
@@ -21,10 +21,10 @@ async def client(server: EmbeddedApiServer, tmp_path: Path) -> Client:
 async def test_without_an_election_it_leads_from_the_start(client: Client) -> None:
     told: list[bool] = []
     alone = leadership(load_settings({}), client, told.append)
-    assert isinstance(alone, Alone)
+    assert isinstance(alone, SingleReplica)
     assert alone.leading.is_set()
-    assert alone.looked.is_set()
-    assert alone.left > 10**9
+    assert alone.observed.is_set()
+    assert alone.remaining > 10**9
     assert told == [True]
 
 

@@ -16,7 +16,8 @@ from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.kube.list_watch import Stream
 from coroner_operator.telemetry.metrics import Metrics
 from embedded_apiserver import EmbeddedApiServer, Fault
-from tests.operator_flows.playing import pod, until
+from tests.support.live_objects import live_pod
+from tests.support.waiting import until
 
 
 class Told:
@@ -84,17 +85,17 @@ async def streaming(client: Client, told: Told, metrics: Metrics, silence: float
 async def test_what_exists_is_told_before_what_changes(
     server: EmbeddedApiServer, client: Client, told: Told, metrics: Metrics
 ) -> None:
-    server.put(pod("old"))
+    server.put(live_pod("old"))
     async with streaming(client, told, metrics):
         await until(lambda: server.watch_count)
-        server.put(pod("new"))
+        server.put(live_pod("new"))
         server.delete("Pod", "old")
         await until(lambda: told.words == ["seen old", "listed 1", "seen new", "gone old"])
 
 
 async def test_a_list_comes_in_pages(server: EmbeddedApiServer, client: Client, told: Told, metrics: Metrics) -> None:
     for number in range(1100):
-        server.put(pod(f"pod-{number:04}"))
+        server.put(live_pod(f"pod-{number:04}"))
     async with streaming(client, told, metrics) as stream:
         await stream.synced.wait()
     assert told.words[:-1] == [f"seen pod-{number:04}" for number in range(1100)]
@@ -108,10 +109,10 @@ async def test_a_dropped_watch_goes_on_where_it_was(
 ) -> None:
     async with streaming(client, told, metrics):
         await until(lambda: server.watch_count)
-        server.put(pod("one"))
+        server.put(live_pod("one"))
         await until(lambda: "seen one" in told.words)
         server.drop_watches()
-        server.put(pod("two"))
+        server.put(live_pod("two"))
         await until(lambda: "seen two" in told.words)
     assert told.words == ["listed 0", "seen one", "seen two"]
 
@@ -119,8 +120,8 @@ async def test_a_dropped_watch_goes_on_where_it_was(
 async def test_an_expired_watch_lists_again_and_says_what_is_left(
     server: EmbeddedApiServer, client: Client, told: Told, metrics: Metrics
 ) -> None:
-    server.put(pod("stays"))
-    server.put(pod("vanishes"))
+    server.put(live_pod("stays"))
+    server.put(live_pod("vanishes"))
     async with streaming(client, told, metrics):
         await until(lambda: server.watch_count)
         away = server.faults.add(Fault(path="watch=true", status=410))
@@ -138,7 +139,7 @@ async def test_a_watch_that_went_silent_is_noticed(
     async with streaming(client, told, metrics, silence=0.3):
         await until(lambda: server.watch_count)
         server.silence_watches()
-        server.put(pod("unheard"))
+        server.put(live_pod("unheard"))
         await until(lambda: "seen unheard" in told.words)
     assert b'coroner_watch_restarts_total{kind="pods",reason="silent"}' in metrics.exposition()
 
@@ -158,11 +159,11 @@ async def test_a_consumer_that_fails_on_one_object_hears_of_the_next(
     server: EmbeddedApiServer, client: Client, told: Told, metrics: Metrics, caplog: pytest.LogCaptureFixture
 ) -> None:
     told.broken_by = "bad"
-    server.put(pod("bad"))
-    server.put(pod("good"))
+    server.put(live_pod("bad"))
+    server.put(live_pod("good"))
     async with streaming(client, told, metrics):
         await until(lambda: server.watch_count)
-        server.put(pod("later"))
+        server.put(live_pod("later"))
         await until(lambda: "seen later" in told.words)
     assert told.words == ["seen bad", "seen good", "listed 2", "seen later"]
     assert "could not be handled" in caplog.text
@@ -171,7 +172,7 @@ async def test_a_consumer_that_fails_on_one_object_hears_of_the_next(
 async def test_a_pod_of_the_wrong_shape_is_told_all_the_same(
     server: EmbeddedApiServer, client: Client, told: Told, metrics: Metrics
 ) -> None:
-    odd = pod("odd")
+    odd = live_pod("odd")
     odd["status"]["containerStatuses"] = "none"
     server.put(odd)
     async with streaming(client, told, metrics) as stream:

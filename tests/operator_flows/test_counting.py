@@ -6,19 +6,21 @@ from pathlib import Path
 
 from coroner_operator.kube.client import Client, load_configuration
 from embedded_apiserver import EmbeddedApiServer, Fault
-from tests.operator_flows.operators import Operators
-from tests.operator_flows.playing import Reports, ago, changed, ended, failed, pod, until, waiting, workload
+from tests.support.live_objects import ago, changed, ended, failed_pod, live_pod, waiting, workload
+from tests.support.operators import Operators
+from tests.support.reports import Reports
+from tests.support.waiting import until
 
 
 async def test_a_relist_counts_nothing_twice(server: EmbeddedApiServer, operators: Operators, reports: Reports) -> None:
     await operators.start()
-    server.put(failed("one"))
+    server.put(failed_pod("one"))
     await until(lambda: reports.failures("one") == 1)
     version = reports.of("one")["metadata"]["resourceVersion"]
     lists = _lists(server)
     server.expire_watches()
     await until(lambda: _lists(server) > lists)
-    server.put(failed("two"))
+    server.put(failed_pod("two"))
     await until(lambda: reports.failures("two") == 1)
     assert sum(call.is_write and "/pod-one-" in call.path for call in server.calls) == 2  # create, status
     assert reports.of("one")["metadata"]["resourceVersion"] == version
@@ -31,7 +33,7 @@ async def test_what_failed_while_the_watch_was_away_is_counted(
     refused = server.faults.add(Fault(method="GET", path="/api/v1/pods", drop="before"))
     server.drop_watches()
     await until(lambda: server.faults.hits(refused) >= 3)
-    server.put(failed("meanwhile"))
+    server.put(failed_pod("meanwhile"))
     server.faults.remove(refused)
     assert await until(lambda: reports.failures("meanwhile") == 1)
 
@@ -43,7 +45,7 @@ async def test_a_throttled_watch_waits_as_long_as_it_is_told(
     throttled = server.faults.add(Fault(path=r"/api/v1/pods\?.*watch", status=429, retry_after=1, times=1))
     began = asyncio.get_running_loop().time()
     server.drop_watches()
-    server.put(failed("later"))
+    server.put(failed_pod("later"))
     await until(lambda: reports.failures("later") == 1)
     assert server.faults.hits(throttled) == 1
     assert asyncio.get_running_loop().time() - began >= 1
@@ -55,7 +57,7 @@ async def test_a_page_that_expires_in_the_middle_of_a_list_starts_the_list_again
 ) -> None:
     job = server.put(workload("Job", "wide"))
     for number in range(1200):
-        server.put(failed(f"wide-{number}", owner=job))
+        server.put(failed_pod(f"wide-{number}", owner=job))
     server.faults.add(Fault(path=r"/api/v1/pods\?.*continue=", status=410, times=1))
     await operators.start()
     await until(lambda: reports.failures("wide") == 1200)
@@ -67,11 +69,11 @@ async def test_a_new_operator_counts_on_exactly(
     job = server.put(workload("Job", "train"))
     first = await operators.start()
     for number in range(5):
-        server.put(failed(f"train-{number}", owner=job))
+        server.put(failed_pod(f"train-{number}", owner=job))
     await until(lambda: reports.failures("train") == 5)
     await first.stop()
     for number in range(5, 8):
-        server.put(failed(f"train-{number}", owner=job))
+        server.put(failed_pod(f"train-{number}", owner=job))
     await operators.start()
     await until(lambda: reports.failures("train") == 8)
 
@@ -80,7 +82,7 @@ async def test_restarts_that_went_unseen_are_counted(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     await operators.start()
-    crashing = pod("crashing", state=waiting("CrashLoopBackOff"), last=ended(2, number=1))
+    crashing = live_pod("crashing", state=waiting("CrashLoopBackOff"), last=ended(2, number=1))
     server.put(crashing)
     await until(lambda: reports.failures("crashing") == 1)
     server.put(changed(crashing, state=waiting("CrashLoopBackOff"), last=ended(2, number=4), restarts=3))
@@ -95,7 +97,7 @@ async def test_a_write_whose_answer_is_lost_is_counted_once(
     job = server.put(workload("Job", "train"))
     lost = server.faults.add(Fault(method="PATCH", path="/status", drop="after", times=3))
     for number in range(4):
-        server.put(failed(f"train-{number}", owner=job))
+        server.put(failed_pod(f"train-{number}", owner=job))
         await until(lambda number=number: reports.failures("train") == number + 1)
     assert server.faults.hits(lost) == 3
     assert sum(entry["count"] for entry in reports.status("train")["counts"]) == 4
@@ -106,7 +108,7 @@ async def test_a_create_whose_answer_is_lost_is_counted_once(
 ) -> None:
     await operators.start()
     lost = server.faults.add(Fault(method="PATCH", drop="after", times=1))
-    server.put(failed("one"))
+    server.put(failed_pod("one"))
     await until(lambda: reports.failures("one") == 1)
     assert server.faults.hits(lost) == 1
 
@@ -116,9 +118,9 @@ async def test_writes_that_fail_are_tried_until_they_hold_and_do_not_hold_up_oth
 ) -> None:
     engine = await operators.start(writers=1)
     broken = server.faults.add(Fault(method="PATCH", path="/pod-unlucky-", status=500))
-    server.put(failed("unlucky"))
+    server.put(failed_pod("unlucky"))
     await until(lambda: server.faults.hits(broken) >= 2)
-    server.put(failed("lucky"))
+    server.put(failed_pod("lucky"))
     await until(lambda: reports.failures("lucky") == 1)
     assert reports.of("unlucky") is None
     server.faults.remove(broken)
@@ -132,7 +134,7 @@ async def test_two_operators_at_once_count_each_failure_once(
     engines = [await operators.start(), await operators.start()]
     jobs = [server.put(workload("Job", f"job-{number}")) for number in range(5)]
     for number in range(100):
-        server.put(failed(f"pod-{number}", owner=jobs[number % 5]))
+        server.put(failed_pod(f"pod-{number}", owner=jobs[number % 5]))
         if number % 10 == 0:
             await asyncio.sleep(0)
     await until(lambda: all(reports.failures(f"job-{number}") == 20 for number in range(5)))
@@ -145,7 +147,7 @@ async def test_a_report_that_another_has_changed_is_read_again_and_not_overwritt
 ) -> None:
     await operators.start()
     job = server.put(workload("Job", "train"))
-    earlier = failed("train-0", owner=job)
+    earlier = failed_pod("train-0", owner=job)
     earlier["status"]["containerStatuses"][0]["state"]["terminated"]["finishedAt"] = ago(seconds=5)
     server.put(earlier)
     report = await until(lambda: reports.of("train"))
@@ -164,7 +166,7 @@ async def test_a_report_that_another_has_changed_is_read_again_and_not_overwritt
             body={"status": {"message": "nothing to see here"}},
             content_type="application/merge-patch+json",
         )
-    server.put(failed("train-1", owner=job))
+    server.put(failed_pod("train-1", owner=job))
     await until(lambda: reports.failures("train") == 2)
     assert reports.of("train")["metadata"]["labels"]["team"] == "ml"
     assert reports.status("train")["message"] != "nothing to see here"
@@ -179,7 +181,7 @@ async def test_a_burst_costs_writes_by_workloads_and_not_by_failures(
     order = list(range(2000))
     random.Random(7).shuffle(order)
     for number in order:
-        server.put(failed(f"pod-{number}", 1 + number % 3, owner=jobs[number % 50]))
+        server.put(failed_pod(f"pod-{number}", 1 + number % 3, owner=jobs[number % 50]))
         if number % 20 == 0:
             await asyncio.sleep(0)
     await until(lambda: all(reports.failures(f"job-{number}") == 40 for number in range(50)), within=60)
@@ -195,7 +197,7 @@ async def test_an_older_failure_that_is_heard_of_later_does_not_become_the_verdi
 ) -> None:
     await operators.start()
     job = server.put(workload("Job", "train"))
-    newer, older = failed("newer", 3, owner=job), failed("older", 4, owner=job)
+    newer, older = failed_pod("newer", 3, owner=job), failed_pod("older", 4, owner=job)
     older["status"]["containerStatuses"][0]["state"]["terminated"]["finishedAt"] = ago(minutes=5)
     server.put(newer)
     await until(lambda: reports.failures("train") == 1)
@@ -213,7 +215,7 @@ async def test_kill_9_at_any_moment_changes_no_count(
         process = await operators.spawn()
         began = reports.writes
         for number in range(25):
-            server.put(failed(f"pod-{round_}-{number}", owner=jobs[number % 5]))
+            server.put(failed_pod(f"pod-{round_}-{number}", owner=jobs[number % 5]))
         # the moment: after some writes of this round, in the middle of others
         wanted = began + dice.randint(1, 5)
         await until(lambda wanted=wanted: reports.writes >= wanted)
@@ -230,7 +232,7 @@ async def test_what_is_gathered_is_written_before_a_sigterm_ends_the_process(
     config.write_text("gather: 1h\n")
     process = await operators.spawn("--config", str(config))
     await until(lambda: server.watch_count >= 2)
-    server.put(failed("last-words", owner=server.put(workload("Job", "train"))))
+    server.put(failed_pod("last-words", owner=server.put(workload("Job", "train"))))
     # having read the pod's owner it has gathered the failure, or is about to
     await until(lambda: any(call.path.endswith("/jobs/train") for call in server.calls))
     assert reports.of("train") is None

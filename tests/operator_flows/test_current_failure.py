@@ -1,44 +1,34 @@
 """Of several pods of a workload, which one its report speaks of: one that fails, never one that is well or gone."""
 
 from embedded_apiserver import EmbeddedApiServer, Fault
-from tests.operator_flows.operators import Operators
-from tests.operator_flows.playing import (
-    Object,
-    Reports,
-    ago,
-    changed,
-    ended,
-    event,
-    failed,
-    pod,
-    running,
-    until,
-    waiting,
-    workload,
-)
+from tests.support.live_objects import ago, changed, ended, event, failed_pod, live_pod, running, waiting, workload
+from tests.support.operators import Operators
+from tests.support.pods import Json
+from tests.support.reports import Reports
+from tests.support.waiting import until
 
 
-def crashing(owner: Object) -> Object:
-    return pod("web-1-crashing", owner=owner, state=waiting("CrashLoopBackOff"), last=ended(2, ran=0))
+def crashing(owner: Json) -> Json:
+    return live_pod("web-1-crashing", owner=owner, state=waiting("CrashLoopBackOff"), last=ended(2, ran=0))
 
 
-def healed(crashed: Object, owner: Object) -> Object:
+def healed(crashed: Json, owner: Json) -> Json:
     return changed(crashed, owner=owner, state=running(), last=ended(2, ran=0), restarts=1)
 
 
-def stuck(owner: Object) -> Object:
+def stuck(owner: Json) -> Json:
     """A pod that waits since long before anything else here: dated by that, it is never the newest failure."""
     missing = waiting("CreateContainerConfigError", "couldn't find key port in ConfigMap default/app")
-    return pod("web-1-stuck", phase="Pending", state=missing, owner=owner, created=ago(minutes=9))
+    return live_pod("web-1-stuck", phase="Pending", state=missing, owner=owner, created=ago(minutes=9))
 
 
-def two_pods(server: EmbeddedApiServer) -> Object:
+def two_pods(server: EmbeddedApiServer) -> Json:
     """The ReplicaSet of a Deployment of two."""
     deployment = server.put(workload("Deployment", "web", replicas=2))
     return server.put(workload("ReplicaSet", "web-1", owner=deployment))
 
 
-async def crashes(server: EmbeddedApiServer, reports: Reports, owner: Object) -> Object:
+async def crashes(server: EmbeddedApiServer, reports: Reports, owner: Json) -> Json:
     """A pod of the owner that crashes, and speaks for the workload as soon as it is here."""
     crashed = server.put(crashing(owner))
     await until(lambda: reports.status("web").get("exitCode") == 2)
@@ -50,7 +40,7 @@ def speaker(reports: Reports) -> str:
     return name
 
 
-async def one_is_stuck(server: EmbeddedApiServer, reports: Reports) -> Object:
+async def one_is_stuck(server: EmbeddedApiServer, reports: Reports) -> Json:
     """The ReplicaSet of a Deployment of two, one pod of which waits and is reported."""
     replica_set = two_pods(server)
     server.put(stuck(replica_set))
@@ -148,7 +138,7 @@ async def test_what_kept_pods_from_being_created_does_not_speak_once_one_was(
     refused["lastTimestamp"] = refused["firstTimestamp"] = ago(seconds=20)
     server.put(refused)
     await until(lambda: reports.status("web")["failures"] == 2)
-    server.put(pod("web-1-fine", owner=replica_set))
+    server.put(live_pod("web-1-fine", owner=replica_set))
     await until(lambda: speaker(reports) == "web-1-stuck")
 
 
@@ -157,9 +147,9 @@ async def test_an_evicted_pod_that_its_controller_has_replaced_does_not_speak(
 ) -> None:
     await operators.start()
     replica_set = await one_is_stuck(server, reports)
-    evicted = failed("web-1-evicted", 137, owner=replica_set)
+    evicted = failed_pod("web-1-evicted", 137, owner=replica_set)
     evicted["status"] |= {"reason": "Evicted", "message": "The node was low on resource: memory."}
     server.put(evicted)
     await until(lambda: reports.status("web")["failures"] == 2)
-    server.put(pod("web-1-fine", owner=replica_set))
+    server.put(live_pod("web-1-fine", owner=replica_set))
     await until(lambda: speaker(reports) == "web-1-stuck")

@@ -1,8 +1,10 @@
 """Jobs whose pods vanish: their own condition tells, and only where no pod did."""
 
 from embedded_apiserver import EmbeddedApiServer
-from tests.operator_flows.operators import Operators
-from tests.operator_flows.playing import Reports, ago, event, failed, until, workload
+from tests.support.live_objects import ago, event, failed_pod, workload
+from tests.support.operators import Operators
+from tests.support.reports import Reports
+from tests.support.waiting import until
 
 
 def failed_job(name: str, reason: str) -> dict[str, object]:
@@ -34,7 +36,7 @@ async def test_a_job_whose_pod_told_the_cause_is_not_counted_again(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     job = server.put(failed_job("train", "BackoffLimitExceeded"))
-    server.put(failed("train-x", 3, owner=job))
+    server.put(failed_pod("train-x", 3, owner=job))
     await operators.start()
     await until(lambda: reports.of("train"))
     server.put(event(job, "BackoffLimitExceeded", "Job has reached the specified backoff limit"))
@@ -50,7 +52,7 @@ async def test_what_was_told_before_a_restart_of_the_operator_is_not_counted_aga
 ) -> None:
     job = server.put(failed_job("train", "BackoffLimitExceeded"))
     operator = await operators.start()
-    pod = server.put(failed("train-x", 3, owner=job))
+    pod = server.put(failed_pod("train-x", 3, owner=job))
     await until(lambda: reports.of("train"))
     await operator.stop()
     server.delete("Pod", pod["metadata"]["name"])

@@ -13,9 +13,9 @@ from coroner_operator.config.settings import load_settings
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.runtime.engine import Engine
 from tests.cluster.server import Server
-from tests.operator_flows.operators import CATEGORIZER, QUICK
-from tests.operator_flows.playing import ended, pod, running, waiting
-from tests.operator_flows.real_namespace import prepare
+from tests.support.live_objects import ended, live_pod, running, waiting
+from tests.support.operators import CATEGORIZER, QUICK
+from tests.support.real_namespace import prepare
 
 NAMESPACE = "coroner-flow"
 
@@ -96,7 +96,7 @@ class Running:
 
 
 async def test_a_failure_is_reported_counted_on_by_the_next_operator_and_recovers(real: Real) -> None:
-    crashed = pod("crashing", state=waiting("CrashLoopBackOff"), last=ended(2, number=1, ran=0))
+    crashed = live_pod("crashing", state=waiting("CrashLoopBackOff"), last=ended(2, number=1, ran=0))
     async with Running(real):
         await real.put(crashed)
         status = await real.until("crashing", failures=1, state="Failing", exitCode=2)
@@ -105,7 +105,7 @@ async def test_a_failure_is_reported_counted_on_by_the_next_operator_and_recover
     await real.put(crashed)
     async with Running(real):
         await real.until("crashing", failures=4, unseen=2)
-        healed = pod("crashing", state=running(), last=ended(2, number=4, ran=0), restarts=4)
+        healed = live_pod("crashing", state=running(), last=ended(2, number=4, ran=0), restarts=4)
         await real.put(healed)
         status = await real.until("crashing", state="Recovered", failures=4)
         assert not status.keys() & {"category", "reason", "message", "exitCode", "pod"}
@@ -122,7 +122,9 @@ async def test_a_failure_is_reported_counted_on_by_the_next_operator_and_recover
 async def test_two_operators_at_once_count_each_failure_once(real: Real) -> None:
     async with Running(real) as one, Running(real) as other:
         for number in range(12):
-            crashed = pod("crashing", state=waiting("CrashLoopBackOff"), last=ended(2, number=number), restarts=number)
+            crashed = live_pod(
+                "crashing", state=waiting("CrashLoopBackOff"), last=ended(2, number=number), restarts=number
+            )
             await real.put(crashed)
         await real.until("crashing", failures=12)
     conflicts = b'coroner_writes_total{outcome="conflict"}'
@@ -131,9 +133,9 @@ async def test_two_operators_at_once_count_each_failure_once(real: Real) -> None
 
 async def test_after_a_report_was_deleted_a_new_failure_begins_a_new_one(real: Real) -> None:
     async with Running(real):
-        await real.put(pod("crashing", state=waiting("CrashLoopBackOff"), last=ended(2, number=0)))
+        await real.put(live_pod("crashing", state=waiting("CrashLoopBackOff"), last=ended(2, number=0)))
         await real.until("crashing", failures=1)
         real.server.kubectl("delete", "failurereports", "--all", "-n", NAMESPACE)
-        await real.put(pod("crashing", state=waiting("CrashLoopBackOff"), last=ended(3, number=1), restarts=1))
+        await real.put(live_pod("crashing", state=waiting("CrashLoopBackOff"), last=ended(3, number=1), restarts=1))
         status = await real.until("crashing", exitCode=3, state="Failing")
         assert [entry["exitCode"] for entry in status["history"]] == [3]

@@ -1,14 +1,16 @@
 """A pod that is healthy now but failed before: it counts, and accuses nobody."""
 
 from embedded_apiserver import EmbeddedApiServer
-from tests.operator_flows.operators import Operators
-from tests.operator_flows.playing import Reports, ago, changed, ended, failed, pod, running, until, waiting
+from tests.support.live_objects import ago, changed, ended, failed_pod, live_pod, running, waiting
+from tests.support.operators import Operators
+from tests.support.reports import Reports
+from tests.support.waiting import until
 
 
 async def test_a_crash_that_was_over_before_anyone_looked_is_in_the_history_of_a_recovered_workload(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
-    server.put(pod("healed", last=ended(137, "OOMKilled", ran=1), restarts=1))
+    server.put(live_pod("healed", last=ended(137, "OOMKilled", ran=1), restarts=1))
     await operators.start()
     status = (await until(lambda: reports.of("healed")))["status"]
     assert (status["state"], status["failures"]) == ("Recovered", 1)
@@ -20,11 +22,11 @@ async def test_a_crash_of_long_ago_makes_no_report(
 ) -> None:
     long_ago = ended(137, "OOMKilled")
     long_ago["terminated"]["finishedAt"] = ago(days=8)
-    server.put(pod("healed", last=long_ago, restarts=1))
-    server.put(failed("witness"))
+    server.put(live_pod("healed", last=long_ago, restarts=1))
+    server.put(failed_pod("witness"))
     await operators.start()
     await until(lambda: reports.of("witness"))
-    server.put(failed("second"))
+    server.put(failed_pod("second"))
     await until(lambda: reports.of("second"))
     assert reports.of("healed") is None
 
@@ -33,7 +35,7 @@ async def test_a_crash_of_long_ago_counts_where_there_is_a_report(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     first = await operators.start(retention="1h")
-    crashing = pod("crashing", state=waiting("CrashLoopBackOff"), last=ended(2, ran=0))
+    crashing = live_pod("crashing", state=waiting("CrashLoopBackOff"), last=ended(2, ran=0))
     server.put(crashing)
     await until(lambda: reports.failures("crashing") == 1)
     await first.stop()
@@ -46,7 +48,7 @@ async def test_a_crash_of_long_ago_counts_where_there_is_a_report(
 
 async def test_a_success_is_no_failure(server: EmbeddedApiServer, operators: Operators, reports: Reports) -> None:
     await operators.start()
-    server.put(pod("done", phase="Succeeded", state=ended(0, "Completed")))
-    server.put(failed("witness"))
+    server.put(live_pod("done", phase="Succeeded", state=ended(0, "Completed")))
+    server.put(failed_pod("witness"))
     await until(lambda: reports.of("witness"))
     assert reports.of("done") is None

@@ -10,8 +10,10 @@ import pytest
 from coroner_operator.config.settings import load_settings
 from coroner_operator.runtime.kopf_app import App
 from embedded_apiserver import EmbeddedApiServer, Fault
-from tests.operator_flows.operators import CATEGORIZER, QUICK, Operators
-from tests.operator_flows.playing import Reports, failed, until, workload
+from tests.support.live_objects import failed_pod, workload
+from tests.support.operators import CATEGORIZER, QUICK, Operators
+from tests.support.reports import Reports
+from tests.support.waiting import until
 
 # What the chart's role allows; discovery is open to everyone who may log in.
 ALLOWED = [
@@ -32,7 +34,7 @@ async def test_it_asks_for_nothing_beyond_its_role(
     await operators.spawn()
     await until(lambda: server.watch_count >= 4)  # pods, events, our CRD, and kopf's of reports
     job = server.put(workload("Job", "train"))
-    server.put(failed("train-0", 137, owner=job))
+    server.put(failed_pod("train-0", 137, owner=job))
     await until(lambda: reports.of("train"))
     beyond = {
         f"{call.method} {call.path}"
@@ -48,10 +50,10 @@ async def test_a_report_that_a_person_deletes_comes_back_with_what_still_fails(
     await operators.spawn()
     await until(lambda: server.watch_count >= 4)
     job = server.put(workload("Job", "train"))
-    server.put(failed("train-0", owner=job))
+    server.put(failed_pod("train-0", owner=job))
     report = await until(lambda: reports.of("train"))
     server.delete("FailureReport", report["metadata"]["name"])
-    server.put(failed("train-1", owner=job))
+    server.put(failed_pod("train-1", owner=job))
     await until(lambda: reports.failures("train") == 2)
     assert reports.of("train")["metadata"]["uid"] != report["metadata"]["uid"]
 
@@ -59,7 +61,7 @@ async def test_a_report_that_a_person_deletes_comes_back_with_what_still_fails(
 async def test_it_waits_for_an_api_server_that_is_not_there_yet(
     server: EmbeddedApiServer, operators: Operators, reports: Reports, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    server.put(failed("early"))
+    server.put(failed_pod("early"))
     await server.stop()
     process = await operators.spawn()
     await until(lambda: "customresourcedefinitions: GET" in capfd.readouterr().err)
@@ -80,14 +82,14 @@ async def test_nothing_is_lost_or_doubled_while_the_api_server_is_away(
     engine = await operators.start()
     job = server.put(workload("Job", "train"))
     for number in range(10):
-        server.put(failed(f"before-{number}", owner=job))
+        server.put(failed_pod(f"before-{number}", owner=job))
     await server.stop()
     for number in range(10):
-        server.put(failed(f"meanwhile-{number}", owner=job))
+        server.put(failed_pod(f"meanwhile-{number}", owner=job))
     await until(lambda: _restarts(engine.metrics.exposition().decode()) >= 3)
     await server.start()
     await until(lambda: reports.failures("train") == 20)
-    server.put(failed("after", owner=job))
+    server.put(failed_pod("after", owner=job))
     await until(lambda: reports.failures("train") == 21)
 
 

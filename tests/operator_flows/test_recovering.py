@@ -1,21 +1,21 @@
 """When a workload is well again its report says so, keeps the history, and not a moment too early."""
 
 from embedded_apiserver import EmbeddedApiServer, Fault
-from tests.operator_flows.operators import Operators
-from tests.operator_flows.playing import (
-    Reports,
+from tests.support.live_objects import (
     ago,
     changed,
     ended,
     event,
-    failed,
-    pod,
+    failed_pod,
+    live_pod,
     reference,
     running,
-    until,
     waiting,
     workload,
 )
+from tests.support.operators import Operators
+from tests.support.reports import Reports
+from tests.support.waiting import until
 
 CRASHED = {"state": waiting("CrashLoopBackOff"), "last": ended(2)}
 
@@ -25,9 +25,9 @@ async def test_a_job_that_completes_after_a_retry_has_recovered(
 ) -> None:
     await operators.start()
     job = server.put(workload("Job", "train"))
-    server.put(failed("train-0", 137, "OOMKilled", owner=job))
+    server.put(failed_pod("train-0", 137, "OOMKilled", owner=job))
     await until(lambda: reports.state("train") == "Failing")
-    retry = pod("train-1", owner=job)
+    retry = live_pod("train-1", owner=job)
     server.put(retry)
     job["status"]["conditions"] = [{"type": "Complete", "status": "True"}]
     server.put(job)
@@ -45,7 +45,7 @@ async def test_a_job_that_completes_after_a_retry_has_recovered(
 async def test_a_failed_job_does_not_recover(server: EmbeddedApiServer, operators: Operators, reports: Reports) -> None:
     await operators.start()
     doomed = server.put(workload("Job", "doomed", status={"conditions": [{"type": "Failed", "status": "True"}]}))
-    server.put(failed("doomed-0", owner=doomed))
+    server.put(failed_pod("doomed-0", owner=doomed))
     await _settled(server, operators, reports)
     assert reports.state("doomed") == "Failing"
 
@@ -54,7 +54,7 @@ async def test_a_pod_that_heals_recovers_after_a_while(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     await operators.start()
-    crashing = pod("crashing", **{**CRASHED, "last": ended(2, ran=0)})
+    crashing = live_pod("crashing", **{**CRASHED, "last": ended(2, ran=0)})
     server.put(crashing)
     await until(lambda: reports.state("crashing") == "Failing")
     server.put(changed(crashing, state=running(), last=ended(2, ran=0), restarts=1))
@@ -66,7 +66,7 @@ async def test_a_crash_loop_between_two_crashes_has_not_recovered(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     engine = await operators.start(recovery_after=0)
-    crashing = pod("crashing", state=waiting("CrashLoopBackOff"), last=ended(2, ran=60))
+    crashing = live_pod("crashing", state=waiting("CrashLoopBackOff"), last=ended(2, ran=60))
     server.put(crashing)
     await until(lambda: reports.state("crashing") == "Failing")
     server.put(changed(crashing, state=running(), last=ended(2, ran=60), restarts=1))
@@ -85,7 +85,7 @@ async def test_a_deployment_that_is_well_between_two_crashes_of_a_pod_has_not_re
     engine = await operators.start()
     well = {"replicas": 1, "readyReplicas": 1, "availableReplicas": 1, "updatedReplicas": 1}
     web = server.put(workload("Deployment", "web", replicas=1, status=well))
-    crashing = pod("web-x", owner=web, state=waiting("CrashLoopBackOff"), last=ended(2, ran=60))
+    crashing = live_pod("web-x", owner=web, state=waiting("CrashLoopBackOff"), last=ended(2, ran=60))
     server.put(crashing)
     await until(lambda: reports.state("web") == "Failing")
     await engine.stop()
@@ -99,7 +99,7 @@ async def test_a_pod_that_healed_while_the_operator_was_away_recovers(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     engine = await operators.start()
-    crashing = pod("crashing", **{**CRASHED, "last": ended(2, ran=0)})
+    crashing = live_pod("crashing", **{**CRASHED, "last": ended(2, ran=0)})
     server.put(crashing)
     await until(lambda: reports.state("crashing") == "Failing")
     await engine.stop()
@@ -114,9 +114,9 @@ async def test_an_older_member_that_fails_keeps_the_workload_failing(
     await operators.start()
     healthy = {"replicas": 2, "readyReplicas": 2, "availableReplicas": 2, "updatedReplicas": 2}
     db = server.put(workload("StatefulSet", "db", replicas=2, status={**healthy, "readyReplicas": 1}))
-    crashing = server.put(pod("db-0", owner=db, **CRASHED))
+    crashing = server.put(live_pod("db-0", owner=db, **CRASHED))
     await until(lambda: reports.state("db") == "Failing")
-    server.put(pod("db-1", owner=db))
+    server.put(live_pod("db-1", owner=db))
     await _settled(server, operators, reports)
     assert reports.state("db") == "Failing"
     server.put(changed(crashing, state=running(), last=ended(2, ran=0), restarts=1))
@@ -130,10 +130,10 @@ async def test_a_deployment_whose_failing_pods_were_replaced_recovers(
     await operators.start()
     web = server.put(workload("Deployment", "web", replicas=1, status={"replicas": 2, "updatedReplicas": 1}))
     old = server.put(workload("ReplicaSet", "web-1", owner=web))
-    server.put(pod("web-1-x", owner=old, **CRASHED))
+    server.put(live_pod("web-1-x", owner=old, **CRASHED))
     await until(lambda: reports.state("web") == "Failing")
     new = server.put(workload("ReplicaSet", "web-2", owner=web))
-    server.put(pod("web-2-x", owner=new))
+    server.put(live_pod("web-2-x", owner=new))
     server.delete("Pod", "web-1-x")
     well = {"observedGeneration": 1, "replicas": 1, "readyReplicas": 1, "availableReplicas": 1, "updatedReplicas": 1}
     server.put({**web, "status": well})
@@ -146,7 +146,7 @@ async def test_a_pod_that_vanished_while_the_watch_was_away_fails_no_more(
     await operators.start()
     well = {"replicas": 1, "readyReplicas": 1, "availableReplicas": 1, "updatedReplicas": 1}
     web = server.put(workload("Deployment", "web", replicas=1, status=well))
-    server.put(pod("web-x", owner=web, **CRASHED))
+    server.put(live_pod("web-x", owner=web, **CRASHED))
     await until(lambda: reports.state("web") == "Failing")
     away = server.faults.add(Fault(method="GET", path="/api/v1/pods", status=503))
     server.drop_watches()
@@ -162,13 +162,13 @@ async def test_a_workload_of_an_unknown_kind_recovers_by_a_newer_pod(
 ) -> None:
     await operators.start()
     gang = reference("example.dev/v1", "Gang", "gang")
-    bystander = server.put(pod("bystander", owner=gang, created=ago(hours=1)))
-    server.put(failed("gang-0", owner=gang, created=ago(minutes=2)))
+    bystander = server.put(live_pod("bystander", owner=gang, created=ago(hours=1)))
+    server.put(failed_pod("gang-0", owner=gang, created=ago(minutes=2)))
     await until(lambda: reports.state("gang") == "Failing")
     server.put({**bystander, "metadata": {**bystander["metadata"], "labels": {"seen": "again"}}})
     await _settled(server, operators, reports)
     assert reports.state("gang") == "Failing"
-    server.put(pod("gang-1", owner=gang, created=ago(seconds=-2)))
+    server.put(live_pod("gang-1", owner=gang, created=ago(seconds=-2)))
     await until(lambda: reports.state("gang") == "Recovered")
 
 
@@ -177,7 +177,7 @@ async def test_a_workload_that_was_well_while_the_operator_was_away_recovers(
 ) -> None:
     first = await operators.start()
     job = server.put(workload("Job", "train"))
-    server.put(failed("train-0", owner=job))
+    server.put(failed_pod("train-0", owner=job))
     await until(lambda: reports.state("train") == "Failing")
     await first.stop()
     job["status"]["conditions"] = [{"type": "Complete", "status": "True"}]
@@ -205,7 +205,7 @@ async def test_a_new_failure_after_a_recovery_fails_the_workload_again(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     await operators.start(recovery_after=0)
-    crashing = pod("crashing", **{**CRASHED, "last": ended(2, ran=0)})
+    crashing = live_pod("crashing", **{**CRASHED, "last": ended(2, ran=0)})
     server.put(crashing)
     await until(lambda: reports.state("crashing") == "Failing")
     server.put(changed(crashing, state=running(), last=ended(2, ran=0), restarts=1))
@@ -217,7 +217,7 @@ async def test_a_new_failure_after_a_recovery_fails_the_workload_again(
 
 async def _settled(server: EmbeddedApiServer, operators: Operators, reports: Reports, name: str = "witness") -> None:
     """A failure that is put now is reported and has recovered: all that was to happen before has happened."""
-    witness = pod(name, **{**CRASHED, "last": ended(2, ran=0)})
+    witness = live_pod(name, **{**CRASHED, "last": ended(2, ran=0)})
     server.put(witness)
     await until(lambda: reports.state(name) == "Failing")
     server.put(changed(witness, state=running(), last=ended(2, ran=0), restarts=1))

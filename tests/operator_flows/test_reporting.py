@@ -3,20 +3,10 @@
 import pytest
 
 from embedded_apiserver import EmbeddedApiServer, Fault
-from tests.operator_flows.operators import Operators
-from tests.operator_flows.playing import (
-    Reports,
-    ago,
-    changed,
-    ended,
-    event,
-    failed,
-    pod,
-    reference,
-    until,
-    waiting,
-    workload,
-)
+from tests.support.live_objects import ago, changed, ended, event, failed_pod, live_pod, reference, waiting, workload
+from tests.support.operators import Operators
+from tests.support.reports import Reports
+from tests.support.waiting import until
 
 
 async def test_the_first_failure_makes_a_report_with_labels_and_status(
@@ -24,7 +14,7 @@ async def test_the_first_failure_makes_a_report_with_labels_and_status(
 ) -> None:
     await operators.start()
     job = server.put(workload("Job", "train"))
-    server.put(failed("train-x", 137, "OOMKilled", owner=job))
+    server.put(failed_pod("train-x", 137, "OOMKilled", owner=job))
     report = await until(lambda: reports.of("train"))
     assert report["metadata"]["name"] == f"job-train-{job['metadata']['uid'][:8]}"
     assert report["metadata"]["labels"] == {
@@ -47,7 +37,7 @@ async def test_the_first_failure_makes_a_report_with_labels_and_status(
 async def test_what_failed_before_the_operator_started_is_reported(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
-    server.put(failed("old", 3))
+    server.put(failed_pod("old", 3))
     await operators.start()
     assert (await until(lambda: reports.of("old")))["status"]["exitCode"] == 3
 
@@ -58,7 +48,7 @@ async def test_the_topmost_controller_owns_the_report(
     await operators.start()
     deployment = server.put(workload("Deployment", "web", replicas=1))
     replica_set = server.put(workload("ReplicaSet", "web-1", owner=deployment))
-    server.put(failed("web-1-x", owner=replica_set))
+    server.put(failed_pod("web-1-x", owner=replica_set))
     assert (await until(lambda: reports.of("web")))["spec"]["workload"]["kind"] == "Deployment"
     assert len(server.objects("FailureReport")) == 1
 
@@ -69,7 +59,7 @@ async def test_an_unknown_kind_ends_the_walk_at_the_reference(
     await operators.start()
     job_set = reference("jobset.x-k8s.io/v1alpha2", "JobSet", "gang")
     job = server.put(workload("Job", "gang-0", owner=job_set))
-    server.put(failed("gang-0-x", owner=job))
+    server.put(failed_pod("gang-0-x", owner=job))
     report = await until(lambda: reports.of("gang"))
     assert report["spec"]["workload"] | {"display": ""} == {
         "apiVersion": "jobset.x-k8s.io/v1alpha2",
@@ -88,7 +78,7 @@ async def test_where_workloads_may_not_be_read_the_report_is_on_the_owner_that_t
     await operators.start()
     deployment = server.put(workload("Deployment", "web"))
     replica_set = server.put(workload("ReplicaSet", "web-1", owner=deployment))
-    server.put(failed("web-1-x", owner=replica_set))
+    server.put(failed_pod("web-1-x", owner=replica_set))
     assert (await until(lambda: reports.of("web-1")))["spec"]["workload"]["kind"] == "ReplicaSet"
 
 
@@ -99,7 +89,7 @@ async def test_an_owner_that_cannot_be_read_for_a_moment_is_waited_for(
     await operators.start()
     deployment = server.put(workload("Deployment", "web"))
     replica_set = server.put(workload("ReplicaSet", "web-1", owner=deployment))
-    server.put(failed("web-1-x", owner=replica_set))
+    server.put(failed_pod("web-1-x", owner=replica_set))
     assert await until(lambda: reports.of("web"))
     assert server.faults.hits(trouble) == 3
     assert reports.of("web-1") is None
@@ -112,7 +102,7 @@ async def test_a_controller_is_asked_for_once_however_many_of_its_pods_fail(
     deployment = server.put(workload("Deployment", "web"))
     replica_set = server.put(workload("ReplicaSet", "web-1", owner=deployment))
     for number in range(20):
-        server.put(failed(f"web-1-{number}", owner=replica_set))
+        server.put(failed_pod(f"web-1-{number}", owner=replica_set))
     await until(lambda: reports.failures("web") == 20)
     asked = [call.path for call in server.calls if call.path.endswith("/replicasets/web-1")]
     assert len(asked) == 1
@@ -122,8 +112,8 @@ async def test_only_reports_and_events_are_ever_written(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     await operators.start()
-    server.put(failed("one"))
-    server.put(pod("two"))
+    server.put(failed_pod("one"))
+    server.put(live_pod("two"))
     await until(lambda: reports.of("one"))
     written = {call.path.split("/")[6] for call in server.calls if call.is_write}
     assert "failurereports" in written
@@ -135,9 +125,9 @@ async def test_a_healthy_pod_makes_no_report_and_no_call(
 ) -> None:
     job = server.put(workload("Job", "fine"))
     for number in range(50):
-        server.put(pod(f"fine-{number}", owner=job))
+        server.put(live_pod(f"fine-{number}", owner=job))
     await operators.start()
-    server.put(failed("broken"))
+    server.put(failed_pod("broken"))
     await until(lambda: reports.of("broken"))
     assert reports.of("fine") is None
     assert not any("/jobs/" in call.path for call in server.calls)
@@ -146,7 +136,7 @@ async def test_a_healthy_pod_makes_no_report_and_no_call(
 async def test_a_pod_that_breaks_the_judge_does_not_stop_the_others(
     server: EmbeddedApiServer, operators: Operators, reports: Reports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.operator_flows.operators import CATEGORIZER
+    from tests.support.operators import CATEGORIZER
 
     judge = CATEGORIZER.classify_pod
 
@@ -157,8 +147,8 @@ async def test_a_pod_that_breaks_the_judge_does_not_stop_the_others(
 
     monkeypatch.setattr(CATEGORIZER, "classify_pod", touchy)
     engine = await operators.start()
-    server.put(failed("poison"))
-    server.put(failed("other"))
+    server.put(failed_pod("poison"))
+    server.put(failed_pod("other"))
     assert await until(lambda: reports.of("other"))
     await until(lambda: b"coroner_errors_total 1.0" in engine.metrics.exposition())
 
@@ -170,7 +160,7 @@ async def test_only_the_given_namespaces_are_watched(
         server.create_namespace(name)
     await operators.start(namespaces=("red", "green"))
     for name in ("blue", "red", "green"):
-        server.put(failed(f"in-{name}", namespace=name))
+        server.put(failed_pod(f"in-{name}", namespace=name))
     await until(lambda: reports.of("in-red") and reports.of("in-green"))
     assert reports.of("in-blue") is None
     assert not any(call.path in ("/api/v1/pods", "/api/v1/events") for call in server.calls)
@@ -188,18 +178,18 @@ async def test_pods_that_were_never_created_are_reported_on_the_workload_above(
     assert reports.failures("web") == 1
 
 
-async def test_a_wait_is_reported_only_after_patience(
+async def test_a_wait_is_reported_only_after_its_grace_period(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
-    await operators.start(patience={"image_pull": 0.6})
+    await operators.start(grace_periods={"image_pull": 0.6})
     message = 'Back-off pulling image "x": ErrImagePull: rpc error: code = NotFound desc = failed to pull: x: not found'
-    short = pod("short", phase="Pending", state=waiting("ImagePullBackOff", message))
+    short = live_pod("short", phase="Pending", state=waiting("ImagePullBackOff", message))
     server.put(short)
-    server.put(pod("long", phase="Pending", state=waiting("ImagePullBackOff", message)))
-    server.put(failed("witness"))
+    server.put(live_pod("long", phase="Pending", state=waiting("ImagePullBackOff", message)))
+    server.put(failed_pod("witness"))
     await until(lambda: reports.of("witness"))
     assert reports.of("long") is None
-    short["status"] = pod("short")["status"]
+    short["status"] = live_pod("short")["status"]
     server.put(short)
     assert (await until(lambda: reports.of("long")))["status"]["subcategory"] == "image-not-found"
     assert reports.of("short") is None
@@ -208,16 +198,16 @@ async def test_a_wait_is_reported_only_after_patience(
 async def test_a_wait_that_can_never_end_is_reported_at_once(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
-    await operators.start(patience={"image_pull": 3600})
-    server.put(pod("never", phase="Pending", state=waiting("InvalidImageName", "couldn't parse image name")))
+    await operators.start(grace_periods={"image_pull": 3600})
+    server.put(live_pod("never", phase="Pending", state=waiting("InvalidImageName", "couldn't parse image name")))
     assert await until(lambda: reports.of("never"))
 
 
 async def test_a_container_that_stays_in_creating_is_explained_by_its_events(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
-    await operators.start(patience={"container_creating": 0.5})
-    stuck = server.put(pod("stuck", phase="Pending", state=waiting("ContainerCreating")))
+    await operators.start(grace_periods={"container_creating": 0.5})
+    stuck = server.put(live_pod("stuck", phase="Pending", state=waiting("ContainerCreating")))
     server.put(event(stuck, "FailedMount", 'MountVolume.SetUp failed for volume "v" : configmap "nope" not found'))
     assert (await until(lambda: reports.of("stuck")))["status"]["subcategory"] == "missing-config"
 
@@ -226,7 +216,7 @@ async def test_a_kill_by_a_probe_is_told_from_other_kills_by_events_that_are_no_
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     await operators.start()
-    probed = pod("probed", phase="Failed", state=ended(137))
+    probed = live_pod("probed", phase="Failed", state=ended(137))
     for reason, text, kind in (
         ("Unhealthy", "Liveness probe failed: no", "Warning"),
         ("Killing", "Container main failed liveness probe, will be restarted", "Normal"),
@@ -243,14 +233,14 @@ async def test_a_pod_that_a_roll_out_deletes_is_no_failure(
 ) -> None:
     await operators.start()
     replica_set = server.put(workload("ReplicaSet", "web-1"))
-    old = pod("web-1-x", owner=replica_set, phase="Failed", state=ended(137))
-    bare = pod("bare", phase="Failed", state=ended(137))
+    old = live_pod("web-1-x", owner=replica_set, phase="Failed", state=ended(137))
+    bare = live_pod("bare", phase="Failed", state=ended(137))
     for one in (old, bare):
         one["metadata"]["deletionTimestamp"] = one["metadata"]["creationTimestamp"]
         one["metadata"]["deletionGracePeriodSeconds"] = 0
         server.put(one)
     assert (await until(lambda: reports.of("bare")))["status"]["subcategory"] == "deleted"
-    server.put(failed("web-1-y", 3, owner=replica_set))
+    server.put(failed_pod("web-1-y", 3, owner=replica_set))
     assert (await until(lambda: reports.of("web-1")))["status"]["failures"] == 1
 
 
@@ -259,7 +249,7 @@ async def test_what_a_pod_waits_for_now_speaks_although_its_mount_failed_later_t
 ) -> None:
     """A waiting container has no time of its own: it is dated by what the pod had reached before."""
     await operators.start()
-    starting = pod("starting", phase="Pending", state=waiting("ContainerCreating"), created=ago(minutes=9))
+    starting = live_pod("starting", phase="Pending", state=waiting("ContainerCreating"), created=ago(minutes=9))
     server.put(starting)
     server.put(event(starting, "FailedMount", 'MountVolume.SetUp failed for volume "v" : secret "certs" not found'))
     await until(lambda: reports.status("starting").get("reason") == "MissingConfig")
@@ -276,7 +266,7 @@ async def test_a_report_that_is_deleted_while_its_workload_fails_is_made_anew(
     engine = await operators.start()
     job = server.put(workload("Job", "train"))
     for number in range(3):
-        server.put(failed(f"train-{number}", 3, owner=job))
+        server.put(failed_pod(f"train-{number}", 3, owner=job))
     report = await until(lambda: reports.failures("train") == 3 and reports.of("train"))
     server.delete("FailureReport", report["metadata"]["name"], api_version="coroner.dev/v1alpha1")
     engine.report_deleted("default", report["metadata"]["name"])  # as kopf tells
@@ -289,7 +279,7 @@ async def test_a_deleted_report_is_made_anew_of_a_job_that_has_failed_for_good_a
 ) -> None:
     engine = await operators.start()
     doomed = server.put(workload("Job", "doomed", status={"conditions": [{"type": "Failed", "status": "True"}]}))
-    server.put(failed("doomed-0", 3, owner=doomed))
+    server.put(failed_pod("doomed-0", 3, owner=doomed))
     refused = server.put(workload("Job", "refused"))
     quota = "exceeded quota: small, requested: pods=1, used: pods=1, limited: pods=1"
     server.put(event(refused, "FailedCreate", f'Error creating: pods "refused-x" is forbidden: {quota}'))

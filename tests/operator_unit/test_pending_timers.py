@@ -9,12 +9,13 @@ import pytest
 
 import coroner_categorizer as cc
 from coroner_operator.config.settings import GracePeriods
-from coroner_operator.controller.pending_timers import Waits, what_is_awaited
-from tests.operator_flows.playing import pod, until, waiting
+from coroner_operator.controller.pending_timers import PendingTimers, pending_phase
+from tests.support.live_objects import live_pod, waiting
+from tests.support.waiting import until
 
 
 def parsed(**more: Any) -> cc.Pod:
-    return cc.parse_pod(pod("pod", phase="Pending", pod_uid="uid", **more))
+    return cc.parse_pod(live_pod("pod", phase="Pending", pod_uid="uid", **more))
 
 
 @pytest.mark.parametrize(
@@ -28,49 +29,49 @@ def parsed(**more: Any) -> cc.Pod:
     ],
 )
 def test_the_waiting_reason_decides(reason: str, awaited: str) -> None:
-    assert what_is_awaited(parsed(state=waiting(reason))) == awaited
+    assert pending_phase(parsed(state=waiting(reason))) == awaited
 
 
 def test_a_pod_without_a_node_waits_for_one() -> None:
-    obj = pod("pod", phase="Pending")
+    obj = live_pod("pod", phase="Pending")
     obj["status"] = {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]}
-    assert what_is_awaited(cc.parse_pod(obj)) == "unschedulable"
+    assert pending_phase(cc.parse_pod(obj)) == "unschedulable"
 
 
 async def test_a_wait_is_timed_from_its_first_sight_through_all_its_flips() -> None:
     woken: list[str] = []
-    waits = Waits(GracePeriods(image_pull=0.2), woken.append)
+    waits = PendingTimers(GracePeriods(image_pull=0.2), woken.append)
     flipping = [parsed(state=waiting(reason)) for reason in ("ErrImagePull", "ImagePullBackOff")]
-    assert not waits.has_lasted(flipping[0])
+    assert not waits.has_expired(flipping[0])
     began = asyncio.get_running_loop().time()
     for number in range(10):
-        waits.has_lasted(flipping[number % 2])
+        waits.has_expired(flipping[number % 2])
     await until(lambda: woken)
     assert asyncio.get_running_loop().time() - began >= 0.19
-    assert waits.has_lasted(flipping[0])
+    assert waits.has_expired(flipping[0])
     assert woken == ["uid"]
 
 
 async def test_what_has_healed_is_timed_anew() -> None:
-    waits = Waits(GracePeriods(image_pull=0), lambda uid: None)
-    assert waits.has_lasted(parsed(state=waiting("ErrImagePull")))
+    waits = PendingTimers(GracePeriods(image_pull=0), lambda uid: None)
+    assert waits.has_expired(parsed(state=waiting("ErrImagePull")))
     waits.clear("uid")
     assert len(waits) == 0
 
 
 async def test_a_pod_that_starts_is_still_timed_after_a_look_that_found_nothing() -> None:
     woken: list[str] = []
-    waits = Waits(GracePeriods(container_creating=0.1), woken.append)
+    waits = PendingTimers(GracePeriods(container_creating=0.1), woken.append)
     starting = parsed(state=waiting("ContainerCreating"))
-    waits.has_lasted(starting)
-    assert waits.ripe(starting, ()) == ()
+    waits.has_expired(starting)
+    assert waits.reportable(starting, ()) == ()
     await until(lambda: woken == ["uid"])
 
 
 async def test_no_timer_is_left_behind() -> None:
     woken: list[str] = []
-    waits = Waits(GracePeriods(image_pull=0.05), woken.append)
-    waits.has_lasted(parsed(state=waiting("ErrImagePull")))
+    waits = PendingTimers(GracePeriods(image_pull=0.05), woken.append)
+    waits.has_expired(parsed(state=waiting("ErrImagePull")))
     waits.close()
     began = asyncio.get_running_loop().time()
     await until(lambda: asyncio.get_running_loop().time() > began + 0.1)

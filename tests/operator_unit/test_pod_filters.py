@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import coroner_categorizer as cc
-from coroner_operator.controller.pod_filters import is_interesting, is_starting, is_well, wants_events
+from coroner_operator.controller.pod_filters import is_healthy, is_starting, may_have_failed, needs_normal_events
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "pods"
 CATEGORIZER = cc.default()
@@ -29,7 +29,7 @@ def test_a_pod_with_a_failure_is_interesting_or_starting(file: Path) -> None:
     obj, events = _case(file)
     pod = cc.parse_pod(obj)
     if CATEGORIZER.classify_pod(pod, events).failures:
-        assert is_interesting(pod) or is_starting(pod)
+        assert may_have_failed(pod) or is_starting(pod)
 
 
 @pytest.mark.parametrize("file", PODS, ids=lambda file: file.stem)
@@ -46,7 +46,7 @@ def test_where_events_that_are_no_warnings_make_the_verdict_they_are_asked_for(f
         for state in (container.state, container.lastState)
         if state.terminated and state.terminated.finishedAt
     ]
-    assert is_starting(pod) or wants_events(pod, warnings, max(ends) + timedelta(minutes=1))
+    assert is_starting(pod) or needs_normal_events(pod, warnings, max(ends) + timedelta(minutes=1))
 
 
 def test_a_healthy_pod_is_neither() -> None:
@@ -60,15 +60,15 @@ def test_a_healthy_pod_is_neither() -> None:
             },
         }
     )
-    assert not is_interesting(pod)
+    assert not may_have_failed(pod)
     assert not is_starting(pod)
-    assert is_well(pod)
+    assert is_healthy(pod)
 
 
 def test_a_gated_pod_is_neither() -> None:
     gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}
     pod = cc.parse_pod({"status": {"phase": "Pending", "conditions": [gated]}})
-    assert not is_interesting(pod)
+    assert not may_have_failed(pod)
     assert not is_starting(pod)
 
 
@@ -79,10 +79,10 @@ def test_the_events_of_an_oom_kill_are_asked_for_only_where_a_probe_failed_as_we
     assert at is not None
     assert at.finishedAt is not None
     unhealthy = cc.parse_event({"reason": "Unhealthy", "message": "Liveness probe failed: ", "type": "Warning"})
-    assert [wants_events(pod, warnings, at.finishedAt) for warnings in ([], [unhealthy])] == [False, True]
+    assert [needs_normal_events(pod, warnings, at.finishedAt) for warnings in ([], [unhealthy])] == [False, True]
 
 
 @pytest.mark.parametrize("type_", ["DisruptionTarget", "TerminationTarget"])
 def test_a_pod_that_is_about_to_be_stopped_is_interesting_while_it_runs(type_: str) -> None:
     status = {"phase": "Running", "conditions": [{"type": type_, "status": "True", "reason": "PreemptionByScheduler"}]}
-    assert is_interesting(cc.parse_pod({"status": status}))
+    assert may_have_failed(cc.parse_pod({"status": status}))

@@ -72,7 +72,7 @@ async def test_one_address_can_serve_both() -> None:
 def test_categories_beyond_the_limit_are_counted_as_other() -> None:
     metrics = Metrics()
     for number in range(CATEGORY_LIMIT + 50):
-        metrics.failed("site", f"name-{number}")
+        metrics.count_failures("site", f"name-{number}")
     text = metrics.exposition().decode()
     assert text.count("coroner_failures_total{") == CATEGORY_LIMIT + 1
     assert 'coroner_failures_total{category="other",subcategory="other"} 50.0' in text

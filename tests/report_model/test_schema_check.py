@@ -2,7 +2,7 @@
 
 import copy
 
-from coroner_operator.reports.schema_check import declared_fields, missing_fields, describe, written_fields
+from coroner_operator.reports.schema_check import declared_fields, describe, missing_fields, written_fields
 from tests.report_model.schemas import CRD, SCHEMA
 
 WRITTEN = written_fields()

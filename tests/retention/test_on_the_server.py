@@ -16,8 +16,11 @@ from coroner_operator.reports.expiry_index import ApiReportIndex, ReportSummary
 from coroner_operator.reports.retention import Retention
 from coroner_operator.reports.workload_existence import ApiExistenceChecker, Existence
 from embedded_apiserver import EmbeddedApiServer, Fault
-from tests.operator_flows.operators import Operators
-from tests.operator_flows.playing import Object, Reports, failed, pod, reference, until, workload
+from tests.support.live_objects import failed_pod, live_pod, reference, workload
+from tests.support.operators import Operators
+from tests.support.pods import Json
+from tests.support.reports import Reports
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -26,7 +29,7 @@ async def client(server: EmbeddedApiServer, tmp_path: Path) -> AsyncIterator[Cli
         yield client
 
 
-def ref(obj: Object) -> WorkloadRef:
+def ref(obj: Json) -> WorkloadRef:
     metadata = obj["metadata"]
     return WorkloadRef(obj["apiVersion"], obj["kind"], "default", metadata["name"], metadata["uid"])
 
@@ -38,11 +41,11 @@ def census(client: Client) -> ApiExistenceChecker:
 async def test_a_workload_is_here_as_long_as_it_or_a_pod_of_it_is(server: EmbeddedApiServer, client: Client) -> None:
     here = server.put(workload("Job", "here"))
     orphaned = workload("Job", "orphaned")
-    server.put(failed("orphaned-0", owner=orphaned))
+    server.put(failed_pod("orphaned-0", owner=orphaned))
     ray = reference("ray.io/v1", "RayJob", "ray")
     middle = server.put(workload("Job", "middle", owner=ray))
-    server.put(pod("middle-0", owner=middle))
-    lone = server.put(pod("lone"))
+    server.put(live_pod("middle-0", owner=middle))
+    lone = server.put(live_pod("lone"))
     for obj in (here, orphaned, ray, lone):
         assert await census(client).check(ref(obj)) is Existence.PRESENT, obj["metadata"]["name"]
 
@@ -50,7 +53,7 @@ async def test_a_workload_is_here_as_long_as_it_or_a_pod_of_it_is(server: Embedd
 async def test_what_is_gone_or_only_of_the_same_name(server: EmbeddedApiServer, client: Client) -> None:
     server.put(workload("Job", "again"))
     earlier = workload("Job", "again")  # another UID
-    for obj in (earlier, workload("CronJob", "never"), pod("no-pod")):
+    for obj in (earlier, workload("CronJob", "never"), live_pod("no-pod")):
         assert await census(client).check(ref(obj)) is Existence.DELETED, obj["metadata"]["name"]
 
 
@@ -74,7 +77,7 @@ async def test_reports_are_outlined_and_removed_only_as_they_were_outlined(
 ) -> None:
     job = server.put(workload("Job", "train"))
     engine = await operators.start()
-    server.put(failed("train-0", owner=job))
+    server.put(failed_pod("train-0", owner=job))
     await until(lambda: reports.failures("train") == 1)
     archive = ApiReportIndex(client)
 
@@ -85,7 +88,7 @@ async def test_reports_are_outlined_and_removed_only_as_they_were_outlined(
     old = await outline()
     assert old.workload == ref(job)
     assert datetime.now(UTC) - old.last_activity < timedelta(minutes=1)
-    server.put(failed("train-1", owner=job))
+    server.put(failed_pod("train-1", owner=job))
     await until(lambda: reports.failures("train") == 2)
     assert not await archive.delete(old)
     await engine.stop()
@@ -101,7 +104,7 @@ async def test_an_operator_deletes_what_is_old_and_gone_and_keeps_the_rest(
     stays = server.put(workload("Job", "stays"))
     goes = server.put(workload("Job", "goes"))
     for owner in (stays, goes):
-        server.put(failed(f"{owner['metadata']['name']}-0", owner=owner))
+        server.put(failed_pod(f"{owner['metadata']['name']}-0", owner=owner))
     await until(lambda: reports.of("stays") and reports.of("goes"))
     await first.stop()
     for name in ("stays-0", "goes-0"):
@@ -119,8 +122,8 @@ async def test_an_operator_deletes_what_is_old_and_gone_and_keeps_the_rest(
     second = await operators.start()
     await until(lambda: reports.of("goes") is None)
     assert reports.of("stays")
-    assert b'coroner_reports_deleted_total{why="retention"} 1.0' in second.metrics.exposition()
-    server.put(failed("stays-1", owner=stays))
+    assert b'coroner_reports_deleted_total{reason="retention"} 1.0' in second.metrics.exposition()
+    server.put(failed_pod("stays-1", owner=stays))
     await until(lambda: reports.failures("stays") == 2)
 
 
@@ -129,8 +132,8 @@ async def test_a_namespace_that_cannot_be_looked_at_does_not_hinder_the_others(
 ) -> None:
     server.create_namespace("other")
     engine = await operators.start()
-    server.put(failed("mine"))
-    server.put(failed("yours", namespace="other"))
+    server.put(failed_pod("mine"))
+    server.put(failed_pod("yours", namespace="other"))
     await until(lambda: reports.of("mine") and reports.of("yours"))
     await engine.stop()
     server.delete("Pod", "mine")

@@ -81,15 +81,15 @@ class Cluster:
     def kept(self) -> set[str]:
         return {outline.workload.uid for outline in self.reports.values()}
 
-    # as an Archive
+    # as a ReportIndex
 
-    async def outlines(self) -> AsyncIterator[ReportSummary]:
+    async def summaries(self) -> AsyncIterator[ReportSummary]:
         if self.broken:
             raise Transient("no connection")
         for outline in tuple(self.reports.values()):
             yield outline
 
-    async def remove(self, outline: ReportSummary) -> bool:
+    async def delete(self, outline: ReportSummary) -> bool:
         uid = outline.workload.uid
         if uid in self.meanwhile:
             self.tell(self.workloads[uid])
@@ -98,9 +98,9 @@ class Cluster:
         del self.reports[uid]
         return True
 
-    # as a Census
+    # as an ExistenceChecker
 
-    async def trace(self, workload: WorkloadRef) -> Existence:
+    async def check(self, workload: WorkloadRef) -> Existence:
         return self.workloads[workload.uid].trace
 
 
@@ -235,7 +235,8 @@ def test_a_day_of_any_history(history, retention: float, cap: int) -> None:
             assert len(here) <= max(cap, len(here) - len(gone))
         await wait(24 * HOUR)
         assert all(
-            cluster.workloads[uid].trace is Existence.PRESENT or o.last_activity >= cluster.now - timedelta(seconds=retention)
+            cluster.workloads[uid].trace is Existence.PRESENT
+            or o.last_activity >= cluster.now - timedelta(seconds=retention)
             for uid, o in cluster.reports.items()
         )
         walks.cancel()

@@ -81,7 +81,7 @@ def test_an_armada_block_takes_one_matcher_a_rule() -> None:
 
 
 def test_our_own_documents_ask_for_all_matchers_of_a_rule_on_the_same_container() -> None:
-    from tests.categorizer.pods import failed, pod
+    from tests.support.pods import failed, pod
 
     categorizer = cc.load(f"kind: Categorizer\ncategories: [{{name: a, rules: [{TWO}]}}]")
     together = pod(failed(3, message="disk on fire"))
@@ -91,7 +91,7 @@ def test_our_own_documents_ask_for_all_matchers_of_a_rule_on_the_same_container(
 
 
 def test_an_armada_hint_is_literal_even_if_it_looks_like_a_fact() -> None:
-    from tests.categorizer.pods import failed, pod
+    from tests.support.pods import failed, pod
 
     hint = "set ${memoryLimit} and ${nothing}"
     rule = f'{{onExitCodes: {{operator: In, values: [3]}}, hint: "{hint}"}}'

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import coroner_categorizer as cc
-from tests.categorizer.pods import condition, disrupted, event, failed, killing, pod, running, unschedulable, waiting
+from tests.support.pods import condition, disrupted, event, failed, killing, pod, running, unschedulable, waiting
 
 Json = dict[str, Any]
 

@@ -9,9 +9,11 @@ import pytest
 from coroner_operator.publish import publisher
 from coroner_operator.publish.event_series import Regarding
 from embedded_apiserver import EmbeddedApiServer
-from tests.operator_flows.operators import Operators
-from tests.operator_flows.playing import Reports, changed, ended, event, failed, pod, until, waiting, workload
 from tests.rules_reload.files import BROKEN, ConfigMapMount, rules
+from tests.support.live_objects import changed, ended, event, failed_pod, live_pod, waiting, workload
+from tests.support.operators import Operators
+from tests.support.reports import Reports
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -27,9 +29,9 @@ async def test_what_fails_is_judged_again_and_the_report_names_the_rules_that_de
     engine = await operators.start(rules=tmp_path / "rules" / "rules.yaml")
     job = server.put(workload("Job", "train"))
     for number in range(3):
-        server.put(failed(f"train-{number}", message="boom", owner=job))
+        server.put(failed_pod(f"train-{number}", message="boom", owner=job))
     web = server.put(workload("Deployment", "web", replicas=1))
-    crashing = pod("web", owner=web, state=waiting("CrashLoopBackOff"), last=ended(message="boom"))
+    crashing = live_pod("web", owner=web, state=waiting("CrashLoopBackOff"), last=ended(message="boom"))
     server.put(crashing)
     await until(lambda: reports.failures("train") == 3)
     await until(lambda: reports.failures("web") == 1)
@@ -65,12 +67,12 @@ async def test_broken_rules_are_told_where_people_look_and_the_last_good_decide(
     monkeypatch.setattr(publisher, "own_pod", lambda: Regarding("v1", "Pod", "default", "coroner-0"))
     engine = await operators.start(rules=tmp_path / "rules" / "rules.yaml")
     mount.hold(rules_yaml=BROKEN)
-    refused = await until(lambda: [e for e in server.objects("Event") if e.get("reason") == "RulesRefused"])
+    refused = await until(lambda: [e for e in server.objects("Event") if e.get("reason") == "InvalidRules"])
     assert "operator" in str(refused[0])
     metrics = engine.metrics.exposition()
     assert b"coroner_rules_last_reload_success 0.0" in metrics
     assert b"coroner_rules_reload_failures_total 1.0" in metrics
-    server.put(failed("pod", message="boom"))
+    server.put(failed_pod("pod", message="boom"))
     await until(lambda: reports.status("pod").get("category") == "first")
 
     mount.hold(rules_yaml=rules("fixed"))
@@ -84,7 +86,7 @@ async def test_a_restart_with_other_rules_judges_again_what_still_fails(
     first = await operators.start(rules=tmp_path / "rules" / "rules.yaml")
     job = server.put(workload("Job", "train"))
     for number in range(3):
-        server.put(failed(f"train-{number}", message="boom", owner=job))
+        server.put(failed_pod(f"train-{number}", message="boom", owner=job))
     await until(lambda: reports.failures("train") == 3)
     await first.stop()
     mount.hold(rules_yaml=rules("another"))
@@ -98,7 +100,7 @@ async def test_an_answer_by_an_event_that_has_expired_outlives_a_restart_with_th
 ) -> None:
     first = await operators.start()
     web = server.put(workload("Deployment", "web", replicas=1))
-    crashing = server.put(pod("web", owner=web, last=ended(137), restarts=1))
+    crashing = server.put(live_pod("web", owner=web, last=ended(137), restarts=1))
     probe = event(crashing, "Killing", "Container main failed liveness probe, will be restarted", "Normal")
     server.put(probe)
     server.put({**crashing, "metadata": {**crashing["metadata"], "labels": {"touched": "yes"}}})
@@ -109,7 +111,7 @@ async def test_an_answer_by_an_event_that_has_expired_outlives_a_restart_with_th
         server.delete("Event", told_event["metadata"]["name"])
     before = reports.writes
     await operators.start()
-    server.put(failed("other"))
+    server.put(failed_pod("other"))
     await until(lambda: reports.of("other"))
     assert reports.status("web")["history"][0]["subcategory"] == told
     assert reports.writes > before

@@ -39,7 +39,7 @@ class Operator:
     def warn(self, reason: str, note: str) -> None:
         self.warnings.append((reason, note))
 
-    def reloaded(self, succeeded: bool) -> None:
+    def count_reload(self, succeeded: bool) -> None:
         self.counts.append(succeeded)
 
     @property

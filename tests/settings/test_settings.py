@@ -18,10 +18,10 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_flags_win_over_the_environment_and_that_over_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file.write_text("writers: 2\nlog_format: json\nlog_level: error\npatience: {image_pull: 1s, unschedulable: 2m}\n")
+    file.write_text("writers: 2\nlog_format: json\nlog_level: error\ngrace_periods: {image_pull: 1s, unschedulable: 2m}\n")
     monkeypatch.setenv("CORONER_WRITERS", "3")
     monkeypatch.setenv("CORONER_LOG_FORMAT", "text")
-    monkeypatch.setenv("CORONER_PATIENCE__IMAGE_PULL", "5s")
+    monkeypatch.setenv("CORONER_GRACE_PERIODS__IMAGE_PULL", "5s")
     settings = load_settings({"writers": "5"}, file)
     assert (settings.writers, settings.log_format, settings.log_level) == (5, "text", "error")
     assert (settings.grace_periods.image_pull, settings.grace_periods.unschedulable) == (5, 120)
@@ -49,15 +49,15 @@ def test_what_kubernetes_puts_into_the_environment_for_a_service_called_coroner_
 
 
 def test_every_mistake_is_told_with_its_setting(file: Path) -> None:
-    file.write_text("nope: 1\nlog_format: xml\npatience: {image_pul: 3s, unschedulable: soon}\nwriters: 0\n")
+    file.write_text("nope: 1\nlog_format: xml\ngrace_periods: {image_pul: 3s, unschedulable: soon}\nwriters: 0\n")
     with pytest.raises(SettingsError) as caught:
         load_settings({"health_address": "8080"}, file)
     assert sorted(caught.value.mistakes) == [
         """health_address: '8080' is not host:port; write for instance ":8080" or "127.0.0.1:8080\"""",
         "log_format: Input should be 'text' or 'json'",
         "nope: unknown setting",
-        "patience.image_pul: unknown setting",
-        "patience.unschedulable: 'soon' is not a duration; write for instance 500ms, 10s, 5m, 2h or 7d",
+        "grace_periods.image_pul: unknown setting",
+        "grace_periods.unschedulable: 'soon' is not a duration; write for instance 500ms, 10s, 5m, 2h or 7d",
         "writers: Input should be greater than or equal to 1",
     ]
 
@@ -140,7 +140,7 @@ def test_run_without_a_cluster_says_so_and_exits_2(tmp_path: Path, own_logs: Non
 def test_every_setting_has_a_flag_or_is_only_for_the_file() -> None:
     flags = {parameter.name for parameter in main.get_command(None, "run").params}
     only_in_the_file = {
-        *("gather", "write_interval", "workload_interval", "label_interval", "shutdown_timeout", "patience"),
+        *("gather", "write_interval", "workload_interval", "label_interval", "shutdown_timeout", "grace_periods"),
         *("workloads", "lease_duration", "renew_deadline", "retry_period"),
     }
     assert Settings.model_fields.keys() - flags == only_in_the_file

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable
-from typing import Generic, Literal, TypeAlias, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, overload
 
 T = TypeVar("T")
 Answer: TypeAlias = T | Literal[False] | None
@@ -21,14 +21,19 @@ LOOP_POLL_SECONDS = 0.01
 """In an event loop the condition is usually a look at memory."""
 
 
+@overload
 async def until(
-    condition: Callable[[], Answer[T]] | Callable[[], Awaitable[Answer[T]]],
-    within: float = 15.0,
-    message: str = "",
-    poll: float = LOOP_POLL_SECONDS,
-) -> T:
+    condition: Callable[[], Coroutine[Any, Any, Answer[T]]], within: float = ..., message: str = ..., poll: float = ...
+) -> T: ...
+@overload
+async def until(
+    condition: Callable[[], Answer[T]], within: float = ..., message: str = ..., poll: float = ...
+) -> T: ...
+async def until(
+    condition: Callable[[], Any], within: float = 15.0, message: str = "", poll: float = LOOP_POLL_SECONDS
+) -> Any:
     """The condition's first true answer; it may be a coroutine function. Fails after ``within`` seconds."""
-    attempts = _Attempts[T](within, message or inspect.getsource(condition).strip())
+    attempts = _Attempts[Any](within, message or inspect.getsource(condition).strip())
     while True:
         with attempts:
             answer = condition()

@@ -18,8 +18,8 @@ from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.runtime.engine import Engine
 from tests.apiserver_conformance.client import Answer, Api
-from tests.operator_flows.operators import QUICK
-from tests.operator_flows.playing import ended, pod, running, waiting
+from tests.support.live_objects import ended, live_pod, running, waiting
+from tests.support.operators import QUICK
 
 ROOT = Path(__file__).parents[2]
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -97,11 +97,11 @@ class World:
         """The pod's container has ended ``number`` times, last with this code."""
         last = ended(exit_code, number=number, ran=0)
         state = waiting("CrashLoopBackOff")
-        await self.play(pod(name, owner=owner, state=state, last=last, restarts=number - 1))
+        await self.play(live_pod(name, owner=owner, state=state, last=last, restarts=number - 1))
 
     async def heal(self, owner: Object, *, number: int = 1, exit_code: int = 1, name: str = "run-0") -> None:
         last = ended(exit_code, number=number, ran=0)
-        await self.play(pod(name, owner=owner, state=running(), last=last, restarts=number))
+        await self.play(live_pod(name, owner=owner, state=running(), last=last, restarts=number))
 
     # -- what the operator has written
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.operator_flows.playing import pod
+from tests.support.live_objects import live_pod
 from tests.workload_status import kinds
 from tests.workload_status.backend import World, until
 
@@ -99,7 +99,7 @@ async def test_a_healthy_pod_of_a_listed_kind_costs_its_workload_nothing(world: 
     await world.install(kinds.crd(world.group, kinds.STATUS_FAILURE))
     training = await world.training(status={"phase": "Active"})
     async with world.operator() as engine:
-        await world.play(pod("run-0", owner=training))
+        await world.play(live_pod("run-0", owner=training))
         await world.crash(None, name="alone")
         await world.reported("alone", failures=1)
         assert await world.status() == {"phase": "Active"}

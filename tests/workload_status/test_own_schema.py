@@ -12,9 +12,10 @@ import pytest
 
 from coroner_operator.runtime.engine import Engine
 from embedded_apiserver import EmbeddedApiServer, Fault
-from tests.operator_flows.operators import Operators
-from tests.operator_flows.playing import Reports, failed
-from tests.operator_flows.playing import until as until_now
+from tests.support.live_objects import failed_pod
+from tests.support.operators import Operators
+from tests.support.reports import Reports
+from tests.support.waiting import until as until_now
 from tests.workload_status.backend import OUR_CRD, World, until
 
 SENTENCE = (
@@ -88,7 +89,7 @@ async def test_where_the_crd_may_not_be_read_that_is_said_once_and_work_goes_on(
     embedded: EmbeddedApiServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     embedded.faults.add(Fault(path="customresourcedefinitions", status=403))
-    embedded.put(failed("alone"))
+    embedded.put(failed_pod("alone"))
     with caplog.at_level(logging.WARNING, "coroner"):
         async with Operators(embedded.kubeconfig(tmp_path / "kubeconfig")) as operators:
             engine = await operators.start()

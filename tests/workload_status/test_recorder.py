@@ -17,7 +17,7 @@ from coroner_operator.publish.event_recorder import IN_ALL, PER_OBJECT, Recorder
 from coroner_operator.publish.event_series import Regarding
 from coroner_operator.publish.token_bucket import TokenBucket
 from embedded_apiserver import EmbeddedApiServer, Fault
-from tests.operator_flows.playing import until as until_now
+from tests.support.waiting import until as until_now
 from tests.workload_status.backend import World, until
 
 JOB = Regarding("batch/v1", "Job", "default", "train", "0123abcd-0000-4000-8000-000000000000")
@@ -26,7 +26,7 @@ TOKEN = "ghp_" + "a1B2" * 9
 
 
 class Outcomes(Counter[str]):
-    def recorded(self, outcome: str) -> None:
+    def count_event(self, outcome: str) -> None:
         self[outcome] += 1
 
 
@@ -253,11 +253,11 @@ async def test_an_event_that_is_on_its_way_at_the_end_is_counted_once(place: Pat
 async def test_the_operators_own_troubles_are_about_its_own_pod(place: Path, embedded: EmbeddedApiServer) -> None:
     own = Regarding("v1", "Pod", "default", "coroner-0")
     async with recording(place, own=own) as playing:
-        playing.recorder.warn(None, "RulesRefused", "the rules have a mistake")
+        playing.recorder.warn(None, "InvalidRules", "the rules have a mistake")
     async with recording(place) as playing:
-        playing.recorder.warn(None, "RulesRefused", "there is no pod to say it about")
+        playing.recorder.warn(None, "InvalidRules", "there is no pod to say it about")
     (event,) = events(embedded)
-    assert (event["regarding"]["name"], event["reason"], event["type"]) == ("coroner-0", "RulesRefused", "Warning")
+    assert (event["regarding"]["name"], event["reason"], event["type"]) == ("coroner-0", "InvalidRules", "Warning")
 
 
 @pytest.mark.parametrize(

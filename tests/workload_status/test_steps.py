@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from embedded_apiserver import EmbeddedApiServer, Fault
-from tests.operator_flows.operators import Operators
-from tests.operator_flows.playing import Reports, event, failed, until, workload
+from tests.support.live_objects import event, failed_pod, workload
+from tests.support.operators import Operators
+from tests.support.reports import Reports
+from tests.support.waiting import until
 from tests.workload_status import kinds
 from tests.workload_status.backend import metric
 
@@ -48,7 +50,7 @@ async def test_the_report_comes_first_then_the_workload_then_the_event(
     server: EmbeddedApiServer, operators: Operators, training: Any
 ) -> None:
     await operators.start(workloads=LISTED)
-    server.put(failed("run-0", owner=training))
+    server.put(failed_pod("run-0", owner=training))
     await until(lambda: ours(server))
     status_writes = [c.path for c in server.calls if c.method == "PATCH" and c.path.endswith("/status")]
     assert [path.split("/")[-3] for path in status_writes] == ["failurereports", "trainings"]
@@ -68,7 +70,7 @@ async def test_a_step_that_fails_does_not_hide_the_others_and_the_record_is_made
 ) -> None:
     engine = await operators.start(workloads=LISTED)
     fault = server.faults.add(Fault(match=lambda call: call.is_write and path in call.path, status=500))
-    server.put(failed("run-0", exit_code=3, owner=training))
+    server.put(failed_pod("run-0", exit_code=3, owner=training))
     await until(lambda: server.faults.hits(fault) >= 2)
     reports = Reports(server)
     if "reports" not in path:
@@ -87,7 +89,7 @@ async def test_a_burst_of_one_job_is_one_event_on_the_job(server: EmbeddedApiSer
     job = server.put(workload("Job", "train"))
     engine = await operators.start()
     for number in range(40):
-        server.put(failed(f"train-{number}", exit_code=3, owner=job))
+        server.put(failed_pod(f"train-{number}", exit_code=3, owner=job))
     await until(lambda: Reports(server).failures("train") == 40)
     await engine.stop()
     (said,) = ours(server)
@@ -100,11 +102,11 @@ async def test_a_burst_of_one_job_is_one_event_on_the_job(server: EmbeddedApiSer
 async def test_a_new_start_tells_no_failure_twice(server: EmbeddedApiServer, operators: Operators) -> None:
     job = server.put(workload("Job", "train"))
     first = await operators.start()
-    server.put(failed("train-0", exit_code=3, owner=job))
+    server.put(failed_pod("train-0", exit_code=3, owner=job))
     await until(lambda: ours(server))
     await first.stop()
     second = await operators.start()
-    server.put(failed("other-0", exit_code=4, owner=server.put(workload("Job", "other"))))
+    server.put(failed_pod("other-0", exit_code=4, owner=server.put(workload("Job", "other"))))
     await until(lambda: metric(second, "coroner_events_total", outcome="created") == 1)
     assert [event.get("series") for event in ours(server)] == [None, None]
 
@@ -115,7 +117,7 @@ async def test_our_own_events_are_no_evidence_and_wake_nobody(server: EmbeddedAp
     engine = await operators.start()
     server.put(event(job, "FailedCreate", 'Error creating: pods "train-x" is forbidden: exceeded quota: small'))
     await until(lambda: ours(server))
-    server.put(failed("alone"))
+    server.put(failed_pod("alone"))
     await until(lambda: len(ours(server)) == 2)
     asked = [c for c in server.calls if "involvedObject.uid" in c.query]
     assert len(asked) <= 1, "our event about the Job did not make it ask again"

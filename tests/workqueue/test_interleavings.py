@@ -6,12 +6,12 @@ import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from coroner_operator.kube.backoff import BackOff
-from coroner_operator.kube.errors import Transient
-from coroner_operator.kube.workqueue import WorkQueue
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coroner_operator.kube.backoff import BackOff
+from coroner_operator.kube.errors import Transient
+from coroner_operator.kube.workqueue import WorkQueue
 from tests.leader_election.virtual_time import run
 
 KEYS = "abcd"

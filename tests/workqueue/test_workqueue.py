@@ -7,10 +7,10 @@ import logging
 from collections.abc import Awaitable, Callable
 
 import pytest
+
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.errors import TooManyRequests, Transient
 from coroner_operator.kube.workqueue import DRAIN_RETRY, WorkQueue
-
 from tests.leader_election.virtual_time import run
 
 

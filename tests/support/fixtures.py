@@ -1,4 +1,4 @@
-"""A server, its reports, and operators that end with the test."""
+"""Fixtures that tests of several folders use: an embedded API server, its reports, and operators."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from embedded_apiserver import EmbeddedApiServer
-from tests.operator_flows.operators import ROOT, Operators
-from tests.operator_flows.playing import Reports
+from tests.support.operators import ROOT, Operators
+from tests.support.reports import Reports
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[EmbeddedApiServer]:
+    """An embedded API server in the test's loop, with our CRDs."""
     async with EmbeddedApiServer() as server:
         server.load(ROOT / "crds")
         yield server
@@ -26,5 +27,6 @@ def reports(server: EmbeddedApiServer) -> Reports:
 
 @pytest.fixture
 async def operators(server: EmbeddedApiServer, tmp_path: Path) -> AsyncIterator[Operators]:
+    """Operators of the embedded API server; they end with the test."""
     async with Operators(server.kubeconfig(tmp_path / "kubeconfig")) as operators:
         yield operators

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.cluster.server import Server
-from tests.operator_flows.operators import ROOT
+from tests.support.operators import ROOT
 
 
 def prepare(server: Server, namespace: str) -> None:

@@ -1,4 +1,8 @@
-"""Small pods, readable: ``pod(failed(137, "OOMKilled"))``. Shapes are those that the API serves."""
+"""The one builder of pods with a status: ``pod(failed(137, "OOMKilled"))``. Shapes are those that the API serves.
+
+Everything has a fixed time and name, so that verdicts can be compared word for word; `live_objects` builds the same
+pods with times of now and UIDs of their own, for operators that run.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ Json = dict[str, Any]
 STARTED = "2026-11-21T21:15:40Z"
 ENDED = "2026-11-21T21:15:50Z"
 LATER = "2026-11-21T21:16:00Z"
+RESOURCES: Json = {"limits": {"memory": "256Mi"}, "requests": {"memory": "256Mi", "cpu": "8"}}
 
 
 def terminated(exit_code: int, reason: str = "", message: str = "", at: str = ENDED, started: str = STARTED) -> Json:
@@ -63,8 +68,28 @@ def disrupted(reason: str, message: str = "", at: str = "2026-11-21T21:15:49Z") 
     return condition("DisruptionTarget", "True", reason, message, at)
 
 
+def owned_by(owner: Json | None) -> Json:
+    """The part of the metadata that names the controller."""
+    if owner is None:
+        return {}
+    reference = {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"],
+        "controller": True,
+    }
+    return {"ownerReferences": [reference]}
+
+
 def pod(
     *containers: Json,
+    name: str = "p",
+    namespace: str = "default",
+    uid: str = "uid-1",
+    created: str = STARTED,
+    owner: Json | None = None,
+    resources: Json = RESOURCES,
     phase: str = "",
     init: tuple[Json, ...] = (),
     sidecars: tuple[Json, ...] = (),
@@ -74,7 +99,10 @@ def pod(
     grace: int = 30,
     **pod_status: str,
 ) -> Json:
-    """A pod with these container statuses; the phase follows from them as the kubelet would set it."""
+    """A pod with these container statuses; the phase follows from them as the kubelet would set it.
+
+    ``resources``: of each container; {}: it has none.
+    """
     if not phase:
         states = [c["state"] for c in containers]
         if any(
@@ -85,16 +113,18 @@ def pod(
             phase = "Pending"
         else:
             phase = "Failed" if any(s["terminated"]["exitCode"] for s in states) else "Succeeded"
-    metadata: Json = {"name": "p", "namespace": "default", "uid": "uid-1", "creationTimestamp": STARTED}
+    metadata: Json = {"name": name, "namespace": namespace, "uid": uid, "creationTimestamp": created}
+    metadata |= owned_by(owner)
     if deleted:
         metadata |= {"deletionTimestamp": deleted, "deletionGracePeriodSeconds": grace}
-    limits = {"resources": {"limits": {"memory": "256Mi"}, "requests": {"memory": "256Mi", "cpu": "8"}}}
+    is_scheduled = all(c["status"] == "True" for c in conditions if c["type"] == "PodScheduled")
+    limits = {"resources": resources} if resources else {}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": metadata,
         "spec": {
-            "nodeName": "" if any(c["type"] == "PodScheduled" for c in conditions) else "node-1",
+            "nodeName": "node-1" if is_scheduled else "",
             "restartPolicy": restart_policy,
             "terminationGracePeriodSeconds": 30,
             "containers": [{"name": c["name"], "image": "app:1", **limits} for c in containers]
