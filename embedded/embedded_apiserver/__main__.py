@@ -1,4 +1,4 @@
-"""By hand: ``python -m embedded_apiserver --port 8001 --crds crds/ --kubeconfig /tmp/embedded.kubeconfig``."""
+"""From a shell: ``python -m embedded_apiserver --port 8001 --crds crds/ --kubeconfig /tmp/embedded.kubeconfig``."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ async def serve(port: int, objects: list[Path], kubeconfig: Path | None) -> None
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="embedded_apiserver", description="A small Kubernetes API server for tests.")
-    parser.add_argument("--port", type=int, default=8001, help="on 127.0.0.1; 0 = any free one")
+    parser.add_argument("--port", type=int, default=8001, help="port on 127.0.0.1; 0 = any free port")
     parser.add_argument("--crds", type=Path, nargs="*", default=[], help="YAML files or folders of objects to load")
-    parser.add_argument("--kubeconfig", type=Path, help="write a kubeconfig here")
+    parser.add_argument("--kubeconfig", type=Path, help="write a kubeconfig to this file")
     arguments = parser.parse_args()
     asyncio.run(serve(arguments.port, arguments.crds, arguments.kubeconfig))
 

@@ -1,6 +1,6 @@
-"""What goes wrong, in the API's own words: ``ApiError`` is a ``Status`` body and its HTTP code.
+"""Errors as the API returns them: ``ApiError`` is a ``Status`` body and its HTTP code.
 
-Messages and reasons are those of a kube-apiserver 1.36 (the conformance tests compare them).
+Messages and reasons are those of kube-apiserver 1.36 (the conformance tests compare them).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Cause:
 
 
 class ApiError(Exception):
-    """A request that is answered with a Status of ``code``."""
+    """A request that fails with a Status of ``code``."""
 
     def __init__(self, code: int, reason: str, message: str, details: Object | None = None) -> None:
         super().__init__(message)
@@ -55,7 +55,7 @@ class Subject:
 
     group: str
     resource: str
-    """Plural name; validation errors carry the kind in this place, as the API does."""
+    """Plural name; validation errors put the kind here, as the API does."""
     name: str
 
     @property
@@ -68,7 +68,7 @@ class Subject:
 
 
 def success(subject: Subject, uid: str) -> Object:
-    """The answer to a DELETE that removed the object."""
+    """The response to a DELETE that removed the object."""
     return {
         "kind": "Status",
         "apiVersion": "v1",

@@ -1,4 +1,4 @@
-"""``EmbeddedApiServer``: its life, and what a test may do to it."""
+"""``EmbeddedApiServer``: start, stop, and what a test may do to it."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from embedded_apiserver.kinds.resource import Resource
 from embedded_apiserver.store import Store
 from embedded_apiserver.writes import metadata
 
-BOOKMARK_INTERVAL = 1.0  # seconds; a real server sends one about each minute, tests should not wait that long
+BOOKMARK_INTERVAL = 1.0  # seconds; a real server sends about one a minute, too long for tests to wait
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
 class EmbeddedApiServer:
     """A Kubernetes API on 127.0.0.1, in this process: plain HTTP, no authentication, nothing on disk.
 
-    ``async with EmbeddedApiServer() as server``: runs in the present loop; ``running_server()`` in a thread of its
-    own. All methods that are not coroutines may be called from any thread.
+    ``async with EmbeddedApiServer() as server`` runs it in the current event loop, ``running_server()`` in a thread of
+    its own. All methods that are not coroutines may be called from any thread.
     """
 
     def __init__(self, *, port: int = 0, bookmark_interval: float = BOOKMARK_INTERVAL) -> None:
-        """``port`` 0: any free one, kept over ``stop`` and ``start``."""
+        """``port`` 0: any free port, kept across ``stop`` and ``start``."""
         self.store = Store()
         self.registry = Registry()
         self.faults = Faults()
@@ -47,10 +47,10 @@ class EmbeddedApiServer:
         for name in NAMESPACES:
             self.create_namespace(name)
 
-    # -- life
+    # -- start and stop
 
     async def start(self) -> None:
-        """Listens. After ``stop``: on the same port, with everything that was stored."""
+        """Starts listening. After ``stop``: on the same port, with everything that was stored."""
         self._loop = asyncio.get_running_loop()
         runner = web.ServerRunner(web.Server(self._handler, access_log=None), shutdown_timeout=0.1)
         await runner.setup()
@@ -60,7 +60,7 @@ class EmbeddedApiServer:
         self._runner = runner
 
     async def stop(self) -> None:
-        """Refuses connections and closes the open ones, as a server that is down; what is stored stays."""
+        """Refuses connections and closes the open ones, like a server that is down. Stored objects are kept."""
         if self._runner is None:
             return
         runner, self._runner = self._runner, None
@@ -81,7 +81,7 @@ class EmbeddedApiServer:
         return f"http://127.0.0.1:{self._port}"
 
     def kubeconfig(self, path: Path | str) -> Path:
-        """Writes a kubeconfig that points here, and returns its path."""
+        """Writes a kubeconfig for this server, and returns its path."""
         config = {
             "apiVersion": "v1",
             "kind": "Config",
@@ -93,13 +93,13 @@ class EmbeddedApiServer:
         Path(path).write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
         return Path(path)
 
-    # -- objects, as the kubelet and the controllers would write them
+    # -- objects, written as the kubelet and the controllers would write them
 
     def put(self, obj: Mapping[str, Any]) -> Object:
         """Creates or replaces the whole object, status included; returns it as stored (read only).
 
         No validation, no field ownership. The namespace defaults to "default" and need not exist; uid and
-        creationTimestamp are kept if given, else those of the present object, else new. Raises LookupError for a
+        creationTimestamp are kept if given, else those of the existing object, else new. Raises LookupError for a
         kind that is not served.
         """
         copied: Object = msgspec.json.decode(msgspec.json.encode(obj))
@@ -124,9 +124,9 @@ class EmbeddedApiServer:
             return self._handler.writer.put(resource, key, copied)
 
     def delete(self, kind: str, name: str, namespace: str = "default", *, api_version: str | None = None) -> Object:
-        """Removes the object at once, whatever its finalizers and grace period, and returns its last state.
+        """Removes the object immediately, ignoring finalizers and grace period, and returns its last state.
 
-        ``kind``: "Pod", "FailureReport", ...; ``api_version`` where that is not enough. Raises LookupError.
+        ``kind``: "Pod", "FailureReport", ...; ``api_version`` where the kind alone is ambiguous. Raises LookupError.
         """
         resource = self._resource(kind, api_version)
         key = (namespace if resource.namespaced else "", name)
@@ -143,7 +143,8 @@ class EmbeddedApiServer:
         """All objects of the kind (read only), sorted by namespace and name."""
         resource = self._resource(kind, api_version)
         return [
-            event_versions.served_form(stored, resource) for _, stored in self.store.sorted(resource.collection, namespace)
+            event_versions.served_form(stored, resource)
+            for _, stored in self.store.sorted(resource.collection, namespace)
         ]
 
     def create_namespace(self, name: str) -> Object:
@@ -159,14 +160,14 @@ class EmbeddedApiServer:
         )
 
     def load(self, *paths: Path | str) -> None:
-        """Puts every object of YAML files, or of the YAML files in folders: CRDs, say."""
+        """Puts every object from YAML files, or from the YAML files in folders (CRDs, for example)."""
         for path in map(Path, paths):
             for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
                 for document in yaml.safe_load_all(file.read_text(encoding="utf-8")):
                     if document:
                         self.put(document)
 
-    # -- what is going on
+    # -- observation
 
     @property
     def calls(self) -> list[Call]:
@@ -175,26 +176,26 @@ class EmbeddedApiServer:
 
     @property
     def watch_count(self) -> int:
-        """Watches that are open now."""
+        """Number of open watches."""
         return len(self._handler.open_watches)
 
-    # -- trouble that is not about one request (see ``faults`` for that)
+    # -- failures that do not concern a single request (for those, see ``faults``)
 
     def compact(self) -> None:
-        """From now on every older resourceVersion and continue token is answered 410; open watches go on."""
+        """Older resourceVersions and continue tokens get 410 from now on; open watches continue."""
         self.store.compact()
 
     def drop_watches(self) -> None:
-        """Closes every open watch without a word, as a load balancer does."""
+        """Cuts the connection of every open watch, as a load balancer does."""
         self._in_loop(self._abort_watches)
 
     def expire_watches(self) -> None:
-        """Every open watch gets an ERROR event 410 and ends; watching again from an old version gets 410 too."""
+        """Every open watch gets an ERROR event with code 410 and ends; a new watch from an old version gets 410 too."""
         self.compact()
         self._in_loop(self._expire_watches)
 
     def silence_watches(self) -> None:
-        """Open watches stay open but nothing comes any more, not even bookmarks; new watches are not concerned."""
+        """Open watches stay open but send nothing more, not even bookmarks. New watches are not affected."""
         self._in_loop(self._silence_watches)
 
     def _abort_watches(self) -> None:
@@ -211,7 +212,7 @@ class EmbeddedApiServer:
 
     def _silence_watches(self) -> None:
         for watch in self._handler.open_watches:
-            watch.signals.silent = True
+            watch.signals.stalled = True
 
     def _wake(self) -> None:
         if self._handler.open_watches:
@@ -242,7 +243,7 @@ class EmbeddedApiServer:
 
 
 class ServerThread:
-    """A server in a thread of its own, for callers without a loop."""
+    """A server in a thread of its own, for callers without an event loop."""
 
     def __init__(self, server: EmbeddedApiServer) -> None:
         self.server = server
@@ -265,7 +266,7 @@ class ServerThread:
 
 @contextlib.contextmanager
 def running_server(server: EmbeddedApiServer | None = None) -> Iterator[EmbeddedApiServer]:
-    """``with running_server() as server``: listens in a thread of its own until the block ends."""
+    """``with running_server() as server``: runs the server in a thread of its own until the block ends."""
     thread = ServerThread(server or EmbeddedApiServer())
     try:
         thread.start()

@@ -1,7 +1,7 @@
-"""The objects, one clock of resource versions, and what changed when: all that LIST and WATCH read.
+"""The objects, one counter of resource versions, and the history of changes: everything that LIST and WATCH read.
 
-Stored objects are never changed in place: a write stores a new one. So a list page, a snapshot and a watch event can
-hold them without copying. A lock lets a test's own thread put objects while the server runs in another.
+Stored objects are never modified in place: a write stores a new object. List pages, snapshots and watch events can
+therefore share them without copying. A lock lets the test's thread put objects while the server runs in another.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Key = tuple[str, str]
 
 ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
 
-HISTORY_LIMIT = 20_000  # events kept a kind: a test's burst of 10,000 pods fits twice
-SNAPSHOT_LIMIT = 64  # paged lists under way at once
+HISTORY_LIMIT = 20_000  # changes kept per kind: twice the largest burst of the tests, 10,000 pods
+SNAPSHOT_LIMIT = 64  # paged lists in progress at the same time
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Change:
     version: int
     type: ChangeType
     object: Object
-    """The object after the change; of a DELETED one its last state, with the version of the deletion."""
+    """The object after the change; for DELETED its last state, with the version of the deletion."""
     before: Object | None
 
 
@@ -41,8 +41,8 @@ class Collection:
     history: list[Change] = field(default_factory=list)
     dropped: int = 0
     """Changes no longer in ``history``: the first one kept has this absolute position."""
-    floor: int = 0
-    """The newest version that was compacted: a watch must start there or later."""
+    compacted_version: int = 0
+    """The newest compacted version: a watch must start there or later."""
 
     def add(self, change: Change) -> None:
         self.history.append(change)
@@ -51,18 +51,18 @@ class Collection:
 
     def compact(self, version: int) -> None:
         self._drop(len(self.history))
-        self.floor = max(self.floor, version)
+        self.compacted_version = max(self.compacted_version, version)
 
     def _drop(self, count: int) -> None:
         if count:
-            self.floor = self.history[count - 1].version
+            self.compacted_version = self.history[count - 1].version
             del self.history[:count]
             self.dropped += count
 
     def position_after(self, version: int) -> int:
         """Absolute position of the first change newer than ``version``. Raises ApiError 410 when compacted."""
-        if version < self.floor:
-            raise expired(f"too old resource version: {version} ({self.floor})")
+        if version < self.compacted_version:
+            raise expired(f"too old resource version: {version} ({self.compacted_version})")
         return self.dropped + bisect.bisect_right(self.history, version, key=lambda change: change.version)
 
     def changes_from(self, position: int) -> list[Change]:
@@ -91,14 +91,14 @@ class Store:
         return self.collection(kind).objects.get(key)
 
     def write(self, kind: str, key: Key, obj: Object) -> Object:
-        """Stores ``obj`` under a new resource version and returns it; the caller gives the object away."""
+        """Stores ``obj`` with a new resource version and returns it; the caller must not modify it afterwards."""
         with self.lock:
             collection = self.collection(kind)
             before = collection.objects.get(key)
-            stored = self._stamped(obj)
+            stored = self._with_new_version(obj)
             collection.objects[key] = stored
             collection.add(Change(self.version, "MODIFIED" if before else "ADDED", stored, before))
-        self._tell()
+        self._notify()
         return stored
 
     def remove(self, kind: str, key: Key, last: Object | None = None) -> Object:
@@ -106,9 +106,9 @@ class Store:
         with self.lock:
             collection = self.collection(kind)
             before = collection.objects.pop(key)
-            stored = self._stamped(last or before)
+            stored = self._with_new_version(last or before)
             collection.add(Change(self.version, "DELETED", stored, before))
-        self._tell()
+        self._notify()
         return stored
 
     def sorted(self, kind: str, namespace: str | None) -> list[tuple[Key, Object]]:
@@ -118,8 +118,8 @@ class Store:
                 ((key, obj) for key, obj in items if namespace is None or key[0] == namespace), key=lambda i: i[0]
             )
 
-    def keep_snapshot(self, kind: str, items: list[tuple[Key, Object]]) -> None:
-        """Remembers a list at the present version, for its later pages."""
+    def save_snapshot(self, kind: str, items: list[tuple[Key, Object]]) -> None:
+        """Saves a list at the current version, for its later pages."""
         self._snapshots[(kind, self.version)] = items
         while len(self._snapshots) > SNAPSHOT_LIMIT:
             self._snapshots.popitem(last=False)
@@ -132,25 +132,25 @@ class Store:
             raise self._expired_token() from None
 
     def compact(self) -> None:
-        """Forgets the past: continue tokens and watches from before now answer 410."""
+        """Drops the history: continue tokens and watches from older versions get 410."""
         with self.lock:
             self._snapshots.clear()
             for collection in self._collections.values():
                 collection.compact(self.version)
 
-    def forget(self, kind: str) -> None:
-        """Removes everything of a kind (its CRD went away), each with its DELETED event."""
+    def remove_all(self, kind: str) -> None:
+        """Removes all objects of a kind (its CRD was deleted), each with a DELETED event."""
         for key, _ in self.sorted(kind, None):
             self.remove(kind, key)
 
     def kinds(self) -> Iterator[str]:
         return iter(list(self._collections))
 
-    def _stamped(self, obj: Object) -> Object:
+    def _with_new_version(self, obj: Object) -> Object:
         self.version += 1
         return {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self.version)}}
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for listener in self._listeners:
             listener()
 

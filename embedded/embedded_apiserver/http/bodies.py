@@ -1,4 +1,4 @@
-"""Bodies in and out: JSON or YAML from a client, JSON and Status to it, and connections that break on purpose."""
+"""Request and response bodies: JSON or YAML in, JSON and Status out, and connections that are broken on purpose."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from aiohttp import web
 from embedded_apiserver.errors import ApiError, Object, bad_request
 
 
-class _PlainLoader(yaml.SafeLoader):
-    """YAML as the API reads it: a timestamp stays text."""
+class _NoTimestampLoader(yaml.SafeLoader):
+    """YAML as the API reads it: a timestamp stays a string."""
 
 
-_PlainLoader.yaml_implicit_resolvers = {
+_NoTimestampLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
 
-def parsed(body: bytes, kind: str) -> Object:
+def decode_object(body: bytes, kind: str) -> Object:
     """JSON, or YAML as an apply may send it. Raises ApiError 400."""
     try:
         value = msgspec.json.decode(body)
     except msgspec.DecodeError as fault:
         try:
-            value = yaml.load(body, Loader=_PlainLoader)
+            value = yaml.load(body, Loader=_NoTimestampLoader)
         except yaml.YAMLError:
             value = None
         if not isinstance(value, dict):
@@ -41,7 +41,7 @@ def parsed(body: bytes, kind: str) -> Object:
     return value
 
 
-def parsed_patch(body: bytes) -> Any:
+def decode_patch(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
     except msgspec.DecodeError as fault:
@@ -65,14 +65,14 @@ def is_connected(request: web.BaseRequest) -> bool:
     return request.transport is not None and not request.transport.is_closing()
 
 
-def dropped(request: web.BaseRequest) -> web.Response:
+def drop_connection(request: web.BaseRequest) -> web.Response:
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
 
 
-async def half(request: web.BaseRequest, response: web.Response) -> web.StreamResponse:
-    """The head and half of the body, then the connection ends."""
+async def send_half(request: web.BaseRequest, response: web.Response) -> web.StreamResponse:
+    """Sends the headers and half of the body, then closes the connection."""
     body = response.body if isinstance(response.body, bytes) else b""
     broken = web.StreamResponse(status=response.status, headers={"Content-Type": "application/json"})
     broken.content_length = len(body)

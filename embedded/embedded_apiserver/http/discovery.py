@@ -1,4 +1,4 @@
-"""What a client asks first: versions, groups, kinds; and just enough OpenAPI for kubectl to write."""
+"""Discovery: versions, groups, kinds, and just enough OpenAPI for kubectl to write."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def api_group(name: str, versions: list[str]) -> Object:
 
 
 def resource_list(registry: Registry, group: str, version: str) -> Object | None:
-    """None: nothing is served there."""
+    """None: this group version is not served."""
     resources = [r for r in registry if (r.group, r.version) == (group, version)]
     if not resources:
         return None
@@ -84,7 +84,7 @@ def openapi_v2() -> Object:
 
 
 def openapi_v3(registry: Registry) -> Object:
-    """The index: one document a group version."""
+    """The index: one document per group version."""
     places = [
         f"apis/{group}/{version}" if group else f"api/{version}"
         for group, versions in registry.groups().items()
@@ -94,7 +94,7 @@ def openapi_v3(registry: Registry) -> Object:
 
 
 def openapi_v3_document(registry: Registry, group: str, version: str) -> Object:
-    """Says only that PATCH knows ``fieldValidation``: kubectl then leaves validation to the server."""
+    """Declares only that PATCH supports ``fieldValidation``: kubectl then leaves validation to the server."""
     root = f"/apis/{group}/{version}" if group else f"/api/{version}"
     paths = {}
     for resource in registry:

@@ -1,4 +1,4 @@
-"""Faults on demand: which requests go wrong, how, and how often."""
+"""Fault injection: which requests fail, how, and how often."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class Call:
-    """One request as it came in."""
+    """One request, as it was received."""
 
     method: str
     path: str
     query: str
-    """Raw query text."""
+    """Raw query string."""
     content_type: str
     user_agent: str
 
@@ -47,9 +47,9 @@ class Call:
 
 @dataclass(frozen=True)
 class Fault:
-    """Which calls (``method``, ``path``, ``match``: all that are given must fit) and what happens to them.
+    """Which calls fail (``method``, ``path``, ``match``: all that are given must match), and how.
 
-    Several effects may be combined: a delay, then a status or a drop.
+    Effects can be combined: a delay, then a status or a drop.
     """
 
     method: str | None = None
@@ -57,19 +57,19 @@ class Fault:
     """Regular expression, searched in ``path?query``."""
     match: Callable[[Call], bool] | None = None
     status: int | None = None
-    """Answer with this code; nothing is done."""
+    """Respond with this code, without serving the request."""
     retry_after: int | None = None
-    """Seconds, as header and in the Status."""
-    message: str = "fault on demand"
+    """Seconds; sent as the Retry-After header and in the Status."""
+    message: str = "injected fault"
     delay: float = 0.0
     """Seconds before anything else."""
     drop: Literal["before", "after", "midway"] | None = None
-    """Close the connection before handling, after it (the write happened, the answer is lost), or in the middle of
-    the answer's body."""
+    """Close the connection before serving the request, after it (the write happened, the response is lost), or in the
+    middle of the response body."""
     times: int | None = None
     """How often; None: until removed."""
 
-    def fits(self, call: Call) -> bool:
+    def matches(self, call: Call) -> bool:
         if self.method is not None and call.method != self.method:
             return False
         if self.path is not None and not re.search(self.path, f"{call.path}?{call.query}"):
@@ -84,18 +84,18 @@ class Fault:
 
 
 class Faults:
-    """The faults in force; the first that fits a call is taken. May be used from any thread."""
+    """The active faults; the first that matches a call is used. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._hits: dict[int, int] = {}
         self._active: list[Fault] = []
-        self._known: list[Fault] = []
+        self._all: list[Fault] = []
 
     def add(self, fault: Fault) -> Fault:
         with self._lock:
             self._active.append(fault)
-            self._known.append(fault)
+            self._all.append(fault)
             self._hits[id(fault)] = 0
         return fault
 
@@ -108,13 +108,13 @@ class Faults:
             self._active.clear()
 
     def hits(self, fault: Fault) -> int:
-        """How many calls it has hit so far."""
+        """How many calls the fault has affected so far."""
         return self._hits.get(id(fault), 0)
 
     def take(self, call: Call) -> Fault | None:
         with self._lock:
             for fault in self._active:
-                if not fault.fits(call):
+                if not fault.matches(call):
                     continue
                 self._hits[id(fault)] += 1
                 if fault.times is not None and self._hits[id(fault)] >= fault.times:

@@ -1,4 +1,4 @@
-"""HTTP in, HTTP out: one request is read, faults are looked up, the right part does the work, JSON goes back."""
+"""Serves one HTTP request: applies injected faults, calls the reads or writes, and returns JSON."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from aiohttp import web
 from embedded_apiserver.errors import ApiError, Cause, Object, Subject, invalid, not_found, success
 from embedded_apiserver.http import discovery, routing
 from embedded_apiserver.http.bodies import (
-    dropped,
+    decode_object,
+    decode_patch,
+    drop_connection,
     error_response,
-    half,
     is_connected,
     json_response,
-    parsed,
-    parsed_patch,
+    send_half,
 )
 from embedded_apiserver.http.fault_injection import Call, Faults
-from embedded_apiserver.http.routing import Place
+from embedded_apiserver.http.routing import RequestInfo
 from embedded_apiserver.kinds import event_versions
 from embedded_apiserver.kinds.registry import Registry
 from embedded_apiserver.reads import listing, tables
@@ -33,9 +33,9 @@ from embedded_apiserver.writes import patches
 from embedded_apiserver.writes.deletion import Deletion
 from embedded_apiserver.writes.writer import Options, Target, Writer
 
-CALLS_KEPT = 200_000
-PROTOBUF = "application/vnd.kubernetes.protobuf"  # what `kubectl create namespace` sends, without being asked
-MAX_BODY = 3 * 1024 * 1024  # bytes, as the API's own limit
+CALLS_LIMIT = 200_000
+PROTOBUF = "application/vnd.kubernetes.protobuf"  # what `kubectl create namespace` sends by default
+MAX_BODY = 3 * 1024 * 1024  # bytes, the limit of kube-apiserver
 
 
 class Handler:
@@ -46,7 +46,7 @@ class Handler:
         self.bookmark_interval = bookmark_interval
         self.deletion = Deletion(store, registry)
         self.writer = Writer(store, registry, self.deletion)
-        self.calls: deque[Call] = deque(maxlen=CALLS_KEPT)
+        self.calls: deque[Call] = deque(maxlen=CALLS_LIMIT)
         self.open_watches: dict[Watch, web.BaseRequest] = {}
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -64,33 +64,33 @@ class Handler:
         try:
             if fault is not None:
                 if fault.drop == "before":
-                    return dropped(request)
+                    return drop_connection(request)
                 if error := fault.error():
                     raise error
-            response = await self._answer(request)
+            response = await self._serve(request)
         except ApiError as error:
             response = error_response(error)
         if fault is not None and fault.drop == "after":
-            return dropped(request)
+            return drop_connection(request)
         if fault is not None and fault.drop == "midway" and isinstance(response, web.Response):
-            return await half(request, response)
+            return await send_half(request, response)
         return response
 
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        place = routing.place(self.registry, request.path)
-        if place is None:
-            return self._document(request)
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        info = routing.parse_path(self.registry, request.path)
+        if info is None:
+            return self._get_document(request)
         if request.method == "GET":
-            if place.name:
-                return self._get(request, place)
+            if info.name:
+                return self._get(request, info)
             if request.query.get("watch") in ("true", "1"):
-                return await self._watch(request, place)
-            return self._list(request, place)
-        return await self._write(request, place)
+                return await self._watch(request, info)
+            return self._list(request, info)
+        return await self._write(request, info)
 
     # -- reading
 
-    def _document(self, request: web.BaseRequest) -> web.Response:
+    def _get_document(self, request: web.BaseRequest) -> web.Response:
         path = request.path.rstrip("/")
         if path in ("/healthz", "/livez", "/readyz"):
             return web.Response(text="ok")
@@ -118,24 +118,24 @@ class Handler:
             return json_response({"kind": "APIGroup", "apiVersion": "v1", **described_group})
         return web.Response(status=404, text="404 page not found\n")
 
-    def _get(self, request: web.BaseRequest, place: Place) -> web.Response:
-        stored = self.store.get(place.resource.collection, (place.namespace or "", place.name))
+    def _get(self, request: web.BaseRequest, info: RequestInfo) -> web.Response:
+        stored = self.store.get(info.resource.collection, (info.namespace or "", info.name))
         if stored is None:
-            raise not_found(place.resource.subject(place.name))
-        return self._shown(request, place, event_versions.served_form(stored, place.resource))
+            raise not_found(info.resource.subject(info.name))
+        return self._object_response(request, info, event_versions.served_form(stored, info.resource))
 
-    def _list(self, request: web.BaseRequest, place: Place) -> web.Response:
-        selection = Selection.parse(place.resource, place.namespace, request.query)
+    def _list(self, request: web.BaseRequest, info: RequestInfo) -> web.Response:
+        selection = Selection.parse(info.resource, info.namespace, request.query)
         with self.store.lock:
             items, metadata = listing.list_objects(self.store, selection, request.query)
         shape = listing.shape_of(request.headers.get("Accept", ""))
         include = request.query.get("includeObject", "Metadata")
-        return json_response(listing.list_body(items, metadata, place.resource, shape, include))
+        return json_response(listing.list_body(items, metadata, info.resource, shape, include))
 
-    async def _watch(self, request: web.BaseRequest, place: Place) -> web.StreamResponse:
+    async def _watch(self, request: web.BaseRequest, info: RequestInfo) -> web.StreamResponse:
         watch = Watch(
             self.store,
-            Selection.parse(place.resource, place.namespace, request.query),
+            Selection.parse(info.resource, info.namespace, request.query),
             WatchOptions.parse(request.query),
             listing.shape_of(request.headers.get("Accept", "")),
             request.query.get("includeObject", "Metadata"),
@@ -151,85 +151,87 @@ class Handler:
                 await response.write(chunk)
             await response.write_eof()
         except ConnectionError:
-            pass  # the client went away, or the watch was dropped on demand
+            pass  # the client disconnected, or a test dropped the watch
         finally:
             del self.open_watches[watch]
         return response
 
     # -- writing
 
-    async def _write(self, request: web.BaseRequest, place: Place) -> web.Response:
+    async def _write(self, request: web.BaseRequest, info: RequestInfo) -> web.Response:
         body = await request.read()
         if request.content_type == PROTOBUF:
-            raise ApiError(415, "UnsupportedMediaType", "this server speaks JSON only, not protobuf")
+            raise ApiError(415, "UnsupportedMediaType", "this server supports JSON only, not protobuf")
         if len(body) > MAX_BODY:
             raise ApiError(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728")
-        target = Target(place.resource, place.namespace or "", place.name, place.subresource)
-        scoped = not place.resource.namespaced or place.namespace is not None
-        if request.method == "POST" and not place.name and scoped:
+        target = Target(info.resource, info.namespace or "", info.name, info.subresource)
+        scoped = not info.resource.namespaced or info.namespace is not None
+        if request.method == "POST" and not info.name and scoped:
             options = self._options(request)
-            created = self.writer.create(target, parsed(body, place.resource.kind), options)
-            return self._shown(request, place, created, 201, options)
-        if request.method == "PUT" and place.name:
+            created = self.writer.create(target, decode_object(body, info.resource.kind), options)
+            return self._object_response(request, info, created, 201, options)
+        if request.method == "PUT" and info.name:
             options = self._options(request)
-            existed = self.store.get(place.resource.collection, target.key) is not None
-            replaced = self.writer.replace(target, parsed(body, place.resource.kind), options)
-            return self._shown(request, place, replaced, 200 if existed else 201, options)
-        if request.method == "PATCH" and place.name:
-            return self._patch(request, place, target, body)
-        if request.method == "DELETE" and not place.subresource and scoped:
-            options_body = parsed(body, place.resource.kind) if body else {}
+            existed = self.store.get(info.resource.collection, target.key) is not None
+            replaced = self.writer.replace(target, decode_object(body, info.resource.kind), options)
+            return self._object_response(request, info, replaced, 200 if existed else 201, options)
+        if request.method == "PATCH" and info.name:
+            return self._patch(request, info, target, body)
+        if request.method == "DELETE" and not info.subresource and scoped:
+            options_body = decode_object(body, info.resource.kind) if body else {}
             for name in ("gracePeriodSeconds", "dryRun"):
                 if name in request.query:
                     text = request.query[name]
                     options_body = {**options_body, name: int(text) if text.isdigit() else text}
-            return self._delete(request, place, options_body)
+            return self._delete(request, info, options_body)
         message = "the server does not allow this method on the requested resource"
         raise ApiError(405, "MethodNotAllowed", message, {})
 
-    def _patch(self, request: web.BaseRequest, place: Place, target: Target, body: bytes) -> web.Response:
+    def _patch(self, request: web.BaseRequest, info: RequestInfo, target: Target, body: bytes) -> web.Response:
         options = self._options(request)
         kind = request.content_type
         force = "force" in request.query
         if kind == patches.APPLY:
             if not request.query.get("fieldManager"):
-                raise _patch_options(
+                raise _invalid_patch_options(
                     "FieldValueRequired", "fieldManager", "Required value: is required for apply patch"
                 )
             patches.check_yaml(body)
-            existed = self.store.get(place.resource.collection, target.key) is not None
+            existed = self.store.get(info.resource.collection, target.key) is not None
             forced = request.query.get("force") in ("true", "1")
-            applied = self.writer.apply(target, parsed(body, place.resource.kind), options, forced)
-            return self._shown(request, place, applied, 200 if existed else 201, options)
+            applied = self.writer.apply(target, decode_object(body, info.resource.kind), options, forced)
+            return self._object_response(request, info, applied, 200 if existed else 201, options)
         if force:
-            raise _patch_options("FieldValueForbidden", "force", "Forbidden: may not be specified for non-apply patch")
+            raise _invalid_patch_options(
+                "FieldValueForbidden", "force", "Forbidden: may not be specified for non-apply patch"
+            )
         changes: dict[str, Callable[[Any, Any], Any]] = {
             patches.MERGE: patches.merge_patch,
             patches.JSON: patches.json_patch,
             patches.STRATEGIC: patches.strategic_merge,
         }
-        if kind not in changes or (kind == patches.STRATEGIC and place.resource.custom):
-            raise patches.unsupported(place.resource.custom)
-        patch = parsed_patch(body)
+        if kind not in changes or (kind == patches.STRATEGIC and info.resource.custom):
+            raise patches.unsupported(info.resource.custom)
+        patch = decode_patch(body)
         patched = self.writer.update(target, lambda live: changes[kind](live, patch), options)
-        return self._shown(request, place, patched, 200, options)
+        return self._object_response(request, info, patched, 200, options)
 
-    def _delete(self, request: web.BaseRequest, place: Place, options: Object) -> web.Response:
-        if place.name:
-            key = (place.namespace or "", place.name)
-            obj, gone = self.deletion.delete(place.resource, key, options)
-            # Pods and namespaces come back as the object, other kinds as a Status once they are gone.
-            if not gone or place.resource.kind in ("Pod", "Namespace"):
-                return self._shown(request, place, event_versions.served_form(obj, place.resource))
-            return json_response(success(place.resource.subject(place.name), obj["metadata"]["uid"]))
-        selection = Selection.parse(place.resource, place.namespace, request.query)
+    def _delete(self, request: web.BaseRequest, info: RequestInfo, options: Object) -> web.Response:
+        if info.name:
+            key = (info.namespace or "", info.name)
+            obj, gone = self.deletion.delete(info.resource, key, options)
+            # For pods and namespaces the response is the object, for other kinds a Status once they are gone.
+            if not gone or info.resource.kind in ("Pod", "Namespace"):
+                return self._object_response(request, info, event_versions.served_form(obj, info.resource))
+            return json_response(success(info.resource.subject(info.name), obj["metadata"]["uid"]))
+        selection = Selection.parse(info.resource, info.namespace, request.query)
         deleted = []
-        for key, stored in self.store.sorted(place.resource.collection, place.namespace):
+        for key, stored in self.store.sorted(info.resource.collection, info.namespace):
             if selection(stored):
-                obj, _ = self.deletion.delete(place.resource, key, options)
-                deleted.append(event_versions.served_form(obj, place.resource))
+                obj, _ = self.deletion.delete(info.resource, key, options)
+                deleted.append(event_versions.served_form(obj, info.resource))
         metadata = {"resourceVersion": str(self.store.version)}
-        return json_response(listing.list_body(deleted, metadata, place.resource, "object", ""))
+        return json_response(listing.list_body(deleted, metadata, info.resource, "object", ""))
 
     def _options(self, request: web.BaseRequest) -> Options:
         agent = request.headers.get("User-Agent", "").partition("/")[0]
@@ -239,19 +241,24 @@ class Handler:
             dry_run=request.query.get("dryRun") == "All",
         )
 
-    def _shown(
-        self, request: web.BaseRequest, place: Place, obj: Object, status: int = 200, options: Options | None = None
+    def _object_response(
+        self,
+        request: web.BaseRequest,
+        info: RequestInfo,
+        obj: Object,
+        status: int = 200,
+        options: Options | None = None,
     ) -> web.Response:
         shape = listing.shape_of(request.headers.get("Accept", ""))
         if shape == "metadata":
             response = json_response(tables.metadata_only(obj), status)
         else:
             include = request.query.get("includeObject", "Metadata")
-            response = json_response(listing.object_body(obj, place.resource, shape, include), status)
+            response = json_response(listing.object_body(obj, info.resource, shape, include), status)
         for warning in options.warnings if options else ():
             response.headers.add("Warning", f'299 - "{warning.replace(chr(34), chr(92) + chr(34))}"')
         return response
 
 
-def _patch_options(reason: str, field: str, message: str) -> ApiError:
+def _invalid_patch_options(reason: str, field: str, message: str) -> ApiError:
     return invalid(Subject("meta.k8s.io", "PatchOptions", ""), [Cause(field, reason, message)])

@@ -1,4 +1,4 @@
-"""URL paths -> what they name: a resource of a group and version, perhaps a namespace, a name, a subresource."""
+"""URL paths: parsed into group, version, resource, and namespace, name and subresource where given."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _OF_A_NAMESPACE = ("status", "finalize")  # /api/v1/namespaces/NAME/status is ab
 
 
 @dataclass(frozen=True)
-class Place:
+class RequestInfo:
     """A path below /api/v1 or /apis/GROUP/VERSION."""
 
     resource: Resource
@@ -23,7 +23,7 @@ class Place:
 
 
 def group_version(path: str) -> tuple[str, str, list[str]] | None:
-    """(group, version, the other parts); None for paths elsewhere."""
+    """(group, version, the remaining parts); None for any other path."""
     parts = [part for part in path.split("/") if part]
     if parts[:1] == ["api"] and len(parts) >= 2:
         return "", parts[1], parts[2:]
@@ -32,8 +32,8 @@ def group_version(path: str) -> tuple[str, str, list[str]] | None:
     return None
 
 
-def place(registry: Registry, path: str) -> Place | None:
-    """None: nothing is served there."""
+def parse_path(registry: Registry, path: str) -> RequestInfo | None:
+    """None: the path names nothing that is served."""
     found = group_version(path)
     if found is None:
         return None
@@ -51,4 +51,4 @@ def place(registry: Registry, path: str) -> Place | None:
         return None
     if subresource and not resource.has_status:
         return None
-    return Place(resource, namespace, name, subresource)
+    return RequestInfo(resource, namespace, name, subresource)

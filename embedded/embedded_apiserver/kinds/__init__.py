@@ -1,9 +1,9 @@
-"""The kinds that are served, and how the built-in ones differ from each other.
+"""The kinds that are served, and the rules that differ between them.
 
-resource          what the API says of a kind
+resource          how the API describes a kind
 builtin_resources the built-in kinds
 crds              custom kinds, from CustomResourceDefinitions
-registry          all kinds served now
+registry          the kinds that are currently served
 builtin_strategy  defaults, validation and grace periods of built-in kinds
-event_versions    one Event, shown as core/v1 and as events.k8s.io/v1
+event_versions    Events as core/v1 and as events.k8s.io/v1
 """

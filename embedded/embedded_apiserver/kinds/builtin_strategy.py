@@ -1,6 +1,6 @@
-"""What the API server does to built-in kinds on create, update and delete: the part that tests can notice.
+"""Built-in kinds on create, update and delete: the defaults and validation that tests depend on.
 
-Defaults and validation are deliberately few: fields that the operator reads or a client writes.
+Deliberately few: only for fields that the operator reads or a client writes.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from embedded_apiserver.kinds.resource import Resource
 
 _NOTE_LIMIT = 1024  # bytes
 _FINISHED = ("Succeeded", "Failed")
-# Of an events.k8s.io Event only the series may change (validation/events.go).
+# Only the series of an events.k8s.io Event may change (validation/events.go).
 _FIXED_EVENT_FIELDS = ("involvedObject", "reason", "message", "type", "action", "eventTime", "reportingComponent")
 
 
-def initial(obj: Object, resource: Resource) -> Object:
-    """``obj`` as a create stores it."""
+def prepare_for_create(obj: Object, resource: Resource) -> Object:
+    """``obj`` as it is stored when it is created."""
     if resource.kind == "Pod":
         spec = {
             "restartPolicy": "Always",
@@ -40,17 +40,17 @@ def initial(obj: Object, resource: Resource) -> Object:
     return obj
 
 
-def faults(obj: Object, live: Object | None, resource: Resource) -> Iterator[Cause]:
-    """``obj`` in stored form; ``live`` None for a create."""
+def validate(obj: Object, live: Object | None, resource: Resource) -> Iterator[Cause]:
+    """``obj`` in stored form; ``live`` is None on create."""
     if resource.kind == "Pod" and not (obj.get("spec") or {}).get("containers"):
         yield Cause("spec.containers", "FieldValueRequired", "Required value")
     elif resource.kind == "Job":
-        yield from _job_faults(obj)
+        yield from _validate_job(obj)
     elif resource.kind == "Event":
-        yield from _event_faults(obj, live, resource)
+        yield from _validate_event(obj, live, resource)
 
 
-def _job_faults(job: Object) -> Iterator[Cause]:
+def _validate_job(job: Object) -> Iterator[Cause]:
     spec = ((job.get("spec") or {}).get("template") or {}).get("spec") or {}
     if not spec.get("containers"):
         yield Cause("spec.template.spec.containers", "FieldValueRequired", "Required value")
@@ -59,18 +59,18 @@ def _job_faults(job: Object) -> Iterator[Cause]:
         yield Cause("spec.template.spec.restartPolicy", "FieldValueRequired", message)
 
 
-def _event_faults(event: Object, live: Object | None, resource: Resource) -> Iterator[Cause]:
+def _validate_event(event: Object, live: Object | None, resource: Resource) -> Iterator[Cause]:
     namespace = event["involvedObject"].get("namespace", "")
     if namespace != event["metadata"]["namespace"] and not (not namespace and _in_default(event)):
         message = f'Invalid value: "{namespace}": does not match event.namespace'
         yield Cause("involvedObject.namespace", "FieldValueInvalid", message)
     if resource.group == "" and not event["eventTime"]:
-        return  # the legacy API takes anything else
+        return  # the legacy API accepts anything else
     if not event["eventTime"]:
         if live is None:
             yield Cause("eventTime", "FieldValueRequired", "Required value")
     else:
-        yield from _new_event_faults(event)
+        yield from _validate_events_v1(event)
     if event.get("type") not in ("Normal", "Warning"):
         yield Cause("type", "FieldValueInvalid", f'Invalid value: "": has invalid value: {event.get("type", "")}')
     if live is not None and live["eventTime"]:
@@ -84,7 +84,7 @@ def _in_default(event: Object) -> bool:
     return bool(event["metadata"]["namespace"] == "default")
 
 
-def _new_event_faults(event: Object) -> Iterator[Cause]:
+def _validate_events_v1(event: Object) -> Iterator[Cause]:
     for path, field, limit in (
         ("reportingController", "reportingComponent", 0),
         ("reportingInstance", "reportingInstance", 128),
@@ -106,7 +106,7 @@ def _new_event_faults(event: Object) -> Iterator[Cause]:
 
 
 def grace_period(obj: Object, resource: Resource, asked: int | None) -> int:
-    """Seconds that the object lives on with a deletionTimestamp before the kubelet removes it; 0 = gone at once."""
+    """Seconds that the object stays with a deletionTimestamp before the kubelet removes it; 0 = removed immediately."""
     if resource.kind != "Pod":
         return 0
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
@@ -116,7 +116,7 @@ def grace_period(obj: Object, resource: Resource, asked: int | None) -> int:
 
 
 def status_keeps_metadata(resource: Resource) -> bool:
-    """Whether a write to /status leaves labels and annotations as they were: for custom kinds it does."""
+    """Whether a write to /status ignores labels and annotations: true for custom kinds."""
     return resource.custom
 
 

@@ -1,4 +1,4 @@
-"""CustomResourceDefinitions: from the object to the kinds it serves, and the status it gets."""
+"""CustomResourceDefinitions: validation, status, and the kinds that they define."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ COLLECTION = "customresourcedefinitions.apiextensions.k8s.io"
 _AGE = Column("Age", "date", ".metadata.creationTimestamp")
 
 
-def faults(crd: Object) -> Iterator[Cause]:
-    """The mistakes a hand-written CRD is likely to have; a real API server knows more."""
+def validate(crd: Object) -> Iterator[Cause]:
+    """The likely mistakes of a hand-written CRD; a real API server checks more."""
     spec = crd.get("spec") or {}
     names = spec.get("names") or {}
     for path, value in (
@@ -47,8 +47,8 @@ def with_defaults(crd: Object) -> Object:
     return {**crd, "spec": {"conversion": {"strategy": "None"}, **spec, "names": filled}}
 
 
-def established(crd: Object, now: str) -> Object:
-    """The status that the API server's own controllers write: here at once."""
+def with_status(crd: Object, now: str) -> Object:
+    """``crd`` with the status that kube-apiserver's controllers write; here it is set immediately."""
     conditions = [
         ("NamesAccepted", "NoConflicts", "no conflicts found"),
         ("Established", "InitialNamesAccepted", "the initial names have been accepted"),
@@ -64,7 +64,7 @@ def established(crd: Object, now: str) -> Object:
     return {**crd, "status": status}
 
 
-def resources(crd: Object) -> list[Resource]:
+def served_resources(crd: Object) -> list[Resource]:
     return [_resource(crd["spec"], version) for version in crd["spec"]["versions"] if version.get("served")]
 
 
@@ -94,6 +94,6 @@ def _column(column: dict[str, Any]) -> Column:
 
 
 def _selectable(json_path: str) -> tuple[str, str]:
-    """``.status.state`` is asked for as ``status.state``."""
+    """The field selector of ``.status.state`` is ``status.state``."""
     path = json_path.removeprefix(".")
     return path, path

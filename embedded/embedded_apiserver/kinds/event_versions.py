@@ -1,4 +1,4 @@
-"""One Event, two APIs: stored as core/v1, shown and taken as events.k8s.io/v1 too.
+"""Events in two API versions: stored as core/v1, also served as events.k8s.io/v1.
 
 Source: pkg/apis/events/v1/conversion.go of Kubernetes.
 """
@@ -26,7 +26,7 @@ def is_events_v1(resource: Resource) -> bool:
 
 
 def served_form(obj: Object, resource: Resource) -> Object:
-    """A stored object as ``resource`` shows it; everything but events.k8s.io is stored as it is shown."""
+    """A stored object as ``resource`` serves it; only events.k8s.io differs from the stored form."""
     if not is_events_v1(resource):
         return obj
     event = {_CORE_TO_NEW.get(key, key): value for key, value in obj.items()}
@@ -37,7 +37,7 @@ def served_form(obj: Object, resource: Resource) -> Object:
 
 
 def stored_form(obj: Object, resource: Resource) -> Object:
-    """The core/v1 form of what was sent to ``resource``, with the fields that a core Event always has."""
+    """The core/v1 form of an object that was sent to ``resource``, with the fields that a core Event always has."""
     if resource.collection != "events":
         return obj
     event = {_NEW_TO_CORE.get(key, key): value for key, value in obj.items()}

@@ -1,4 +1,4 @@
-"""The kinds served now: the built-in ones, and those of the CRDs that were created."""
+"""The kinds that are currently served: the built-in ones, and those of CRDs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from embedded_apiserver.kinds.resource import Resource
 
 
 class Registry:
-    """The kinds served now: the built-in ones and those of CRDs."""
-
     def __init__(self) -> None:
         self._resources = {(r.group, r.version, r.plural): r for r in BUILT_IN}
 
@@ -22,7 +20,7 @@ class Registry:
         return self._resources.get((group, version, plural))
 
     def of_object(self, obj: Object) -> Resource | None:
-        """The resource of an object that says its own apiVersion and kind."""
+        """The resource that an object's apiVersion and kind name."""
         group, _, version = str(obj.get("apiVersion", "")).rpartition("/")
         return next(
             (r for r in self if (r.group, r.version, r.kind) == (group, version, obj.get("kind"))),
@@ -38,7 +36,7 @@ class Registry:
             del self._resources[key]
 
     def groups(self) -> dict[str, list[str]]:
-        """group -> its versions, in the order they were declared; the core group is ""."""
+        """group -> its versions, in the order of declaration; the core group is ""."""
         groups: dict[str, list[str]] = {}
         for group, version, _ in self._resources:
             versions = groups.setdefault(group, [])

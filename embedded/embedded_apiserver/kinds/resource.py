@@ -1,4 +1,4 @@
-"""The kinds that are served: what the API says of each, and where its rules differ."""
+"""One served kind: how the API describes it, and which of its rules differ between kinds."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ METADATA_SCHEMA: Schema = {
 }
 
 _CONTAINERS = {**_BY_NAME, "items": _OPEN}
-# Only what matters to field ownership: lists with keys. Everything else is taken as it comes.
+# Only what matters for field ownership: lists with keys. All other fields are accepted as they are.
 _POD_SPEC = {"properties": {"containers": _CONTAINERS, "initContainers": _CONTAINERS, "volumes": _CONTAINERS}, **_OPEN}
 CONDITIONS = {"properties": {"conditions": {**_BY_TYPE, "items": _OPEN}}, **_OPEN}
 POD_SCHEMA: Schema = {"properties": {"spec": _POD_SPEC, "status": CONDITIONS}, **_OPEN}
 CONDITIONED_SCHEMA: Schema = {"properties": {"status": CONDITIONS}, **_OPEN}
 EVENT_SCHEMA: Schema = {"properties": {"involvedObject": _ATOMIC, "regarding": _ATOMIC}, **_OPEN}
-# Not the conditions: those of a Job are list-type atomic.
+# Without conditions: those of a Job are list-type atomic.
 OPEN_SCHEMA: Schema = _OPEN
 
 _NAME_FIELDS = {"metadata.name": "metadata.name", "metadata.namespace": "metadata.namespace"}
@@ -50,7 +50,7 @@ class Column:
     path: str
     """JSONPath, as in additionalPrinterColumns."""
     priority: int = 0
-    """0 = always, more = only with ``-o wide``."""
+    """0 = always shown, greater = only with ``-o wide``."""
 
 
 @dataclass(frozen=True)
@@ -65,20 +65,20 @@ class Resource:
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     has_status: bool = True
-    """/status is a subresource: each side ignores the other's fields."""
+    """/status is a subresource: a write to the object ignores status, a write to /status ignores the rest."""
     has_generation: bool = True
     custom: bool = False
     """Declared by a CRD."""
     schema: Schema = field(default_factory=dict)
     columns: tuple[Column, ...] = ()
     fields: Mapping[str, str] = field(default_factory=dict)
-    """Field selector label -> dotted path, beside metadata.name and metadata.namespace."""
+    """Field selector label -> dotted path, in addition to metadata.name and metadata.namespace."""
     unconditional_update: bool = True
     """PUT without a resourceVersion is accepted."""
     create_on_update: bool = False
     """PUT of an absent object creates it."""
     storage: str = ""
-    """Name of the collection in the store; both event APIs share one."""
+    """Name of the collection in the store; both event APIs share one collection."""
 
     @property
     def api_version(self) -> str:

@@ -17,14 +17,14 @@ _STEP = re.compile(
 
 
 def find(obj: Any, path: str) -> list[Any]:
-    """Every value at ``path``; absent = none. Raises ValueError when the path is not understood."""
+    """All values at ``path``; empty if there is none. Raises ValueError for an unsupported path."""
     found = [obj]
     at = 0
     text = path.strip("{}").replace("\\.", "\x00")
     while at < len(text):
         step = _STEP.match(text, at)
         if step is None:
-            raise ValueError(f"JSONPath {path}: not understood at {text[at:]}")
+            raise ValueError(f"JSONPath {path}: unsupported syntax at {text[at:]}")
         found = [value for item in found for value in _step(item, step)]
         at = step.end()
     return found

@@ -1,4 +1,4 @@
-"""GET and LIST: selection, pages with continue tokens, and the three shapes an object is shown in."""
+"""GET and LIST: selection, pages with continue tokens, and the three representations of an object."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Query = Mapping[str, str]
 
 
 def shape_of(accept: str) -> Shape:
-    """The first media type that the client accepts and we have."""
+    """The first representation that the client accepts and this server supports."""
     for media_type in accept.split(","):
         if "as=Table" in media_type:
             return "table"
@@ -35,19 +35,19 @@ def shape_of(accept: str) -> Shape:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which objects of a resource a LIST or WATCH is about."""
+    """The objects of a resource that a LIST or WATCH selects."""
 
     resource: Resource
     namespace: str | None
     """None: all."""
     fields: Predicate
     labels: Predicate
-    narrowed: bool
-    """Any selector given."""
+    has_selector: bool
+    """Whether the query has a field or label selector."""
 
     @classmethod
     def parse(cls, resource: Resource, namespace: str | None, query: Query) -> Selection:
-        """Raises ApiError 400 for a selector that is not understood."""
+        """Raises ApiError 400 for an invalid selector."""
         by_field, by_label = query.get("fieldSelector", ""), query.get("labelSelector", "")
         fields, labels = field_selector(by_field, resource.selectable), label_selector(by_label)
         return cls(resource, namespace, fields, labels, bool(by_field or by_label))
@@ -55,11 +55,11 @@ class Selection:
     def __call__(self, stored: Object) -> bool:
         if self.namespace is not None and stored["metadata"].get("namespace") != self.namespace:
             return False
-        return not self.narrowed or (self.fields(stored) and self.labels(stored))
+        return not self.has_selector or (self.fields(stored) and self.labels(stored))
 
 
 def version_of(query: Query) -> int | None:
-    """The resourceVersion asked for; None: not given. Raises ApiError 400."""
+    """The requested resourceVersion; None: not given. Raises ApiError 400."""
     text = query.get("resourceVersion", "")
     if not text:
         return None
@@ -70,7 +70,7 @@ def version_of(query: Query) -> int | None:
 
 
 def list_objects(store: Store, selection: Selection, query: Query) -> tuple[list[Object], Object]:
-    """The items of one page, as ``selection.resource`` shows them, and the list's metadata."""
+    """The items of one page, as ``selection.resource`` serves them, and the list's metadata."""
     limit = _limit(query)
     version = version_of(query)
     if token := query.get("continue"):
@@ -78,10 +78,10 @@ def list_objects(store: Store, selection: Selection, query: Query) -> tuple[list
         items = store.snapshot(selection.resource.collection, version)
         first = bisect.bisect_right(items, start, key=lambda item: item[0])
     else:
-        version, items, first = _present(store, selection.resource, query, version), [], 0
+        version, items, first = _check_version(store, selection.resource, query, version), [], 0
         items = store.sorted(selection.resource.collection, None if limit else selection.namespace)
         if query.get("resourceVersion") == "0":
-            limit = 0  # served from the watch cache, which knows no pages
+            limit = 0  # served from the watch cache, which ignores limit
     page: list[Object] = []
     last: Key | None = None
     metadata: Object = {"resourceVersion": str(version)}
@@ -93,9 +93,9 @@ def list_objects(store: Store, selection: Selection, query: Query) -> tuple[list
             continue
         if limit and len(page) == limit and last is not None:
             if not token:
-                store.keep_snapshot(selection.resource.collection, items)
+                store.save_snapshot(selection.resource.collection, items)
             metadata["continue"] = _encode_token(version, last)
-            if not selection.narrowed:
+            if not selection.has_selector:
                 metadata["remainingItemCount"] = sum(selection(obj) for _, obj in items[at:])
             break
         page.append(event_versions.served_form(stored, selection.resource))
@@ -103,13 +103,15 @@ def list_objects(store: Store, selection: Selection, query: Query) -> tuple[list
     return page, metadata
 
 
-def _present(store: Store, resource: Resource, query: Query, asked: int | None) -> int:
-    """Checks the resourceVersion of a fresh list; answers the version that it shows."""
+def _check_version(store: Store, resource: Resource, query: Query, asked: int | None) -> int:
+    """Checks the requested resourceVersion of a new list; returns the version of the list."""
     if asked and asked > store.version:
         raise too_large_version(asked, store.version)
     if query.get("resourceVersionMatch") == "Exact" and asked:
         collection = store.collection(resource.collection)
-        if collection.floor > asked or collection.position_after(asked) < collection.dropped + len(collection.history):
+        if collection.compacted_version > asked or collection.position_after(asked) < collection.dropped + len(
+            collection.history
+        ):
             raise expired(f"The resourceVersion for the provided list is too old: {asked}")
     return store.version
 
@@ -147,7 +149,7 @@ def list_body(items: Sequence[Object], metadata: Object, resource: Resource, sha
         }
     kind = resource.list_kind or f"{resource.kind}List"
     if not resource.custom:
-        # Items of built-in lists do not say their kind.
+        # Items of built-in lists have no kind and apiVersion.
         items = [{k: v for k, v in item.items() if k not in ("kind", "apiVersion")} for item in items]
     return {"kind": kind, "apiVersion": resource.api_version, "metadata": metadata, "items": items}
 

@@ -1,4 +1,4 @@
-"""Label and field selectors: text from the query -> a predicate over objects."""
+"""Label and field selectors: the query's text parsed into a predicate over objects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def everything(_: Object) -> bool:
 
 
 def label_selector(text: str) -> Predicate:
-    """``a=b,c!=d,e in (f,g),h notin (i),j,!k`` with Kubernetes' meaning. Raises ApiError 400."""
+    """``a=b,c!=d,e in (f,g),h notin (i),j,!k``, as in Kubernetes. Raises ApiError 400."""
     if not text.strip():
         return everything
     requirements = _LabelParser(text).parse()
@@ -78,7 +78,7 @@ class _LabelParser:
         return frozenset(values)
 
     def _value(self) -> str:
-        """A value may be empty: ``a=`` and ``a in (,b)`` are right."""
+        """A value may be empty: ``a=`` and ``a in (,b)`` are valid."""
         return "" if self._peek() in ("", ",", ")") else self._word()
 
     def _word(self) -> str:
@@ -98,8 +98,8 @@ class _LabelParser:
 
 
 def field_selector(text: str, supported: Mapping[str, str]) -> Predicate:
-    """``status.phase!=Succeeded,spec.nodeName=n1``; ``supported`` maps each label that this kind knows to the dotted
-    path where it is read. Raises ApiError 400, also for a label the kind does not know."""
+    """``status.phase!=Succeeded,spec.nodeName=n1``; ``supported`` maps each field label of the kind to the
+    dotted path of its value. Raises ApiError 400, also for an unsupported field label."""
     terms = [_field_term(term, supported) for term in text.split(",") if term.strip()]
     if not terms:
         return everything

@@ -1,4 +1,4 @@
-"""Tables, as kubectl prints them: printer columns of CRDs, a few plain columns for pods and jobs, name and age else."""
+"""Tables, as kubectl prints them: printer columns of CRDs, a few columns for some built-in kinds, else name and age."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def columns(resource: Resource) -> tuple[Column, ...]:
 
 
 def table(objects: Sequence[Object], resource: Resource, metadata: Object, include: str = "Metadata") -> Object:
-    """``include``: the query's includeObject, what of each object goes along: Metadata, Object or None."""
+    """``include``: the query's includeObject: which part of each object the rows contain (Metadata, Object or None)."""
     definitions = [{"name": "Name", "type": "string", "format": "name", "description": "", "priority": 0}]
     for column in columns(resource):
         description = f"Custom resource definition column (in JSONPath format): {column.path}"
         definitions.append(
             {
                 "name": column.name,
-                # A built-in age is printed by the server as text; only a CRD's column says "date".
+                # The server formats the age of built-in kinds as text; only columns of CRDs have the type "date".
                 "type": column.type if resource.custom or column.type != "date" else "string",
                 "format": "",
                 "description": description if resource.custom else "",
@@ -123,7 +123,7 @@ def _pod_cells(pod: Object) -> dict[str, str]:
 
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
-# Younger than this: unit and its seconds, and the smaller unit after it (0: none). As apimachinery's HumanDuration.
+# Upper limit, unit and its seconds, smaller unit and its seconds (0: none). As apimachinery's HumanDuration.
 _AGES = (
     (2 * _MINUTE, "s", 1, "", 0),
     (10 * _MINUTE, "m", _MINUTE, "s", 1),
@@ -136,7 +136,7 @@ _AGES = (
 
 
 def age(timestamp: Any, now: datetime) -> str:
-    """``5s``, ``3m20s``, ``7h``, ``12d``: as kubectl writes a duration."""
+    """``5s``, ``3m20s``, ``7h``, ``12d``: as kubectl prints a duration."""
     try:
         then = datetime.fromisoformat(str(timestamp))
     except ValueError:

@@ -1,7 +1,7 @@
-"""WATCH: a reader of one kind's history, from a resource version on, through a selection.
+"""WATCH: the changes of one kind since a resource version, filtered by a selection.
 
-Nothing is queued for a watcher: it keeps a position in the store's history, so a slow one falls behind and gets 410,
-as with a real server.
+Nothing is queued per watch: it keeps a position in the store's history, so that a slow watch falls behind and gets
+410, as on a real server.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from embedded_apiserver.reads.listing import Query, Selection, Shape
 from embedded_apiserver.store import Change, Store
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
-CONNECTION_CHECK = 0.5  # seconds between looks whether the client of an idle watch is still there
-DEFAULT_TIMEOUT = 1800.0  # seconds; the real one ends a watch after 30-60 minutes
+CONNECTION_CHECK = 0.5  # seconds between checks whether the client of an idle watch is still connected
+DEFAULT_TIMEOUT = 1800.0  # seconds; kube-apiserver ends a watch after 30-60 minutes
 
 
 @dataclass(frozen=True)
 class WatchOptions:
     version: int | None
-    """None or 0: the present objects first, as ADDED."""
+    """None or 0: first the existing objects, as ADDED."""
     initial_events: bool
     bookmarks: bool
     timeout: float
@@ -55,15 +55,15 @@ class WatchOptions:
 
 @dataclass(eq=False)
 class Signals:
-    """What the server tells one open watch, from its own loop."""
+    """Instructions of the server to one open watch, set in the server's event loop."""
 
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     error: ApiError | None = None
-    """Set: the stream says so in an ERROR event and ends."""
+    """Set: the stream sends it in an ERROR event and ends."""
     closed: bool = False
     """Set: the connection was cut; the stream just ends."""
-    silent: bool = False
-    """Set: nothing is sent any more, though the connection stays."""
+    stalled: bool = False
+    """Set: nothing more is sent, but the connection stays open."""
 
 
 class Watch:
@@ -77,11 +77,11 @@ class Watch:
         self.signals = Signals()
 
     async def lines(self, bookmark_interval: float, is_connected: Callable[[], bool]) -> AsyncIterator[bytes]:
-        """Chunks of JSON lines, until the timeout, an error or the client's end. ``bookmark_interval`` in seconds."""
+        """Chunks of JSON lines, until the timeout, an error, or a disconnect. ``bookmark_interval``: seconds."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self.options.timeout
         try:
-            position, first = self._start()
+            position, first = self._initial_events()
             if first:
                 yield first
             bookmark_at = loop.time() + bookmark_interval if self.options.bookmarks else math.inf
@@ -91,12 +91,12 @@ class Watch:
                     return
                 if self.signals.error:
                     raise self.signals.error
-                if not self.signals.silent:
+                if not self.signals.stalled:
                     with self.store.lock:
                         changes = self._changes(position)
                         version = self.store.version
                     position += len(changes)
-                    if chunk := b"".join(self._seen(change) for change in changes):
+                    if chunk := b"".join(self._event_for(change) for change in changes):
                         yield chunk
                     if loop.time() >= bookmark_at:
                         yield self._bookmark(version)
@@ -108,15 +108,15 @@ class Watch:
             yield _line("ERROR", error.body())
 
     async def _wait(self, seconds: float) -> None:
-        # A silent watch must not spin on a bookmark that is overdue.
-        seconds = max(seconds, 0.05) if self.signals.silent else max(seconds, 0)
+        # A stalled watch must not spin on an overdue bookmark.
+        seconds = max(seconds, 0.05) if self.signals.stalled else max(seconds, 0)
         with contextlib.suppress(TimeoutError):
-            # Not wait_for: in Python 3.11 it can swallow a cancellation.
+            # Not wait_for, which can swallow a cancellation in Python 3.11.
             async with asyncio.timeout(min(seconds, CONNECTION_CHECK)):
                 await self.signals.changed.wait()
 
-    def _start(self) -> tuple[int, bytes]:
-        """The position to read on from, and what is sent before that."""
+    def _initial_events(self) -> tuple[int, bytes]:
+        """The position in the history to continue from, and the events to send first."""
         with self.store.lock:
             collection = self.store.collection(self.resource.collection)
             if self.options.version and not self.options.initial_events:
@@ -133,8 +133,8 @@ class Watch:
     def _changes(self, position: int) -> list[Change]:
         return self.store.collection(self.resource.collection).changes_from(position)
 
-    def _seen(self, change: Change) -> bytes:
-        """The change as this watcher sees it: an object that leaves the selection is DELETED, one that enters ADDED."""
+    def _event_for(self, change: Change) -> bytes:
+        """The event for this watch: an object that leaves the selection is DELETED, one that enters it ADDED."""
         before = change.before is not None and self.selection(change.before)
         now = change.type != "DELETED" and self.selection(change.object)
         if now:

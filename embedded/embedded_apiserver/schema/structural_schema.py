@@ -1,6 +1,6 @@
-"""A CRD's structural schema at work: prune what it does not declare, fill in defaults.
+"""A CRD's structural schema: prunes undeclared fields and fills in defaults.
 
-CEL rules (``x-kubernetes-validations``) are not evaluated: those are tested on a real API server.
+CEL rules (``x-kubernetes-validations``) are not evaluated: they are tested on a real API server.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _ROOT = ("apiVersion", "kind", "metadata")
 
 
 def property_schema(schema: Schema, key: str) -> Schema | None:
-    """The schema of an object's field; None: not declared; {}: anything goes."""
+    """The schema of an object's field; None: not declared; {}: any value is valid."""
     declared: Schema | None = schema.get("properties", {}).get(key)
     if declared is not None:
         return declared
@@ -27,21 +27,21 @@ def property_schema(schema: Schema, key: str) -> Schema | None:
     return None
 
 
-def pruned(obj: Object, schema: Schema) -> tuple[Object, list[str]]:
-    """``obj`` without the fields that ``schema`` does not declare, and the dotted paths of those."""
+def prune(obj: Object, schema: Schema) -> tuple[Object, list[str]]:
+    """``obj`` without the fields that ``schema`` does not declare, and the dotted paths of the removed fields."""
     unknown: list[str] = []
     body = {key: value for key, value in obj.items() if key not in _ROOT}
-    kept = _pruned(body, schema, "", unknown)
+    kept = _prune(body, schema, "", unknown)
     return {**{key: obj[key] for key in _ROOT if key in obj}, **kept}, unknown
 
 
-def _pruned(value: Any, schema: Schema, path: str, unknown: list[str]) -> Any:
+def _prune(value: Any, schema: Schema, path: str, unknown: list[str]) -> Any:
     if isinstance(value, list):
         items = schema.get("items", {})
-        return [_pruned(item, items, f"{path}[{i}]", unknown) for i, item in enumerate(value)]
+        return [_prune(item, items, f"{path}[{i}]", unknown) for i, item in enumerate(value)]
     if not isinstance(value, dict):
         return value
-    # {"type": "object"} alone declares no field, so it keeps none; a schema without a type takes anything.
+    # {"type": "object"} alone declares no field, so all are pruned; an empty schema accepts anything.
     if not schema:
         return value
     kept = {}
@@ -51,14 +51,14 @@ def _pruned(value: Any, schema: Schema, path: str, unknown: list[str]) -> Any:
         if declared is None:
             unknown.append(where)
         else:
-            kept[key] = _pruned(child, declared, where, unknown)
+            kept[key] = _prune(child, declared, where, unknown)
     return kept
 
 
-def defaulted(value: Any, schema: Schema) -> Any:
+def apply_defaults(value: Any, schema: Schema) -> Any:
     """``value`` with the schema's defaults for fields that are absent (or null where null is not allowed)."""
     if isinstance(value, list):
-        return [defaulted(item, schema.get("items", {})) for item in value]
+        return [apply_defaults(item, schema.get("items", {})) for item in value]
     if not isinstance(value, dict):
         return value
     filled = dict(value)
@@ -69,14 +69,14 @@ def defaulted(value: Any, schema: Schema) -> Any:
     for key, child_value in filled.items():
         declared = property_schema(schema, key)
         if declared is not None and key not in _ROOT:
-            filled[key] = defaulted(child_value, declared)
+            filled[key] = apply_defaults(child_value, declared)
     return filled
 
 
-def without_nulls(value: Any, schema: Schema) -> Any:
-    """Nulls of fields that are not nullable are dropped, as the API does before it validates."""
+def drop_nulls(value: Any, schema: Schema) -> Any:
+    """``value`` without nulls in fields that are not nullable; the API drops these before validation."""
     if isinstance(value, list):
-        return [without_nulls(item, schema.get("items", {})) for item in value]
+        return [drop_nulls(item, schema.get("items", {})) for item in value]
     if not isinstance(value, dict):
         return value
     kept = {}
@@ -86,5 +86,5 @@ def without_nulls(value: Any, schema: Schema) -> Any:
             if "default" in declared:
                 kept[key] = copy.deepcopy(declared["default"])
             continue
-        kept[key] = without_nulls(child, declared)
+        kept[key] = drop_nulls(child, declared)
     return kept

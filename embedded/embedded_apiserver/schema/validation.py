@@ -1,4 +1,4 @@
-"""Values against a structural schema: every fault at once, as the causes of a 422."""
+"""Validates values against a structural schema: returns all errors at once, as the causes of a 422."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-def name_faults(name: str) -> Iterator[Cause]:
+def validate_name(name: str) -> Iterator[Cause]:
     if len(name) > 253:
         yield _invalid("metadata.name", name, "must be no more than 253 bytes")
     if not re.fullmatch(_DNS_NAME, name):
         yield _invalid("metadata.name", name, _NAME_RULE)
 
 
-def label_faults(labels: dict[str, Any]) -> Iterator[Cause]:
+def validate_labels(labels: dict[str, Any]) -> Iterator[Cause]:
     for value in labels.values():
         if len(str(value)) > 63:
             yield _invalid("metadata.labels", value, "must be no more than 63 bytes")
@@ -49,7 +49,7 @@ def label_faults(labels: dict[str, Any]) -> Iterator[Cause]:
             )
 
 
-def faults(value: Any, schema: Schema, path: str = "") -> Iterator[Cause]:
+def validate(value: Any, schema: Schema, path: str = "") -> Iterator[Cause]:
     """Everything in ``value`` that ``schema`` forbids."""
     if value is None and schema.get("nullable"):
         return
@@ -66,13 +66,13 @@ def faults(value: Any, schema: Schema, path: str = "") -> Iterator[Cause]:
         message = f"Unsupported value: {json.dumps(value)}: supported values: {supported}"
         yield Cause(path, "FieldValueNotSupported", message)
     if isinstance(value, str):
-        yield from _string_faults(value, schema, path)
+        yield from _validate_string(value, schema, path)
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield from _number_faults(value, schema, path)
+        yield from _validate_number(value, schema, path)
     elif isinstance(value, list):
-        yield from _list_faults(value, schema, path)
+        yield from _validate_list(value, schema, path)
     elif isinstance(value, dict):
-        yield from _object_faults(value, schema, path)
+        yield from _validate_object(value, schema, path)
 
 
 def _has_type(value: Any, wanted: str) -> bool:
@@ -83,7 +83,7 @@ def _has_type(value: Any, wanted: str) -> bool:
     return isinstance(value, _TYPES[wanted])
 
 
-def _string_faults(value: str, schema: Schema, path: str) -> Iterator[Cause]:
+def _validate_string(value: str, schema: Schema, path: str) -> Iterator[Cause]:
     size = len(value)
     if size > schema.get("maxLength", size):
         yield Cause(path, "FieldValueTooLong", f"Too long: may not be more than {schema['maxLength']} bytes")
@@ -95,25 +95,25 @@ def _string_faults(value: str, schema: Schema, path: str) -> Iterator[Cause]:
         yield _invalid_type(path, value, "date-time", shown=value)
 
 
-def _number_faults(value: float, schema: Schema, path: str) -> Iterator[Cause]:
+def _validate_number(value: float, schema: Schema, path: str) -> Iterator[Cause]:
     if value < schema.get("minimum", value):
         yield _in_body(path, value, f"should be greater than or equal to {schema['minimum']}")
     if value > schema.get("maximum", value):
         yield _in_body(path, value, f"should be less than or equal to {schema['maximum']}")
 
 
-def _list_faults(value: list[Any], schema: Schema, path: str) -> Iterator[Cause]:
+def _validate_list(value: list[Any], schema: Schema, path: str) -> Iterator[Cause]:
     if len(value) > schema.get("maxItems", len(value)):
         message = f"Too many: {len(value)}: must have at most {schema['maxItems']} items"
         yield Cause(path, "FieldValueTooMany", message)
     if len(value) < schema.get("minItems", 0):
         yield _in_body(path, len(value), f"should have at least {schema['minItems']} items")
     for i, item in enumerate(value):
-        yield from faults(item, schema.get("items", {}), f"{path}[{i}]")
-    yield from _duplicate_faults(value, schema, path)
+        yield from validate(item, schema.get("items", {}), f"{path}[{i}]")
+    yield from _validate_unique(value, schema, path)
 
 
-def _duplicate_faults(value: list[Any], schema: Schema, path: str) -> Iterator[Cause]:
+def _validate_unique(value: list[Any], schema: Schema, path: str) -> Iterator[Cause]:
     kind = schema.get("x-kubernetes-list-type")
     if kind not in ("map", "set"):
         return
@@ -127,7 +127,7 @@ def _duplicate_faults(value: list[Any], schema: Schema, path: str) -> Iterator[C
         seen.add(text)
 
 
-def _object_faults(value: dict[str, Any], schema: Schema, path: str) -> Iterator[Cause]:
+def _validate_object(value: dict[str, Any], schema: Schema, path: str) -> Iterator[Cause]:
     for key in schema.get("required", []):
         if key not in value:
             yield Cause(_join(path, key), "FieldValueRequired", "Required value")
@@ -138,9 +138,9 @@ def _object_faults(value: dict[str, Any], schema: Schema, path: str) -> Iterator
     additional = schema.get("additionalProperties")
     for key, child in value.items():
         if key in properties:
-            yield from faults(child, properties[key], _join(path, key))
+            yield from validate(child, properties[key], _join(path, key))
         elif isinstance(additional, dict):
-            yield from faults(child, additional, _join(path, key))
+            yield from validate(child, additional, _join(path, key))
 
 
 def _join(path: str, key: str) -> str:
@@ -157,7 +157,7 @@ def _in_body(path: str, value: Any, why: str) -> Cause:
 
 
 def _invalid_type(path: str, value: Any, wanted: str, shown: str | None = None) -> Cause:
-    # The API shows the type it found in place of the value, except for a badly formatted string.
+    # The API prints the type it found instead of the value, except for a badly formatted string.
     names = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
     text = json.dumps(shown if shown is not None else names.get(type(value), "null"))
     return Cause(

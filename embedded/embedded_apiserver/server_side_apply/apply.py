@@ -1,7 +1,7 @@
-"""Who owns which field: ``metadata.managedFields`` after an update, and server-side apply.
+"""Field ownership: ``metadata.managedFields`` after an update, and server-side apply.
 
-The algorithm is the one of a kube-apiserver (structured-merge-diff, merge/update.go). Not done: conversion of field
-sets between versions of a kind, and the merging of the oldest entries when more than ten managers have updated.
+The algorithm is that of kube-apiserver (structured-merge-diff, merge/update.go). Not implemented: conversion of field
+sets between versions of a kind, and merging of the oldest entries when more than ten managers have updated.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from embedded_apiserver.errors import ApiError, Cause, Object, bad_request
 from embedded_apiserver.kinds.resource import Resource, Schema
 from embedded_apiserver.server_side_apply import field_set
 from embedded_apiserver.server_side_apply.field_set import FieldSet, Path, SchemaMismatchError
-from embedded_apiserver.server_side_apply.merge import check_applied, merged, without
+from embedded_apiserver.server_side_apply.merge import check_applied, merge, remove_fields
 
 BEFORE_FIRST_APPLY = "before-first-apply"
-"""Owns what was there when an object without managedFields is first applied to."""
+"""Owns the existing fields of an object without managedFields when it is first applied to."""
 
 _SYSTEM_FIELDS = ("name", "namespace", "creationTimestamp", "uid", "generation", "managedFields", "resourceVersion")
 _UNOWNED: FieldSet = frozenset(
@@ -56,7 +56,7 @@ def owners_of(obj: Object) -> Owners:
 
 
 def after_update(live: Object | None, new: Object, manager: Manager, schema: Schema) -> Owners:
-    """The owners once ``manager`` has turned ``live`` into ``new``: it owns what it changed, others lose that."""
+    """The owners after ``manager`` changed ``live`` to ``new``: it owns what it changed, the others no longer do."""
     difference = field_set.compare(_content(live), _content(new), schema)
     changed = frozenset(difference.added | difference.modified) - _UNOWNED
     owners = owners_of(live) if live else {}
@@ -72,10 +72,10 @@ class Applied:
 
 
 def apply(live: Object, config: Object, manager: Manager, resource: Resource, force: bool) -> Applied:
-    """``config`` applied to ``live``. ``live`` of an object to be created is {"metadata": {}}.
+    """``config`` applied to ``live``. For an object to be created, ``live`` is {"metadata": {}}.
 
     Raises ApiError 409 naming each field that another manager owns with another value, unless ``force``;
-    500 when ``config`` does not fit the schema.
+    500 when ``config`` does not match the schema.
     """
     schema = resource.field_schema()
     owners = owners_of(live)
@@ -89,9 +89,9 @@ def apply(live: Object, config: Object, manager: Manager, resource: Resource, fo
             check_applied(wanted, schema)
         last = owners.get(manager, field_set.EMPTY)
         owners[manager] = field_set.fields_of(wanted, schema) - _UNOWNED
-        result = merged(present, wanted, schema)
+        result = merge(present, wanted, schema)
         if last:
-            result = _pruned(result, owners, last, schema)
+            result = _remove_unowned(result, owners, last, schema)
     except SchemaMismatchError as mismatch:
         kind = f"{resource.api_version}, Kind={resource.kind}"
         name = f"{live['metadata'].get('namespace', '')}/{config['metadata'].get('name', '')}"
@@ -101,18 +101,18 @@ def apply(live: Object, config: Object, manager: Manager, resource: Resource, fo
     return Applied({**result, "metadata": {**(result.get("metadata") or {}), **_system(live)}}, owners)
 
 
-def _pruned(result: Object, owners: Owners, last: FieldSet, schema: Schema) -> Object:
-    """``result`` without the fields that this manager applied before and that nobody owns now."""
+def _remove_unowned(result: Object, owners: Owners, last: FieldSet, schema: Schema) -> Object:
+    """``result`` without the fields that this manager applied before and that no manager owns now."""
 
     def widened(paths: FieldSet) -> FieldSet:
         return field_set.with_declared_parents(paths, schema)
 
     everything = widened(field_set.fields_of(result, schema))
-    pruned = without(result, widened(last), schema)
+    pruned = remove_fields(result, widened(last), schema)
     owned = widened(frozenset().union(*owners.values()))
-    pruned = without(result, everything - (widened(field_set.fields_of(pruned, schema)) | owned), schema)
+    pruned = remove_fields(result, everything - (widened(field_set.fields_of(pruned, schema)) | owned), schema)
     dangling = (everything - widened(field_set.fields_of(pruned, schema))) & widened(last)
-    return dict(without(result, dangling, schema))
+    return dict(remove_fields(result, dangling, schema))
 
 
 def _after_apply(difference: field_set.Difference, owners: Owners, manager: Manager, force: bool) -> Owners:
@@ -129,13 +129,13 @@ def _after_apply(difference: field_set.Difference, owners: Owners, manager: Mana
 def conflict_error(conflicts: Mapping[Manager, FieldSet]) -> ApiError:
     ordered = {m: field_set.members_first(conflicts[m]) for m in sorted(conflicts, key=str)}
     pairs: list[tuple[Manager, Path]] = [(m, path) for m, paths in ordered.items() for path in paths]
-    causes = [Cause(field_set.readable(path), "FieldManagerConflict", f"conflict with {m}") for m, path in pairs]
+    causes = [Cause(field_set.describe_path(path), "FieldManagerConflict", f"conflict with {m}") for m, path in pairs]
     if len(causes) == 1:
         listed = f"{causes[0].message}: {causes[0].field}"
     else:
         lines = []
         for m, paths in ordered.items():
-            lines += [f"conflicts with {m}:", *(f"- {field_set.readable(path)}" for path in paths)]
+            lines += [f"conflicts with {m}:", *(f"- {field_set.describe_path(path)}" for path in paths)]
         listed = "\n".join(lines)
     plural = "" if len(causes) == 1 else "s"
     message = f"Apply failed with {len(causes)} conflict{plural}: {listed}"
@@ -144,7 +144,7 @@ def conflict_error(conflicts: Mapping[Manager, FieldSet]) -> ApiError:
 
 
 def managed_fields(owners: Owners, live: Object | None, now: str) -> list[Object]:
-    """The entries as stored: an entry whose fields did not change keeps its time."""
+    """The entries to store: an entry whose fields did not change keeps its time."""
     before = {_identity(entry): entry for entry in (live or {"metadata": {}})["metadata"].get("managedFields") or []}
     entries = []
     for manager, fields in owners.items():
@@ -159,7 +159,7 @@ def managed_fields(owners: Owners, live: Object | None, now: str) -> list[Object
         if manager.subresource:
             entry["subresource"] = manager.subresource
         if manager.name == BEFORE_FIRST_APPLY:
-            del entry["time"]  # nobody knows when
+            del entry["time"]  # unknown
         old = before.get(_identity(entry))
         if old is not None and old.get("fieldsV1") == entry["fieldsV1"]:
             entry = old
@@ -167,7 +167,7 @@ def managed_fields(owners: Owners, live: Object | None, now: str) -> list[Object
     return sorted(entries, key=lambda e: (e["operation"], e.get("time", ""), e["manager"], e.get("subresource", "")))
 
 
-def refuse_managed_fields(config: Object) -> None:
+def check_no_managed_fields(config: Object) -> None:
     if config["metadata"].get("managedFields"):
         raise bad_request("metadata.managedFields must be nil")
 
@@ -186,7 +186,7 @@ def _system(obj: Object) -> Object:
 
 
 def _content(obj: Object | None) -> Object:
-    """The object without what nobody owns: identity and system metadata."""
+    """The object without the fields that no manager owns: identity and system metadata."""
     if obj is None:
         return {}
     metadata = {key: value for key, value in obj["metadata"].items() if key not in _system(obj)}

@@ -1,8 +1,8 @@
-"""Sets of field paths: which fields a value has, and how two values differ, by a structural schema.
+"""Sets of field paths: which fields a value has, and how two values differ, according to a structural schema.
 
 A path is a tuple of steps written as in ``managedFields``: ``f:name`` (a field), ``k:{"type":"Ready"}`` (an item of a
-list-type map), ``v:"text"`` (an item of a set). The rules are those of structured-merge-diff, which a kube-apiserver
-uses; its names (atomic, added, modified, removed) are kept.
+list-type map), ``v:"text"`` (an item of a set). The rules and terms (atomic, added, modified, removed) are those of
+structured-merge-diff, which kube-apiserver uses.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EMPTY: FieldSet = frozenset()
 
 
 class SchemaMismatchError(ValueError):
-    """A value does not fit its schema, so it has no field set. The API answers 500 to such an apply."""
+    """A value does not match its schema, so it has no field set. The API returns 500 for such an apply."""
 
 
 def is_atomic(value: Any, schema: Schema) -> bool:
@@ -61,7 +61,7 @@ def item_step(item: Any, schema: Schema) -> Step:
 
 
 def fields_of(value: Any, schema: Schema) -> FieldSet:
-    """What an apply of ``value`` owns: its leaves and its list items, not the structs around them."""
+    """The fields that an apply of ``value`` owns: its leaves and list items, not the structs that contain them."""
     found: set[Path] = set()
     _collect(value, schema, (), found)
     return frozenset(found)
@@ -122,7 +122,7 @@ def _parts(value: Any, schema: Schema) -> dict[Step, tuple[Any, Schema]]:
 
 
 def with_declared_parents(paths: FieldSet, schema: Schema) -> FieldSet:
-    """``paths`` and those declared fields around them that are structs of the schema."""
+    """``paths`` and their parents that the schema declares as fields."""
     widened = set(paths)
     for path in paths:
         here: Schema = schema
@@ -163,12 +163,12 @@ def _decode(node: dict[str, Any], path: Path, found: set[Path]) -> None:
             _decode(below, (*path, step), found)
 
 
-def readable(path: Path) -> str:
-    """``.status.conditions[type="Ready"].status``, as conflicts name a field."""
-    return "".join(_readable_step(step) for step in path)
+def describe_path(path: Path) -> str:
+    """``.status.conditions[type="Ready"].status``, the form in which conflicts name a field."""
+    return "".join(_describe_step(step) for step in path)
 
 
-def _readable_step(step: Step) -> str:
+def _describe_step(step: Step) -> str:
     kind, text = step[0], step[2:]
     if kind == "f":
         return f".{text}"
@@ -178,7 +178,7 @@ def _readable_step(step: Step) -> str:
 
 
 def members_first(paths: FieldSet) -> list[Path]:
-    """The order in which the API lists them: at each level the fields themselves, then what is below others."""
+    """The API's order: at each level first the fields themselves, then the fields below others."""
     return sorted(paths, key=lambda path: [(depth < len(path), step) for depth, step in enumerate(path, 1)])
 
 

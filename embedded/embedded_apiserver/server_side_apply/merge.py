@@ -1,4 +1,4 @@
-"""Values changed by field paths: an applied configuration merged in, fields that nobody owns taken out."""
+"""Merges an applied configuration into a value, and removes fields by path."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from embedded_apiserver.server_side_apply.field_set import (
     Path,
     SchemaMismatchError,
     children,
+    describe_path,
     is_atomic,
     item_step,
-    readable,
 )
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
@@ -27,12 +27,14 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def check_applied(value: Any, schema: Schema, path: str = "") -> None:
-    """An applied configuration must fit the schema exactly. Raises SchemaMismatchError."""
+    """An applied configuration must match the schema exactly. Raises SchemaMismatchError."""
     wanted = schema.get("type")
     if value is None:
         return
     if wanted in _TYPES and not isinstance(value, _TYPES[wanted]):
-        raise SchemaMismatchError(f"{path}: expected {_name(wanted)}, got &value.valueUnstructured{{Value:{value!r}}}")
+        raise SchemaMismatchError(
+            f"{path}: expected {_type_name(wanted)}, got &value.valueUnstructured{{Value:{value!r}}}"
+        )
     if isinstance(value, dict):
         for key, child in value.items():
             below = property_schema(schema, key)
@@ -43,31 +45,31 @@ def check_applied(value: Any, schema: Schema, path: str = "") -> None:
         seen = set()
         for step, item, item_schema in children(value, schema):
             if step in seen:
-                raise SchemaMismatchError(f"{path}: duplicate entries for key {readable((step,))}")
+                raise SchemaMismatchError(f"{path}: duplicate entries for key {describe_path((step,))}")
             seen.add(step)
             check_applied(item, item_schema, path)
 
 
-def _name(wanted: str) -> str:
+def _type_name(wanted: str) -> str:
     return {"object": "map", "array": "list", "integer": "numeric", "number": "numeric"}.get(wanted, wanted)
 
 
-def merged(live: Any, config: Any, schema: Schema) -> Any:
-    """``live`` with everything that ``config`` says; what config does not name stays."""
+def merge(live: Any, config: Any, schema: Schema) -> Any:
+    """``live`` with the fields of ``config``; fields that ``config`` does not contain stay."""
     if type(live) is not type(config) or is_atomic(config, schema):
         return config
     if isinstance(config, dict):
         result = dict(live)
         for key, value in config.items():
             below = property_schema(schema, key) or {}
-            result[key] = merged(live[key], value, below) if key in live else value
+            result[key] = merge(live[key], value, below) if key in live else value
         return result
-    return _merged_list(live, config, schema)
+    return _merge_lists(live, config, schema)
 
 
-def _merged_list(live: list[Any], config: list[Any], schema: Schema) -> list[Any]:
-    """Items by key. The configuration orders what it names; an item that only ``live`` has keeps its place after
-    the shared item before it."""
+def _merge_lists(live: list[Any], config: list[Any], schema: Schema) -> list[Any]:
+    """Merges items by key. Items of the configuration are in its order; an item that only ``live`` has stays after
+    the shared item that precedes it."""
     old = {item_step(item, schema): item for item in live}
     new = {item_step(item, schema): item for item in config}
     waiting = list(old)
@@ -78,7 +80,7 @@ def _merged_list(live: list[Any], config: list[Any], schema: Schema) -> list[Any
             passed = waiting.pop(0)
             if passed not in new:
                 result[passed] = old[passed]
-        result[step] = merged(old[step], item, schema.get("items", {})) if step in old else item
+        result[step] = merge(old[step], item, schema.get("items", {})) if step in old else item
         if shared and step == shared[0]:
             shared.pop(0)
             if waiting and waiting[0] == step:
@@ -87,21 +89,21 @@ def _merged_list(live: list[Any], config: list[Any], schema: Schema) -> list[Any
     return list(result.values())
 
 
-def without(value: Any, paths: FieldSet, schema: Schema) -> Any:
-    """``value`` without the fields at ``paths``; a map or list that is emptied but not named itself stays, empty."""
+def remove_fields(value: Any, paths: FieldSet, schema: Schema) -> Any:
+    """``value`` without the fields at ``paths``; maps and lists that become empty stay, unless their path is given."""
     tree: dict[str, Any] = {}
     for path in paths:
-        _plant(tree, path)
-    return _without(value, tree, schema)
+        _add_path(tree, path)
+    return _remove_fields(value, tree, schema)
 
 
-def _plant(tree: dict[str, Any], path: Path) -> None:
+def _add_path(tree: dict[str, Any], path: Path) -> None:
     for step in path:
         tree = tree.setdefault(step, {})
     tree["."] = {}
 
 
-def _without(value: Any, tree: dict[str, Any], schema: Schema) -> Any:
+def _remove_fields(value: Any, tree: dict[str, Any], schema: Schema) -> Any:
     if is_atomic(value, schema) or not value:
         return value
     kept = []
@@ -110,7 +112,7 @@ def _without(value: Any, tree: dict[str, Any], schema: Schema) -> Any:
         if below is None:
             kept.append((step, part))
         elif "." not in below:
-            kept.append((step, _without(part, below, part_schema)))
+            kept.append((step, _remove_fields(part, below, part_schema)))
     if isinstance(value, dict):
         return {step[2:]: part for step, part in kept}
     return [part for _, part in kept]

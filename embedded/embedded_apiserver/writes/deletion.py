@@ -1,4 +1,4 @@
-"""DELETE: at once, after a grace period, or once the last finalizer is gone; and what goes along with it."""
+"""DELETE: immediately, after a grace period, or once the last finalizer is gone; with dependent objects."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Deletion:
                 return self.remove(resource, key), True
             if live["metadata"].get("deletionTimestamp"):
                 return live, False
-            return self.store.write(resource.collection, key, _marked(live, grace)), False
+            return self.store.write(resource.collection, key, _with_deletion_timestamp(live, grace)), False
 
     def remove(self, resource: Resource, key: Key) -> Object:
-        """The object is gone now, whatever its finalizers; with a CRD its objects, with a namespace its content."""
+        """Removes the object now, ignoring finalizers; with a CRD its objects, with a namespace its content."""
         removed = self.store.remove(resource.collection, key)
         if resource.collection == crds.COLLECTION:
             names = removed["spec"]["names"]
-            self.store.forget(f"{names['plural']}.{removed['spec']['group']}")
+            self.store.remove_all(f"{names['plural']}.{removed['spec']['group']}")
             self.registry.stop_serving(removed["spec"]["group"], names["plural"])
         elif resource.kind == "Namespace" and not resource.group:
             for other in self.registry:
@@ -49,7 +49,7 @@ class Deletion:
         return removed
 
 
-def _marked(live: Object, grace: int) -> Object:
+def _with_deletion_timestamp(live: Object, grace: int) -> Object:
     marks: Object = {"deletionTimestamp": metadata.now(ahead=grace), "deletionGracePeriodSeconds": grace}
     if "generation" in live["metadata"]:
         marks["generation"] = live["metadata"]["generation"] + 1

@@ -1,4 +1,4 @@
-"""The metadata that the server alone decides: name, uid, times, generation; and the checks on what a client sent."""
+"""The metadata that the server sets (name, uid, times, generation), and checks of what a client sent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from embedded_apiserver.errors import ApiError, Cause, Object, bad_request, conflict, invalid, stale
 from embedded_apiserver.kinds.resource import Resource
 
-_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: a name never spells a word
+_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # no vowels, so that a name never spells a word
 SYSTEM = (
     "name",
     "namespace",
@@ -33,7 +33,7 @@ def new_uid() -> str:
     return str(uuid.uuid4())
 
 
-def of(obj: Object) -> Object:
+def get(obj: Object) -> Object:
     metadata: Any = obj.get("metadata")
     if metadata is None:
         return {}
@@ -42,10 +42,10 @@ def of(obj: Object) -> Object:
     return metadata
 
 
-def created(obj: Object, resource: Resource, namespace: str) -> Object:
+def for_create(obj: Object, resource: Resource, namespace: str) -> Object:
     """``obj`` with the metadata of a new object. Raises ApiError 422 without a name."""
-    metadata = {key: value for key, value in of(obj).items() if key not in SYSTEM and value not in (None, {}, [])}
-    name = of(obj).get("name") or generated_name(of(obj).get("generateName"))
+    metadata = {key: value for key, value in get(obj).items() if key not in SYSTEM and value not in (None, {}, [])}
+    name = get(obj).get("name") or generated_name(get(obj).get("generateName"))
     if not name:
         required = Cause("metadata.name", "FieldValueRequired", "Required value: name or generateName is required")
         raise invalid(resource.kind_subject(""), [required])
@@ -63,15 +63,15 @@ def generated_name(prefix: str | None) -> str:
     return prefix[:58] + "".join(random.choices(_SUFFIX_LETTERS, k=5))
 
 
-def updated(live: Object, new: Object) -> Object:
-    """``new`` with the system metadata of ``live``; emptied labels and the like are dropped, as in Go's JSON."""
+def for_update(live: Object, new: Object) -> Object:
+    """``new`` with the system metadata of ``live``; empty labels and the like are dropped, as in Go's JSON."""
     system = {key: value for key, value in live["metadata"].items() if key in SYSTEM}
-    own = {k: v for k, v in of(new).items() if k not in SYSTEM and v not in (None, {}, [])}
+    own = {k: v for k, v in get(new).items() if k not in SYSTEM and v not in (None, {}, [])}
     return {**new, "metadata": {**system, **own}}
 
 
 def check_identity(obj: Object, resource: Resource) -> None:
-    """apiVersion and kind must be the URL's; built-in kinds may leave them out. Raises ApiError 400."""
+    """apiVersion and kind must match the URL; built-in kinds may omit them. Raises ApiError 400."""
     version, kind = obj.get("apiVersion"), obj.get("kind")
     if not resource.custom and not version and not kind:
         return
@@ -80,7 +80,7 @@ def check_identity(obj: Object, resource: Resource) -> None:
             f"the object provided is unrecognized (must be of type {resource.kind}): Object 'Kind' is missing in body"
         )
     if kind != resource.kind:
-        # Not the real server's words: those differ from kind to kind.
+        # Not the wording of kube-apiserver: that differs from kind to kind.
         raise bad_request(f"{kind} in the data does not match the expected kind {resource.kind}")
     if version != resource.api_version:
         raise bad_request(
@@ -89,12 +89,12 @@ def check_identity(obj: Object, resource: Resource) -> None:
 
 
 def check_namespace(obj: Object, namespace: str) -> None:
-    if of(obj).get("namespace") not in (None, "", namespace):
+    if get(obj).get("namespace") not in (None, "", namespace):
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
 
 
 def check_name(obj: Object, name: str) -> None:
-    given = of(obj).get("name")
+    given = get(obj).get("name")
     if not given:
         raise bad_request(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
     if given != name:
@@ -103,13 +103,13 @@ def check_name(obj: Object, name: str) -> None:
 
 def check_version(live: Object, sent: Object, resource: Resource) -> None:
     """A resourceVersion in the body is a precondition. Raises ApiError 409."""
-    version = of(sent).get("resourceVersion")
+    version = get(sent).get("resourceVersion")
     if version and version != live["metadata"]["resourceVersion"]:
         raise stale(resource.subject(live["metadata"]["name"]))
 
 
 def check_uid(live: Object, sent: Object, resource: Resource) -> None:
-    uid = of(sent).get("uid")
+    uid = get(sent).get("uid")
     if uid and uid != live["metadata"]["uid"]:
         raise immutable_uid(resource, live["metadata"]["name"], uid)
 
@@ -120,7 +120,7 @@ def immutable_uid(resource: Resource, name: str, uid: str) -> ApiError:
 
 
 def check_preconditions(live: Object, preconditions: Object, resource: Resource) -> None:
-    """Of a DELETE: uid and resourceVersion. Raises ApiError 409."""
+    """The preconditions of a DELETE: uid and resourceVersion. Raises ApiError 409."""
     metadata = live["metadata"]
     subject = resource.kind_subject(metadata["name"])
     uid, version = preconditions.get("uid"), preconditions.get("resourceVersion")

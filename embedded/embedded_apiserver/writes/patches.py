@@ -14,13 +14,13 @@ JSON = "application/json-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 
-# An apply is YAML: there JSON's surrogate pairs are no characters, and control characters may not stand raw.
+# An apply is YAML, which does not allow JSON's surrogate pairs or raw control characters.
 _SURROGATE = re.compile(rb"(?<!\\)(?:\\\\)*\\ud[89ab]", re.IGNORECASE)
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
 
 def check_yaml(body: bytes) -> None:
-    """Raises what the real server answers where its YAML reader refuses what JSON would allow."""
+    """Raises the error of kube-apiserver where its YAML parser rejects what JSON allows."""
     refused = "error decoding YAML: error converting YAML to JSON: yaml: "
     if _SURROGATE.search(body):
         raise bad_request(f"{refused}found invalid Unicode character escape code")
@@ -28,7 +28,7 @@ def check_yaml(body: bytes) -> None:
         raise bad_request(f"{refused}control characters are not allowed")
 
 
-# patchMergeKey of the lists that clients patch; lists not named here are replaced as a whole.
+# patchMergeKey of the lists that clients patch; other lists are replaced as a whole.
 _MERGE_KEYS = {
     "conditions": "type",
     "containers": "name",
@@ -63,8 +63,8 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 
 def strategic_merge(target: Any, patch: Any) -> Any:
-    """Maps are merged, lists with a known key item by item. Of the directives, ``$patch: delete|replace`` and
-    ``$setElementOrder`` (ignored) are known; another is refused with 422."""
+    """Merges maps, and lists with a known key item by item. Supported directives: ``$patch: delete|replace`` and
+    ``$setElementOrder`` (ignored); any other is rejected with 422."""
     if not isinstance(patch, dict):
         return patch
     if patch.get("$patch") == "replace":

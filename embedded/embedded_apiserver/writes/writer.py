@@ -1,7 +1,7 @@
-"""Every change of an object: create, update, patch, apply. Deletion is next door (``deletion.py``).
+"""Every change of an object: create, update, patch, apply. For DELETE see ``deletion.py``.
 
-One way through for all of them: the client's change -> system metadata restored -> main and /status kept apart ->
-pruned, defaulted, validated -> generation -> field ownership -> stored, unless nothing changed.
+All take the same steps: the client's change -> restore system metadata -> keep the object and /status apart ->
+prune, apply defaults, validate -> generation -> field ownership -> store, unless nothing changed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from embedded_apiserver.writes.deletion import Deletion
 
 @dataclass(frozen=True)
 class Target:
-    """What the URL names."""
+    """The object or collection that the URL names."""
 
     resource: Resource
     namespace: str = ""
@@ -38,10 +38,10 @@ class Target:
 class Options:
     manager: str
     field_validation: str = "Warn"
-    """Strict (400 on unknown fields), Warn, Ignore."""
+    """Strict (400 on unknown fields), Warn or Ignore."""
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list)
-    """Filled by the write; sent as Warning headers."""
+    """Set by the write; sent as Warning headers."""
 
 
 class Writer:
@@ -54,13 +54,13 @@ class Writer:
         resource = target.resource
         metadata.check_identity(body, resource)
         metadata.check_namespace(body, target.namespace)
-        if metadata.of(body).get("resourceVersion"):
+        if metadata.get(body).get("resourceVersion"):
             raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
         with self.store.lock:
             self._check_namespace_exists(target)
-            new = metadata.created(resource.identify(body), resource, target.namespace)
-            new = self._initial(new, resource)
-            new = self._checked(new, None, resource, options)
+            new = metadata.for_create(resource.identify(body), resource, target.namespace)
+            new = self._prepare_for_create(new, resource)
+            new = self._validate(new, None, resource, options)
             owners = ssa.after_update(None, new, self._manager(target, options), resource.field_schema())
             return self._insert(target, new, owners, options)
 
@@ -77,13 +77,13 @@ class Writer:
     def update(
         self, target: Target, change: Callable[[Object], Object], options: Options, whole: bool = False
     ) -> Object:
-        """PUT (``whole``) and the patches: ``change`` turns the live object into the wanted one."""
+        """PUT (``whole``) and PATCH: ``change`` returns the wanted object for the live one."""
         resource = target.resource
         with self.store.lock:
-            live = self._found(target)
+            live = self._require_live(target)
             sent = change(live)
             metadata.check_name(sent, target.name)
-            version = metadata.of(sent).get("resourceVersion")
+            version = metadata.get(sent).get("resourceVersion")
             if not version and whole and not resource.unconditional_update:
                 fault = Cause(
                     "metadata.resourceVersion",
@@ -94,7 +94,7 @@ class Writer:
             metadata.check_version(live, sent, resource)
             if not target.subresource:
                 metadata.check_uid(live, sent, resource)
-            new = self._completed(target, live, sent, options)
+            new = self._complete(target, live, sent, options)
             owners = ssa.after_update(live, new, self._manager(target, options), resource.field_schema())
             return self._save(target, live, new, owners, options)
 
@@ -103,8 +103,8 @@ class Writer:
         metadata.check_identity(config, resource)
         metadata.check_namespace(config, target.namespace)
         metadata.check_name(config, target.name)
-        ssa.refuse_managed_fields(config)
-        wanted = self._only_own_side(target, config)
+        ssa.check_no_managed_fields(config)
+        wanted = self._without_other_side(target, config)
         manager = self._manager(target, options, "Apply")
         with self.store.lock:
             live = self._live(target)
@@ -116,19 +116,19 @@ class Writer:
             if not target.subresource:
                 metadata.check_uid(live, config, resource)
             applied = ssa.apply(live, wanted, manager, resource, force)
-            new = self._completed(target, live, resource.identify(applied.object), options)
+            new = self._complete(target, live, resource.identify(applied.object), options)
             return self._save(target, live, new, applied.owners, options)
 
     def _create_by_apply(self, target: Target, config: Object, manager: ssa.Manager, options: Options) -> Object:
         resource = target.resource
         self._check_namespace_exists(target)
-        if uid := metadata.of(config).get("uid"):
+        if uid := metadata.get(config).get("uid"):
             why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
             raise conflict(resource.subject(target.name), why)
         applied = ssa.apply({"metadata": {}}, config, manager, resource, force=True)
-        obj = {**applied.object, "metadata": {**metadata.of(applied.object), "name": target.name}}
-        new = metadata.created(resource.identify(obj), resource, target.namespace)
-        new = self._checked(self._initial(new, resource), None, resource, options)
+        obj = {**applied.object, "metadata": {**metadata.get(applied.object), "name": target.name}}
+        new = metadata.for_create(resource.identify(obj), resource, target.namespace)
+        new = self._validate(self._prepare_for_create(new, resource), None, resource, options)
         return self._insert(target, new, applied.owners, options)
 
     # -- steps
@@ -137,7 +137,7 @@ class Writer:
         live = self.store.get(target.resource.collection, target.key)
         return None if live is None else event_versions.served_form(live, target.resource)
 
-    def _found(self, target: Target) -> Object:
+    def _require_live(self, target: Target) -> Object:
         live = self._live(target)
         if live is None:
             raise not_found(target.resource.subject(target.name))
@@ -151,26 +151,26 @@ class Writer:
         if namespace is None and namespaces is not None:
             raise not_found(namespaces.subject(target.namespace))
 
-    def _initial(self, new: Object, resource: Resource) -> Object:
+    def _prepare_for_create(self, new: Object, resource: Resource) -> Object:
         if resource.custom:
             return {k: v for k, v in new.items() if k != "status"} if resource.has_status else new
         if resource.collection == crds.COLLECTION:
-            return crds.with_defaults(new) if not list(crds.faults(new)) else new
-        return builtin_strategy.initial(new, resource)
+            return crds.with_defaults(new) if not list(crds.validate(new)) else new
+        return builtin_strategy.prepare_for_create(new, resource)
 
-    def _only_own_side(self, target: Target, config: Object) -> Object:
-        """An applied configuration without what the other side (main or /status) owns."""
+    def _without_other_side(self, target: Target, config: Object) -> Object:
+        """An applied configuration without status or, for a write to /status, without everything else."""
         if not target.resource.has_status:
             return config
         if not target.subresource:
             return {key: value for key, value in config.items() if key != "status"}
         name = {"name": target.name}
-        own = name if builtin_strategy.status_keeps_metadata(target.resource) else metadata.of(config)
+        own = name if builtin_strategy.status_keeps_metadata(target.resource) else metadata.get(config)
         return {"metadata": own, **({"status": config["status"]} if "status" in config else {})}
 
-    def _completed(self, target: Target, live: Object, sent: Object, options: Options) -> Object:
+    def _complete(self, target: Target, live: Object, sent: Object, options: Options) -> Object:
         resource = target.resource
-        new = metadata.updated(live, resource.identify(sent))
+        new = metadata.for_update(live, resource.identify(sent))
         if target.subresource:
             keeps = builtin_strategy.status_keeps_metadata(resource)
             own = live["metadata"] if keeps else new["metadata"]
@@ -179,34 +179,34 @@ class Writer:
         elif resource.has_status:
             status = {"status": live["status"]} if "status" in live else {}
             new = {**{k: v for k, v in new.items() if k != "status"}, **status}
-        new = self._checked(new, live, resource, options)
+        new = self._validate(new, live, resource, options)
         if resource.has_generation and _spec(new, resource) != _spec(live, resource):
             new["metadata"] = {**new["metadata"], "generation": live["metadata"].get("generation", 0) + 1}
         return new
 
-    def _checked(self, new: Object, live: Object | None, resource: Resource, options: Options) -> Object:
-        """Pruned, defaulted and valid. Raises ApiError 400 or 422."""
+    def _validate(self, new: Object, live: Object | None, resource: Resource, options: Options) -> Object:
+        """``new`` pruned, with defaults, and valid. Raises ApiError 400 or 422."""
         name = new["metadata"]["name"]
         if resource.custom:
-            new = self._pruned(new, resource, options)
-            new = structural_schema.without_nulls(new, resource.schema)
-            new = structural_schema.defaulted(new, resource.schema)
-            found = list(validation.faults({k: v for k, v in new.items() if k != "metadata"}, resource.schema))
+            new = self._prune(new, resource, options)
+            new = structural_schema.drop_nulls(new, resource.schema)
+            new = structural_schema.apply_defaults(new, resource.schema)
+            found = list(validation.validate({k: v for k, v in new.items() if k != "metadata"}, resource.schema))
         elif resource.collection == crds.COLLECTION:
-            found = list(crds.faults(new))
+            found = list(crds.validate(new))
         else:
             found = list(
-                builtin_strategy.faults(event_versions.stored_form(new, resource), _stored(live, resource), resource)
+                builtin_strategy.validate(event_versions.stored_form(new, resource), _stored(live, resource), resource)
             )
         if live is None:
-            found = [*validation.name_faults(name), *found]
-        found += validation.label_faults(new["metadata"].get("labels") or {})
+            found = [*validation.validate_name(name), *found]
+        found += validation.validate_labels(new["metadata"].get("labels") or {})
         if found:
             raise invalid(resource.kind_subject(name), found)
         return dict(new)
 
-    def _pruned(self, obj: Object, resource: Resource, options: Options) -> Object:
-        kept, unknown = structural_schema.pruned(obj, resource.schema)
+    def _prune(self, obj: Object, resource: Resource, options: Options) -> Object:
+        kept, unknown = structural_schema.prune(obj, resource.schema)
         texts = [f'unknown field "{path}"' for path in unknown]
         if texts and options.field_validation == "Strict":
             raise bad_request(
@@ -232,19 +232,19 @@ class Writer:
         if fields:
             new["metadata"]["managedFields"] = fields
         if new == live or options.dry_run:
-            return new  # a write that changes nothing makes no new version and no event
+            return new  # a write that changes nothing creates no new version and no event
         if new["metadata"].get("deletionTimestamp") and not new["metadata"].get("finalizers"):
             self.deletion.remove(target.resource, target.key)
             return new
         return self.put(target.resource, target.key, new)
 
     def put(self, resource: Resource, key: tuple[str, str], obj: Object) -> Object:
-        """Stores ``obj`` as it is; a CRD takes effect at once."""
+        """Stores ``obj`` as it is; a CRD takes effect immediately."""
         if resource.collection == crds.COLLECTION:
             if not (obj.get("status") or {}).get("conditions"):
-                obj = crds.established(obj, metadata.now())
+                obj = crds.with_status(obj, metadata.now())
             self.registry.stop_serving(obj["spec"]["group"], obj["spec"]["names"]["plural"])
-            self.registry.serve(crds.resources(obj))
+            self.registry.serve(crds.served_resources(obj))
         stored = self.store.write(resource.collection, key, event_versions.stored_form(obj, resource))
         return event_versions.served_form(stored, resource)
 
@@ -260,7 +260,7 @@ def _stored(live: Object | None, resource: Resource) -> Object | None:
 
 
 def _spec(obj: Object, resource: Resource) -> Object:
-    """What metadata.generation counts changes of."""
+    """The part whose changes metadata.generation counts."""
     if not resource.custom:
         return {"spec": obj.get("spec")}
     left_out = ("metadata", "status") if resource.has_status else ("metadata",)
