@@ -41,6 +41,7 @@ FINDING_NAMES = frozenset(
         "OwnerDeadlineExceeded",
         "PodFailed",
         "PostStartHookFailed",
+        "ProgramExited",
         "StaleOOMKilled",
         "StatusLost",
         "SystemOOM",

@@ -30,6 +30,8 @@ Role = Literal["init", "sidecar", "main"]
 NORMAL_WAITING_REASONS = ("", "ContainerCreating", "PodInitializing")
 # The container was made and its start failed: the ended instance in lastState is the same failure (o4).
 _START_REASONS = ("CrashLoopBackOff", "RunContainerError", "PostStartHookError")
+_KILLED_BY_KUBELET = frozenset({"KilledByLivenessProbe", "KilledByStartupProbe", "PostStartHookFailed"})
+_REQUESTED_EXIT_CODES = (*KILLED_EXITS, 130)  # SIGKILL, SIGTERM, SIGINT: somebody else ended the program
 _PERMANENT_REASONS = ("InvalidImageName", "ErrImageNeverPull")
 
 
@@ -124,16 +126,18 @@ def _terminated(
     names = [by.name] if by.name else []
     facts = by.facts | {"role": view.role}
     if ended.exitCode not in KILLED_EXITS and _ended_after_deletion(pod, ended):
-        facts["afterDeletion"] = "after the deletion of its pod had been asked for"
+        facts["afterDeletion"] = "after its pod was marked for deletion"
     if ended.reason not in ("", "Error"):
         names.append(ended.reason)
     if words:
         names.append("UncaughtException")
         facts |= {"exception": words.line, "language": words.language}
-    if ended.reason == "Error":
+    if ended.reason == "Error" or not names:
         names.append("Error")
+    if _program_exited(names, ended.exitCode):
+        names.append("ProgramExited")
     return Finding(
-        names=tuple(names or ["Error"]),
+        names=tuple(names),
         rank=FailureRank.SIDECAR if view.role == "sidecar" else FailureRank.CONTAINER,
         source=f"{view.path}.{where}.terminated",
         key=FailureKey(pod.metadata.uid, view.status.name, ended.containerID or f"{ended.reason}#{ended_instances}"),
@@ -149,6 +153,11 @@ def _terminated(
         ended_instances=ended_instances,
         supporting=by.supporting,
     )
+
+
+def _program_exited(names: Sequence[str], exit_code: int) -> bool:
+    """Whether the program chose this exit code itself: no signal, no probe or hook, no container runtime did."""
+    return "Error" in names and exit_code not in _REQUESTED_EXIT_CODES and _KILLED_BY_KUBELET.isdisjoint(names)
 
 
 def _completed_restarting(pod: Pod, view: ContainerView, last: Terminated, events: Sequence[Event]) -> Finding:

@@ -93,7 +93,7 @@ def deletion(pod: Pod, events: Sequence[Event], owner: Workload | None) -> Findi
         names.insert(0, "OwnerDeadlineExceeded")
         text = f"{failed.reason}: {failed.message}"
         seen = (Excerpt(f"{owner.kind} {owner.metadata.name} status.conditions[{failed.type}]", text),)
-    facts = {"deletedWhen": "while it ran" if any(has_run(e) for e in killed) else "before it had started"}
+    facts = {"deletedWhen": "while it was running" if any(has_run(e) for e in killed) else "before it started"}
     if pod.metadata.deletionGracePeriodSeconds:
         facts["gracePeriod"] = f"{pod.metadata.deletionGracePeriodSeconds} s"
     if owner and (fate := _owner_state(owner)):

@@ -21,9 +21,9 @@ from coroner_categorizer.verdict import Confidence
 # ContainerStatusUnknown is the kubelet's; Unknown with 255 is containerd's, for what ended while it was down.
 _LOST_REASONS = ("ContainerStatusUnknown", "Unknown")
 _COMPETING_KILLS = {
-    "KilledByLivenessProbe": "its liveness probe failed then, and the kubelet kills for that, too",
-    "KilledByStartupProbe": "its startup probe failed then, and the kubelet kills for that, too",
-    "PostStartHookFailed": "its postStart hook failed then, and the kubelet kills for that, too",
+    "KilledByLivenessProbe": "its liveness probe failed at the same time, which also makes the kubelet kill it",
+    "KilledByStartupProbe": "its startup probe failed at the same time, which also makes the kubelet kill it",
+    "PostStartHookFailed": "its postStart hook failed at the same time, which also makes the kubelet kill it",
 }
 
 
@@ -42,7 +42,7 @@ class _CompetingCause(NamedTuple):
     """What explains an end as well as the mark on it."""
 
     sentence: str
-    """Goes on after "besides, "."""
+    """Continues a sentence after "but "."""
     supporting: tuple[Excerpt, ...]
 
 
@@ -99,12 +99,12 @@ def _competing_cause(
     pod: Pod, ended: Terminated, words: UncaughtException | None, cause: ProbeKill | None
 ) -> _CompetingCause | None:
     if ended.exitCode != SIGKILL_EXIT and words and not is_oom_symptom(words):
-        return _CompetingCause("the program itself named another cause", ())
+        return _CompetingCause("the program itself reported another cause", ())
     if cause:
         return _CompetingCause(_COMPETING_KILLS[cause.name], cause.supporting)
     stamp = pod.metadata.deletionTimestamp
     at_its_end = stamp and ended.finishedAt and abs(stamp - ended.finishedAt) <= SLACK
     if stamp and at_its_end and pod.metadata.deletionGracePeriodSeconds and ended.exitCode == SIGKILL_EXIT:
         told = Excerpt("metadata.deletionTimestamp", f"set to {stamp:%Y-%m-%dT%H:%M:%SZ}")
-        return _CompetingCause("its pod was being deleted, and its grace period was over by then", (told,))
+        return _CompetingCause("its pod was being deleted and the grace period had expired", (told,))
     return None

@@ -98,17 +98,25 @@ class PodFacts:
         return container.command[0] if container and container.command else None
 
     def limit(self, resource: str) -> str | None:
-        """The limit in force: after a resize the status tells, and a smaller limit of the whole pod comes first."""
+        """The limit in force: the whole pod's where it is the smaller one, else the container's own."""
+        return self.pod_limit(resource) or self._own_limit(resource)
+
+    def pod_limit(self, resource: str) -> str | None:
+        """The limit of the whole pod (spec.resources.limits), where the container has none that is as small."""
+        of_pod, own = self._pod.spec.resources.limits.get(resource), self._own_limit(resource)
+        if of_pod is None:
+            return None
+        sizes = parse_quantity(str(of_pod)), parse_quantity(own) if own else None
+        is_own = sizes[0] is not None and sizes[1] is not None and sizes[1] <= sizes[0]
+        return None if is_own else str(of_pod)
+
+    def _own_limit(self, resource: str) -> str | None:
+        """The container's limit; after a resize the status has the one that is applied."""
         container, status = self._container(), self._status()
         value = status.resources.limits.get(resource) if status else None
         if value is None and container:
             value = container.resources.limits.get(resource)
-        own = str(value) if value is not None else None
-        of_pod = self._pod.spec.resources.limits.get(resource)
-        if of_pod is None:
-            return own
-        sizes = parse_quantity(str(of_pod)), parse_quantity(own) if own else None
-        return own if own and sizes[0] is not None and sizes[1] is not None and sizes[1] <= sizes[0] else str(of_pod)
+        return str(value) if value is not None else None
 
     def memory_limits(self) -> str | None:
         """The memory limits of all containers: ``main 1Mi, proxy 64Mi``."""
@@ -230,6 +238,7 @@ BASE_FACTS: dict[str, Callable[[PodFacts], str | None]] = {
     "nodeSelector": PodFacts.node_selector,
     "pod": PodFacts.pod_name,
     "podGracePeriod": PodFacts.grace_period,
+    "podMemoryLimit": lambda f: f.pod_limit("memory"),
     "probe": PodFacts.probe,
     "ranFor": PodFacts.ran_for,
     "reason": PodFacts.reason,
