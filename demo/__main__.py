@@ -80,7 +80,7 @@ def _operator(kubeconfig: Path, log: Path) -> Iterator[None]:
     """The operator as a process of its own, with little patience so that the play stays short."""
     command = [sys.executable, "-m", "coroner_operator", "run", "--kubeconfig", str(kubeconfig)]
     command += ["--health-address", "", "--metrics-address", "", "--recovery-after", "2s"]
-    command += ["--patience-image-pull", "1s", "--patience-container-creating", "1s", "--patience-unschedulable", "1s"]
+    command += ["--grace-period-image-pull", "1s", "--grace-period-container-creating", "1s", "--grace-period-unschedulable", "1s"]
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         try:

@@ -110,7 +110,7 @@ def _plain_message(primary: Finding, facts: _SafeFacts) -> str:
         ended = f"{what} ended with exit code {primary.exit_code} ({primary.name})"
         return f"{ended}: {said}" if said else ended
     if scheduler := facts("scheduler"):
-        return f"no node can take the pod: {scheduler}"
+        return f"no node can run the pod: {scheduler}"
     text = facts("text")
     return f"{what}: {primary.name}: {text}" if text else f"{what}: {primary.name}"
 

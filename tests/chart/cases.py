@@ -152,15 +152,15 @@ SWITCHES: dict[str, Values] = {
                 name: {"enabled": False}
                 for name in (
                     "absent",
-                    "silent",
-                    "stuck",
-                    "slow",
+                    "watchStale",
+                    "reportWritesStalled",
+                    "reportWriteLatencyHigh",
                     "errors",
-                    "watches",
-                    "forbidden",
-                    "refused",
-                    "leaderless",
-                    "unexplained",
+                    "watchRestartsHigh",
+                    "permissionDenied",
+                    "rulesReloadFailed",
+                    "noLeader",
+                    "unexplainedFailures",
                 )
             },
         }

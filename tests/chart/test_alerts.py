@@ -16,15 +16,15 @@ from tests.chart.metric_names import exposed_names, names_in
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 ALERTS = {
     "absent": "CoronerAbsent",
-    "silent": "CoronerHearsNothing",
-    "stuck": "CoronerWritesNothing",
-    "slow": "CoronerWritesLate",
+    "watchStale": "CoronerWatchStale",
+    "reportWritesStalled": "CoronerReportWritesStalled",
+    "reportWriteLatencyHigh": "CoronerReportWriteLatencyHigh",
     "errors": "CoronerErrors",
-    "watches": "CoronerWatchesBreak",
-    "forbidden": "CoronerForbidden",
-    "refused": "CoronerRulesRefused",
-    "leaderless": "CoronerLeaderless",
-    "unexplained": "CoronerUnexplainedFailures",
+    "watchRestartsHigh": "CoronerWatchRestartsHigh",
+    "permissionDenied": "CoronerPermissionDenied",
+    "rulesReloadFailed": "CoronerRulesReloadFailed",
+    "noLeader": "CoronerNoLeader",
+    "unexplainedFailures": "CoronerUnexplainedFailures",
 }
 
 
@@ -108,7 +108,7 @@ STORIES: dict[str, list[Story]] = {
         Story({'coroner_build_info{namespace="elsewhere"}': "1x60"}, "10m", "20m", {"namespace": "coroner"}),
         Story(UP, "60m", None, {}),
     ],
-    "CoronerHearsNothing": [
+    "CoronerWatchStale": [
         # heard of at the start, and never again; the other replica hears all along
         Story(
             {
@@ -130,7 +130,7 @@ STORIES: dict[str, list[Story]] = {
             {},
         ),
     ],
-    "CoronerWritesNothing": [
+    "CoronerReportWritesStalled": [
         Story(
             {f"coroner_queue_length{{{N}}}": "7x60", f'coroner_writes_total{{{N},outcome="written"}}': "5x60"},
             "14m",
@@ -157,7 +157,7 @@ STORIES: dict[str, list[Story]] = {
             {},
         ),
     ],
-    "CoronerWritesLate": [
+    "CoronerReportWriteLatencyHigh": [
         Story(
             {
                 f'coroner_write_delay_seconds_bucket{{{N},le="30"}}': "0+50x60",
@@ -182,7 +182,7 @@ STORIES: dict[str, list[Story]] = {
         Story({f"coroner_errors_total{{{N}}}": "0x10 1x60"}, "9m", "14m", {"namespace": "coroner"}),
         Story({f"coroner_errors_total{{{N}}}": "3x60"}, "50m", None, {}),
     ],
-    "CoronerWatchesBreak": [
+    "CoronerWatchRestartsHigh": [
         Story(
             {f'coroner_watch_restarts_total{{{N},kind="pods",reason="dropped"}}': "0+2x90"},
             "20m",
@@ -191,7 +191,7 @@ STORIES: dict[str, list[Story]] = {
         ),
         Story({f'coroner_watch_restarts_total{{{N},kind="pods",reason="expired"}}': "0+1x90"}, "80m", None, {}),
     ],
-    "CoronerForbidden": [
+    "CoronerPermissionDenied": [
         Story(
             {f'coroner_watch_restarts_total{{{N},kind="events",reason="forbidden"}}': "0+1x60"},
             "4m",
@@ -200,11 +200,11 @@ STORIES: dict[str, list[Story]] = {
         ),
         Story({f'coroner_watch_restarts_total{{{N},kind="pods",reason="dropped"}}': "0+3x60"}, "50m", None, {}),
     ],
-    "CoronerRulesRefused": [
+    "CoronerRulesReloadFailed": [
         Story({f"coroner_rules_last_reload_success{{{N}}}": "1x10 0x60"}, "14m", "20m", {"namespace": "coroner"}),
         Story({f"coroner_rules_last_reload_success{{{N}}}": "1x10 0 0 0 1x60"}, "50m", None, {}),
     ],
-    "CoronerLeaderless": [
+    "CoronerNoLeader": [
         Story(
             {f'coroner_leader{{{N},pod="a"}}': "1x10 0x60", f'coroner_leader{{{N},pod="b"}}': "0x70"},
             "14m",

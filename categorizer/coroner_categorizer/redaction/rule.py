@@ -1,8 +1,7 @@
-"""What a redaction rule is: the substrings without which it need not run, and a pure function over UTF-8 bytes.
+"""A redaction rule: the keywords without which it need not run, and a pure function over UTF-8 bytes.
 
-Rules work on bytes, because RE2 does: one encoding of the text serves them all. Their patterns read bytes as Latin-1,
-so that every byte is a character and none is unmatched; what ends a
-secret is ASCII, so that no span ends inside a character.
+Rules work on bytes, because RE2 does: one encoding of the text serves all of them. Their patterns read bytes as Latin-1,
+so that every byte is a character; what ends a secret is ASCII, so that no span ends inside a character.
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ Regexp = Any
 
 @dataclass(frozen=True)
 class Rule:
-    """One kind of secret."""
+    """Finds one kind of secret."""
 
     name: str
 
     keywords: tuple[bytes, ...]
-    """In lower case: a text with none of these holds nothing for this rule. Empty: always run."""
+    """In lower case: the rule is skipped for a text that contains none of them. Empty: always run."""
 
     apply: Callable[[bytes], bytes]
-    """The text with this rule's secrets as marks."""
+    """The text, with each secret of this kind replaced by its mark."""
 
 
-_MEMORY_LIMIT = 1 << 20  # bytes a pattern: RE2's own 8 MiB, times all rules, is too much to give to hostile text
+_MEMORY_LIMIT = 1 << 20  # bytes a pattern: RE2's own 8 MiB, times all rules, is more memory than hostile text should get
 
 
 def _options(encoding: Any) -> Any:
@@ -46,27 +45,27 @@ OPTIONS_UTF8 = _options(re2.Options.Encoding.UTF8)
 
 
 class Prefilter:
-    """Which rules a text needs at all: one pass of RE2 over it for all substrings of all rules."""
+    """Selects the rules a text needs: one pass of RE2 over it for all keywords of all rules."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._rules = tuple(rules)
         self._unconditional = frozenset(n for n, rule in enumerate(self._rules) if not rule.keywords)
         self._rules_by_keyword: list[list[int]] = []
         self._set = re2.Set.SearchSet(OPTIONS)
-        wanting: dict[bytes, list[int]] = {}
+        numbers_by_keyword: dict[bytes, list[int]] = {}
         for number, rule in enumerate(self._rules):
-            for need in rule.keywords:
-                wanting.setdefault(need, []).append(number)
-        for need, numbers in wanting.items():
-            self._set.Add(re2.escape(need))
+            for keyword in rule.keywords:
+                numbers_by_keyword.setdefault(keyword, []).append(number)
+        for keyword, numbers in numbers_by_keyword.items():
+            self._set.Add(re2.escape(keyword))
             self._rules_by_keyword.append(numbers)
         self._set.Compile()
 
     def rules_for(self, data: bytes) -> list[Rule]:
-        """In their order, the rules whose needed substrings the text has, in either case."""
+        """In their order, the rules with a keyword that occurs in the text, in either case."""
         numbers = set(self._unconditional)
-        for need in self._set.Match(data.lower()) or ():
-            numbers.update(self._rules_by_keyword[need])
+        for keyword in self._set.Match(data.lower()) or ():
+            numbers.update(self._rules_by_keyword[keyword])
         return [self._rules[number] for number in sorted(numbers)]
 
 
@@ -84,7 +83,7 @@ def mark(name: str) -> bytes:
 
 
 def replace_spans(data: bytes, spans: Iterable[tuple[int, int, bytes]]) -> bytes:
-    """``data`` with each (start, end, replacement) put in; spans are in order and do not overlap."""
+    """``data`` with each (start, end, replacement) applied; spans are sorted and do not overlap."""
     pieces: list[bytes] = []
     at = 0
     for start, end, replacement in spans:
@@ -96,17 +95,20 @@ def replace_spans(data: bytes, spans: Iterable[tuple[int, int, bytes]]) -> bytes
     return b"".join(pieces)
 
 
-def pattern_rule(name: str, keywords: str, pattern: str) -> Rule:
-    """A rule for secrets that a pattern alone describes: its group 1, or else the whole match, becomes the mark.
+def pattern_rule(name: str, keywords: str, pattern: str, keep: Regexp | None = None) -> Rule:
+    """A rule for secrets that a pattern alone describes: its first group that matched, or else the whole match, is
+    replaced by the mark.
 
-    ``needs``: separated by spaces.
+    ``keywords``: separated by spaces. ``keep``: values that this fully matches are no secrets.
     """
     regexp = compiled(pattern)
-    group = 1 if regexp.groups else 0
-    put = mark(name)
+    replacement = mark(name)
 
     def apply(data: bytes) -> bytes:
-        spans = [(*match.span(group), put) for match in regexp.finditer(data)]
-        return replace_spans(data, [s for s in spans if data[s[0] : s[1]] != put])
+        spans = [(*match.span(match.lastindex or 0), replacement) for match in regexp.finditer(data)]
+        return replace_spans(data, [s for s in spans if not is_kept(data[s[0] : s[1]])])
 
-    return Rule(name, tuple(need.encode("ascii") for need in keywords.split()), apply)
+    def is_kept(value: bytes) -> bool:
+        return value == replacement or not value or bool(keep and keep.fullmatch(value))
+
+    return Rule(name, tuple(keyword.encode("ascii") for keyword in keywords.split()), apply)

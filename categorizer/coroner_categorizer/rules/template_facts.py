@@ -187,7 +187,7 @@ class PodFacts:
         return self._finding.name if self._finding else None
 
     def ran_for(self) -> str | None:
-        """How long the instance ran: ``3 s``, ``2 h 5 min``."""
+        """How long the instance ran: ``3 s``, ``2 h 5 min``, ``less than 1 s``."""
         ended = self._ended()
         if not ended or not ended.startedAt or not ended.finishedAt or ended.startedAt.year <= 1970:
             return None
@@ -253,9 +253,11 @@ BASE_FACTS: dict[str, Callable[[PodFacts], str | None]] = {
 
 
 def duration(start: datetime, end: datetime) -> str:
-    """For a person: ``0 s``, ``45 s``, ``12 min``, ``3 h 5 min``, ``2 d 4 h``."""
+    """For a person: ``less than 1 s``, ``45 s``, ``12 min``, ``3 h 5 min``, ``2 d 4 h``."""
     seconds = max(0, int((end - start).total_seconds()))
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if seconds == 0:
+        return "less than 1 s"
     if seconds < 120:
         return f"{seconds} s"
     if minutes < 120:

@@ -18,9 +18,9 @@ from coroner_operator.config.settings import SettingsError, load_settings
 @click.option("--kubeconfig", help="Default: $KUBECONFIG, the pod's service account, ~/.kube/config.")
 @click.option("--rules", help="Rules file; default: the shipped pack.")
 @click.option("--redaction", help="File with patterns for your own secrets.")
-@click.option("--patience-image-pull", help="Report image and container configuration trouble after this. [10s]")
-@click.option("--patience-container-creating", help="Report volume and sandbox trouble after this. [30s]")
-@click.option("--patience-unschedulable", help="Report pods without a node after this. [60s]")
+@click.option("--grace-period-image-pull", help="Report image and container configuration trouble after this. [10s]")
+@click.option("--grace-period-container-creating", help="Report volume and sandbox trouble after this. [30s]")
+@click.option("--grace-period-unschedulable", help="Report pods without a node after this. [60s]")
 @click.option("--retention", help="Reports of workloads that are gone are deleted after this. [7d]")
 @click.option("--reports-per-namespace", help="With more, reports of gone workloads are deleted earlier. [500]")
 @click.option("--recovery-after", help="A pod must be Ready this long to be well again. [10s]")
@@ -36,13 +36,13 @@ from coroner_operator.config.settings import SettingsError, load_settings
 def run(config: Path | None, **flags: Any) -> None:
     """Watch pods and keep FailureReports, until SIGTERM.
 
-    Every setting can also be given in the environment (CORONER_LOG_FORMAT, CORONER_PATIENCE__IMAGE_PULL, …) and in
+    Every setting can also be given in the environment (CORONER_LOG_FORMAT, CORONER_GRACE_PERIODS__IMAGE_PULL, …) and in
     a YAML file (log_format: json); flags win over the environment, and that over the file. Durations: 500ms, 10s, 7d.
     """
     given = {name: value for name, value in flags.items() if value is not None}
-    patience = {name: given.pop(f"patience_{name}") for name in _PATIENCE if f"patience_{name}" in given}
+    grace_periods = {name: given.pop(f"grace_period_{name}") for name in _GRACE_PERIODS if f"grace_period_{name}" in given}
     try:
-        settings = load_settings({**given, **({"patience": patience} if patience else {})}, config)
+        settings = load_settings({**given, **({"grace_periods": grace_periods} if grace_periods else {})}, config)
     except SettingsError as error:
         for mistake in error.mistakes:
             click.echo(f"coroner run: {mistake}", err=True)
@@ -50,7 +50,7 @@ def run(config: Path | None, **flags: Any) -> None:
     raise SystemExit(_run(settings))
 
 
-_PATIENCE = ("image_pull", "container_creating", "unschedulable")
+_GRACE_PERIODS = ("image_pull", "container_creating", "unschedulable")
 
 
 def _run(settings: Any) -> int:

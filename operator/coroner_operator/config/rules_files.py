@@ -50,7 +50,7 @@ class RuleFileContents(msgspec.Struct, frozen=True):
     redaction: bytes | str | None
 
     def compile(self) -> Categorizer:
-        """Raises RulesRefused with the mistakes of both files."""
+        """Raises InvalidRules with the mistakes of both files."""
         mistakes: list[str] = []
         redactor = _redactor(self.files.redaction, self.redaction, mistakes)
         categorizer = _categorizer(self.files.rules, self.rules, redactor, mistakes)

@@ -17,13 +17,13 @@ from coroner_operator.config.rules_files import RuleFileContents, RuleFiles, Inv
 log = logging.getLogger("coroner.rules")
 
 POLL_INTERVAL = 0.5  # s; two equal looks are needed, so a change is taken up within one to one and a half seconds
-REASON = "RulesRefused"
+REASON = "InvalidRules"
 
 
 class ReloadMetrics(Protocol):
     """Who counts: ``metrics.Metrics`` in the operator."""
 
-    def reloaded(self, succeeded: bool, /) -> None: ...
+    def count_reload(self, succeeded: bool, /) -> None: ...
 
 
 class Reloader:
@@ -70,7 +70,7 @@ class Reloader:
         self._evaluated = contents
         if contents == self._current:
             self.errors = ()
-            self._counts.reloaded(True)
+            self._counts.count_reload(True)
             log.info("the rules are again as they are in force")
             return
         try:
@@ -81,7 +81,7 @@ class Reloader:
         self._current = contents
         self.errors = ()
         self._on_reload(categorizer)
-        self._counts.reloaded(True)
+        self._counts.count_reload(True)
         log.info("new rules in force: %s", categorizer.hash)
 
     def reannounce(self) -> None:
@@ -91,7 +91,7 @@ class Reloader:
 
     def _reject(self, mistakes: tuple[str, ...]) -> None:
         self.errors = mistakes
-        self._counts.reloaded(False)
+        self._counts.count_reload(False)
         for mistake in mistakes:
             log.error("%s", mistake)
         log.error("rules refused (mistakes: %d); those before stay in force", len(mistakes))

@@ -12,7 +12,7 @@ import msgspec
 from coroner_categorizer import Categorizer, Classification, Pod, Workload
 from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_categorizer.objects.pod import Metadata
-from coroner_operator.controller.pod_filters import is_starting, wants_events
+from coroner_operator.controller.pod_filters import is_starting, needs_normal_events
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Forbidden, NotFound
 from coroner_operator.kube.event_cache import PodEvents
@@ -21,12 +21,12 @@ from coroner_operator.model.report import WorkloadRef
 
 log = logging.getLogger("coroner.judging")
 
-ASKED = 10_000  # remembered questions, ~200 bytes each; one asked twice costs a call
+EVENT_LOOKUPS_REMEMBERED = 10_000  # remembered questions, ~200 bytes each; one asked twice costs a call
 
 _WORKLOAD = msgspec.json.Decoder(Workload)
 
 
-class Judging:
+class Classifier:
     def __init__(
         self,
         categorizer: Categorizer,
@@ -39,12 +39,12 @@ class Judging:
         self._now = now
         self._client = client
         self._events = events
-        self._asked: OrderedDict[tuple[str, ...], None] = OrderedDict()
+        self._looked_up: OrderedDict[tuple[str, ...], None] = OrderedDict()
 
-    async def pod(self, pod: Pod, *, has_waited: bool) -> Classification:
+    async def classify_pod(self, pod: Pod, *, has_waited: bool) -> Classification:
         """``has_waited``: its patience is over. Asks for the pod's events once for each end that may be a kill."""
         uid = pod.metadata.uid
-        if (has_waited and is_starting(pod)) or wants_events(pod, self._events.of(uid), self._now()):
+        if (has_waited and is_starting(pod)) or needs_normal_events(pod, self._events.of(uid), self._now()):
             question = (uid, "starting" if is_starting(pod) else "", *_ends(pod))
             if self._is_new(question):
                 for event in await self._events.all_of(pod.metadata):
@@ -53,7 +53,7 @@ class Judging:
         owner = await self._owner(pod) if pod.metadata.deletionTimestamp is not None else None
         return self.categorizer.classify_pod(pod, events, owner)
 
-    async def never_created(self, ref: WorkloadRef) -> Classification:
+    async def classify_never_created(self, ref: WorkloadRef) -> Classification:
         """Why the pods that ``ref`` wants do not exist, from all events about it and what its status says now."""
         workload = Workload(ref.api_version, ref.kind, Metadata(ref.name, ref.namespace, ref.uid))
         events = await self._events.all_of(workload.metadata)
@@ -74,7 +74,7 @@ class Judging:
             return None
         return found if found.metadata.uid == ref.uid else None
 
-    async def job(self, ref: WorkloadRef) -> tuple[Workload | None, Classification | None]:
+    async def classify_job(self, ref: WorkloadRef) -> tuple[Workload | None, Classification | None]:
         """The Job as it is now, and why it failed by its own condition; None, None if it is gone. Raises ApiError."""
         job = await self._read(ref)
         return (job, self.categorizer.classify_job(job)) if job else (None, None)
@@ -85,18 +85,18 @@ class Judging:
         if controller is None or controller.kind != "Job":
             return None
         try:
-            job, _ = await self.job(reference(controller, pod.metadata.namespace))
+            job, _ = await self.classify_job(reference(controller, pod.metadata.namespace))
         except (ApiError, msgspec.DecodeError) as error:
             log.debug("pod %s/%s: judged without its Job: %s", pod.metadata.namespace, pod.metadata.name, error)
             return None
         return job
 
     def _is_new(self, question: tuple[str, ...]) -> bool:
-        if question in self._asked:
+        if question in self._looked_up:
             return False
-        self._asked[question] = None
-        while len(self._asked) > ASKED:
-            self._asked.popitem(last=False)
+        self._looked_up[question] = None
+        while len(self._looked_up) > EVENT_LOOKUPS_REMEMBERED:
+            self._looked_up.popitem(last=False)
         return True
 
 

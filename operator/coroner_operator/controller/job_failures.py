@@ -9,45 +9,45 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from coroner_categorizer import Failure, Pod
-from coroner_operator.controller.classification import Judging
+from coroner_operator.controller.classification import Classifier
 from coroner_operator.kube.owner_resolver import Owners, controller_of
 from coroner_operator.model.report import WorkloadRef
 from coroner_operator.reports.cache import ReportCache
 
 # Warning events of the Job controller when it sets the Failed condition: its reasons are the condition's.
-JOB_FAILED = frozenset(
+JOB_FAILURE_REASONS = frozenset(
     {"BackoffLimitExceeded", "DeadlineExceeded", "PodFailurePolicy", "FailedIndexes", "MaxFailedIndexesExceeded"}
 )
 GRACE = 3.0  # s; the pods' own failures, seen at the same time, come first
 _REMEMBERED = 10_000  # Jobs, ~100 bytes each
 
 
-class FailedJobs:
-    def __init__(self, judging: Judging, owners: Owners, reports: ReportCache) -> None:
+class JobFailures:
+    def __init__(self, judging: Classifier, owners: Owners, reports: ReportCache) -> None:
         self._judging = judging
         self._owners = owners
         self._reports = reports
-        self._told: OrderedDict[str, None] = OrderedDict()
+        self._reported: OrderedDict[str, None] = OrderedDict()
         """UIDs of controllers of whose pods a failure was told."""
 
-    def has_told(self, pod: Pod) -> None:
+    def mark_reported(self, pod: Pod) -> None:
         """A failure of this pod is being reported."""
         controller = controller_of(pod.metadata)
         if controller is None:
             return
-        self._told[controller.uid] = None
-        self._told.move_to_end(controller.uid)
-        while len(self._told) > _REMEMBERED:
-            self._told.popitem(last=False)
+        self._reported[controller.uid] = None
+        self._reported.move_to_end(controller.uid)
+        while len(self._reported) > _REMEMBERED:
+            self._reported.popitem(last=False)
 
-    async def look_at(self, ref: WorkloadRef) -> tuple[WorkloadRef, tuple[Failure, ...]] | None:
+    async def classify(self, ref: WorkloadRef) -> tuple[WorkloadRef, tuple[Failure, ...]] | None:
         """The workload and what to report of it; None where the pods have told, or the Job has not failed.
 
         Raises ApiError.
         """
-        if ref.uid in self._told:
+        if ref.uid in self._reported:
             return None
-        job, judgement = await self._judging.job(ref)
+        job, judgement = await self._judging.classify_job(ref)
         if job is None or judgement is None or judgement.verdict is None:
             return None
         workload = await self._owners.topmost(ref)

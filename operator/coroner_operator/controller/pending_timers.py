@@ -15,12 +15,12 @@ from coroner_categorizer.verdict import Failure
 from coroner_operator.config.settings import GracePeriods
 from coroner_operator.controller.pod_filters import is_starting
 
-Wait = Literal["image_pull", "container_creating", "unschedulable"]
+PendingPhase = Literal["image_pull", "container_creating", "unschedulable"]
 
 _CREATING = frozenset({"", "ContainerCreating", "PodInitializing"})
 
 
-def what_is_awaited(pod: Pod) -> Wait:
+def pending_phase(pod: Pod) -> PendingPhase:
     """Which patience applies to a pod that waits."""
     scheduled = pod.condition("PodScheduled")
     if scheduled is not None and scheduled.status == "False":
@@ -35,38 +35,38 @@ def what_is_awaited(pod: Pod) -> Wait:
 
 @dataclass
 class _Waiting:
-    since: dict[Wait, float] = field(default_factory=dict)
+    since: dict[PendingPhase, float] = field(default_factory=dict)
     timer: asyncio.TimerHandle | None = None
 
 
-class Waits:
+class PendingTimers:
     """The pods that wait now, since when, and one timer for each."""
 
-    def __init__(self, patience: GracePeriods, wake: Callable[[str], None]) -> None:
+    def __init__(self, patience: GracePeriods, on_expired: Callable[[str], None]) -> None:
         """``wake`` is called with a pod's UID when its patience is over: time for another look."""
         self._patience = patience
-        self._wake = wake
+        self._on_expired = on_expired
         self._pods: dict[str, _Waiting] = {}
 
     def __len__(self) -> int:
         return len(self._pods)
 
-    def ripe(self, pod: Pod, failures: Iterable[Failure]) -> tuple[Failure, ...]:
+    def reportable(self, pod: Pod, failures: Iterable[Failure]) -> tuple[Failure, ...]:
         """The failures that may be told now: those that are no waits, can never heal, or have lasted."""
         told: list[Failure] = []
         unripe: list[Failure] = []
         for failure in failures:
             (unripe if failure.waiting and not failure.permanent else told).append(failure)
         if unripe:
-            if self.has_lasted(pod):
+            if self.has_expired(pod):
                 told += unripe
         elif not is_starting(pod):
             self.clear(pod.metadata.uid)
         return tuple(told)
 
-    def has_lasted(self, pod: Pod) -> bool:
+    def has_expired(self, pod: Pod) -> bool:
         """Whether what the pod waits for now has been awaited for long enough; sets the timer if not."""
-        wait = what_is_awaited(pod)
+        wait = pending_phase(pod)
         loop = asyncio.get_running_loop()
         waiting = self._pods.setdefault(pod.metadata.uid, _Waiting())
         due = waiting.since.setdefault(wait, loop.time()) + getattr(self._patience, wait)
@@ -75,7 +75,7 @@ class Waits:
             waiting.timer = None
         if loop.time() >= due:
             return True
-        waiting.timer = loop.call_at(due, self._wake, pod.metadata.uid)
+        waiting.timer = loop.call_at(due, self._on_expired, pod.metadata.uid)
         return False
 
     def clear(self, pod_uid: str) -> None:

@@ -14,7 +14,7 @@ from coroner_categorizer.objects.pod import Pod
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import NotFound
 
-WHOLE = 1_000  # pods kept whole, ~6 KB each; of the others the name, to read them again
+CACHE_SIZE = 1_000  # pods kept whole, ~6 KB each; of the others the name, to read them again
 
 
 class PodName(NamedTuple):
@@ -25,11 +25,11 @@ class PodName(NamedTuple):
 _POD = msgspec.json.Decoder(Pod)
 
 
-class Suspects:
+class FailingPodCache:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._names: dict[str, PodName] = {}
-        self._whole: OrderedDict[str, Pod] = OrderedDict()
+        self._cached: OrderedDict[str, Pod] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._names)
@@ -41,21 +41,21 @@ class Suspects:
         """The UIDs of all there are now."""
         return iter(tuple(self._names))
 
-    def keep(self, pod: Pod) -> None:
+    def put(self, pod: Pod) -> None:
         """This is the pod's last state."""
         uid = pod.metadata.uid
         self._names[uid] = PodName(pod.metadata.namespace, pod.metadata.name)
-        self._whole[uid] = pod
-        self._whole.move_to_end(uid)
-        while len(self._whole) > WHOLE:
-            self._whole.popitem(last=False)
+        self._cached[uid] = pod
+        self._cached.move_to_end(uid)
+        while len(self._cached) > CACHE_SIZE:
+            self._cached.popitem(last=False)
 
-    def drop(self, pod_uid: str) -> None:
+    def remove(self, pod_uid: str) -> None:
         """The pod is well, or gone."""
         self._names.pop(pod_uid, None)
-        self._whole.pop(pod_uid, None)
+        self._cached.pop(pod_uid, None)
 
-    def within(self, namespace: str) -> tuple[str, ...]:
+    def in_namespace(self, namespace: str) -> tuple[str, ...]:
         """The UIDs of all there are in a namespace now."""
         return tuple(uid for uid, place in self._names.items() if place.namespace == namespace)
 
@@ -67,9 +67,9 @@ class Suspects:
             if uid not in uids and (namespace is None or place.namespace == namespace)
         )
 
-    async def last_state(self, pod_uid: str) -> Pod | None:
+    async def get(self, pod_uid: str) -> Pod | None:
         """The pod, from memory or read again; None if it is gone. Raises ApiError."""
-        known = self._whole.get(pod_uid)
+        known = self._cached.get(pod_uid)
         place = self._names.get(pod_uid)
         if known is not None or place is None:
             return known

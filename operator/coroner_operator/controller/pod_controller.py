@@ -14,15 +14,15 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from coroner_categorizer import Event, Failure, Classification, Pod
+from coroner_categorizer import Classification, Event, Failure, Pod
 from coroner_operator.config.settings import Settings
-from coroner_operator.controller.classification import Judging, node_key
+from coroner_operator.controller.classification import Classifier, node_key
 from coroner_operator.controller.job_failures import GRACE as FAILED_JOB_GRACE
-from coroner_operator.controller.job_failures import JOB_FAILED, FailedJobs
-from coroner_operator.controller.pending_timers import Waits
-from coroner_operator.controller.pod_cache import Suspects
-from coroner_operator.controller.pod_filters import is_interesting, is_starting
-from coroner_operator.controller.pod_uids import Living
+from coroner_operator.controller.job_failures import JOB_FAILURE_REASONS, JobFailures
+from coroner_operator.controller.pending_timers import PendingTimers
+from coroner_operator.controller.pod_cache import FailingPodCache
+from coroner_operator.controller.pod_filters import is_starting, may_have_failed
+from coroner_operator.controller.pod_uids import ExistingPods
 from coroner_operator.controller.recovery import Recovery
 from coroner_operator.controller.recovery_state import LONG_RUNNING
 from coroner_operator.kube.errors import ApiError
@@ -35,27 +35,27 @@ from coroner_operator.telemetry.metrics import Metrics
 
 log = logging.getLogger("coroner.pipeline")
 
-LOOKS = 64  # of one pod that wait for an owner that cannot be read; the oldest are given up
-LOST_GRACE = 0.5  # s; `kubectl delete failurereports --all` deletes one after the other
-LOOK_AGAIN = 5.0  # s, after a pod could not be read
-NEVER_CREATED = frozenset({"FailedCreate", "FailedResourceClaimCreation"})
-NEVER_CREATED_KEPT = 1_000  # ~300 bytes each
+TASKS_LIMIT = 64  # of one pod that wait for an owner that cannot be read; the oldest are given up
+RESYNC_DELAY = 0.5  # s; `kubectl delete failurereports --all` deletes one after the other
+READ_RETRY_SECONDS = 5.0  # s, after a pod could not be read
+CREATE_FAILURE_REASONS = frozenset({"FailedCreate", "FailedResourceClaimCreation"})
+NEVER_CREATED_LIMIT = 1_000  # ~300 bytes each
 
-Look = Callable[[], Coroutine[Any, Any, None]]
+Task = Callable[[], Coroutine[Any, Any, None]]
 
 
-class Pipeline:
+class PodController:
     """What the streams are told, until it is in the writer's hands."""
 
     def __init__(
         self,
         settings: Settings,
         *,
-        judging: Judging,
+        judging: Classifier,
         events: PodEvents,
         owners: Owners,
-        living: Living,
-        suspects: Suspects,
+        living: ExistingPods,
+        suspects: FailingPodCache,
         reports: ReportCache,
         writer: ReportWriter,
         recovery: Recovery,
@@ -75,15 +75,15 @@ class Pipeline:
         self._recovery = recovery
         self._metrics = metrics
         self._now = now
-        self._failed_jobs = FailedJobs(judging, owners, reports)
-        self._to_be_listed: set[str | None] = {*(settings.namespaces or (None,))}
+        self._failed_jobs = JobFailures(judging, owners, reports)
+        self._unlisted: set[str | None] = {*(settings.namespaces or (None,))}
         self._never_created: OrderedDict[str, WorkloadRef] = OrderedDict()
         """Controllers whose pods could not be created, by UID."""
-        self._waits = Waits(settings.grace_periods, self._wake)
-        self._looks: dict[str, deque[Look]] = {}
+        self._waits = PendingTimers(settings.grace_periods, self._wake)
+        self._queues: dict[str, deque[Task]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
-        self._lost: set[str] = set()
+        self._resyncing: set[str] = set()
         """Namespaces of which a report was deleted just now."""
 
     async def drain(self, within: float) -> None:
@@ -96,101 +96,101 @@ class Pipeline:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def pod_seen(self, pod: Pod) -> None:
+    def on_pod(self, pod: Pod) -> None:
         uid = pod.metadata.uid
         self._living.add(pod)
-        if is_interesting(pod) or is_starting(pod):
-            self._suspects.keep(pod)
+        if may_have_failed(pod) or is_starting(pod):
+            self._suspects.put(pod)
             if is_starting(pod):
-                self._waits.has_lasted(pod)  # sets the timer
-            if is_interesting(pod):
-                anew = bool(self._to_be_listed)  # the first look of this process, perhaps with other rules than before
-                self._look(uid, lambda: self._look_at(pod, revises=anew))
-        elif uid in self._suspects or uid in self._looks or self._recovery.concerns(pod):
-            self._suspects.drop(uid)
+                self._waits.has_expired(pod)  # sets the timer
+            if may_have_failed(pod):
+                anew = bool(self._unlisted)  # the first look of this process, perhaps with other rules than before
+                self._enqueue(uid, lambda: self._process_pod(pod, revises=anew))
+        elif uid in self._suspects or uid in self._queues or self._recovery.may_matter(pod):
+            self._suspects.remove(uid)
             self._waits.clear(uid)
-            self._look(uid, lambda: self._look_at(pod))
+            self._enqueue(uid, lambda: self._process_pod(pod))
 
-    def pod_gone(self, pod: Pod) -> None:
+    def on_pod_deleted(self, pod: Pod) -> None:
         uid = pod.metadata.uid
         self._living.remove(pod)
         self._waits.clear(uid)
-        if is_interesting(pod) or uid in self._looks or uid in self._suspects:
-            self._look(uid, lambda: self._look_at(pod, last=True))
+        if may_have_failed(pod) or uid in self._queues or uid in self._suspects:
+            self._enqueue(uid, lambda: self._process_pod(pod, last=True))
         else:
             self._forget(uid)
 
-    def pods_listed(self, namespace: str | None, uids: set[str]) -> None:
-        self._living.listed(namespace, uids)
-        self._to_be_listed.discard(namespace)
+    def on_pods_listed(self, namespace: str | None, uids: set[str]) -> None:
+        self._living.on_listed(namespace, uids)
+        self._unlisted.discard(namespace)
         for uid in self._suspects.missing(namespace, uids):
             self._waits.clear(uid)
             self._forget(uid)
-        self._recovery.listed(uids, lambda workload: namespace is None or workload.namespace == namespace)
+        self._recovery.on_pods_listed(uids, lambda workload: namespace is None or workload.namespace == namespace)
 
-    def speak(self, pod_uid: str, instead_of: frozenset[str]) -> None:
+    def reselect_current(self, pod_uid: str, instead_of: frozenset[str]) -> None:
         """The pod fails, and those others of its workload do not any more."""
-        self._look(pod_uid, lambda: self._look_again(pod_uid, instead_of=instead_of))
+        self._enqueue(pod_uid, lambda: self._reprocess(pod_uid, instead_of=instead_of))
 
-    def look_again(self, namespace: str) -> None:
+    def resync_namespace(self, namespace: str) -> None:
         """What was told of the failures in this namespace may have been lost. Many such words at once are one."""
-        if namespace not in self._lost:
-            self._lost.add(namespace)
-            asyncio.get_running_loop().call_later(LOST_GRACE, self._look_at_all_in, namespace)
+        if namespace not in self._resyncing:
+            self._resyncing.add(namespace)
+            asyncio.get_running_loop().call_later(RESYNC_DELAY, self._resync, namespace)
 
-    def _look_at_all_in(self, namespace: str) -> None:
-        self._lost.discard(namespace)
-        for uid in self._suspects.within(namespace):
+    def _resync(self, namespace: str) -> None:
+        self._resyncing.discard(namespace)
+        for uid in self._suspects.in_namespace(namespace):
             self._wake(uid)
         for uid, ref in self._never_created.items():
             if ref.namespace == namespace:
-                self._look(uid, lambda ref=ref: self._look_at_pods_never_created(ref))  # type: ignore[misc]
+                self._enqueue(uid, lambda ref=ref: self._process_never_created(ref))  # type: ignore[misc]
 
-    def judge_again(self) -> None:
+    def reclassify_all(self) -> None:
         """The rules have changed: look again at everything that fails now."""
         for uid in self._suspects:
-            self._look(uid, lambda uid=uid: self._look_again(uid, revises=True))  # type: ignore[misc]
+            self._enqueue(uid, lambda uid=uid: self._reprocess(uid, revises=True))  # type: ignore[misc]
         for uid, ref in self._never_created.items():
-            self._look(uid, lambda ref=ref: self._look_at_pods_never_created(ref, revises=True))  # type: ignore[misc]
+            self._enqueue(uid, lambda ref=ref: self._process_never_created(ref, revises=True))  # type: ignore[misc]
 
-    def event_seen(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         if event.is_from_coroner:  # it would wake what it tells of
             return
         about = event.involved
         if about.kind == "Pod":
             self._events.add(about.uid, event)
-            if about.uid in self._suspects and not self._looks.get(about.uid):
+            if about.uid in self._suspects and not self._queues.get(about.uid):
                 self._wake(about.uid)
         elif about.kind == "Node":
             self._events.add(node_key(about.name), event)
-        elif event.reason in NEVER_CREATED and about.uid:
+        elif event.reason in CREATE_FAILURE_REASONS and about.uid:
             ref = WorkloadRef(about.apiVersion, about.kind, about.namespace, about.name, about.uid)
-            if not self._looks.get(ref.uid):  # one that is under way has asked already, one that waits has not
-                self._look(ref.uid, lambda: self._look_at_pods_never_created(ref))
-        elif about.kind == "Job" and event.reason in JOB_FAILED and about.uid:
+            if not self._queues.get(ref.uid):  # one that is under way has asked already, one that waits has not
+                self._enqueue(ref.uid, lambda: self._process_never_created(ref))
+        elif about.kind == "Job" and event.reason in JOB_FAILURE_REASONS and about.uid:
             job = WorkloadRef(about.apiVersion, about.kind, about.namespace, about.name, about.uid)
             asyncio.get_running_loop().call_later(
-                FAILED_JOB_GRACE, self._look, job.uid, lambda: self._look_at_failed_job(job)
+                FAILED_JOB_GRACE, self._enqueue, job.uid, lambda: self._process_failed_job(job)
             )
 
     def _wake(self, pod_uid: str) -> None:
-        self._look(pod_uid, lambda: self._look_again(pod_uid))
+        self._enqueue(pod_uid, lambda: self._reprocess(pod_uid))
 
-    def _look(self, uid: str, look: Look) -> None:
+    def _enqueue(self, uid: str, look: Task) -> None:
         """Queue a look; looks at one object are taken one after the other. None begins any more once we drain."""
         if self._draining:
             return
-        queued = self._looks.get(uid)
+        queued = self._queues.get(uid)
         if queued is not None:
             queued.append(look)
             return
-        self._looks[uid] = deque([look], maxlen=LOOKS)
+        self._queues[uid] = deque([look], maxlen=TASKS_LIMIT)
         task = asyncio.create_task(self._work(uid), name=f"look at {uid}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _work(self, uid: str) -> None:
-        looks = self._looks[uid]
+        looks = self._queues[uid]
         try:
             while looks:
                 look = looks.popleft()
@@ -200,45 +200,47 @@ class Pipeline:
                     self._metrics.errors.inc()
                     log.exception("object %s could not be judged", uid)
         finally:
-            del self._looks[uid]
+            del self._queues[uid]
 
-    async def _look_again(
+    async def _reprocess(
         self, pod_uid: str, *, revises: bool = False, instead_of: frozenset[str] = frozenset()
     ) -> None:
         try:
-            pod = await self._suspects.last_state(pod_uid)
+            pod = await self._suspects.get(pod_uid)
         except ApiError as error:
-            log.warning("pod %s: cannot be read: %s; again in %.0f s", pod_uid, error, LOOK_AGAIN)
-            again = partial(self._look_again, pod_uid, revises=revises, instead_of=instead_of)
-            asyncio.get_running_loop().call_later(LOOK_AGAIN, self._look, pod_uid, again)
+            log.warning("pod %s: cannot be read: %s; again in %.0f s", pod_uid, error, READ_RETRY_SECONDS)
+            again = partial(self._reprocess, pod_uid, revises=revises, instead_of=instead_of)
+            asyncio.get_running_loop().call_later(READ_RETRY_SECONDS, self._enqueue, pod_uid, again)
             return
         if pod is not None:
-            await self._look_at(pod, revises=revises, instead_of=instead_of)
+            await self._process_pod(pod, revises=revises, instead_of=instead_of)
 
-    async def _look_at(
+    async def _process_pod(
         self, pod: Pod, *, last: bool = False, revises: bool = False, instead_of: frozenset[str] = frozenset()
     ) -> None:
         """``last``: the pod was deleted, and this was its last state. ``revises``: perhaps by newer rules."""
         uid = pod.metadata.uid
         place = f"{pod.metadata.namespace}/{pod.metadata.name}"
         try:
-            judgement = await self._judging.pod(pod, has_waited=is_starting(pod) and self._waits.has_lasted(pod))
+            judgement = await self._judging.classify_pod(
+                pod, has_waited=is_starting(pod) and self._waits.has_expired(pod)
+            )
         except Exception as error:
             error.add_note(f"pod {place}")
             raise
         rules = self._judging.categorizer.hash  # before anything is awaited
-        told = self._told(pod, judgement, last=last)
-        if told or self._recovery.concerns(pod):
+        told = self._reportable(pod, judgement, last=last)
+        if told or self._recovery.may_matter(pod):
             workload = await self._owners.workload_of(pod)
             told = tuple(
                 failure
                 for failure in told
                 if (failure.current or self._is_recent(failure) or self._reports.has(workload))
-                and not (_is_replaced(pod, workload) and _is_deletion(failure))
+                and not (_is_being_replaced(pod, workload) and _is_deletion(failure))
             )
             accused = next((failure for failure in told if failure.current), None)
             if told:
-                self._failed_jobs.has_told(pod)
+                self._failed_jobs.mark_reported(pod)
                 seen_at = self._now()
                 revises = revises and workload.uid not in self._reports.classified_by_current_rules
                 silent = self._recovery.silent(workload, instead_of)
@@ -250,20 +252,20 @@ class Pipeline:
                     ],
                 )
             if accused is not None:
-                self._recovery.fails(workload, pod, accused.at)
+                self._recovery.on_pod_failing(workload, pod, accused.at)
             else:
-                self._recovery.shows_no_failure(workload, pod)
+                self._recovery.on_pod_not_failing(workload, pod)
         if last or pod not in self._living:  # deleted while it was being judged
             self._forget(uid)
 
-    async def _look_at_pods_never_created(self, ref: WorkloadRef, *, revises: bool = False) -> None:
-        judgement = await self._judging.never_created(ref)
+    async def _process_never_created(self, ref: WorkloadRef, *, revises: bool = False) -> None:
+        judgement = await self._judging.classify_never_created(ref)
         rules = self._judging.categorizer.hash
         if not judgement.failures:
             self._never_created.pop(ref.uid, None)
             return
         self._never_created[ref.uid] = ref
-        while len(self._never_created) > NEVER_CREATED_KEPT:
+        while len(self._never_created) > NEVER_CREATED_LIMIT:
             self._never_created.popitem(last=False)
         workload = await self._owners.topmost(ref)
         seen_at = self._now()
@@ -272,34 +274,34 @@ class Pipeline:
             [Observation("", "", "", failure, seen_at, rules, revises) for failure in judgement.failures],
         )
         if judgement.verdict is not None:
-            self._recovery.fails_without_pods(workload, judgement.failures[0].at or seen_at)
+            self._recovery.on_pods_not_created(workload, judgement.failures[0].at or seen_at)
 
-    async def _look_at_failed_job(self, ref: WorkloadRef) -> None:
-        found = await self._failed_jobs.look_at(ref)
+    async def _process_failed_job(self, ref: WorkloadRef) -> None:
+        found = await self._failed_jobs.classify(ref)
         if found is None:
             return
         workload, failures = found
         seen_at = self._now()
         rules = self._judging.categorizer.hash
         self._writer.add(workload, [Observation("", "", "", failure, seen_at, rules) for failure in failures])
-        self._recovery.fails_without_pods(workload, failures[0].at or seen_at)
+        self._recovery.on_pods_not_created(workload, failures[0].at or seen_at)
 
-    def _told(self, pod: Pod, judgement: Classification, *, last: bool) -> tuple[Failure, ...]:
+    def _reportable(self, pod: Pod, judgement: Classification, *, last: bool) -> tuple[Failure, ...]:
         """The failures whose time has come; a pod that is gone waits for nothing any more."""
         if last:
             return tuple(failure for failure in judgement.failures if not failure.waiting)
-        return self._waits.ripe(pod, judgement.failures)
+        return self._waits.reportable(pod, judgement.failures)
 
     def _is_recent(self, failure: Failure) -> bool:
         return failure.at is None or (self._now() - failure.at).total_seconds() < self._settings.retention
 
     def _forget(self, pod_uid: str) -> None:
-        self._suspects.drop(pod_uid)
+        self._suspects.remove(pod_uid)
         self._events.forget(pod_uid)
-        self._recovery.gone(pod_uid)
+        self._recovery.on_pod_deleted(pod_uid)
 
 
-def _is_replaced(pod: Pod, workload: WorkloadRef) -> bool:
+def _is_being_replaced(pod: Pod, workload: WorkloadRef) -> bool:
     """Whether the pod is being deleted by a controller that keeps its pods running: a roll-out or a scale-down."""
     return pod.metadata.deletionTimestamp is not None and workload.kind in LONG_RUNNING
 
@@ -312,17 +314,17 @@ def _is_deletion(failure: Failure) -> bool:
 class PodConsumer:
     """The pipeline as the consumer of a stream of pods."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.seen = pipeline.pod_seen
-        self.gone = pipeline.pod_gone
-        self.listed = pipeline.pods_listed
+    def __init__(self, pipeline: PodController) -> None:
+        self.seen = pipeline.on_pod
+        self.gone = pipeline.on_pod_deleted
+        self.listed = pipeline.on_pods_listed
 
 
 class EventConsumer:
     """The pipeline as the consumer of a stream of warnings. That an event has expired means nothing."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.seen = pipeline.event_seen
+    def __init__(self, pipeline: PodController) -> None:
+        self.seen = pipeline.on_event
 
     def gone(self, event: Event) -> None: ...
 

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.pod import ContainerStatus, Pod
 
-KILLED = (137, 143)
-EVENTS_LAST = timedelta(hours=1)  # kube-apiserver --event-ttl, by default
-_HARMLESS_WAITS = frozenset({"", "ContainerCreating", "PodInitializing"})
+KILL_EXIT_CODES = (137, 143)
+EVENT_TTL = timedelta(hours=1)  # kube-apiserver --event-ttl, by default
+NORMAL_WAITING_REASONS = frozenset({"", "ContainerCreating", "PodInitializing"})
 
 
-def is_interesting(pod: Pod) -> bool:
+def may_have_failed(pod: Pod) -> bool:
     """Whether the pod shows anything that could be a failure, present or past, or a wait for something."""
     status = pod.status
     if status.phase == "Failed" or status.reason:
@@ -25,8 +25,8 @@ def is_interesting(pod: Pod) -> bool:
             return True
     if pod.disruption is not None:
         return True
-    return any(_is_telling(container) for container in status.containerStatuses) or any(
-        _is_telling(container) for container in status.initContainerStatuses
+    return any(_shows_failure(container) for container in status.containerStatuses) or any(
+        _shows_failure(container) for container in status.initContainerStatuses
     )
 
 
@@ -38,7 +38,7 @@ def is_starting(pod: Pod) -> bool:
     return scheduled is None or scheduled.reason != "SchedulingGated"
 
 
-def is_well(pod: Pod) -> bool:
+def is_healthy(pod: Pod) -> bool:
     """Whether the pod speaks for its workload: Ready, or ended well."""
     if pod.status.phase == "Succeeded":
         return True
@@ -48,7 +48,7 @@ def is_well(pod: Pod) -> bool:
     return ready is not None and ready.status == "True"
 
 
-def wants_events(pod: Pod, warnings: Iterable[Event], now: datetime) -> bool:
+def needs_normal_events(pod: Pod, warnings: Iterable[Event], now: datetime) -> bool:
     """Whether events that were no warnings could change the verdict on the pod, if there still are any.
 
     A kill (137, or the program's own answer to SIGTERM, 143) may be a probe's or a hook's: only ``Killing`` tells. So
@@ -67,17 +67,17 @@ def wants_events(pod: Pod, warnings: Iterable[Event], now: datetime) -> bool:
             if ended.reason == "OOMKilled" and ended.exitCode != 143 and not probed:
                 continue  # the mark tells, unless a probe may have killed it as well
             loops_well = ended.exitCode == 0 and waiting is not None and waiting.reason == "CrashLoopBackOff"
-            if not (ended.exitCode in KILLED or loops_well or (probed and ended.exitCode != 0)):
+            if not (ended.exitCode in KILL_EXIT_CODES or loops_well or (probed and ended.exitCode != 0)):
                 continue
-            if ended.finishedAt is None or now - ended.finishedAt < EVENTS_LAST:
+            if ended.finishedAt is None or now - ended.finishedAt < EVENT_TTL:
                 return True
     return False
 
 
-def _is_telling(container: ContainerStatus) -> bool:
+def _shows_failure(container: ContainerStatus) -> bool:
     ended, waiting = container.state.terminated, container.state.waiting
     if ended is not None and (ended.exitCode != 0 or ended.reason != "Completed"):
         return True
-    if waiting is not None and waiting.reason not in _HARMLESS_WAITS:
+    if waiting is not None and waiting.reason not in NORMAL_WAITING_REASONS:
         return True
     return container.lastState.terminated is not None or container.restartCount > 0

@@ -12,17 +12,17 @@ from datetime import UTC, datetime, timedelta
 from coroner_categorizer.objects.pod import Pod
 from coroner_operator.model.report import Report, WorkloadRef, prune_deleted_pods
 
-TIDY_EVERY = timedelta(minutes=10)  # the walk over all UIDs takes 12 ms with 10,000 pods
-TIDIED = 1_000  # workloads of which the last time is remembered
+PRUNE_INTERVAL = timedelta(minutes=10)  # the walk over all UIDs takes 12 ms with 10,000 pods
+PRUNE_TIMES_REMEMBERED = 1_000  # workloads of which the last time is remembered
 
 
-class Living:
+class ExistingPods:
     def __init__(self, namespaces: tuple[str, ...], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._by_scope: dict[str | None, set[str]] = {namespace: set() for namespace in namespaces or (None,)}
         self._listed: set[str | None] = set()
         self._whole_cluster = not namespaces
         self._now = now
-        self._tidied: dict[str, datetime] = {}
+        self._pruned_at: dict[str, datetime] = {}
 
     def __contains__(self, pod: Pod) -> bool:
         return pod.metadata.uid in self._scope(pod)
@@ -37,23 +37,23 @@ class Living:
     def remove(self, pod: Pod) -> None:
         self._scope(pod).discard(pod.metadata.uid)
 
-    def listed(self, namespace: str | None, uids: set[str]) -> None:
+    def on_listed(self, namespace: str | None, uids: set[str]) -> None:
         """These are all there are now; the set is taken over."""
         self._by_scope[namespace] = uids
         self._listed.add(namespace)
 
-    def tidy(self, report: Report) -> Report:
+    def prune(self, report: Report) -> Report:
         """The report without its ledger's notes on pods that are long gone; as it is where that is not due."""
         now = self._now()
-        if self._listed != self._by_scope.keys() or now - self._last(report.workload, now) < TIDY_EVERY:
+        if self._listed != self._by_scope.keys() or now - self._last_pruned(report.workload, now) < PRUNE_INTERVAL:
             return report
-        self._tidied[report.workload.uid] = now
+        self._pruned_at[report.workload.uid] = now
         return prune_deleted_pods(report, self, now)
 
-    def _last(self, workload: WorkloadRef, now: datetime) -> datetime:
-        while len(self._tidied) > TIDIED:
-            del self._tidied[next(iter(self._tidied))]
-        return self._tidied.setdefault(workload.uid, now)
+    def _last_pruned(self, workload: WorkloadRef, now: datetime) -> datetime:
+        while len(self._pruned_at) > PRUNE_TIMES_REMEMBERED:
+            del self._pruned_at[next(iter(self._pruned_at))]
+        return self._pruned_at.setdefault(workload.uid, now)
 
     def _scope(self, pod: Pod) -> set[str]:
         return self._by_scope[None if self._whole_cluster else pod.metadata.namespace]

@@ -14,12 +14,12 @@ from coroner_operator.kube.owner_resolver import path_of
 from coroner_operator.model.report import WorkloadRef
 
 
-class State(Enum):
-    FINISHED = "it has completed"
-    WELL = "all that it wants is there and ready"
-    UNWELL = "something is missing or not ready yet"
-    DOOMED = "it has failed for good, or is gone: it will not recover"
-    UNREADABLE = "its kind may not be read: only its pods can tell"
+class WorkloadHealth(Enum):
+    COMPLETED = "it has completed"
+    HEALTHY = "all that it wants is there and ready"
+    UNHEALTHY = "something is missing or not ready yet"
+    TERMINAL = "it has failed for good, or is gone: it will not recover"
+    UNKNOWN = "its kind may not be read: only its pods can tell"
 
 
 class _Meta(msgspec.Struct, frozen=True):
@@ -53,31 +53,39 @@ class _Object(msgspec.Struct, frozen=True):
 _OBJECT = msgspec.json.Decoder(_Object)
 
 
-async def read_state(client: Client, ref: WorkloadRef, failed_at: datetime | None) -> State:
+async def read_health(client: Client, ref: WorkloadRef, failed_at: datetime | None) -> WorkloadHealth:
     """``failed_at``: time of the newest failure; a CronJob is well by a success after it. Raises ApiError."""
     path = path_of(ref)
     if path is None:
-        return State.UNREADABLE
+        return WorkloadHealth.UNKNOWN
     try:
         obj = _OBJECT.decode(await client.get(path))
     except NotFound:
-        return State.DOOMED
+        return WorkloadHealth.TERMINAL
     except Forbidden:
-        return State.UNREADABLE
-    return State.DOOMED if obj.metadata.uid != ref.uid else _state(ref.kind, obj, failed_at)
+        return WorkloadHealth.UNKNOWN
+    return WorkloadHealth.TERMINAL if obj.metadata.uid != ref.uid else _health(ref.kind, obj, failed_at)
 
 
-def _state(kind: str, obj: _Object, failed_at: datetime | None) -> State:
+def _health(kind: str, obj: _Object, failed_at: datetime | None) -> WorkloadHealth:
     status = obj.status
     match kind:
         case "Job":
             conditions = {c.type for c in status.conditions if c.status == "True"}
             if conditions & {"Failed", "FailureTarget"}:
-                return State.DOOMED
-            return State.FINISHED if conditions & {"Complete", "SuccessCriteriaMet"} else State.UNWELL
+                return WorkloadHealth.TERMINAL
+            return (
+                WorkloadHealth.COMPLETED
+                if conditions & {"Complete", "SuccessCriteriaMet"}
+                else WorkloadHealth.UNHEALTHY
+            )
         case "CronJob":
             succeeded = status.lastSuccessfulTime
-            return State.FINISHED if succeeded and failed_at and succeeded > failed_at else State.UNWELL
+            return (
+                WorkloadHealth.COMPLETED
+                if succeeded and failed_at and succeeded > failed_at
+                else WorkloadHealth.UNHEALTHY
+            )
         case "DaemonSet":
             wanted = status.desiredNumberScheduled
             counts = {status.numberAvailable, status.updatedNumberScheduled}
@@ -91,4 +99,4 @@ def _state(kind: str, obj: _Object, failed_at: datetime | None) -> State:
             wanted = 1 if obj.spec.replicas is None else obj.spec.replicas
             counts = {status.readyReplicas, status.availableReplicas}
     seen = status.observedGeneration >= obj.metadata.generation
-    return State.WELL if seen and counts == {wanted} else State.UNWELL
+    return WorkloadHealth.HEALTHY if seen and counts == {wanted} else WorkloadHealth.UNHEALTHY

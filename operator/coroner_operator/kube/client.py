@@ -26,7 +26,9 @@ from coroner_operator.kube import apply_body
 from coroner_operator.kube.errors import NotLeader, WatchIdle, Transient, error_from_status, parse_status
 
 FIELD_MANAGER = "coroner"
-MAX_CONCURRENT_READS = 16  # 2,000 pods that fail together ask for 50 owners, or for 2,000: the API server is not to notice
+MAX_CONCURRENT_READS = (
+    16  # 2,000 pods that fail together ask for 50 owners, or for 2,000: the API server is not to notice
+)
 REQUEST_TIMEOUT = 30.0  # the API server itself gives up after 60 s; a write that hangs longer is better tried again
 CONNECT_TIMEOUT = 10.0
 
@@ -147,7 +149,9 @@ class Client:
         )
 
     @asynccontextmanager
-    async def stream_lines(self, path: str, query: Mapping[str, Any], idle_timeout: float) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def stream_lines(
+        self, path: str, query: Mapping[str, Any], idle_timeout: float
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
         """The lines of an answer that does not end, as they arrive. Raises ApiError.
 
         Silent after ``silence`` seconds without a byte: a half-open connection looks just like a quiet one.

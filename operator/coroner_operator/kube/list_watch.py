@@ -17,7 +17,16 @@ import msgspec
 from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
-from coroner_operator.kube.errors import ApiError, Forbidden, Gone, WatchIdle, Status, TooManyRequests, Transient, error_from_status
+from coroner_operator.kube.errors import (
+    ApiError,
+    Forbidden,
+    Gone,
+    WatchIdle,
+    Status,
+    TooManyRequests,
+    Transient,
+    error_from_status,
+)
 
 log = logging.getLogger("coroner.streams")
 
@@ -46,7 +55,7 @@ class Consumer(Protocol[T_contra]):
 class Watchers(Protocol):
     """Who counts: ``metrics.Metrics`` in the operator."""
 
-    def heard(self, kind: str, /) -> None: ...
+    def event_received(self, kind: str, /) -> None: ...
 
     def restarted(self, kind: str, reason: str, /) -> None: ...
 
@@ -172,7 +181,7 @@ class Stream(Generic[T]):
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
-        self._watchers.heard(self._kind)
+        self._watchers.event_received(self._kind)
         self._consumer.listed(self._namespace, uids)
         log.info("%s: %d listed, watching", self, len(uids))
         return page.metadata.resourceVersion
@@ -198,7 +207,7 @@ class Stream(Generic[T]):
         if change.type == "ERROR":
             status = _STATUS.decode(change.object)
             raise error_from_status(f"WATCH {self._path}", status.code or 500, status)
-        self._watchers.heard(self._kind)
+        self._watchers.event_received(self._kind)
         if change.type == "DELETED":
             self._hand_on(change.object, self._consumer.gone)
         elif change.type != "BOOKMARK":  # a bookmark's object is a shell ("containers": null): nothing to hand on

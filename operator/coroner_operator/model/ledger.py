@@ -123,7 +123,10 @@ class Ledger(msgspec.Struct, frozen=True):
     def unobserved(self) -> int:
         """How many failures are known from their numbers only."""
         return self.compacted_unobserved + sum(
-            series.unobserved for pod in self.pods.values() for series in pod.series.values() if isinstance(series, RestartSeries)
+            series.unobserved
+            for pod in self.pods.values()
+            for series in pod.series.values()
+            if isinstance(series, RestartSeries)
         )
 
     def without_observation_times(self) -> Ledger:
@@ -136,7 +139,11 @@ class Ledger(msgspec.Struct, frozen=True):
 
 
 def _without_observation_time(series: Series) -> Series:
-    return SingleFailure(series.entry._replace(last_observed=-1)) if isinstance(series, SingleFailure) and series.entry else series
+    return (
+        SingleFailure(series.entry._replace(last_observed=-1))
+        if isinstance(series, SingleFailure) and series.entry
+        else series
+    )
 
 
 def _entries(series: Series) -> Iterable[Entry]:

@@ -9,14 +9,14 @@ from coroner_categorizer.verdict import FailureKey
 from coroner_operator.model.ledger import (
     POD_DIGITS,
     UNOBSERVED,
-    RestartSeries,
-    Ledger,
-    Entry,
-    Name,
-    SingleFailure,
-    PodEntries,
-    Series,
     Count,
+    Entry,
+    Ledger,
+    Name,
+    PodEntries,
+    RestartSeries,
+    Series,
+    SingleFailure,
     pod_key,
     series_key,
     short_hash,
@@ -80,7 +80,9 @@ class LedgerBuilder:
         if number is None:
             after: Series = _single(series, entry, reclassified)
         else:
-            after = _in_series(series if isinstance(series, RestartSeries) else RestartSeries(0, 0, {}), number, entry, reclassified)
+            after = _in_series(
+                series if isinstance(series, RestartSeries) else RestartSeries(0, 0, {}), number, entry, reclassified
+            )
         if after != series:
             self._series_count += series is None
             self._pods[pod_id] = PodEntries(pod.deleted_since, {**pod.series, key: after})

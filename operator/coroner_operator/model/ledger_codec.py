@@ -20,14 +20,14 @@ from coroner_categorizer.verdict import Confidence
 from coroner_operator.model.ledger import (
     POD_DIGITS,
     SERIES_DIGITS,
-    RestartSeries,
-    Ledger,
-    Entry,
-    Name,
-    SingleFailure,
-    PodEntries,
-    Series,
     Count,
+    Entry,
+    Ledger,
+    Name,
+    PodEntries,
+    RestartSeries,
+    Series,
+    SingleFailure,
 )
 
 STRING_LIMIT = 1024

@@ -16,14 +16,24 @@ from operator import attrgetter
 import msgspec
 
 from coroner_operator.model.current_failure import CurrentFailure
-from coroner_operator.model.failure_record import FailureRecord, truncated, pod_ref, truncate
-from coroner_operator.model.ledger import Ledger, Entry, failure_id
+from coroner_operator.model.failure_record import FailureRecord, pod_ref, truncate, truncated
+from coroner_operator.model.ledger import Entry, Ledger, failure_id
 from coroner_operator.model.ledger_builder import LedgerBuilder
 from coroner_operator.model.merge_order import preferred
 from coroner_operator.model.observation import Observation, from_epoch, to_epoch, whole_seconds
 from coroner_operator.model.workload_ref import WorkloadRef, report_name
 
-__all__ = ["FailureRecord", "Report", "Observation", "WorkloadRef", "fold", "prune_deleted_pods", "recover", "report_name", "without_observation_times"]
+__all__ = [
+    "FailureRecord",
+    "Observation",
+    "Report",
+    "WorkloadRef",
+    "fold",
+    "prune_deleted_pods",
+    "recover",
+    "report_name",
+    "without_observation_times",
+]
 
 HISTORY_LIMIT = 20  # with 1,024-character messages about 30 KiB
 
@@ -113,7 +123,9 @@ def recover(report: Report, at: datetime) -> Report:
     return msgspec.structs.replace(report, current=None, failing_since=None, recovered_at=at)
 
 
-def prune_deleted_pods(report: Report, existing_pod_uids: Iterable[str], now: datetime, grace: timedelta = PRUNE_AFTER) -> Report:
+def prune_deleted_pods(
+    report: Report, existing_pod_uids: Iterable[str], now: datetime, grace: timedelta = PRUNE_AFTER
+) -> Report:
     """Let the ledger drop the pods that are gone for longer than ``grace``. No count changes.
 
     ``living``: UIDs of all pods that exist now, of other workloads too if that is simpler; from a list that was
@@ -156,7 +168,7 @@ def _recorded(draft: LedgerBuilder, sighting: Observation) -> tuple[FailureRecor
     mark = Entry(
         to_epoch(at), to_epoch(seen_at) if waits else -1, verdict.confidence, (verdict.category, verdict.subcategory)
     )
-    draft.record(identity, number, mark, to_epoch(seen_at), revises=sighting.reclassified)
+    draft.record(identity, number, mark, to_epoch(seen_at), reclassified=sighting.reclassified)
     record = FailureRecord(
         id=failure_id(identity, number),
         at=at,

@@ -13,8 +13,8 @@ from typing import Any
 
 from coroner_categorizer.verdict import Evidence, Verdict
 from coroner_operator.model import ledger_codec
-from coroner_operator.model.failure_record import PodRef, FailureRecord, label_value
-from coroner_operator.model.ledger import Ledger, Name, Count
+from coroner_operator.model.failure_record import FailureRecord, PodRef, label_value
+from coroner_operator.model.ledger import Count, Ledger, Name
 from coroner_operator.model.observation import from_epoch, whole_seconds
 from coroner_operator.model.report import Report
 from coroner_operator.model.workload_ref import WorkloadRef, report_name

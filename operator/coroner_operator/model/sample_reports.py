@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from coroner_categorizer.verdict import Evidence, Failure, FailureKey, Verdict
-from coroner_operator.model.report import Report, Observation, WorkloadRef, fold, recover
+from coroner_operator.model.report import Observation, Report, WorkloadRef, fold, recover
 
 _T0 = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -47,8 +47,12 @@ _POD_UID = "6b1d1f0e-52c8-4f0e-9d2b-6f4f6a0c1a11"
 _OOM = Failure(FailureKey(_POD_UID, "main", "containerd://1"), _VERDICT, at=_T0, current=True, ended_instances=1)
 # the fourth end where one was seen before: two are known from their numbers only
 _OOM_AGAIN = msgspec.structs.replace(_OOM, at=_T0 + timedelta(hours=2), ended_instances=4)
-_PULL = Failure(FailureKey(_POD_UID, "main", "image"), _VERDICT, at=_T0 + timedelta(hours=3), current=True, waiting=True)
+_PULL = Failure(
+    FailureKey(_POD_UID, "main", "image"), _VERDICT, at=_T0 + timedelta(hours=3), current=True, waiting=True
+)
 
 
 def _seen(failure: Failure, hour: int) -> Observation:
-    return Observation("train-llm-x7k2p", _POD_UID, "gpu-17", failure, _T0 + timedelta(hours=hour, minutes=1), "5f3a9c1b")
+    return Observation(
+        "train-llm-x7k2p", _POD_UID, "gpu-17", failure, _T0 + timedelta(hours=hour, minutes=1), "5f3a9c1b"
+    )

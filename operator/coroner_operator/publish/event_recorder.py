@@ -39,7 +39,7 @@ Outcome = Literal["created", "counted", "dropped"]
 
 
 class Counts(Protocol):
-    def recorded(self, outcome: Outcome, /) -> None: ...
+    def count_event(self, outcome: Outcome, /) -> None: ...
 
 
 class _Series(msgspec.Struct, frozen=True):
@@ -122,7 +122,7 @@ class Recorder:
             series.last_at = self._now()
             self._later(series)
         elif not self._may(regarding) or self._queue.qsize() >= WAITING:
-            self._counts.recorded("dropped")
+            self._counts.count_event("dropped")
         else:
             now = self._now()
             told = fit_note(one_line(f"{note} {advice}".rstrip(), NOTE_CHARACTERS, self.redactor))
@@ -213,7 +213,7 @@ class Recorder:
             try:
                 await self._client.request("POST", path, body=series.body(self._instance))
                 series.told = 1
-                self._counts.recorded("created")
+                self._counts.count_event("created")
                 if series.count > 1:
                     self._later(series)
                 return
@@ -233,7 +233,7 @@ class Recorder:
             self._send_soon(series)
             return
         series.told = count
-        self._counts.recorded("counted")
+        self._counts.count_event("counted")
 
     def _try_again(self, series: Series, error: ApiError) -> None:
         series.tries += 1
@@ -244,7 +244,7 @@ class Recorder:
             series.timer = asyncio.get_running_loop().call_later(wait, self._due, series)
 
     def _give_up(self, series: Series, error: ApiError) -> None:
-        self._counts.recorded("dropped")
+        self._counts.count_event("dropped")
         complain = isinstance(error, Forbidden) and not self._complained
         self._complained = self._complained or complain
         log.log(

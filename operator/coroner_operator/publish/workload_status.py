@@ -34,7 +34,7 @@ Outcome = Literal["written", "unchanged", "conflict", "overwritten", "retried", 
 
 
 class Counts(Protocol):
-    def wrote_on_workload(self, outcome: Outcome, /) -> None: ...
+    def count_workload_write(self, outcome: Outcome, /) -> None: ...
 
 
 class OnWorkload:
@@ -131,7 +131,7 @@ class OnWorkload:
             wait = self._wait_after(notice, error)
         except Exception:  # one object must not stop another's
             log.exception("%s: its status cannot be written", _place(notice.workload))
-            self._counts.wrote_on_workload("refused")
+            self._counts.count_workload_write("refused")
             wait = REFUSED_AGAIN
         finally:
             notice.busy = False
@@ -160,7 +160,7 @@ class OnWorkload:
             raise NotFound(f"{_place(workload)}: another object bears its name now")
         status = live.get("status") or {}
         if notice.stays and notice.said is not None and not notice.lost and not is_said(notice.said, status):
-            self._counts.wrote_on_workload("overwritten")
+            self._counts.count_workload_write("overwritten")
             if notice.was_overwritten(_clock()):
                 self._yield(notice, live)
                 return None
@@ -173,7 +173,7 @@ class OnWorkload:
             notice.looks += 1
             return notice.next_look
         if is_exactly_said(wanted, status):
-            self._counts.wrote_on_workload("unchanged")
+            self._counts.count_workload_write("unchanged")
         else:
             notice.last_try = _clock()
             try:
@@ -184,7 +184,7 @@ class OnWorkload:
                     self._yield(notice, live)
                     return None
                 raise
-            self._counts.wrote_on_workload("written")
+            self._counts.count_workload_write("written")
         notice.now_said(wanted, stays=stays)
         return notice.next_look if stays else None
 
@@ -204,14 +204,14 @@ class OnWorkload:
 
     def _wait_after(self, notice: Notice, error: ApiError) -> float | None:
         if isinstance(error, NotFound):
-            self._counts.wrote_on_workload("gone")
+            self._counts.count_workload_write("gone")
             log.debug("%s: %s", _place(notice.workload), error)
             notice.report = None
             return None
         notice.last_try = _clock()
         place = _place(notice.workload)
         if isinstance(error, Forbidden | InvalidRequest):
-            self._counts.wrote_on_workload("refused")
+            self._counts.count_workload_write("refused")
             complaint = (notice.workload.kind, type(error))
             log.log(
                 logging.DEBUG if complaint in self._complaints else logging.WARNING,
@@ -223,7 +223,7 @@ class OnWorkload:
             self._complaints.add(complaint)
             return REFUSED_AGAIN
         wait = notice.back_off.next(error.retry_after)
-        self._counts.wrote_on_workload("conflict" if isinstance(error, Conflict) else "retried")
+        self._counts.count_workload_write("conflict" if isinstance(error, Conflict) else "retried")
         log.info("%s: status: %s; again in %.1f s", place, error, wait)
         return wait
 
@@ -233,7 +233,7 @@ class OnWorkload:
         self._yielded[workload.uid] = None
         while len(self._yielded) > YIELDED:
             self._yielded.popitem(last=False)
-        self._counts.wrote_on_workload("yielded")
+        self._counts.count_workload_write("yielded")
         sentence = (
             f"{_other_writer(live)} keeps overwriting the status of {workload}: Coroner leaves it alone now; "
             f"the verdict is in failurereport {report_name(workload)}"

@@ -11,7 +11,7 @@ import msgspec
 
 from coroner_categorizer.rules.rule import CONFIDENCE_RANK
 from coroner_operator.kube.backoff import BackOff
-from coroner_operator.model.ledger import Name, Count
+from coroner_operator.model.ledger import Count, Name
 from coroner_operator.model.report import Observation, WorkloadRef
 
 OBSERVATIONS_LIMIT = 512  # kept one by one; beyond, while the API server is away, one look a failure

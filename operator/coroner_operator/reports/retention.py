@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from coroner_operator.kube.errors import ApiError
 from coroner_operator.reports.expiry_index import ReportIndex, ReportSummary
-from coroner_operator.reports.workload_existence import ExistenceChecker, Existence
+from coroner_operator.reports.workload_existence import Existence, ExistenceChecker
 
 log = logging.getLogger("coroner.retention")
 

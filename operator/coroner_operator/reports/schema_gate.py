@@ -10,7 +10,7 @@ from coroner_operator.kube.client import Client
 from coroner_operator.kube.crd_watch import Crd, CrdWatch
 from coroner_operator.kube.list_watch import Watchers
 from coroner_operator.model.report_codec import GROUP, PLURAL
-from coroner_operator.reports.schema_check import missing_fields, describe, written_fields
+from coroner_operator.reports.schema_check import describe, missing_fields, written_fields
 
 log = logging.getLogger("coroner.schema")
 

@@ -56,7 +56,9 @@ class ReportStore(Protocol):
         """The report of this workload, or None."""
         ...
 
-    async def apply(self, report: Report, base: Stored | None, sections: frozenset[Section] = ALL_SECTIONS) -> Stored | WriteConflict:
+    async def apply(
+        self, report: Report, base: Stored | None, sections: frozenset[Section] = ALL_SECTIONS
+    ) -> Stored | WriteConflict:
         """Write ``parts`` of ``report`` over ``over``; None: there is no report yet, and all is written."""
         ...
 
@@ -75,7 +77,9 @@ class MemoryReportStore:
     async def get(self, workload: WorkloadRef) -> Stored | None:
         return self.objects.get(_key(workload))
 
-    async def apply(self, report: Report, base: Stored | None, sections: frozenset[Section] = ALL_SECTIONS) -> Stored | WriteConflict:
+    async def apply(
+        self, report: Report, base: Stored | None, sections: frozenset[Section] = ALL_SECTIONS
+    ) -> Stored | WriteConflict:
         key = _key(report.workload)
         there = self.objects.get(key)
         if (there and there.version) != (base and base.version):
@@ -125,7 +129,9 @@ class ApiReportStore:
             log.warning("report %s: begun anew: %s", _name(obj), error)
             return Stored(Report(workload), obj["metadata"]["resourceVersion"], {})
 
-    async def apply(self, report: Report, base: Stored | None, sections: frozenset[Section] = ALL_SECTIONS) -> Stored | WriteConflict:
+    async def apply(
+        self, report: Report, base: Stored | None, sections: frozenset[Section] = ALL_SECTIONS
+    ) -> Stored | WriteConflict:
         try:
             stored = base or await self._create(report)
             if base is None or "status" in sections:

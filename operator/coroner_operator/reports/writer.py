@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from coroner_operator.config.settings import Settings
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.errors import ApiError, NamespaceTerminating, NotFound, NotLeader, Transient
-from coroner_operator.model.report import Report, Observation, WorkloadRef, fold, recover
+from coroner_operator.model.report import Observation, Report, WorkloadRef, fold, recover
 from coroner_operator.reports.cache import ReportCache
 from coroner_operator.reports.changes import changed_sections
 from coroner_operator.reports.pending_writes import PendingWrites
-from coroner_operator.reports.store import WriteConflict, Section, ReportStore
+from coroner_operator.reports.store import ReportStore, Section, WriteConflict
 from coroner_operator.telemetry.metrics import Metrics
 
 log = logging.getLogger("coroner.writer")
@@ -151,7 +151,7 @@ class ReportWriter:
                 wait = await self._write(desk, sightings, recovered_at)
             except ApiError as error:
                 wait = desk.back_off.next(error.retry_after)
-                self._metrics.wrote("retried")
+                self._metrics.count_write("retried")
                 if not isinstance(error, Transient):
                     self._reports.invalidate(desk.workload)
                 level = logging.DEBUG if isinstance(error, NotLeader) else logging.WARNING
@@ -201,7 +201,7 @@ class ReportWriter:
         labels_may_change = self._closing or _clock() - desk.last_labels >= self._settings.label_interval
         parts, desk.labels_pending = changed_sections(over, after, labels_may_change=labels_may_change)
         if not parts:
-            self._metrics.wrote("unchanged")
+            self._metrics.count_write("unchanged")
             return None
         if "status" in parts:
             after = self._prune(after)
@@ -222,12 +222,12 @@ class ReportWriter:
             self._on_written(before, after)
             raise
         if isinstance(stored, WriteConflict):
-            self._metrics.wrote("conflict")
+            self._metrics.count_write("conflict")
             await self._reports.read(workload)
             wait = desk.back_off.next()
             return wait if desk.back_off.tries > 1 else 0.0  # read again just now: the first retry need not wait
         self._reports.store(stored)
-        self._metrics.wrote("written")
+        self._metrics.count_write("written")
         if "status" in parts:
             self._on_written(before, after)
         self._count(desk, after, began, parts)
@@ -240,17 +240,17 @@ class ReportWriter:
             return
         desk.last_write = began
         if desk.waiting_since is not None:
-            self._metrics.delayed(_clock() - desk.waiting_since)
+            self._metrics.observe_write_delay(_clock() - desk.waiting_since)
             desk.waiting_since = _clock() if desk.observations else None
         tallied, desk.counted = desk.counted or {}, None
         for (category, subcategory), tally in after.ledger.counts().items():
             known = tallied.get((category, subcategory))
             if new := tally.total - (known.total if known else 0):
-                self._metrics.failed(category, subcategory, max(new, 0))
+                self._metrics.count_failures(category, subcategory, max(new, 0))
 
     def _give_up(self, desk: PendingWrites, error: ApiError) -> None:
         """The namespace goes away and takes workload and report with it."""
-        self._metrics.wrote("dropped")
+        self._metrics.count_write("dropped")
         log.info("report of %s: not written, its namespace is gone: %s", _place(desk), error)
 
 

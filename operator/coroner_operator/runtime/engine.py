@@ -13,10 +13,10 @@ from coroner_categorizer.objects.event import REPORTING_CONTROLLER
 from coroner_operator.config.rules_files import RuleFileContents, RuleFiles
 from coroner_operator.config.rules_reloader import Reloader
 from coroner_operator.config.settings import Settings
-from coroner_operator.controller.classification import Judging
-from coroner_operator.controller.pod_cache import Suspects
-from coroner_operator.controller.pod_controller import Pipeline
-from coroner_operator.controller.pod_uids import Living
+from coroner_operator.controller.classification import Classifier
+from coroner_operator.controller.pod_cache import FailingPodCache
+from coroner_operator.controller.pod_controller import PodController
+from coroner_operator.controller.pod_uids import ExistingPods
 from coroner_operator.controller.recovery import Recovery
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
@@ -41,7 +41,7 @@ log = logging.getLogger("coroner.engine")
 
 WARNINGS = {"fieldSelector": f"type=Warning,reportingComponent!={REPORTING_CONTROLLER}"}
 DRAIN_SHARE = 0.3  # of the time that is left at the end: looks must be through before the last write
-TELLING_SHARE = 0.2  # … and what follows a report, after it
+PUBLISH_SHARE = 0.2  # … and what follows a report, after it
 
 
 class Engine:
@@ -65,34 +65,34 @@ class Engine:
         self._settings = settings
         self._back_off = back_off
         self.leadership = leadership(settings, client, self.metrics.set_leader)
-        client.write_allowed_for = lambda: self.leadership.left
+        client.write_allowed_for = lambda: self.leadership.remaining
         store = store or ApiReportStore(client, settings.namespaces)
         self.reports = ReportCache(store)
-        self._outlets = Outlets(client, settings, self.reports, self.metrics, categorizer.redactor, back_off)
-        self._skew = SchemaGate(client, self.metrics, back_off=back_off())
-        living = Living(settings.namespaces, now)
+        self._publisher = Outlets(client, settings, self.reports, self.metrics, categorizer.redactor, back_off)
+        self._schema_gate = SchemaGate(client, self.metrics, back_off=back_off())
+        living = ExistingPods(settings.namespaces, now)
         self.writer = ReportWriter(
             store,
             self.reports,
             settings,
             metrics=self.metrics,
-            prune=living.tidy,
-            on_written=self._outlets.tell,
-            schema_ready=self._skew.schema_ok,
+            prune=living.prune,
+            on_written=self._publisher.tell,
+            schema_ready=self._schema_gate.schema_ok,
             now=now,
             back_off=back_off,
         )
         self._recovery = Recovery(client, settings.recovery_after, self.writer.recovered, self._speak)
         self._owners = Owners(client, back_off)
         events = PodEvents(client)
-        self._judging = Judging(categorizer, client, events, now)
-        self._pipeline = Pipeline(
+        self._classifier = Classifier(categorizer, client, events, now)
+        self._controller = PodController(
             settings,
-            judging=self._judging,
+            judging=self._classifier,
             events=events,
             owners=self._owners,
             living=living,
-            suspects=Suspects(client),
+            suspects=FailingPodCache(client),
             reports=self.reports,
             writer=self.writer,
             recovery=self._recovery,
@@ -102,7 +102,7 @@ class Engine:
         self._reloader = Reloader(
             RuleFiles(settings.rules, settings.redaction),
             contents,
-            on_reload=self._adopt,
+            on_reload=self._on_rules_reloaded,
             warn=lambda reason, note: self.recorder.warn(None, reason, note),
             counts=self.metrics,
         )
@@ -111,27 +111,27 @@ class Engine:
             lambda namespace: ApiExistenceChecker(client, self._owners, namespace),
             retention=settings.retention,
             per_namespace=settings.reports_per_namespace,
-            on_deleted=self._report_removed,
+            on_deleted=self._on_report_expired,
             now=now,
         )
         scopes: tuple[str | None, ...] = settings.namespaces or (None,)
         self._pod_streams = [
-            self._stream(client, "pods", Pod, consumer=self._pipeline.pods, namespace=n) for n in scopes
+            self._stream(client, "pods", Pod, consumer=self._controller.pods, namespace=n) for n in scopes
         ]
         self._event_streams = [
-            self._stream(client, "events", Event, consumer=self._pipeline.events, namespace=n, selector=WARNINGS)
+            self._stream(client, "events", Event, consumer=self._controller.events, namespace=n, selector=WARNINGS)
             for n in scopes
         ]
         self._health = HealthServer(self.metrics, self._problem, self._unready)
         self._loaded = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._leading: asyncio.Task[None] | None = None
+        self._leadership_task: asyncio.Task[None] | None = None
         self._stopping = False
 
     @property
     def recorder(self) -> Recorder:
-        """For the operator's own troubles: ``recorder.warn(None, "RulesRefused", …)``."""
-        return self._outlets.recorder
+        """For the operator's own troubles: ``recorder.warn(None, "InvalidRules", …)``."""
+        return self._publisher.recorder
 
     @property
     def ports(self) -> dict[str, int]:
@@ -145,11 +145,11 @@ class Engine:
     def start(self) -> None:
         """Begin to work; what cannot be reached yet is tried again."""
         self.writer.start()
-        self._outlets.start()
-        self._watch_over(*self.writer.tasks, *self._outlets.tasks)
-        self._leading = asyncio.create_task(self.leadership.run(), name="leadership")
-        self._watch_over(self._leading)
-        self._spawn(self._skew.run(), "schema")
+        self._publisher.start()
+        self._monitor(*self.writer.tasks, *self._publisher.tasks)
+        self._leadership_task = asyncio.create_task(self.leadership.run(), name="leadership")
+        self._monitor(self._leadership_task)
+        self._spawn(self._schema_gate.run(), "schema")
         self._spawn(self._reloader.run(), "reloading of rules")
         self._spawn(self._run(), "engine")
 
@@ -159,18 +159,18 @@ class Engine:
         We lead until the last write; then the next may at once. After leadership is lost nothing is written.
         """
         self._stopping = True
-        timeout = self._settings.shutdown_timeout if self.leadership.left > 0 else 0.0
+        timeout = self._settings.shutdown_timeout if self.leadership.remaining > 0 else 0.0
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._pipeline.drain(timeout * DRAIN_SHARE)
+        await self._controller.drain(timeout * DRAIN_SHARE)
         await self._owners.close()
         await self._recovery.close()
-        all_written = await self.writer.flush(timeout * (1 - DRAIN_SHARE - TELLING_SHARE))
-        await self._outlets.close(timeout * TELLING_SHARE)
-        if self._leading is not None:
-            self._leading.cancel()
-            await asyncio.gather(self._leading, return_exceptions=True)
+        all_written = await self.writer.flush(timeout * (1 - DRAIN_SHARE - PUBLISH_SHARE))
+        await self._publisher.close(timeout * PUBLISH_SHARE)
+        if self._leadership_task is not None:
+            self._leadership_task.cancel()
+            await asyncio.gather(self._leadership_task, return_exceptions=True)
         await self.leadership.release()
         await self._health.stop()
         return all_written
@@ -179,7 +179,7 @@ class Engine:
         """Somebody deleted a report. What it told of and still fails is told anew."""
         workload = self.reports.forget(namespace, name)
         if workload is not None:
-            self._pipeline.look_again(namespace)
+            self._controller.resync_namespace(namespace)
 
     async def synced(self) -> None:
         """All that exists has been listed and handed on once."""
@@ -189,19 +189,19 @@ class Engine:
 
     async def _run(self) -> None:
         await self.leadership.leading.wait()
-        await self._skew.schema_ok.wait()
+        await self._schema_gate.schema_ok.wait()
         await self._load()
         self._reloader.reannounce()
-        self._spawn(self._outlets.run(), "kinds of workloads")
+        self._spawn(self._publisher.run(), "kinds of workloads")
         for workload in self.reports.failing:
-            self._recovery.open(workload, self.reports.failed_at(workload), self.reports.reported_pod_uid(workload))
+            self._recovery.track(workload, self.reports.failed_at(workload), self.reports.reported_pod_uid(workload))
         for workload in self.reports.with_stale_labels:
             self.writer.relabel(workload)
         for stream in (*self._pod_streams, *self._event_streams):
             self._spawn(stream.run(), f"stream of {stream}")
         for stream in self._pod_streams:
             await stream.synced.wait()
-        self._recovery.begin()
+        self._recovery.start()
         self._spawn(self._retention.run(), "retention")
         await asyncio.Event().wait()
 
@@ -210,7 +210,7 @@ class Engine:
         back_off = self._back_off()
         while True:
             try:
-                count = await self.reports.load(self._judging.categorizer.hash)
+                count = await self.reports.load(self._classifier.categorizer.hash)
                 break
             except ApiError as error:
                 wait = back_off.next(error.retry_after)
@@ -219,20 +219,20 @@ class Engine:
         log.info("%d reports, %d of failing workloads", count, len(self.reports.failing))
         self._loaded.set()
 
-    def _adopt(self, categorizer: Categorizer) -> None:
+    def _on_rules_reloaded(self, categorizer: Categorizer) -> None:
         """New rules: in one step, between two looks. What fails now is judged again."""
-        self._judging.categorizer = categorizer
+        self._classifier.categorizer = categorizer
         self.recorder.redactor = categorizer.redactor
         self.metrics.set_rules_hash(categorizer.hash)
         self.reports.classified_by_current_rules.clear()
-        self._pipeline.judge_again()
+        self._controller.reclassify_all()
 
     def _speak(self, pod_uid: str, instead_of: frozenset[str]) -> None:
-        self._pipeline.speak(pod_uid, instead_of)
+        self._controller.reselect_current(pod_uid, instead_of)
 
-    def _report_removed(self, outline: ReportSummary, why: str) -> None:
+    def _on_report_expired(self, outline: ReportSummary, why: str) -> None:
         self.reports.forget(outline.workload.namespace, outline.name)
-        self.metrics.deleted(why)
+        self.metrics.count_deleted_report(why)
 
     def _stream(
         self, client: Client, plural: str, type_: Any, *, consumer: Any, namespace: str | None, selector: Any = None
@@ -253,9 +253,9 @@ class Engine:
     def _spawn(self, work: Any, name: str) -> None:
         task = asyncio.create_task(work, name=name)
         self._tasks.append(task)
-        self._watch_over(task)
+        self._monitor(task)
 
-    def _watch_over(self, *tasks: asyncio.Task[None]) -> None:
+    def _monitor(self, *tasks: asyncio.Task[None]) -> None:
         for task in tasks:
             task.add_done_callback(self._on_end)
 
@@ -272,10 +272,10 @@ class Engine:
     def _unready(self) -> str:
         if self._stopping:
             return "stopping"
-        if self._skew.sentence:
-            return self._skew.sentence
+        if self._schema_gate.reason:
+            return self._schema_gate.reason
         if not self.leadership.leading.is_set():
-            return "" if self.leadership.looked.is_set() else "who leads is not known yet"
+            return "" if self.leadership.observed.is_set() else "who leads is not known yet"
         if not self._loaded.is_set():
             return "the reports are not loaded yet"
         waiting = [str(s) for s in (*self._pod_streams, *self._event_streams) if not s.synced.is_set()]

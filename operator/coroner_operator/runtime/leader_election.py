@@ -28,8 +28,8 @@ log = logging.getLogger("coroner.leader")
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 CALL_SHARE = 0.75  # of the retry period: a call has ended when the next one is due
-TOO_LATE = 0.05  # s; no call is worth beginning with less time left
-RELEASED_FOR = 1.0  # s; a Lease that nobody holds is free at once, but the API server wants a duration
+MIN_CALL_SECONDS = 0.05  # s; no call is worth beginning with less time left
+RELEASED_LEASE_SECONDS = 1.0  # s; a Lease that nobody holds is free at once, but the API server wants a duration
 
 
 class LeadershipLost(Exception):  # noqa: N818 - an outcome
@@ -39,11 +39,11 @@ class LeadershipLost(Exception):  # noqa: N818 - an outcome
 class Leadership(Protocol):
     leading: asyncio.Event
     """Set once we lead. It is never cleared: after a loss the process ends."""
-    looked: asyncio.Event
+    observed: asyncio.Event
     """Set once it is known who leads."""
 
     @property
-    def left(self) -> float:
+    def remaining(self) -> float:
         """Seconds for which writing is allowed from now on; 0 or less = it is not."""
         ...
 
@@ -56,16 +56,16 @@ class Leadership(Protocol):
         ...
 
 
-class Alone:
+class SingleReplica:
     """One replica, without a Lease: it leads."""
 
     def __init__(self) -> None:
         self.leading = asyncio.Event()
         self.leading.set()
-        self.looked = self.leading
+        self.observed = self.leading
 
     @property
-    def left(self) -> float:
+    def remaining(self) -> float:
         return math.inf
 
     async def run(self) -> None:
@@ -74,7 +74,7 @@ class Alone:
     async def release(self) -> None: ...
 
 
-def uptime() -> float:
+def boottime() -> float:
     """Seconds of a clock that nobody sets and that goes on while the machine is suspended."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if clock is None else time.clock_gettime(clock)
@@ -95,13 +95,13 @@ class Election:
         duration: float = 15.0,
         renew_deadline: float = 10.0,
         retry: float = 2.0,
-        clock: Callable[[], float] = uptime,
+        clock: Callable[[], float] = boottime,
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
-        changed: Callable[[bool], None] = lambda leads: None,  # noqa: ARG005 - nobody listens
+        on_changed: Callable[[bool], None] = lambda leads: None,  # noqa: ARG005 - nobody listens
     ) -> None:
         """Seconds; ``retry`` < ``renew_deadline`` < ``duration``. ``changed`` is told when that begins or ends."""
         self.leading = asyncio.Event()
-        self.looked = asyncio.Event()
+        self.observed = asyncio.Event()
         self.identity = identity
         self._lease = lease
         self._duration = duration
@@ -109,39 +109,39 @@ class Election:
         self._retry = retry
         self._clock = clock
         self._sleep = sleep
-        self._changed = changed
-        self._until = -math.inf
-        self._wrote = False
+        self._on_changed = on_changed
+        self._leads_until = -math.inf
+        self._write_attempted = False
         """A write was begun: perhaps the Lease is ours, even if no answer came."""
         self._seen: tuple[str, str, int] | None = None
         self._seen_at = -math.inf
 
     @property
-    def left(self) -> float:
-        return self._until - self._clock()
+    def remaining(self) -> float:
+        return self._leads_until - self._clock()
 
     async def run(self) -> None:
         held = await self._acquire()
         log.info("%s leads (%s)", self.identity, self._lease)
-        self._changed(True)
+        self._on_changed(True)
         self.leading.set()
         try:
             await self._hold(held)
         finally:
-            self._changed(False)
+            self._on_changed(False)
 
     async def release(self) -> None:
-        self._until = -math.inf
-        if not self._wrote:
+        self._leads_until = -math.inf
+        if not self._write_attempted:
             return
         try:
             async with asyncio.timeout(self._retry):
                 held = await self._lease.read()  # a renewal that was interrupted may have come through
                 if held is not None and held.holder == self.identity:
-                    await self._lease.write(held, "", RELEASED_FOR)
+                    await self._lease.write(held, "", RELEASED_LEASE_SECONDS)
                     log.info("%s leads no more (%s)", self.identity, self._lease)
         except (ApiError, TimeoutError) as error:
-            log.warning("%s: not released, it runs out by itself: %s", self._lease, _words(error))
+            log.warning("%s: not released, it runs out by itself: %s", self._lease, _describe(error))
 
     async def _acquire(self) -> Held:
         while True:
@@ -151,7 +151,7 @@ class Election:
             except Conflict:
                 log.debug("%s: another candidate was first", self._lease)
             except (ApiError, TimeoutError) as error:
-                log.warning("%s: %s", self._lease, _words(error))
+                log.warning("%s: %s", self._lease, _describe(error))
             # Twice as often as the leader renews: a hand-over is noticed within half a retry period.
             await self._sleep(self._retry / 2)
 
@@ -159,7 +159,7 @@ class Election:
         """The Lease, if it is ours now. Raises ApiError, TimeoutError."""
         async with asyncio.timeout(self._retry * CALL_SHARE):
             held = await self._lease.read()
-            self.looked.set()
+            self.observed.set()
             if held is not None and not self._is_free(held):
                 return None
             return await self._write(held)
@@ -179,16 +179,16 @@ class Election:
     async def _hold(self, held: Held) -> None:
         pause = self._retry
         while True:
-            await self._sleep(max(0.0, min(pause, self.left)))
-            if self.left <= TOO_LATE:
+            await self._sleep(max(0.0, min(pause, self.remaining)))
+            if self.remaining <= MIN_CALL_SECONDS:
                 raise self._lost(f"not renewed for {self._renew_deadline:g} s")
             try:
-                async with asyncio.timeout(min(self._retry * CALL_SHARE, self.left)):
+                async with asyncio.timeout(min(self._retry * CALL_SHARE, self.remaining)):
                     held = await self._renew(held)
                 pause = self._retry
             except (ApiError, TimeoutError) as error:
                 pause = self._retry / 2
-                log.warning("%s: not renewed: %s", self._lease, _words(error))
+                log.warning("%s: not renewed: %s", self._lease, _describe(error))
 
     async def _renew(self, held: Held) -> Held:
         try:
@@ -202,21 +202,21 @@ class Election:
 
     async def _write(self, over: Held | None) -> Held:
         asked_at = self._clock()
-        self._wrote = True
+        self._write_attempted = True
         held = await self._lease.write(over, self.identity, self._duration)
-        self._until = asked_at + self._renew_deadline
+        self._leads_until = asked_at + self._renew_deadline
         return held
 
     def _lost(self, why: str) -> LeadershipLost:
-        self._until = -math.inf
+        self._leads_until = -math.inf
         return LeadershipLost(f"{self._lease}: leadership lost: {why}")
 
 
-def leadership(settings: Settings, client: Client, changed: Callable[[bool], None]) -> Leadership:
+def leadership(settings: Settings, client: Client, on_changed: Callable[[bool], None]) -> Leadership:
     """As the settings want it. Raises ClientError where it is not known in which namespace the Lease is."""
     if not settings.leader_election:
-        changed(True)
-        return Alone()
+        on_changed(True)
+        return SingleReplica()
     namespace = settings.lease_namespace or os.environ.get("POD_NAMESPACE") or _own_namespace()
     return Election(
         ApiLease(client, namespace, settings.lease_name),
@@ -224,7 +224,7 @@ def leadership(settings: Settings, client: Client, changed: Callable[[bool], Non
         duration=settings.lease_duration,
         renew_deadline=settings.renew_deadline,
         retry=settings.retry_period,
-        changed=changed,
+        on_changed=on_changed,
     )
 
 
@@ -235,5 +235,5 @@ def _own_namespace() -> str:
         raise ClientError(f"lease_namespace is not set, and {_NAMESPACE_FILE}: {error.strerror}") from None
 
 
-def _words(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     return str(error) or "no answer in time"

@@ -67,7 +67,7 @@ class Metrics:
         self._deleted = Counter(
             "coroner_reports_deleted",
             "Reports of workloads that are gone, deleted for their age or because there were too many.",
-            ("why",),
+            ("reason",),
             registry=self.registry,
         )
         self._info = Gauge("coroner_build_info", "1.", ("version", "rules"), registry=self.registry)
@@ -81,34 +81,34 @@ class Metrics:
     def set_leader(self, leads: bool) -> None:
         self._leader.set(leads)
 
-    def reloaded(self, succeeded: bool) -> None:
+    def count_reload(self, succeeded: bool) -> None:
         self._last_reload.set(succeeded)
         if not succeeded:
             self._reload_failures.inc()
 
-    def deleted(self, why: str) -> None:
-        self._deleted.labels(why).inc()
+    def count_deleted_report(self, reason: str) -> None:
+        self._deleted.labels(reason).inc()
 
-    def failed(self, category: str, subcategory: str, count: int = 1) -> None:
+    def count_failures(self, category: str, subcategory: str, count: int = 1) -> None:
         pair = (category, subcategory)
         if pair not in self._pairs and len(self._pairs) >= CATEGORY_LIMIT:
             pair = ("other", "other")
         self._pairs.add(pair)
         self._failures.labels(*pair).inc(count)
 
-    def wrote(self, outcome: WriteOutcome) -> None:
+    def count_write(self, outcome: WriteOutcome) -> None:
         self._writes.labels(outcome).inc()
 
-    def wrote_on_workload(self, outcome: str) -> None:
+    def count_workload_write(self, outcome: str) -> None:
         self._workload_writes.labels(outcome).inc()
 
-    def recorded(self, outcome: str) -> None:
+    def count_event(self, outcome: str) -> None:
         self._events.labels(outcome).inc()
 
-    def delayed(self, seconds: float) -> None:
+    def observe_write_delay(self, seconds: float) -> None:
         self._delay.observe(seconds)
 
-    def heard(self, kind: str) -> None:
+    def event_received(self, kind: str) -> None:
         self._last_event.labels(kind).set(time.time())
 
     def restarted(self, kind: str, reason: str) -> None:
