@@ -296,11 +296,11 @@ REFUSED = TRACEBACK.format("psycopg2.OperationalError: Connection refused")
 CLAIMS: list[tuple[str, Json, list[Json], str, str]] = [
     ("an OOM mark alone is sure", pod(failed(137, "OOMKilled")), [], "Confirmed", "used more than its memory limit of 256Mi"),
     ("the kernel speaks of the limit, not of the node", pod(failed(137, "OOMKilled")), [on_node("OOMKilling", "Memory cgroup out of memory: Killed process 4711 (java)")], "Confirmed", "used more than its memory limit of 256Mi"),
-    ("the node itself was out of memory", pod(failed(137, "OOMKilled")), [on_node("SystemOOM", "System OOM encountered, victim process: java, pid: 4711")], "Likely", "need not be the cause"),
-    ("a program that hides its child's kill keeps ending well", pod(crash_looping(0, "OOMKilled"), restart_policy="Always"), [], "Likely", "one of its processes was killed"),
-    ("a probe kills as well", pod(failed(137, "OOMKilled")), LIVENESS, "Likely", "its liveness probe failed then"),
-    ("so does a deletion, when its grace period is over", pod(failed(137, "OOMKilled"), deleted="2026-11-21T21:15:50Z"), [], "Likely", "its pod was being deleted, and its grace period was over by then"),
-    ("a program that says why it ended had survived its child's", pod(failed(1, "OOMKilled", REFUSED)), [], "Likely", "besides, the program itself named another cause: psycopg2.OperationalError: Connection refused"),
+    ("the node itself was out of memory", pod(failed(137, "OOMKilled")), [on_node("SystemOOM", "System OOM encountered, victim process: java, pid: 4711")], "Likely", "may have been below its own limit"),
+    ("a program that hides its child's kill keeps ending well", pod(crash_looping(0, "OOMKilled"), restart_policy="Always"), [], "Likely", "one of its processes was OOM-killed"),
+    ("a probe kills as well", pod(failed(137, "OOMKilled")), LIVENESS, "Likely", "its liveness probe failed at the same time"),
+    ("so does a deletion, when its grace period is over", pod(failed(137, "OOMKilled"), deleted="2026-11-21T21:15:50Z"), [], "Likely", "its pod was being deleted and the grace period had expired"),
+    ("a program that says why it ended had survived its child's", pod(failed(1, "OOMKilled", REFUSED)), [], "Likely", "but the program itself reported another cause: psycopg2.OperationalError: Connection refused"),
     ("a program that ends well may have been asked to", pod(crash_looping(0), restart_policy="Always"), SANDBOX, "Likely", "Pod sandbox changed"),
 ]  # fmt: skip
 

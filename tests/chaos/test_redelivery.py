@@ -159,7 +159,7 @@ async def _reports(changes: Sequence[Change], script: Sequence[Delivery]) -> dic
 @pytest.fixture(autouse=True)
 def _as_soon_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """What ``_reports`` sets is put back."""
-    monkeypatch.setattr(recovery, "SOON", recovery.CHECK_DELAY)
+    monkeypatch.setattr(recovery, "CHECK_DELAY", recovery.CHECK_DELAY)
 
 
 def _time(seconds: float) -> str:

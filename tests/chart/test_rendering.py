@@ -47,7 +47,7 @@ def test_monitoring_objects_need_a_cluster_that_knows_them(helm: Helm, case: str
     assert len({each["kind"] for each in helm.render(always)} & MONITORS) == 1
     failing = {switch: {**CASES[case][switch], "renderMode": "failIfMissing"}}
     assert len({each["kind"] for each in helm.render(failing, apis=MONITORING)} & MONITORS) == 1
-    with pytest.raises(RefusedError, match="the cluster does not know"):
+    with pytest.raises(RefusedError, match="the cluster does not serve"):
         helm.render(failing)
 
 
@@ -77,9 +77,9 @@ def test_what_selects_the_operators_pods_does_not_select_the_test_pod(helm: Helm
 
 
 def test_notes_say_what_matters(helm: Helm) -> None:
-    assert "watches the whole cluster" in helm.notes()
-    assert "an uninstall leaves them and all reports" in helm.notes()
+    assert "It watches the whole cluster" in helm.notes()
+    assert "Uninstalling it keeps them and all reports" in helm.notes()
     assert "deletes every FailureReport" in helm.notes({"crds": {"keep": False}})
     assert "the namespaces team-a, team-b" in helm.notes(CASES["namespaced"])
-    assert "prometheusRule.enabled is true, but the cluster does not know" in helm.notes(CASES["alerts"])
+    assert "prometheusRule.enabled is true, but the cluster does not serve" in helm.notes(CASES["alerts"])
     assert "keep replicaCount at 1" in helm.notes(CASES["no-election"])

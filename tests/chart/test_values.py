@@ -129,17 +129,17 @@ COMBINATIONS: dict[str, tuple[dict[str, Any], str]] = {
         {"replicaCount": 2, "leaderElection": {"enabled": False}},
         "enable leader election",
     ),
-    "both monitors": ({"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}, "scraped twice"),
-    "rules twice": ({"rules": "a: 1", "existingRulesConfigMap": "x"}, "choose one"),
+    "both monitors": ({"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}, "enable only one"),
+    "rules twice": ({"rules": "a: 1", "existingRulesConfigMap": "x"}, "set only one"),
     "both sides of a budget": (
         {"podDisruptionBudget": {"minAvailable": 1, "maxUnavailable": 0}},
-        "Kubernetes takes one",
+        "minAvailable and .maxUnavailable are both set; set only one",
     ),
     "all replicas at once": (
         {"replicaCount": 2, "leaderElection": {"enabled": True}, "strategy": {"type": "Recreate"}},
         "use RollingUpdate",
     ),
-    "killed while writing": ({"config": {"shutdown_timeout": "30s"}}, "must be more than"),
+    "killed while writing": ({"config": {"shutdown_timeout": "30s"}}, "must be greater than"),
     "one port for two": ({"ports": {"health": 8080, "metrics": 8080}}, "are the same"),
 }
 

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from tests.chart.charts import Helm, find_helm, refuse
-from tests.chart.image import TAG, ImageError, load_image, make_image
 from tests.cluster.server import KubectlError, Server
+from tests.container_image.image import TAG, ImageError, load_image, make_image
 from tests.e2e.namespace import Namespace
 from tests.e2e_chart.release import NAME, NAMESPACE, Release
 from tests.support.waiting import wait_for

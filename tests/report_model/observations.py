@@ -136,7 +136,7 @@ wild_sightings = st.builds(
     node=_TEXTS,
     failure=st.builds(
         Failure,
-        identity=st.builds(FailureKey, _TEXTS, _TEXTS, _TEXTS),
+        key=st.builds(FailureKey, _TEXTS, _TEXTS, _TEXTS),
         verdict=wild_verdicts,
         at=st.none() | st.datetimes(timezones=st.none() | st.just(UTC)),
         current=st.booleans(),

@@ -23,7 +23,7 @@ QUICK = {
     "write_interval": 0.1,
     "label_interval": 0.1,
     "recovery_after": 0.3,
-    "patience": {"image_pull": 0.2, "container_creating": 0.3, "unschedulable": 0.4},
+    "grace_periods": {"image_pull": 0.2, "container_creating": 0.3, "unschedulable": 0.4},
     "shutdown_timeout": 5,
     "health_address": "127.0.0.1:0",
     "metrics_address": "127.0.0.1:0",

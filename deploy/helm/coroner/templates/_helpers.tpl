@@ -2,19 +2,19 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* Name of every namespaced object. 52 characters at most: "-dashboard" and the like still fit into 63. */}}
+{{/* Name of all namespaced objects. At most 52 characters, so that suffixes such as "-dashboard" fit into 63. */}}
 {{- define "coroner.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride }}
 {{- $full := .Values.fullnameOverride | default (ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name)) }}
 {{- if gt (len $full) 52 }}
-{{- /* cut names stay different: the end is a hash of the whole */}}
+{{- /* truncated names stay unique: they end with a hash of the full name */}}
 {{- printf "%s-%s" ($full | trunc 43 | trimSuffix "-" | trimSuffix ".") (sha256sum $full | trunc 8) }}
 {{- else }}
 {{- $full | trimSuffix "-" }}
 {{- end }}
 {{- end }}
 
-{{/* Name of cluster-scoped objects: with the namespace, so that releases of one name in two namespaces do not clash. */}}
+{{/* Name of cluster-scoped objects. It contains the namespace, so that releases of the same name in two namespaces do not conflict. */}}
 {{- define "coroner.clustername" -}}
 {{ include "coroner.fullname" . }}:{{ .Release.Namespace }}
 {{- end }}
@@ -53,7 +53,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- .Values.existingRulesConfigMap | default (ternary "" (printf "%s-rules" (include "coroner.fullname" .)) (empty .Values.rules)) }}
 {{- end }}
 
-{{/* The operator's settings file. What the chart itself decides cannot be set in `config`: the schema refuses it. */}}
+{{/* The settings file of the operator. Settings that the chart derives from other values are not allowed in `config` (values.schema.json). */}}
 {{- define "coroner.settings" -}}
 {{- $settings := dict "health_address" (printf ":%d" (int .Values.ports.health)) "metrics_address" (printf ":%d" (int .Values.ports.metrics)) }}
 {{- with .Values.watchNamespaces }}{{ $_ := set $settings "namespaces" . }}{{ end }}
@@ -68,47 +68,47 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- toYaml (merge $settings .Values.config) }}
 {{- end }}
 
-{{/* Whether an object of the monitoring API is to be rendered: (dict "root" $ "switch" .Values.serviceMonitor "kind" "ServiceMonitor") → "yes" or "". */}}
+{{/* Whether to render an object of the monitoring API: (dict "root" $ "switch" .Values.serviceMonitor "kind" "ServiceMonitor") → "yes" or "". */}}
 {{- define "coroner.monitoring" -}}
 {{- if .switch.enabled }}
 {{- $known := .root.Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" .kind) }}
 {{- if or $known (eq .switch.renderMode "alwaysRender") -}}
 yes
 {{- else if eq .switch.renderMode "failIfMissing" }}
-{{- fail (printf "the cluster does not know monitoring.coreos.com/v1 %s; install the Prometheus operator's CRDs, or set renderMode to skipIfMissing" .kind) }}
+{{- fail (printf "the cluster does not serve monitoring.coreos.com/v1 %s; install the CRDs of the Prometheus Operator, or set renderMode to skipIfMissing" .kind) }}
 {{- end }}
 {{- end }}
 {{- end }}
 
-{{/* What the operator may do in the namespaces that it watches. Each line is a call that it makes. */}}
+{{/* Permissions in the watched namespaces. Each one is needed for a call that the operator makes. */}}
 {{- define "coroner.rules" -}}
-# what fails, and what Kubernetes says about it
+# pods, and events about them
 - apiGroups: [""]
   resources: [pods, events]
   verbs: [get, list, watch]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [get, list, watch]
-# whose pods they are
+# owners of pods
 - apiGroups: [batch]
   resources: [jobs, cronjobs]
   verbs: [get, list, watch]
 - apiGroups: [apps]
   resources: [deployments, replicasets, statefulsets, daemonsets]
   verbs: [get, list, watch]
-# the reports
+# reports
 - apiGroups: [coroner.dev]
   resources: [failurereports]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [coroner.dev]
   resources: [failurereports/status]
   verbs: [get, patch, update]
-# what a person sees on a built-in workload
+# Events on workloads
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
 {{- range .Values.workloads }}
-# the verdict on {{ .resource }}
+# the verdict in the status of {{ .resource }}
 - apiGroups: [{{ .group }}]
   resources: [{{ .resource }}]
   verbs: [get, list, watch]
@@ -118,9 +118,9 @@ yes
 {{- end }}
 {{- end }}
 
-{{/* What it reads of CustomResourceDefinitions, which are the cluster's. */}}
+{{/* Permissions for CustomResourceDefinitions, which are cluster-scoped. */}}
 {{- define "coroner.schemaRules" -}}
-# does the served schema know every field that this version writes{{ if .Values.workloads }}, and what can be written on those kinds{{ end }}?
+# to check that the served schema has every field that this version writes{{ if .Values.workloads }}, and which fields the listed workloads have{{ end }}
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
   resourceNames:

@@ -4,8 +4,16 @@ import re
 
 import pytest
 
-from tests.chart.dockerfile import DOCKERFILE, EXEC_FORM, ROOT, Instruction, image_config, instructions, stages
-from tests.chart.image import BUILD_TOOLS, VENV
+from tests.container_image.dockerfile import (
+    DOCKERFILE,
+    EXEC_FORM,
+    ROOT,
+    Instruction,
+    image_config,
+    instructions,
+    stages,
+)
+from tests.container_image.image import BUILD_TOOLS, VENV
 
 TEXT = DOCKERFILE.read_text()
 ALL = instructions(TEXT)

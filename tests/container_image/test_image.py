@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chart.dockerfile import DOCKERFILE, ROOT, image_config
-from tests.chart.image import ImageError, build_wheel, make_image, make_venv
+from tests.container_image.dockerfile import DOCKERFILE, ROOT, image_config
+from tests.container_image.image import ImageError, build_wheel, make_image, make_venv
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +42,8 @@ def test_the_environment_is_the_bases_interpreter(tmp_path: Path) -> None:
 
 def test_the_archive_says_what_the_dockerfile_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a base of one empty file: the real one takes minutes where nobody has built it yet."""
-    from tests.chart import image
     from tests.cluster.archive import write_archive
+    from tests.container_image import image
 
     empty = tmp_path / "empty"
     (empty / "etc").mkdir(parents=True)
@@ -66,7 +66,7 @@ def test_the_archive_says_what_the_dockerfile_says(tmp_path: Path, monkeypatch: 
 
 
 def test_a_command_that_fails_is_told_in_one_line() -> None:
-    from tests.chart.image import run
+    from tests.container_image.image import run
 
     with pytest.raises(ImageError, match=r"^python3 -c .* …: SystemExit|oh dear"):
         run("python3", "-c", "import sys; sys.exit('oh dear')")

@@ -12,10 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chart.dockerfile import DOCKERFILE, ROOT, image_config
 from tests.cluster.archive import write_archive
 from tests.cluster.scripts import SCRIPTS, cache_folder, script_environment
 from tests.cluster.server import Server
+from tests.container_image.dockerfile import DOCKERFILE, ROOT, image_config
 
 TAG = "localhost/coroner:of-this-tree"
 VENV = Path("opt/coroner")
