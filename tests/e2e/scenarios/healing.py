@@ -45,7 +45,7 @@ def patched(kind: str, name: str, **container: Any) -> Command:
 
 
 def scenarios() -> tuple[Scenario, ...]:
-    crashes, image, quota, bare = "heal1-crash-mended", "heal2-image-mended", "heal3-quota-raised", "heal4-secret-made"
+    crashes, image, quota, bare = "heal1-crash-fixed", "heal2-image-fixed", "heal3-quota-raised", "heal4-secret-made"
     return (
         healing(crashes, "Deployment", "user-code/error-exit", "echo no config; exit 1", waits("CrashLoopBackOff"),
                 patched("deployment", crashes, command=["sleep", "3600"]), available),
