@@ -1,7 +1,7 @@
-"""``make demo``: the operator at work on recorded real failures, on the embedded API server.
+"""``make demo``: runs the operator on recorded real failures, against the embedded API server.
 
-scenes     which recordings are played, under which names, in which order
-recording  a recorded object moved to another name and to the present time
-player     puts the recordings into the API server, as the kubelet and the controllers did
-screen     what a user would see: kubectl's own output, or ours where kubectl is absent
+scenarios  which recordings are replayed, under which names, in which order
+recording  a recorded object with other names, moved to the current time
+replay     writes the recordings to the API server, as the kubelet and the controllers did
+output     prints what a user would see: with kubectl, or in the same form if kubectl is not installed
 """

@@ -1,4 +1,4 @@
-"""``make demo``: start the embedded API server and the operator, let recorded failures happen, show the reports."""
+"""``make demo``: start the embedded API server and the operator, replay recorded failures, show the reports."""
 
 from __future__ import annotations
 
@@ -15,50 +15,53 @@ from typing import Any
 
 import yaml
 
-from demo.output import Screen
+from demo.output import Output
 from demo.recording import RECORDINGS
-from demo.replay import heal, play
-from demo.scenarios import SCENES, Scene
+from demo.replay import recover, replay
+from demo.scenarios import SCENARIOS, Scenario
 from embedded_apiserver import EmbeddedApiServer, running_server
 
 ROOT = Path(__file__).parents[1]
-_REPORTED_WITHIN = 45.0  # seconds; a slow machine needs longer than the few that it takes
+_REPORT_TIMEOUT = 45.0  # seconds; usually a few, but more on a slow machine
 _EXPLAINED = ("a4-python-traceback", "j1-unschedulable-cpu")
 
 
 def main() -> int:
-    for end in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: operator and folder go too
+    for end in (signal.SIGTERM, signal.SIGHUP):  # like Ctrl-C: stop the operator and remove the folder
         signal.signal(end, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="coroner-demo-") as folder, running_server() as server:
         kubeconfig = server.kubeconfig(Path(folder) / "kubeconfig")
         log = Path(folder) / "operator.log"
         for crd in sorted((ROOT / "crds").glob("*.yaml")):
             server.put(yaml.safe_load(crd.read_text("utf-8")))
-        for namespace in sorted({scene.namespace for scene in SCENES}):
+        for namespace in sorted({scenario.namespace for scenario in SCENARIOS}):
             server.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-        screen = Screen(server.url, kubeconfig)
-        screen.heading("The operator starts; then ten failures, recorded on a real kubelet, happen again.")
+        output = Output(server.url, kubeconfig)
+        output.heading(
+            f"Starting the operator, then replaying {len(SCENARIOS)} failures that were recorded on a real kubelet"
+        )
         with _operator(kubeconfig, log):
-            play(server, SCENES, screen.say)
-            if missing := _wait_for(server, SCENES, "Failing"):
-                return _gave_up(f"not reported: {', '.join(missing)}", log)
-            healing = tuple(scene for scene in SCENES if scene.heals)
-            for scene in healing:
-                screen.say(f"{scene.namespace:9} {scene.workload:23} is mended and runs well")
-                heal(server, scene)
-            if missing := _wait_for(server, healing, "Recovered"):
-                return _gave_up(f"not seen to recover: {', '.join(missing)}", log)
-            _show(screen, server)
+            replay(server, SCENARIOS, output.say)
+            if missing := _wait_for(server, SCENARIOS, "Failing"):
+                return _report_error(f"no report for {', '.join(missing)}", log)
+            recovering = tuple(scenario for scenario in SCENARIOS if scenario.recovers)
+            for scenario in recovering:
+                output.say(f"{scenario.namespace:9} {scenario.workload:23} is fixed and becomes available")
+                recover(server, scenario)
+            if missing := _wait_for(server, recovering, "Recovered"):
+                return _report_error(f"no recovery reported for {', '.join(missing)}", log)
+            _show(output, server)
             if os.environ.get("DEMO_KEEP"):
                 _keep(server, kubeconfig)
     return 0
 
 
-def _show(screen: Screen, server: EmbeddedApiServer) -> None:
-    screen.table()
-    report = _reports(server)["research", SCENES[0].workload]
-    screen.describe("research", report["metadata"]["name"])
-    screen.explain(*(RECORDINGS / f"{name}.json" for name in _EXPLAINED))
+def _show(output: Output, server: EmbeddedApiServer) -> None:
+    output.table()
+    first = SCENARIOS[0]
+    report = _reports(server)[first.namespace, first.workload]
+    output.describe(first.namespace, report["metadata"]["name"])
+    output.explain(*(RECORDINGS / f"{name}.json" for name in _EXPLAINED))
 
 
 def _keep(server: EmbeddedApiServer, kubeconfig: Path) -> None:
@@ -77,12 +80,19 @@ def _keep(server: EmbeddedApiServer, kubeconfig: Path) -> None:
 
 @contextmanager
 def _operator(kubeconfig: Path, log: Path) -> Iterator[None]:
-    """The operator as a process of its own, with little patience so that the play stays short."""
+    """The operator as a separate process, with short grace periods so that the demo stays short."""
     command = [sys.executable, "-m", "coroner_operator", "run", "--kubeconfig", str(kubeconfig)]
     command += ["--health-address", "", "--metrics-address", "", "--recovery-after", "2s"]
-    command += ["--grace-period-image-pull", "1s", "--grace-period-container-creating", "1s", "--grace-period-unschedulable", "1s"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    command += [
+        "--grace-period-image-pull",
+        "1s",
+        "--grace-period-container-creating",
+        "1s",
+        "--grace-period-unschedulable",
+        "1s",
+    ]
+    with log.open("wb") as stdout:
+        process = subprocess.Popen(command, stdout=stdout, stderr=subprocess.STDOUT)
         try:
             yield
         finally:
@@ -103,24 +113,24 @@ def _reports(server: EmbeddedApiServer) -> dict[tuple[str, str], dict[str, Any]]
     return found
 
 
-def _wait_for(server: EmbeddedApiServer, scenes: tuple[Scene, ...], state: str) -> list[str]:
-    """Wait until each scene's report has this state; the workloads whose report does not, when time is up."""
-    end = time.monotonic() + _REPORTED_WITHIN
-    while missing := [s.workload for s in scenes if not _has(server, s, state)]:
-        if time.monotonic() > end:
+def _wait_for(server: EmbeddedApiServer, scenarios: tuple[Scenario, ...], state: str) -> list[str]:
+    """Wait until the report of every scenario has this state; return the workloads without it on time-out."""
+    deadline = time.monotonic() + _REPORT_TIMEOUT
+    while missing := [s.workload for s in scenarios if not _is_reported(server, s, state)]:
+        if time.monotonic() > deadline:
             return missing
         time.sleep(0.2)
     return []
 
 
-def _has(server: EmbeddedApiServer, scene: Scene, state: str) -> bool:
-    status = _reports(server).get((scene.namespace, scene.workload), {}).get("status", {})
-    told = status.get("subcategory") == scene.subcategory if state == "Failing" else True
-    return status.get("state") == state and told
+def _is_reported(server: EmbeddedApiServer, scenario: Scenario, state: str) -> bool:
+    status = _reports(server).get((scenario.namespace, scenario.workload), {}).get("status", {})
+    has_subcategory = state != "Failing" or status.get("subcategory") == scenario.subcategory
+    return status.get("state") == state and has_subcategory
 
 
-def _gave_up(why: str, log: Path) -> int:
-    print(f"demo: {why}\nthe operator's log ends with:\n{log.read_text('utf-8', 'replace')[-3000:]}", file=sys.stderr)
+def _report_error(error: str, log: Path) -> int:
+    print(f"demo: {error}\nEnd of the operator's log:\n{log.read_text('utf-8', 'replace')[-3000:]}", file=sys.stderr)
     return 1
 
 

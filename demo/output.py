@@ -1,4 +1,4 @@
-"""What a user would see: through kubectl where it is installed, else the same printed from the API's own tables."""
+"""What a user would see: printed by kubectl, or from the API's own tables if kubectl is not installed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 _REPORTS = "apis/coroner.dev/v1alpha1"
 
 
-class Screen:
+class Output:
     """Prints the reports of one API server."""
 
     def __init__(self, url: str, kubeconfig: Path) -> None:
@@ -46,21 +46,21 @@ class Screen:
             self.say(yaml.safe_dump(report, sort_keys=False, allow_unicode=True, width=110).rstrip())
 
     def explain(self, *files: Path) -> None:
-        """``coroner explain`` of recorded files, without any cluster."""
+        """``coroner explain`` on recorded files, without a cluster."""
         shown = " ".join(os.path.relpath(f) for f in files)
         self.heading(f"$ coroner explain {shown}")
         command = [sys.executable, "-m", "coroner_operator", "explain", *map(str, files)]
-        subprocess.run(command, check=False)  # exit status 1: something is failing, as it should be here
+        subprocess.run(command, check=False)  # exit status 1 is expected: something is failing
 
     def _through_kubectl(self, *args: str) -> bool:
-        """Whether kubectl is there and could print it."""
+        """Whether kubectl is installed and printed it."""
         if not self._kubectl:
             return False
         command = [self._kubectl, "--kubeconfig", str(self._kubeconfig), *args]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
-        if done.returncode != 0:
+        completed = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+        if completed.returncode != 0:
             return False
-        self.say(done.stdout.rstrip())
+        self.say(completed.stdout.rstrip())
         return True
 
     def _print_table(self, path: str) -> None:
@@ -75,6 +75,6 @@ class Screen:
 
     def _get(self, path: str, accept: str) -> dict[str, Any]:
         request = urllib.request.Request(f"{self._url}/{path}", headers={"Accept": accept})
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            found: dict[str, Any] = json.load(answer)
-            return found
+        with urllib.request.urlopen(request, timeout=30) as response:
+            body: dict[str, Any] = json.load(response)
+            return body

@@ -1,4 +1,4 @@
-"""A recorded object and its events, moved to another name, namespace and time. The failure stays as it was recorded."""
+"""A recorded object and its events with another name, namespace and time. The failure itself is unchanged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Recording:
     """One file of tests/fixtures/pods: an object as the API server gave it, and its events."""
 
     def __init__(self, file: str, rename: dict[str, str], now: datetime) -> None:
-        """``rename``: text replaced everywhere in it (names, namespaces); its last moment is moved to ``now``."""
+        """``rename``: texts to replace (names, namespaces). All times are shifted so that the latest one is ``now``."""
         text = (RECORDINGS / f"{file}.json").read_text("utf-8")
         for old, new in rename.items():
             text = text.replace(old, new)
@@ -33,7 +33,7 @@ class Recording:
 
 
 def _moved(text: str, now: datetime) -> str:
-    """Every time in it shifted by the same amount, so that the last one is ``now``; 1970 stays (never started)."""
+    """Shift all times by the same amount, so that the latest one is ``now``; 1970 (never started) is kept."""
     times = [t for found, _ in _TIME.findall(text) if (t := _parse(found)).year > 1970]
     if not times:
         return text

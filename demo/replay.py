@@ -1,4 +1,4 @@
-"""Plays scenes into the API server: objects appear, fail and heal as they did on the real cluster, only faster."""
+"""Replays scenarios on the API server: objects appear, fail and recover as on the real cluster, only faster."""
 
 from __future__ import annotations
 
@@ -8,29 +8,28 @@ from datetime import UTC, datetime
 from typing import Any
 
 from demo.recording import Recording
-from demo.scenarios import Scene
+from demo.scenarios import Scenario
 from embedded_apiserver import EmbeddedApiServer
 
-_PACE = 0.7  # seconds between two scenes: slow enough to watch
+_PAUSE = 0.7  # seconds between two scenarios, so that the output can be followed
 
 
-def play(server: EmbeddedApiServer, scenes: tuple[Scene, ...], say: Callable[[str], None]) -> None:
-    """Let every scene's failure happen, one after the other."""
-    for scene in scenes:
-        say(f"{scene.namespace:9} {scene.workload:23} {scene.told}")
-        for file in scene.files:
-            recording = Recording(file, scene.rename, datetime.now(UTC))
-            _appear(server, recording)
-        time.sleep(_PACE)
+def replay(server: EmbeddedApiServer, scenarios: tuple[Scenario, ...], say: Callable[[str], None]) -> None:
+    """Let the failures happen, one scenario after the other."""
+    for scenario in scenarios:
+        say(f"{scenario.namespace:9} {scenario.workload:23} {scenario.description}")
+        for file in scenario.files:
+            _create(server, Recording(file, scenario.rename, datetime.now(UTC)))
+        time.sleep(_PAUSE)
 
 
-def heal(server: EmbeddedApiServer, scene: Scene) -> None:
-    """The scene's pods run well from now on, and its Deployment is available, as after a corrected roll-out."""
+def recover(server: EmbeddedApiServer, scenario: Scenario) -> None:
+    """Make the scenario's pods ready and its Deployment available, as after a roll-out with a fix."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    for file in scene.files:
-        obj = Recording(file, scene.rename, datetime.now(UTC)).object
+    for file in scenario.files:
+        obj = Recording(file, scenario.rename, datetime.now(UTC)).object
         if obj["kind"] == "Pod":
-            _run_well(obj, now)
+            _make_ready(obj, now)
         elif obj["kind"] in ("Deployment", "ReplicaSet"):
             obj["status"] |= {"replicas": 1, "readyReplicas": 1, "availableReplicas": 1, "updatedReplicas": 1}
             obj["status"].pop("unavailableReplicas", None)
@@ -38,8 +37,8 @@ def heal(server: EmbeddedApiServer, scene: Scene) -> None:
         server.put(obj)
 
 
-def _appear(server: EmbeddedApiServer, recording: Recording) -> None:
-    """A pod is first seen while it is still well, then as it was recorded; events come with it."""
+def _create(server: EmbeddedApiServer, recording: Recording) -> None:
+    """Create a pod as Pending, then update it to its recorded status; its events follow."""
     obj = recording.object
     if obj["kind"] == "Pod":
         server.put(obj | {"status": {"phase": "Pending"}})
@@ -48,13 +47,13 @@ def _appear(server: EmbeddedApiServer, recording: Recording) -> None:
         server.put(event)
 
 
-def _run_well(pod: dict[str, Any], now: str) -> None:
+def _make_ready(pod: dict[str, Any], now: str) -> None:
     status = pod["status"]
     status["phase"] = "Running"
     for container in status["containerStatuses"]:
         container |= {"state": {"running": {"startedAt": now}}, "ready": True, "started": True}
         container["restartCount"] += 1
-        container["containerID"] = "containerd://healed"
+        container["containerID"] = "containerd://restarted"
     for condition in status["conditions"]:
         if condition["type"] in ("Ready", "ContainersReady"):
             condition |= {"status": "True", "lastTransitionTime": now}

@@ -1,37 +1,37 @@
-"""The play: which recorded failures happen, to whom, and what should be reported of them."""
+"""Which recorded failures are replayed, for which workloads, and what should be reported about them."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 
-class Scene(NamedTuple):
+class Scenario(NamedTuple):
     """One failure. All of its files are recordings from a real kubelet."""
 
-    told: str
-    """What happens, for the audience."""
+    description: str
+    """What happens, as it is printed."""
     files: tuple[str, ...]
     """The workload first, then its pods."""
     rename: dict[str, str]
-    """Names of the recording → names in the play."""
+    """Names in the recording → names in the demo."""
     namespace: str
     workload: str
     """kind/name that the report is about."""
     subcategory: str
-    heals: bool = False
+    recovers: bool = False
 
 
-SCENES = (
-    Scene(
-        "a training job uses more memory than it may",
+SCENARIOS = (
+    Scenario(
+        "a training job exceeds its memory limit",
         ("job-m4-job-oom-failurepolicy-137", "m4-job-oom-failurepolicy-137-2nvxl"),
         {"m4-job-oom-failurepolicy-137": "train-llm", '"proof"': '"research"', "proof/": "research/"},
         "research",
         "Job/train-llm",
         "oom-killed",
     ),
-    Scene(
-        "a service crashes again and again; later its owner mends it",
+    Scenario(
+        "a service keeps crashing until its owner fixes it",
         (
             "deployment-n1-deploy-crashes",
             "replicaset-n1-deploy-crashes-799dbd9bc4",
@@ -41,10 +41,10 @@ SCENES = (
         "shop",
         "Deployment/checkout",
         "error-exit",
-        heals=True,
+        recovers=True,
     ),
-    Scene(
-        "an image that is not in its registry",
+    Scenario(
+        "an image does not exist in the registry",
         ("e4-imagepull-not-found",),
         {
             "e4-imagepull-not-found": "frontend",
@@ -55,56 +55,56 @@ SCENES = (
         "Pod/frontend",
         "image-not-found",
     ),
-    Scene(
-        "a liveness probe that kills its container over and over",
+    Scenario(
+        "a failing liveness probe keeps killing the container",
         ("q3-liveness-kill-always",),
         {"q3-liveness-kill-always": "search", '"proof"': '"shop"', "_proof(": "_shop("},
         "shop",
         "Pod/search",
         "liveness-probe",
     ),
-    Scene(
-        "a nightly job makes room for something more important",
+    Scenario(
+        "a nightly job is preempted by a pod with higher priority",
         ("job-l3-job-low", "l3-job-low-dtmk9"),
         {"l3-job-low": "nightly-report", '"proof"': '"batch"', "proof/": "batch/"},
         "batch",
         "Job/nightly-report",
         "preempted",
     ),
-    Scene(
-        "a node runs short of memory and evicts a pod",
+    Scenario(
+        "a node runs low on memory and evicts the pod",
         ("k4-node-memory-pressure",),
         {"k4-node-memory-pressure": "cache-warmer", '"proof"': '"shop"', "proof/": "shop/"},
         "shop",
         "Pod/cache-warmer",
         "node-pressure-memory",
     ),
-    Scene(
-        "a script that fails with a traceback",
+    Scenario(
+        "a script fails with a Python traceback",
         ("a4-python-traceback",),
         {"a4-python-traceback": "etl-import", '"proof"': '"batch"', "proof/": "batch/"},
         "batch",
         "Pod/etl-import",
         "uncaught-exception",
     ),
-    Scene(
-        "a command that is not in the image",
+    Scenario(
+        "the command does not exist in the image",
         ("o4-command-not-found-always",),
         {"o4-command-not-found-always": "mailer", '"proof"': '"shop"', "_proof(": "_shop("},
         "shop",
         "Pod/mailer",
         "bad-command",
     ),
-    Scene(
-        "a job whose pods were never created: the quota is used up",
+    Scenario(
+        "a job's pods cannot be created because of a quota",
         ("job-p1-job-quota-denied",),
         {"p1-job-quota-denied": "render-video", '"quota"': '"media"'},
         "media",
         "Job/render-video",
         "quota-exceeded",
     ),
-    Scene(
-        "a container that is killed, and nobody recorded by whom",
+    Scenario(
+        "a container is killed, and the cause is not recorded",
         ("b2-oom-child-rc-propagated",),
         {"b2-oom-child-rc-propagated": "converter", '"proof"': '"media"'},
         "media",
