@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import NamedTuple
-from urllib.parse import quote
 
 import msgspec
 
@@ -13,6 +12,7 @@ from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_categorizer.objects.pod import Pod
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import NotFound
+from coroner_operator.kube.resources import POD
 
 CACHE_SIZE = 1_000  # pods kept whole, ~6 KB each; of the others the name, to read them again
 
@@ -74,7 +74,7 @@ class FailingPodCache:
         if known is not None or place is None:
             return known
         try:
-            raw = await self._client.get(f"/api/v1/namespaces/{quote(place.namespace)}/pods/{quote(place.name)}")
+            raw = await self._client.get(POD.path(place.namespace, place.name))
         except NotFound:
             return None
         pod = lenient_decode(raw, _POD, Pod)
