@@ -13,8 +13,8 @@ from coroner_operator.model.report_codec import from_object, to_object, to_statu
 from tests.report_model.observations import CATEGORIES, EMPTY, at, ended, few_sightings, in_batches, interleaved, waits
 
 
-def by(rules: str, sighting: Observation, *, revises: bool = False) -> Observation:
-    return msgspec.structs.replace(sighting, rules=rules, revises=revises)
+def by(rules: str, sighting: Observation, *, reclassified: bool = False) -> Observation:
+    return msgspec.structs.replace(sighting, rules=rules, reclassified=reclassified)
 
 
 def counts(report: Report) -> dict[str, int]:
@@ -30,7 +30,7 @@ def said(report: Report) -> tuple[str, str]:
 @pytest.mark.parametrize("name", ["accelerator/cuda", "zzz/last"])
 def test_newer_rules_replace_the_verdict_its_count_and_its_history_whichever_sorts_first(make, name: str) -> None:
     before = fold(EMPTY, [by("old", make(name="platform/sandbox"))])
-    after = fold(before, [by("new", make(name=name, confidence="Likely"), revises=True)])
+    after = fold(before, [by("new", make(name=name, confidence="Likely"), reclassified=True)])
     assert said(before) == ("platform/sandbox", "old")
     assert said(after) == (name, "new")
     assert counts(after) == {name: 1}
@@ -40,7 +40,7 @@ def test_newer_rules_replace_the_verdict_its_count_and_its_history_whichever_sor
 
 def test_the_same_verdict_by_newer_rules_names_the_newer_rules() -> None:
     before = fold(EMPTY, [by("old", ended())])
-    after = fold(before, [by("new", ended(), revises=True)])
+    after = fold(before, [by("new", ended(), reclassified=True)])
     assert said(after) == ("resources/oom-killed", "new")
     assert without_observation_times(after) != without_observation_times(before)
 
@@ -49,7 +49,7 @@ def test_an_answer_only_gives_way_to_an_answer() -> None:
     """The event that told of a probe has expired; the new rules know no more than an exit code."""
     before = fold(EMPTY, [by("old", ended(name="user-code/liveness-probe", confidence="Likely"))])
     vague = ended(name="unknown/sigkill", confidence="Unknown")
-    assert said(fold(before, [by("new", vague, revises=True)])) == ("user-code/liveness-probe", "old")
+    assert said(fold(before, [by("new", vague, reclassified=True)])) == ("user-code/liveness-probe", "old")
 
 
 def test_without_new_rules_a_look_never_changes_a_surer_one() -> None:
@@ -58,21 +58,21 @@ def test_without_new_rules_a_look_never_changes_a_surer_one() -> None:
 
 
 def test_a_look_under_old_rules_that_comes_too_late_does_not_bring_the_old_rules_name_back() -> None:
-    report = fold(EMPTY, [by("old", ended()), by("new", ended(), revises=True)])
+    report = fold(EMPTY, [by("old", ended()), by("new", ended(), reclassified=True)])
     assert said(fold(report, [by("old", ended())])) == ("resources/oom-killed", "new")
 
 
 def test_the_rules_are_those_that_decided_the_current_failure() -> None:
     """After a crash in between, what is still to be judged again is known by that."""
     two = fold(EMPTY, [by("old", ended("p1", when=1)), by("old", ended("p2", when=2))])
-    one_revised = fold(two, [by("new", ended("p1", when=1, name="accelerator/cuda"), revises=True)])
+    one_revised = fold(two, [by("new", ended("p1", when=1, name="accelerator/cuda"), reclassified=True)])
     assert said(one_revised) == ("resources/oom-killed", "old")
     assert counts(one_revised) == {"resources/oom-killed": 1, "accelerator/cuda": 1}
 
 
 def test_what_has_recovered_stays_recovered() -> None:
     well = recover(fold(EMPTY, [by("old", ended())]), at(100))
-    again = fold(well, [by("new", ended(name="accelerator/cuda", seen=200), revises=True)])
+    again = fold(well, [by("new", ended(name="accelerator/cuda", seen=200), reclassified=True)])
     assert again.current is None
     assert counts(again) == {"accelerator/cuda": 1}
 
@@ -90,7 +90,7 @@ def revised(seen: list[Observation], names: list[str]) -> list[Observation]:
         failure = msgspec.structs.replace(
             one.failure, verdict=verdict, current=failure_of(one) == accused.get(one.pod_uid)
         )
-        looks.append(by("new", msgspec.structs.replace(one, failure=failure), revises=True))
+        looks.append(by("new", msgspec.structs.replace(one, failure=failure), reclassified=True))
     return looks
 
 

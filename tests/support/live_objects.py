@@ -111,7 +111,7 @@ def event(about: Json, reason: str, message: str, type_: str = "Warning") -> Jso
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {"name": f"{metadata['name']}.{number:x}", "namespace": metadata.get("namespace", "default")},
-        "involvedJson": {
+        "involvedObject": {
             "apiVersion": about["apiVersion"],
             "kind": about["kind"],
             "namespace": metadata.get("namespace", "default"),
