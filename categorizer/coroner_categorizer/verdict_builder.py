@@ -14,7 +14,8 @@ from coroner_categorizer.rules.match_context import MatchContext
 from coroner_categorizer.rules.rule import CONFIDENCE_RANK, Match
 from coroner_categorizer.rules.template import Template
 from coroner_categorizer.rules.template_facts import PodFacts
-from coroner_categorizer.termination_message.exceptions import PANICKED, REJECTED
+from coroner_categorizer.termination_message.runtimes.node import REJECTED
+from coroner_categorizer.termination_message.runtimes.rust import PANICKED
 from coroner_categorizer.verdict import Confidence, Evidence, Verdict
 
 MESSAGE_LIMIT = 1024

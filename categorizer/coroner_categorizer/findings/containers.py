@@ -21,7 +21,8 @@ from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.exit_codes import KILLED_EXITS
 from coroner_categorizer.objects.pod import Container, ContainerStatus, Pod, Terminated, Waiting
 from coroner_categorizer.objects.times import is_before
-from coroner_categorizer.termination_message.exceptions import cause_text, find_uncaught_exception
+from coroner_categorizer.termination_message.cause import cause_text
+from coroner_categorizer.termination_message.exceptions import find_uncaught_exception
 from coroner_categorizer.verdict import FailureKey
 
 Role = Literal["init", "sidecar", "main"]

@@ -17,7 +17,7 @@ from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.exit_codes import KILLED_EXITS
 from coroner_categorizer.objects.pod import Terminated
 from coroner_categorizer.objects.times import is_before
-from coroner_categorizer.termination_message.exceptions import UncaughtException
+from coroner_categorizer.termination_message.runtimes.trace import UncaughtException
 
 # Events and statuses have whole seconds, and the two are written by different parts of the kubelet.
 _SLACK = timedelta(seconds=2)

@@ -15,7 +15,8 @@ from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.exit_codes import KILLED_EXITS, SIGKILL_EXIT, SIGTERM_EXIT
 from coroner_categorizer.objects.pod import Pod, Terminated
 from coroner_categorizer.objects.times import SLACK
-from coroner_categorizer.termination_message.exceptions import UncaughtException, is_oom_symptom
+from coroner_categorizer.termination_message.exceptions import is_oom_symptom
+from coroner_categorizer.termination_message.runtimes.trace import UncaughtException
 from coroner_categorizer.verdict import Confidence
 
 # ContainerStatusUnknown is the kubelet's; Unknown with 255 is containerd's, for what ended while it was down.

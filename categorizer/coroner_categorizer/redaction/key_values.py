@@ -1,34 +1,52 @@
-"""Secrets that only their key gives away: ``password: …``, ``DB_TOKEN=…``, ``--api-key …``, ``Authorization: …``.
+"""Secrets that only their key identifies: ``password: …``, ``DB_TOKEN=…``, ``--api-key …``, ``Authorization: …``.
 
-RE2 finds the heads (key and separator); a small reader then takes the value by its quotes, and ``redaction_plain`` says
-what is no secret after all. Each byte is read a bounded number of times, so the whole stays linear.
+RE2 finds key and separator; a small reader then takes the value by its quotes, and ``non_secrets`` decides what is no
+secret after all. Each byte is read a bounded number of times, so the whole stays linear.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import Enum, auto
 
 from coroner_categorizer.redaction.non_secrets import KeyValue, is_not_secret
 from coroner_categorizer.redaction.rule import MARK, Regexp, Rule, compiled, mark, replace_spans
 
-# Plurals are missing on purpose: "max_tokens: 2048" and "imagePullSecrets: […]" hold no secret.
+# Plurals are left out on purpose: "max_tokens: 2048" and "imagePullSecrets: […]" hold no secret.
 _KEY = (
-    r"(passw(?:or)?d|passwort|pass[_-]?phrase|pass[_-]?code|pwd|pass|secret|token|client[_-]?secret|secret[_-]?access[_-]?key"
+    r"(passw(?:or)?d|passwort|pass[_-]?phrase|pass[_-]?code|pwd|pass|pw|secret|token|client[_-]?secret|secret[_-]?access[_-]?key"
     r"|account[_-]?key|shared[_-]?access[_-]?(?:key|signature)|secret[_-]?key[_-]?base"
     r"|(?:api|app|access|secret|private|signing|encryption|decryption|master|shared|auth|license|ssh|hmac|webhook|subscription"
-    r"|service[_-]?account|session|consumer|deploy)[_-]?key"
+    r"|service[_-]?account|session|consumer|deploy|fernet|jwt|aes|cipher|crypto|vapid)[_-]?key"
     r"|credentials?|creds|auth|authorization|cookie)(?:[_-]?(?:value|hash|b64|base64|[0-9]{1,2}))?"
 )
 _QUOTE = r"(?:\\{0,7}(?:\"|')|&quot;)"
-_KEYWORDS = tuple(b"pass pwd secret token key cred auth cookie".split())
+_KEYWORDS = tuple(b"pass pwd pw secret token key cred auth cookie".split())
 
-_ASSIGNED = compiled(rf"(?i){_KEY}({_QUOTE}?\]?[ \t]*(?:=>|:=|\+=|===?|=|:|%3D|%3A)[ \t]*|>)")
-_FLAG = compiled(rf"(?i)(?:^|[\s\"'(\[,=`])--?(?:[a-z0-9.]+[_-])*{_KEY}({_QUOTE},[ \t\r\n]*|[ \t]+)")
-# As in a pod's spec: {"name": "DB_PASSWORD", "value": "…"}, in JSON, YAML or Go's way of printing it.
+# PHP's var_dump writes the visibility after the key, and type and length before the value.
+_VISIBILITY = rf"(?::(?:protected|private)|:{_QUOTE}[^\"'\n]*{_QUOTE}:private)?"
+_ASSIGNED = compiled(
+    rf"(?i){_KEY}({_QUOTE}?{_VISIBILITY}\]?[ \t]*(?:=>(?:\s*string\([0-9]+\))?|:=|\+=|===?|=|:|%3D|%3A)[ \t]*|>)"
+)
+_FLAG = compiled(rf"(?i)(?:^|[\s\"'(\[,=`])--?[a-z0-9._-]*?{_KEY}({_QUOTE},[ \t\r\n]*|[ \t]+)")
+# As in a pod's spec: {"name": "DB_PASSWORD", "value": "…"}, in JSON, YAML or as Go and Terraform print it.
 _NAMED = compiled(
     rf"(?i)\bname{_QUOTE}?[ \t]*[:=][ \t]*{_QUOTE}?[a-z0-9_.-]*?{_KEY}"
-    rf"({_QUOTE}?\s*,?\s*{_QUOTE}?value{_QUOTE}?[ \t]*[:=][ \t]*)"
+    rf"({_QUOTE}?(?:[ \t]*=>[ \t]*\"[^\"\n]*\")?\s*,?\s*(?:[a-z0-9_.#]*\.)?{_QUOTE}?value{_QUOTE}?[ \t]*[:=][ \t]*)"
 )
+# Terraform: variable "db_password" { default = "…" }
+_DEFAULT = compiled(rf"(?i)\bvariable[ \t]+\"[a-z0-9_-]*?{_KEY}(\"\s*\{{[^{{}}]*?\bdefault[ \t]*=[ \t]*)")
+# ("password", "…")
+_TUPLE = compiled(rf"(?i)[(\[][ \t]*[bu]?{_QUOTE}[a-z0-9_.-]*?{_KEY}({_QUOTE},[ \t]*)")
+# "Incorrect API key provided: …"
+_PROVIDED = compiled(
+    r"(?i)\b((?:(?:api|app|access|secret|auth|licen[sc]e|account)[ _-])?key"
+    r"|pass[ _-]?(?:word|phrase|code)|passwd|token|secret|credentials?)"
+    r"([ \t]+(?:provided|supplied|given|received|entered|specified)[ \t]*[:=][ \t]*)"
+)
+
+_PROVIDED_KEYWORDS = tuple(b"provided supplied given received entered specified".split())
 
 _MARKS = {
     name: mark(name) for name in ("password", "secret", "token", "api-key", "aws-key", "azure-key", "private-key")
@@ -52,6 +70,10 @@ _ENDS_VALUE = compiled(r"[:.]?(?:\s|\z)|[ \t]*[\"']?[A-Za-z_][A-Za-z0-9_. -]{0,4
 _SEPARATES = compiled(r"[;&]|,\\*[\"'`]")
 _REST_OF_LINE = compiled(r"[^\n\"'`\\]*")
 _NEXT_KEY = compiled(r"[,;]?[ \t]+(?:#|[A-Za-z_][A-Za-z0-9_.-]*[ \t]*[=:])")
+_CHANGES_TO = compiled(r"[ \t]*[-=]>[ \t]*[\"']")  # Terraform: "old" -> "new"
+_QUOTED_TUPLE = compiled(r"[ \t]*\([ \t]*[bu]?[\"']")
+_ENDS_TUPLE = compiled(r"[ \t]*,?[ \t]*[)\]]")
+_REREAD_LIMIT = 256  # bytes of a harmless value that are searched for further keys
 _TAG = compiled(r"<[A-Za-z][A-Za-z0-9:._-]*\z|<\z")
 _BLOCK = compiled(r"[|>][+-]?[0-9]?[ \t]*\r?\n")
 _INDENT = compiled(r"[ \t]*(?:- )?")
@@ -81,6 +103,15 @@ def _kind(key: bytes) -> str:
     return "key"
 
 
+class _Form(Enum):
+    """How key and value are written."""
+
+    ASSIGNED = auto()
+    FLAG = auto()
+    """``--password VALUE``"""
+    TUPLE = auto()
+
+
 @dataclass(frozen=True)
 class _KeyMatch:
     """A key and its separator."""
@@ -91,36 +122,62 @@ class _KeyMatch:
     """Up to 48 bytes before the key."""
     end: int
     """Where the separator ends."""
-    is_flag: bool
+    form: _Form
 
 
-def _redact_values(data: bytes, keys: Regexp, is_flag: bool = False) -> bytes:
+def _redact_values(data: bytes, keys: Regexp, form: _Form = _Form.ASSIGNED) -> bytes:
     spans: list[tuple[int, int, bytes]] = []
     at = 0
     while found := keys.search(data, at):
-        key, end = found.group(1), found.end()
+        key, at = found.group(1), found.end()
         before = data[max(0, found.start(1) - 48) : found.start(1)]
-        head = _KeyMatch(_kind(key), key, before, end, is_flag)
-        if before.endswith(b"/") and b"=" not in found.group():  # a path: exec: "/etc/passwd": permission denied
-            at = end
+        head = _KeyMatch(_kind(key), key, before, at, form)
+        if _is_no_key(data, head, found.group()):
             continue
-        if _IN_MARK.search(before) or (
-            data[end - 1 : end] == b">" and data[end - 2 : end] != b"=>" and not _TAG.search(before)
-        ):
-            at = end
-            continue
-        value, quoted, at = _value(data, head)
-        if value.start < value.stop and not MARK.fullmatch(data, value.start, value.stop):
-            pair = _key_value(data, head, value, quoted)
-            if not is_not_secret(pair):
+        for value, is_quoted, end in _values(data, head):
+            if _is_secret(data, head, value, is_quoted, end):
                 spans.append((value.start, value.stop, _MARKS[head.kind]))
+                at = end
+            elif end - at > _REREAD_LIMIT or MARK.fullmatch(data, value.start, value.stop):
+                at = end
     return replace_spans(data, spans)
 
 
-def _key_value(data: bytes, head: _KeyMatch, value: slice, quoted: bool) -> KeyValue:
-    spaced = data[head.end - 1 : head.end].isspace()
+def _is_no_key(data: bytes, head: _KeyMatch, text: bytes) -> bool:
+    end = head.end
+    if head.before.endswith(b"/") and b"=" not in text:  # a path: exec: "/etc/passwd": permission denied
+        return True
+    if data[end - 1 : end] == b">" and data[end - 2 : end] != b"=>" and not _TAG.search(head.before):
+        return True
+    if data[end - 1 : end + 2] == b"://":  # otpauth://totp/…
+        return True
+    if head.kind in ("authorization", "credentials") and _QUOTED_TUPLE.match(data, end):
+        return True  # auth=('user', 'password') is for the rules about calls
+    return bool(_IN_MARK.search(head.before))
+
+
+def _is_secret(data: bytes, head: _KeyMatch, value: slice, is_quoted: bool, end: int) -> bool:
+    if value.start >= value.stop or MARK.fullmatch(data, value.start, value.stop):
+        return False
+    if head.form is _Form.TUPLE and not (is_quoted and _ENDS_TUPLE.match(data, end)):
+        return False
+    return not is_not_secret(_key_value(data, head, value, is_quoted))
+
+
+def _key_value(data: bytes, head: _KeyMatch, value: slice, is_quoted: bool) -> KeyValue:
+    is_spaced = data[head.end - 1 : head.end].isspace()
     after = data[value.stop : value.stop + 48]
-    return KeyValue(head.kind, head.key, head.before, data[value], after, quoted, spaced, head.is_flag)
+    has_scheme = bool(_SCHEME.search(data, head.end, value.start))
+    is_flag = head.form is _Form.FLAG
+    return KeyValue(head.kind, head.key, head.before, data[value], after, is_quoted, is_spaced, is_flag, has_scheme)
+
+
+def _values(data: bytes, head: _KeyMatch) -> Iterator[tuple[slice, bool, int]]:
+    """The value after a key; where a change is shown (``"old" -> "new"``), both."""
+    value, is_quoted, end = _value(data, head)
+    yield value, is_quoted, end
+    if is_quoted and (change := _CHANGES_TO.match(data, end)):
+        yield _value(data, replace(head, end=change.end() - 1))
 
 
 def _value(data: bytes, head: _KeyMatch) -> tuple[slice, bool, int]:
@@ -152,7 +209,12 @@ def _bare_value(data: bytes, at: int, head: _KeyMatch, in_list: bool) -> tuple[i
     if _BLOCK.match(data, at):
         return _block(data, at, head.before)
     end = _unquoted_end(data, at)
-    if head.kind == "password" and data[at - 1 : at] in b" \t" and not head.is_flag and _LINE_START.search(head.before):
+    if (
+        head.kind == "password"
+        and data[at - 1 : at] in b" \t"
+        and head.form is _Form.ASSIGNED
+        and _LINE_START.search(head.before)
+    ):
         end = max(end, _line_value_end(data, end))
     return at, end
 
@@ -230,7 +292,14 @@ def _block(data: bytes, at: int, before: bytes) -> tuple[int, int]:
 
 
 KEY_VALUE_RULES: tuple[Rule, ...] = (
-    Rule("named-value", _KEYWORDS, lambda data: _redact_values(data, _NAMED)),
-    Rule("flag", _KEYWORDS, lambda data: _redact_values(data, _FLAG, is_flag=True)),
+    Rule("named-value", (b"name",), lambda data: _redact_values(data, _NAMED)),
+    Rule("variable-default", (b"variable",), lambda data: _redact_values(data, _DEFAULT)),
+    Rule("flag", _KEYWORDS, lambda data: _redact_values(data, _FLAG, _Form.FLAG)),
+    Rule("tuple", _KEYWORDS, lambda data: _redact_values(data, _TUPLE, _Form.TUPLE)),
+    Rule(
+        "provided",
+        _PROVIDED_KEYWORDS,
+        lambda data: _redact_values(data, _PROVIDED),
+    ),
     Rule("pair", _KEYWORDS, lambda data: _redact_values(data, _ASSIGNED)),
 )

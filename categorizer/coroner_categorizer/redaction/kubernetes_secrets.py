@@ -19,7 +19,8 @@ _QUOTE = r"(\\{0,7}[\"'])?"
 _IS_SECRET = compiled(r"\bkind\\{0,7}[\"']?[ \t]*[:=][ \t]*\\{0,7}[\"']?Secret(?:List)?\b|\bSecret\{")
 # Group 1: the quote after the key of a data map, with its backslashes. Group 2: the map's opening bracket.
 _TOKEN = compiled(
-    rf"\b(?:data|stringData|Data|StringData){_QUOTE}[ \t]*[:=]\s*(?:map(?:\[string\](?:string|\[\]byte|\[\]uint8))?)?([{{\[])"
+    rf"\b(?:data|stringData|Data|StringData){_QUOTE}[ \t]*[:=]\s*"
+    r"(?:map(?:\[string\](?:string|\[\]byte|\[\]uint8))?)?([{\[])"
     r"|\bkind\\{0,7}[\"']?[ \t]*[:=][ \t]*\\{0,7}[\"']?Secret(?:List)?\b|\bSecret\{|[{}\[\]]"
 )
 _QUOTE_OR_BRACKET = compiled(r"\\*[\"']|[{}\[\]]")

@@ -1,8 +1,8 @@
-"""What stands after a key such as ``password:`` and is no secret: references, placeholders, paths, code, sentences.
+"""Values after a key such as ``password:`` that are no secrets: references, placeholders, paths, code, sentences.
 
 "failed to fetch anonymous token: Get \"https://…\"", "Invalid token: unexpected end" and "password: ${DB_PASSWORD}"
-must stay readable. Where a word could be either, a key named like a variable (``DB_TOKEN``) speaks for a secret, a bare
-word in a sentence against it.
+must stay readable. Where a word could be either, a key named like a variable (``DB_TOKEN``) makes it a secret, a bare
+word in a sentence does not.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ class KeyValue:
     """Up to 48 bytes after the value."""
     quoted: bool
     spaced: bool
-    """White space stands between the separator and the value."""
+    """White space precedes the value."""
     is_flag: bool
     """``--password VALUE``"""
+    has_scheme: bool = False
+    """``Bearer`` or the like precedes the value."""
 
     @property
     def is_variable(self) -> bool:
@@ -42,15 +44,21 @@ _WORDS = (
 _PLACEHOLDERS = (
     r"\*+|x{3,}|\.{3,}|-+|_+|\xe2\x80\xa6|(?:\xe2\x80\xa2)+"
     r"|</?[a-z|_][a-z0-9 |_:./-]*>|\[[a-z][a-z _:-]*\]?|\([a-z][a-z _-]*\)"
-    r"|\[redacted:[a-z0-9-]*(?:\xe2\x80\xa6)?"
+    r"|\[redacted:[a-z0-9-]*(?:\xe2\x80\xa6)?|[a-z0-9_-]{0,8}\*{3,}[a-z0-9]{0,4}\.?"
 )
 _SECRET_NAME = r"[a-z_]*(?:pass|pwd|secret|token|key|auth|cred)[a-z0-9_]*"
 _VARIABLES = (
     rf"\$\{{[^{{}}]*\}}|\$\([^()]*\)|\${_SECRET_NAME}|\$[0-9@*#]|(?-i:\$[A-Z_][A-Z0-9_]*)"
     rf"|%{_SECRET_NAME}%|%\([a-z0-9_]*\)s|%[-+#]?[svqrdxp]|\{{[a-z0-9_.!:]*\}}|\{{\{{.*"
 )
+# A scheme that nobody uses for references is part of a password: "password: Zq7://Q9".
+_REFERENCE_SCHEMES = (
+    r"https?|wss?|s?ftps?|file|s3|gs|oci|docker|unix|tcp|ldaps?|oidc|spiffe|k8s|kubernetes|consul|etcd|env|op|ssm|kms"
+    r"|awssm|(?:aws|gcp|azure|google|hashicorp)[a-z-]*|secret[a-z-]*|(?:ref\+)?(?:vault|bao)[a-z]*|ref\+[a-z0-9]+|keyring|keychain|doppler"
+)
 _REFERENCES = (
-    r"[a-z][a-z0-9+.-]*://[^\s]*|//.*|arn:aws[a-z-]*:.*|vault:[^\s]*[/#][^\s]*|projects/[^\s]*/secrets/[^\s]*|file:.*"
+    rf"(?:{_REFERENCE_SCHEMES})://[a-z0-9][^\s]*|file:///[^\s]*|//(?:\s.*)?|arn:aws[a-z-]*:.*"
+    r"|vault:[^\s]*[/#][^\s]*|projects/[^\s]*/secrets/[^\s]*|file:.*"
     r"|sha(?:256|512):[0-9a-f]*"
 )
 _PATHS = (
@@ -105,18 +113,40 @@ _OBJECT_STATE = compiled(
 _OBJECT = compiled(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?:?")
 _VARIABLE = compiled(r"[A-Za-z_][A-Za-z0-9_.]*")
 
+# A class or a step of a program, or an English word. "dbPass" and "storepass" are not among them.
+_ENDS_IN_PASS = compiled(
+    r"(?i)\b(?:by|com|tres|encom|sur|over|under|im|re|multi|two|single|first|second|next|last|render|function|loop|module"
+    r"|optimizer|compiler|shader|compute)[_-]?\z|[a-z](?:Render|Function|Loop|Module|Compute)\z"
+)
+_METAVARIABLE = compiled(
+    r"[A-Z][A-Z_-]*(?:PASS|PWD|PASSWORD|SECRET|TOKEN|KEY|AUTH|CREDENTIALS?|COOKIE)|PASS|PASSWORD|PASSWD|SECRET|TOKEN|KEY|VALUE|STRING|FILE"
+    r"|PATH|NAME|TEXT|URL"
+)
+_LOWER_OR_UPPER_WORD = compiled(r"[A-Z]?[a-z]+(?:[_-][a-z]+)*[.,;:]?|[A-Z]+(?:_[A-Z]+)*[.,;:]?")
+_TASK = compiled(r"edit|show|list|get|set|create|delete|read|write|diff|encode|decode|new|rotate|generate|clear|fetch")
+_FIXED_PHRASE = compiled(
+    r"(?i)(?:at least|at most|no such|permission denied|access denied|field required|required (?:value|field)"
+    r"|invalid value|(?:must|should|may|can|could|does|do|is|was|are|has|have) ?not"
+    r"|(?:must|should|has to|have to) (?:be|have|contain|match)"
+    r"|is (?:missing|required|invalid|empty|too|wrong|null|unset)"
+    r"|not (?:set|found|specified|defined|provided|configured|allowed|sent)"
+    r"|cannot be|can't be|unable to)\b"
+)
+
+_LOWER_WORD = compiled(r"[a-z]+(?:[_-][a-z]+)*")
+_OBJECT_KEYS = frozenset((b"secret", b"credential", b"credentials"))
 _COMMON_WORDS = frozenset(
     (b"secret", b"token", b"auth", b"authorization", b"credential", b"credentials", b"creds", b"pass", b"cookie")
 )
 
 
 def is_not_secret(pair: KeyValue) -> bool:
-    """Whether the value is no secret, and stays."""
+    """Whether the value is no secret, and is kept."""
     if pair.kind == "cookie":
         return b"=" not in pair.value
-    return (
-        bool(_NEVER_SECRET.fullmatch(pair.value)) or _is_setting(pair) or _is_variable_name(pair) or _is_sentence(pair)
-    )
+    if _NEVER_SECRET.fullmatch(pair.value):
+        return True
+    return any(check(pair) for check in (_is_setting, _is_variable_name, _is_metavariable, _is_word, _is_sentence))
 
 
 def _is_setting(pair: KeyValue) -> bool:
@@ -125,12 +155,40 @@ def _is_setting(pair: KeyValue) -> bool:
     if pair.kind == "password":
         # PWD and OLDPWD are directories; "bypass" and "pass: 12" are no passwords.
         is_directory = key == b"pwd" and value.startswith(b"/")
-        return is_directory or (key == b"pass" and (pair.before[-1:].isalpha() or bool(_NUMBER.fullmatch(value))))
+        return is_directory or (key == b"pass" and _is_other_pass(pair))
     if _NUMBER.fullmatch(value) or _SYMBOLS.fullmatch(value):
         return True
     if pair.kind == "token":
         return bool(_COUNTER_BEFORE.search(pair.before)) and (len(value) <= 24 or bool(_SPECIAL_TOKEN.fullmatch(value)))
     return pair.kind == "authorization" and bool(_SCHEME_NAMES.fullmatch(value))
+
+
+def _is_other_pass(pair: KeyValue) -> bool:
+    """A test that passed, a pass of a compiler, or the end of an English word ("bypass")."""
+    if _ENDS_IN_PASS.search(pair.before) or _NUMBER.fullmatch(pair.value):
+        return True
+    is_result = pair.key.isupper() and not pair.is_variable
+    return (
+        pair.spaced and not pair.quoted and not pair.is_flag and (is_result or bool(_WORD_BEFORE.search(pair.before)))
+    )
+
+
+def _is_metavariable(pair: KeyValue) -> bool:
+    """``--token TOKEN`` in a usage text, ``POSTGRES_PASSWORD=password`` in an example."""
+    if pair.is_flag and not pair.quoted and _METAVARIABLE.fullmatch(pair.value):
+        return True
+    return pair.value.strip(b".").lower() == pair.key.lower()
+
+
+def _is_word(pair: KeyValue) -> bool:
+    """``auth: basic``, ``oauth2: "invalid_grant"``, ``authorization: RBAC denied``: words of a setting or a status; and
+    ``rails credentials:edit``."""
+    if pair.has_scheme:
+        return not pair.quoted and bool(_ENDS_SENTENCE.fullmatch(pair.value))
+    if pair.kind == "authorization" and pair.spaced:
+        return bool(_LOWER_OR_UPPER_WORD.fullmatch(pair.value)) and not pair.before.endswith((b'"', b"'"))
+    is_task = pair.key.lower() in _COMMON_WORDS and not pair.spaced and not pair.quoted and not pair.is_variable
+    return is_task and bool(_TASK.fullmatch(pair.value))
 
 
 def _is_variable_name(pair: KeyValue) -> bool:
@@ -142,6 +200,8 @@ def _is_variable_name(pair: KeyValue) -> bool:
 
 def _is_sentence(pair: KeyValue) -> bool:
     """Whether the value is the next word of a sentence, the key being one of its words."""
+    if pair.spaced and not pair.quoted and _FIXED_PHRASE.match(pair.value + pair.after):
+        return True
     words = pair.value.split(None, 1)
     word = _WORD.fullmatch(words[0]) if words else None
     goes_on = len(words) > 1 or (pair.after[:1] in (b" ", b"\t") and pair.after[1:2] not in (b"#", b""))
@@ -158,14 +218,21 @@ def _is_sentence(pair: KeyValue) -> bool:
 def _is_sentence_word(pair: KeyValue, first: bytes, word: bytes, goes_on: bool) -> bool:
     if pair.is_flag:
         return bool(_SENTENCE_WORD.fullmatch(word) or _AFTER_FLAG.fullmatch(word))
-    if not pair.spaced or pair.is_variable:
+    if not pair.spaced or (pair.is_variable and not _ends_identifier(pair)):
         return False
     return bool(_SENTENCE_WORD.fullmatch(word) if goes_on else _ENDS_SENTENCE.fullmatch(first))
+
+
+def _ends_identifier(pair: KeyValue) -> bool:
+    """``FailedToRetrieveImagePullSecret``: an event's reason or a class, not a variable."""
+    return pair.before[-1:].isalpha() and pair.key[:1].isupper() and pair.key[1:].islower()
 
 
 def _is_about_object(pair: KeyValue) -> bool:
     """``secret: default/regcred``, ``secret: "db" not found``, ``POST /v1/token: connection refused``."""
     if pair.before.endswith(b"/") and pair.spaced:
         return True
-    is_object = pair.key.lower() == b"secret" and bool(_OBJECT.fullmatch(pair.value))
-    return is_object or bool(_OBJECT_STATE.match(pair.after))
+    if pair.key.lower() == b"secret" and _OBJECT.fullmatch(pair.value):
+        return True
+    may_be_name = pair.key.lower() in _OBJECT_KEYS or _LOWER_WORD.fullmatch(pair.value)
+    return bool(may_be_name and _OBJECT_STATE.match(pair.after))

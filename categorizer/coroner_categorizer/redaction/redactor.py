@@ -1,8 +1,7 @@
-"""Secrets out of text: each one becomes a typed mark such as ``[redacted:github-token]``.
+"""Removes secrets from text: each becomes a typed mark such as ``[redacted:github-token]``.
 
-Four families of rules, in this order: private keys (also cut ones), URLs, shapes that give a secret away by themselves,
-and pairs whose key does (``password: …``). Every search is RE2's, so the time is linear in the text. See
-docs/adr/0005-redaction.md.
+The package's docstring lists the families of rules in their order. Every search is RE2's and every walk passes over a
+text once, so the time is linear in the text. See docs/adr/0005-redaction.md.
 """
 
 from __future__ import annotations
@@ -12,17 +11,32 @@ from dataclasses import dataclass
 
 import re2
 
+from coroner_categorizer.redaction.command_lines import OPTION_RULE
+from coroner_categorizer.redaction.encoded import BASIC_RULE, BROKEN_JWT_RULE, base64_rule
 from coroner_categorizer.redaction.key_values import KEY_VALUE_RULES
+from coroner_categorizer.redaction.kubernetes_secrets import SECRET_DATA_RULE
 from coroner_categorizer.redaction.pem import PRIVATE_KEY_RULE
 from coroner_categorizer.redaction.rule import MARK, OPTIONS_UTF8, Prefilter, Rule, replace_spans
+from coroner_categorizer.redaction.statements import STATEMENT_RULES
 from coroner_categorizer.redaction.token_formats import TOKEN_RULES
 from coroner_categorizer.redaction.urls import URL_RULES
 
-RULES: tuple[Rule, ...] = (PRIVATE_KEY_RULE, *URL_RULES, *TOKEN_RULES, *KEY_VALUE_RULES)
-"""What is certain comes first: a pair whose value is already a mark keeps that mark, which says more."""
+_DECODED_RULES: tuple[Rule, ...] = (PRIVATE_KEY_RULE, *URL_RULES, *TOKEN_RULES, *KEY_VALUE_RULES)
+_DECODED_PREFILTER = Prefilter(_DECODED_RULES)
 
-# A mark that replaced a secret is a boundary that was not there before, behind which another secret may begin. One more
-# round finds it; texts that need a third are made for it, and the bound keeps the whole linear.
+
+def _holds_secret(data: bytes) -> bool:
+    return any(rule.apply(data) != data for rule in _DECODED_PREFILTER.rules_for(data))
+
+
+RULES: tuple[Rule, ...] = (
+    *(PRIVATE_KEY_RULE, SECRET_DATA_RULE, BROKEN_JWT_RULE, base64_rule(_holds_secret), BASIC_RULE),
+    *(*URL_RULES, *TOKEN_RULES, *STATEMENT_RULES, OPTION_RULE, *KEY_VALUE_RULES),
+)
+"""What is certain comes first: a value that is already a mark keeps that mark, which is more specific."""
+
+# A mark is a boundary that was not there before, after which another secret may begin. A second pass finds it; only
+# crafted texts need a third, and the limit keeps the whole linear.
 _MAX_PASSES = 4
 
 _NAME = re2.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -47,9 +61,9 @@ class Redactor:
         self._prefilter = Prefilter((*RULES, *(_site_rule(pattern) for pattern in site_patterns)))
 
     def redact(self, text: str) -> str:
-        """``text`` with every secret that is found as a mark. Never raises; a second time changes nothing.
+        """``text`` with each secret that is found replaced by a mark. Never raises; idempotent.
 
-        Clean the text first (``text.safe_text`` does): a control character inside a secret hides it from every rule.
+        Remove control characters first (``sanitize.safe_text`` does): inside a secret they hide it from every rule.
         """
         try:
             data, valid = text.encode(), True
@@ -88,7 +102,7 @@ def _site_rule(site: SitePattern) -> Rule:
     def apply(data: bytes) -> bytes:
         spans: list[tuple[int, int, bytes]] = []
         start = 0
-        # Marks are left out: a pattern such as "redacted" would otherwise never come to rest.
+        # Marks are skipped: a pattern such as "redacted" would otherwise match again and again.
         for end, after in [*(m.span() for m in MARK.finditer(data)), (len(data), len(data))]:
             for match in regexp.finditer(data, start, end):
                 first, last = match.span(group)

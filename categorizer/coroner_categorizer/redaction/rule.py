@@ -1,7 +1,7 @@
 """A redaction rule: the keywords without which it need not run, and a pure function over UTF-8 bytes.
 
-Rules work on bytes, because RE2 does: one encoding of the text serves all of them. Their patterns read bytes as Latin-1,
-so that every byte is a character; what ends a secret is ASCII, so that no span ends inside a character.
+Rules work on bytes, because RE2 does: one encoding of the text serves all of them. Their patterns read bytes as
+Latin-1, so that every byte is a character; what ends a secret is ASCII, so that no span ends inside a character.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Rule:
     """The text, with each secret of this kind replaced by its mark."""
 
 
-_MEMORY_LIMIT = 1 << 20  # bytes a pattern: RE2's own 8 MiB, times all rules, is more memory than hostile text should get
+_MEMORY_LIMIT = 1 << 20  # bytes a pattern: RE2's own 8 MiB, times all rules, is too much for hostile text
 
 
 def _options(encoding: Any) -> Any:

@@ -1,7 +1,8 @@
 """Makes untrusted text safe to publish: valid UTF-8, no control characters, no secrets, bounded length.
 
-``safe_text`` is the one pipeline for all text that leaves the program. The order matters: control characters are removed
-before redaction, so that they cannot split a secret, and truncation comes last, so that no cut leaves half a secret.
+``safe_text`` is the one pipeline for all text that leaves the program. The order matters: control characters are
+removed before redaction, so that they cannot split a secret, and truncation comes last, so that no cut leaves half a
+secret.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Secrets that give themselves away by their shape, one row a provider: mark, needed substrings, pattern.
+"""Tokens that are recognised by their format alone, one row a provider: mark, keywords, pattern.
 
-The prefixes are the providers' own (GitHub, GitLab, Slack, … publish them for secret scanners). Lengths are lower
-bounds well under the real ones: a token that a log has cut short is still a secret. A left boundary is asked for only
-where the prefix is short enough to occur in words ("task-…", "shelf_…").
+The prefixes are the providers' own (GitHub, GitLab, Slack, … publish them for secret scanners). The minimum lengths are
+well below the real ones: a token that a log has truncated is still a secret. A left boundary is required only where the
+prefix is short enough to occur inside words ("task-…", "shelf_…").
 """
 
 from __future__ import annotations
 
-from coroner_categorizer.redaction.rule import Rule, pattern_rule
+from coroner_categorizer.redaction.rule import Rule, compiled, pattern_rule
 
 _LEFT = r"(?:^|[^A-Za-z0-9])"  # RE2 has no look-behind; the secret itself is group 1
 
@@ -92,13 +92,22 @@ _FORMATS: tuple[tuple[str, str, str], ...] = (
         "eyj",
         r"[A-Za-z0-9_-]*\.eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?|eyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]+)+",
     ),
-    # PHP writes the arguments of a call into its stack traces.
+    # Of a short token, a digit says that it is no word: "Bearer authentication required".
     (
-        "password",
-        "pdo->__construct mysqli",
-        r"(?:PDO|mysqli)->(?:__construct|real_connect)\((?:'[^'\n]*'|NULL), (?:'[^'\n]*'|NULL), '([^'\n]+)'",
+        "bearer-token",
+        "bearer",
+        r"(?i)\bbearer[ \t]+([A-Za-z0-9._~+/-]{20,}=*|[A-Za-z._~+/-]*[A-Za-z][A-Za-z._~+/-]*[0-9][A-Za-z0-9._~+/-]*=*"
+        r"|[0-9][A-Za-z0-9._~+/-]*[A-Za-z][A-Za-z0-9._~+/-]{3,}=*)",
     ),
-    ("bearer-token", "bearer", r"(?i)\bbearer[ \t]+([A-Za-z0-9._~+/-]{20,}=*)"),
+    # crypt(3), bcrypt, argon2, htpasswd; PostgreSQL's stored passwords.
+    (
+        "password-hash",
+        "$1$ $2 $5$ $6$ $y$ $apr1$ $argon2 $pbkdf2 $scrypt$",
+        r"\$(?:apr1|1|2[abxy]|5|6|y|argon2(?:id|i|d)|pbkdf2[a-z0-9-]*|scrypt)\$[A-Za-z0-9./,=+$-]{12,}",
+    ),
+    ("password-hash", "scram-sha-256$", r"SCRAM-SHA-256\$[0-9]+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+"),
 )
 
-TOKEN_RULES: tuple[Rule, ...] = tuple(pattern_rule(*row) for row in _FORMATS)
+_NO_TOKEN = compiled(r"(?i)oauth2?[a-z0-9_.-]*|https?.*|jwt[0-9]?|rfc[0-9]+.*|[0-9.]+")
+
+TOKEN_RULES: tuple[Rule, ...] = tuple(pattern_rule(*row, keep=_NO_TOKEN) for row in _FORMATS)

@@ -14,10 +14,14 @@ _DATABASE = (
     r"|neo4j|bolt|nats|kafka|s?ftp|smtps?|ldaps?)(?:\+[a-z0-9]+)?://"
 )
 
-# user:password@, where the password may hold "@" and ":". Then a password with a raw "/", "?" or "#": in a web address
-# that would be a host, a port and a path, so only for databases and the like, and not where a port number stands.
-# Then a lone token of 16 and more: https://TOKEN@host; "git@" and other user names stay.
+# In this order: user:password@, where the password may contain "@" and ":". A password with an unescaped "/", "?" or
+# "#": in a web address that would be host, port and path, so only for databases and the like, and not after a port
+# number. A single token of 16 or more characters: https://TOKEN@host; "git@" and other user names are kept.
 _USERINFO = (
+    # The password of a database may hold both "/" and "@"; its path holds no "@".
+    compiled(
+        rf"{_DATABASE}([^\s/?#\"'<>`@:\[]*:[^\s\"'<>`/?#,]*[^\s\"'<>`/?#,0-9][^\s\"'<>`/?#,]*[/#][^\s\"'<>`?,]*)@[A-Za-z0-9\[]"
+    ),
     compiled(rf"{_SCHEME}([^\s/?#\"'<>`@:\[]*:[^\s/?#\"'<>`]+)@"),
     compiled(
         rf"{_DATABASE}([^\s/?#\"'<>`@:\[]*:[^\s\"'<>`@/?#]*[^\s\"'<>`@/?#0-9][^\s\"'<>`@/?#]*[/?#][^\s\"'<>`@]*)@[A-Za-z0-9\[]"
@@ -53,6 +57,12 @@ URL_RULES: tuple[Rule, ...] = (
     pattern_rule(
         "url-credentials", "@", r"(?:^|[\s\"'(=])([A-Za-z0-9._%+-]+:[^\s/@:\"']+)@[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?/"
     ),
+    # URL-encoded, once or several times: postgres%3A%2F%2Fuser%3Apassword%40host
+    pattern_rule(
+        "url-credentials",
+        "%3a%2f%2f %253a%252f%252f",
+        r"(?i)%(?:25)*3A%(?:25)*2F%(?:25)*2F([A-Za-z0-9._~-]*%(?:25)*3A(?:[A-Za-z0-9._~!$*+=:-]|%(?:25)*(?:[013-9A-F][0-9A-F]|2[0-9A-E]))+)%(?:25)*40",
+    ),
     pattern_rule("url-credentials", "jdbc:oracle", r"(?i)jdbc:oracle:\w+:([^\s/@\"']+/[^\s@\"']+)@"),
     pattern_rule("url-credentials", "@tcp( @unix(", r"([^\s:@/\"'`=\[\]]+:[^\s\"'`\[\]]+)@(?:tcp|unix)\("),
     pattern_rule(
@@ -63,6 +73,7 @@ URL_RULES: tuple[Rule, ...] = (
     pattern_rule(
         "credentials",
         "curl",
-        r"(?i)\bcurl\b[^\n]*?\s(?:-u|--user|--proxy-user|-U)[ =]*[\"']?([^\s:\"'\[$]+:[^\s\"'\[$]+)",
+        r"(?i)\bcurl\b[^\n]*?\s(?:-u|--user|--proxy-user|-U)[ =]*"
+        r"(?:\"([^\s:\"'\[$]+:[^\"\n\[$]+)\"|'([^\s:\"'\[$]+:[^'\n\[]+)'|[\"']?([^\s:\"'\[$]+:[^\s\"'\[$]+))",
     ),
 )

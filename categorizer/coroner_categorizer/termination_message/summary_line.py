@@ -2,54 +2,46 @@
 
 from __future__ import annotations
 
-import re
-
+from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.termination_message.error_lines import last_error_line, without_harmless_lines
+from coroner_categorizer.termination_message.vocabulary import VOCABULARY, Phrases
 
-_WORD = re.compile(r"[^\W\d_]{2}")
-_FRAME = re.compile(r"\s*(?:at |\d+: 0x|frame #\d+|#\d+ |/\S+:\d+ \+0x|\S+\(.*\)$|time      : |To execute )")
-# Lines that only say that the program has ended, or point elsewhere.
-_NOISE = re.compile(
-    r"(?:(?:.*: line \d+:\s+\d+ )?(?:Aborted|Segmentation fault|Terminated)(?: +\(core dumped\))?(?: {2,}.*)?$|Killed$"
-    r"|Execution halted$|Node\.js v\d|BEGIN failed--compilation aborted|thrown in .+ on line \d+$|exit status \d+$"
-    r"|in expression starting at |@ \S+:\d+$|\[\d+\] \S+\(|Stack ?trace:$|with errorcode -?\d+\.$|-{3,}"
-    r"|\[?[A-Z]{4,8}\]?:?$"
-    r"|runtime stack:$|goroutine \d+ |created by |/\S+\.go:\d+|Crash dump is being written|\(Use `node "
-    r"|make(?:\[\d+\])?: \*\*\* |npm (?:ERR!|error) A complete log of"
-    r"|Error: (?:A fatal exception has occurred\. Program will exit|Could not create the Java Virtual Machine)\.$)"
-)
-# Pointers to where more is said, and advice.
-_REFERENCE = re.compile(
-    r"^\W*(?:\w{1,12}[\]!:]+ +)?(?:(?i:\(?see |(?:please )?(?:refer to|visit|check the log|re-?run)|for more "
-    r"|if you would like|to see the |you (?:may|can|must|need) |run `)|notice\b|->|\[Help \d|https?://"
-    r"|An error report file |- [A-Z_]+$)|(?i:\b(?:hint|detail|context|statement): |check the logs? )"
-)
-# What a program says of its end, after it has said why.
-_SHUTDOWN = re.compile(
-    r"(?i)(?:^|[\]:] +|error +|\"msg\":\")(?:shutting down|now exiting|exiting\b|shut down|stepping down)"
-    r"|worker (?:\(pid:\d+\) exited|exiting|failed to boot)|application startup failed\. exiting| ok=\d+ +changed=\d+"
-)
-_LOOKED_AT = 12  # lines; what is further up had been survived
+_CANDIDATES = 12  # lines; what is further up had been survived
+_WORD = LinearRegex(r"\pL{2}")
+_STACK_FRAMES = Phrases(VOCABULARY.stack_frames)
+_NOISE = Phrases(VOCABULARY.noise_lines)
+_REFERENCES = Phrases(VOCABULARY.references)
+_ADVICE = Phrases(VOCABULARY.advice)
+_SHUTDOWN_LINES = Phrases(VOCABULARY.shutdown_lines)
+_SHUTDOWN_REPORTS = Phrases(VOCABULARY.shutdown_reports)
 
 
 def summary_line(message: str) -> str | None:
-    """The last line that complains, else the last that says something; None of an empty message.
+    """The last line that names an error, else the last that says something; None of an empty message.
 
-    That is no frame of a stack, no ruler, no mere word of the end, and no pointer to where more is said.
+    That is no frame of a stack, no ruler, no mere report of the end, and no pointer to where more is said.
     """
     lines = [line.strip() for line in message.split("\n") if line.strip()]
-    ends = (line for line in reversed(lines) if _WORD.search(line) and not (_FRAME.match(line) or _NOISE.match(line)))
-    looked_at: list[str] = []
+    candidates: list[str] = []
     last = None
-    for line in ends:
+    for line in (line for line in reversed(lines) if _says_something(line)):
         last = last or line
-        if not (_REFERENCE.search(line) or _SHUTDOWN.search(line)):
-            looked_at.append(line)
-        if len(looked_at) == _LOOKED_AT:
+        if not _says_no_cause(line):
+            candidates.append(line)
+        if len(candidates) == _CANDIDATES:
             break
-    saying = looked_at[::-1]
-    standing = without_harmless_lines(saying)
-    complaint = last_error_line(standing)
-    if complaint is not None:
-        return standing[complaint]
-    return saying[-1] if saying else last or next(reversed(lines), None)
+    candidates.reverse()
+    severe = without_harmless_lines(candidates)
+    error = last_error_line(severe)
+    if error is not None:
+        return severe[error]
+    return candidates[-1] if candidates else last or next(reversed(lines), None)
+
+
+def _says_something(line: str) -> bool:
+    return _WORD.found_in(line) and not (_STACK_FRAMES.found_in(line) or _NOISE.found_in(line))
+
+
+def _says_no_cause(line: str) -> bool:
+    """Whether the line only points elsewhere, advises, or reports that the program ends."""
+    return any(phrases.found_in(line) for phrases in (_REFERENCES, _ADVICE, _SHUTDOWN_LINES, _SHUTDOWN_REPORTS))

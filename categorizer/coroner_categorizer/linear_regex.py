@@ -1,0 +1,66 @@
+"""Regular expressions over text from the cluster: RE2, whose time is linear in the text, whatever the text is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import re2
+
+
+class RegexMatch(NamedTuple):
+    """One match: where it is, and what its groups caught."""
+
+    start: int
+    end: int
+    text: str
+    groups: tuple[str, ...]
+    """"" for a group that took no part in the match."""
+
+
+class LinearRegex:
+    """A pattern in RE2's syntax: no look-around, no back-references; ``\\w``, ``\\d``, ``\\s`` and ``\\b`` are ASCII."""
+
+    __slots__ = ("_regexp", "pattern")
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+        self._regexp = re2.compile(pattern)
+
+    def found_in(self, text: str) -> bool:
+        return self._regexp.search(text.encode("utf-8", "replace")) is not None
+
+    def starts(self, text: str) -> bool:
+        """Whether the text begins with it."""
+        return self._regexp.match(text.encode("utf-8", "replace")) is not None
+
+    def search(self, text: str) -> RegexMatch | None:
+        return _read(self._regexp.search(_encodable(text)))
+
+    def match(self, text: str) -> RegexMatch | None:
+        """The match at the start of the text."""
+        return _read(self._regexp.match(_encodable(text)))
+
+    def find_all(self, text: str) -> Iterator[RegexMatch]:
+        return (
+            RegexMatch(m.start(), m.end(), m.group(), m.groups("")) for m in self._regexp.finditer(_encodable(text))
+        )
+
+    def remove_prefix(self, text: str) -> str:
+        """The text without the match at its start."""
+        found = self.match(text)
+        return text[found.end :] if found else text
+
+    def remove_all(self, text: str) -> str:
+        """The text without any match."""
+        cleaned: str = self._regexp.sub("", _encodable(text))
+        return cleaned
+
+
+def _read(found: re2._Match | None) -> RegexMatch | None:
+    return RegexMatch(found.start(), found.end(), found.group(), found.groups("")) if found else None
+
+
+def _encodable(text: str) -> str:
+    """The text with each lone surrogate, which UTF-8 does not have, as a question mark: its length stays the same."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

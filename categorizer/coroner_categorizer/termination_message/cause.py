@@ -1,0 +1,51 @@
+"""The part of a termination message in which the cause is looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from coroner_categorizer.termination_message.error_lines import ERROR_WORDS, last_error_line, without_harmless_lines
+from coroner_categorizer.termination_message.runtimes.python import PROCESS_FAILED, TRACEBACK, WRAPPER_EXCEPTIONS
+from coroner_categorizer.termination_message.runtimes.torchrun import first_failed_worker
+from coroner_categorizer.termination_message.runtimes.trace import UncaughtException, last_index, without_blank
+from coroner_categorizer.termination_message.vocabulary import VOCABULARY, Phrases
+
+_CAUSE_LINES = 5  # a program says why it ends in few lines; seven lines up it had read-only files and went on (x2)
+_NATIVE_FRAMES = Phrases(VOCABULARY.native_frames)
+
+
+def cause_text(message: str, exception: UncaughtException | None) -> str:
+    """The part of a termination message in which a cause may be looked for.
+
+    The exception's line where there is one: what was logged earlier had been survived. Exceptions that only wrap a
+    child's end bring what the child said. Where nothing ends the message, it is its last lines, not counting a native
+    stack trace below them.
+    """
+    lines = without_blank(message.split("\n"))
+    if exception and exception.line.startswith(WRAPPER_EXCEPTIONS):
+        return _child_error(lines, exception)
+    if exception and exception.language == "c++" and ": " not in exception.line:  # it brings no message of its own
+        return "\n".join(without_harmless_lines(lines[-_CAUSE_LINES:]))
+    return exception.line if exception else _last_error(lines)
+
+
+def _last_error(lines: list[str]) -> str:
+    """The last lines, from the one that names an error: what was named before it had been survived."""
+    start, counted = len(lines), 0
+    while start and counted < _CAUSE_LINES:
+        start -= 1
+        counted += not _NATIVE_FRAMES.found_in(lines[start])
+    tail = lines[start:]
+    tail = [*without_harmless_lines(tail[:-1]), *tail[-1:]]
+    return "\n".join(tail[last_error_line(tail) or 0 :])
+
+
+def _child_error(lines: Sequence[str], exception: UncaughtException) -> str:
+    """What a failed child process had said, as far as it can be the cause, and the exception that wraps its end."""
+    if exception.line.startswith(PROCESS_FAILED):
+        start = last_index(lines, TRACEBACK) or 0
+        before = without_harmless_lines(lines[max(0, start - _CAUSE_LINES) : start])
+        said = next((line for line in reversed(before) if ERROR_WORDS.found_in(line)), None)
+        return "\n".join([said, exception.line] if said else [exception.line])
+    worker = first_failed_worker(lines)
+    return "\n".join(lines[worker.line :] if worker and worker.left_no_words else lines)

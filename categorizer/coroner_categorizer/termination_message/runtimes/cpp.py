@@ -1,0 +1,30 @@
+"""C++: an exception that ended the program by ``std::terminate``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+
+from coroner_categorizer.linear_regex import LinearRegex
+from coroner_categorizer.termination_message.runtimes.trace import UncaughtException
+from coroner_categorizer.termination_message.vocabulary import VOCABULARY, Phrases
+
+_TERMINATE = LinearRegex(r"^terminate called (?:after throwing an instance of '(.+)'|without an active exception)$")
+_WHAT = LinearRegex(r"^  what\(\):\s+(\S.*)$")
+_LIBCXX = LinearRegex(r"^libc\+\+abi: terminating due to (uncaught exception.*)$")
+_ABORT_REPORTS = Phrases(VOCABULARY.abort_reports)
+
+
+def find(lines: Sequence[str], exit_code: int | None) -> UncaughtException | None:
+    """The exception that the lines end with, but for what a shell says of the abort."""
+    own = [*islice((line for line in reversed(lines) if not _ABORT_REPORTS.found_in(line)), 2)][::-1]
+    if not own:
+        return None
+    if found := _LIBCXX.match(own[-1]):
+        return UncaughtException("c++", found.groups[0])
+    what = _WHAT.match(own[-1])
+    thrown = _TERMINATE.match(own[-2] if what and len(own) > 1 else own[-1])
+    if not thrown:
+        return None
+    name = thrown.groups[0] or "terminate called without an active exception"
+    return UncaughtException("c++", f"{name}: {what.groups[0]}" if what and what.groups[0] != name else name)

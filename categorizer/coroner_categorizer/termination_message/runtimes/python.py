@@ -1,0 +1,130 @@
+"""Python: the exception below the last traceback, and that of the worker which torchrun saw fail first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from coroner_categorizer.linear_regex import LinearRegex
+from coroner_categorizer.termination_message.error_lines import LOG_LINE
+from coroner_categorizer.termination_message.runtimes.torchrun import CHILD_FAILED, first_failed_worker
+from coroner_categorizer.termination_message.runtimes.trace import (
+    DOTTED_NAME,
+    UncaughtException,
+    last_index,
+    without_blank,
+)
+from coroner_categorizer.termination_message.vocabulary import VOCABULARY, Phrases
+
+PROCESS_FAILED = "subprocess.CalledProcessError"
+WRAPPER_EXCEPTIONS = (CHILD_FAILED, PROCESS_FAILED)
+"""Exceptions that only say that a child failed; the child's own text stands before them."""
+
+# A prefix is common: "[rank0]: " by torchrun, "    | " in exception groups, a compose-like "main | ".
+TRACEBACK = LinearRegex(r"^(.{0,60}?)(?:Exception Group )?Traceback \(most recent call last\):\s*$")
+WRAPPER_LINES = Phrases(VOCABULARY.wrapper_lines)
+
+# Python itself ends with 1 after an uncaught exception, after Ctrl-C by SIGINT. Another code was chosen by somebody,
+# and a traceback above it was survived: output of the two streams may stand in another order than it was written (y2b).
+_EXIT_CODES = (None, 1, 130)
+_EXCEPTION = LinearRegex(rf"^({DOTTED_NAME})(?::(?: .*)?)?$")
+_EXCEPTION_NAME = LinearRegex(r"(?:Error|Exception|Warning|Interrupt|Exit|Iteration|Fault|Timeout|Failure)$")
+_FRAME = LinearRegex(r'^\s+File ".+", line \d+')
+_FATAL = LinearRegex(r"^Fatal Python error: .+")
+_FATAL_TRAILER = LinearRegex(
+    r"^(?:(?:Current thread|Thread) 0x|  File |  <no Python frame>|Python runtime state: |Extension modules: )"
+)
+_GIVING_UP = Phrases(VOCABULARY.giving_up)
+_CHILD_ENDS = Phrases(VOCABULARY.child_ends)
+
+
+def find(lines: Sequence[str], exit_code: int | None) -> UncaughtException | None:
+    """The exception or fatal error that the lines end with."""
+    return _fatal_error(lines) or _last_traceback(lines, exit_code)
+
+
+def _fatal_error(lines: Sequence[str]) -> UncaughtException | None:
+    """What Python's fault handler prints, above the frames of each thread."""
+    end = len(lines)
+    while end > 1 and (not lines[end - 1].strip() or _FATAL_TRAILER.starts(lines[end - 1])):
+        end -= 1
+    return UncaughtException("python", lines[end - 1]) if _FATAL.starts(lines[end - 1]) else None
+
+
+def _last_traceback(lines: Sequence[str], exit_code: int | None) -> UncaughtException | None:
+    start = last_index(lines, TRACEBACK)
+    if start is None:
+        return _cut_traceback(lines) if exit_code in _EXIT_CODES else None
+    header = TRACEBACK.match(lines[start])
+    prefix = header.groups[0].replace("+", "|") if header else ""
+    found = _below_header(prefix, lines[start + 1 :], exit_code)
+    return (_worker_exception(lines) or found) if found and found.line.startswith(CHILD_FAILED) else found
+
+
+def _below_header(prefix: str, lines: Sequence[str], exit_code: int | None) -> UncaughtException | None:
+    """The exception below a "Traceback" line, whose frames are ``lines``."""
+    own = [line.removeprefix(prefix) for line in lines]
+    # Frames are indented; the first line that is not is the exception.
+    after = next((i for i, line in enumerate(own) if line and not line[0].isspace()), None)
+    if not after:  # no frame at all, or nothing but frames: the text was cut
+        return None
+    if not _EXCEPTION.starts(own[after]) or _went_on(lines[after + 1 :], exit_code):
+        return None
+    return UncaughtException("python", _whole_message(own[after], own[after + 1 :]))
+
+
+def _went_on(below: Sequence[str], exit_code: int | None) -> bool:
+    """Whether the program survived the traceback: it logs on, gives another reason, or ends with a code of its own.
+
+    Other lines are the rest of the exception's message, or standard output that was flushed at the exit.
+    """
+    below = without_blank(below)
+    rest = [line for line in below if not WRAPPER_LINES.found_in(line)]
+    wrapped = len(rest) < len(below)
+    if exit_code not in _EXIT_CODES and not wrapped:
+        return True
+    return any(
+        LOG_LINE.found_in(line) or (_GIVING_UP.found_in(line) and not _CHILD_ENDS.found_in(line)) for line in rest
+    )
+
+
+def _whole_message(line: str, below: Sequence[str]) -> str:
+    """The exception's line, with what stands on the lines below it where that is the message."""
+    more = [text.strip() for text in below]
+    if "NCCL error" in line and "Last error:" in more[:-1]:
+        line = f"{line}: {more[more.index('Last error:') + 1]}"
+    elif more and more[0].startswith(": "):  # py4j: the exception of the Java side
+        line = f"{line}{more[0]}"
+    if line.endswith(":") and not line.startswith(WRAPPER_EXCEPTIONS):  # the message follows on lines of its own (y17)
+        line = " ".join([line, *more[:3]])
+    return line.strip()
+
+
+def _cut_traceback(lines: Sequence[str]) -> UncaughtException | None:
+    """The front of the text was cut away, "Traceback" with it: frames, then an exception's line at the end."""
+    if len(lines) < 2 or not lines[-2].startswith((" ", "\t")):
+        return None
+    last = _EXCEPTION.match(lines[-1])
+    if not last or not _EXCEPTION_NAME.found_in(last.groups[0]):
+        return None
+    return UncaughtException("python", lines[-1]) if any(_FRAME.starts(line) for line in lines[:-1]) else None
+
+
+def _worker_exception(lines: Sequence[str]) -> UncaughtException | None:
+    """The exception of the worker that failed first, where torchrun's table says that it ended by itself."""
+    worker = first_failed_worker(lines)
+    if worker is None or worker.exit_code <= 0:
+        return None
+    starts = [(i, found.groups[0]) for i, line in enumerate(lines) if (found := TRACEBACK.match(line))][:-1]
+    marked = any("rank" in prefix for _, prefix in starts)
+    its_own = [start for start in starts if f"rank{worker.rank}]" in start[1] or not marked]
+    for i, prefix in reversed(its_own):  # an exception that was handled stands before the one that was not
+        end = next(
+            (j for j in range(i + 1, len(lines)) if not lines[j].startswith(prefix) or _ends_trace(lines[j])), None
+        )
+        if found := _below_header(prefix, lines[i + 1 : end], None):
+            return found
+    return None
+
+
+def _ends_trace(line: str) -> bool:
+    return TRACEBACK.starts(line) or LOG_LINE.found_in(line)
