@@ -70,25 +70,25 @@ Pod ml/done  nothing is failing
 Pod ml/train-x7k2p  resources/oom-killed
   container "main" used more than its memory limit of 4Gi and was killed (exit
   code 137)
-  What to do   Raise resources.limits.memory above 4Gi or lower the batch size;
-               the limit also counts what the program writes to emptyDir volumes
-               in memory.
-  Retry        NeedsChange: it will fail again until something is changed
-  Confidence   Confirmed: the cluster says so
-  Evidence     status.containerStatuses[main].state.terminated
-                 OOMKilled, exit code 137
-               status.phase
-  Rule         default/resources/oom-killed
+  What to do    Raise resources.limits.memory above 4Gi or lower the batch size;
+                the limit also counts what the program writes to emptyDir
+                volumes in memory.
+  Retry         NeedsChange: a retry fails again until something changes
+  Confidence    Confirmed: the cluster recorded this cause
+  Evidence      status.containerStatuses[main].state.terminated
+                  OOMKilled, exit code 137
+                status.phase
+  Rule          default/resources/oom-killed
 
 Job ml/waiting  no category
   no node has the requested 8 cpu: 3 of 3 nodes have too little
-  Retry        MayRecover: it may well work the next time
-  Confidence   Likely: concluded from what the cluster says
-  Evidence     events[FailedScheduling]
-                 0/3 nodes are available:
-                 3 Insufficient cpu
-  Matched too  capacity, user-config
-  Rule         none: the default category
+  Retry         MayRecover: a retry may succeed without changes
+  Confidence    Likely: inferred from what the cluster recorded
+  Evidence      events[FailedScheduling]
+                  0/3 nodes are available:
+                  3 Insufficient cpu
+  Also matched  capacity, user-config
+  Rule          none: the default category
 
 Pod (no name)  nothing is failing
 

@@ -22,18 +22,18 @@ WIDTH_LIMIT = 100  # columns; longer lines of prose are hard to read
 _NAME_LIMIT = 253  # characters; the longest name that Kubernetes allows
 
 _INDENT = "  "
-_LABEL_WIDTH = len("Matched too") + 2
+_LABEL_WIDTH = len("Also matched") + 2
 _NARROWEST = 20  # columns of text, however narrow the terminal is
 
 _RETRY_TEXT: dict[Retry, str] = {
-    "MayRecover": "MayRecover: it may well work the next time",
-    "NeedsChange": "NeedsChange: it will fail again until something is changed",
-    "Unknown": "Unknown: nothing tells whether it would work the next time",
+    "MayRecover": "MayRecover: a retry may succeed without changes",
+    "NeedsChange": "NeedsChange: a retry fails again until something changes",
+    "Unknown": "Unknown: it is not known whether a retry would succeed",
 }
 _CONFIDENCE_TEXT: dict[Confidence, str] = {
-    "Confirmed": "Confirmed: the cluster says so",
-    "Likely": "Likely: concluded from what the cluster says",
-    "Unknown": "Unknown: it failed, and the cause is not recorded",
+    "Confirmed": "Confirmed: the cluster recorded this cause",
+    "Likely": "Likely: inferred from what the cluster recorded",
+    "Unknown": "Unknown: the cause is not recorded",
 }
 
 
@@ -157,7 +157,7 @@ def _render(explanation: Explanation, page: _Page) -> None:
             page.field("", Text(evidence.text), deeper=True)
     others = [category for category in verdict.categories if category != verdict.category]
     if others:
-        page.field("Matched too", Text(", ".join(others)))
+        page.field("Also matched", Text(", ".join(others)))
     page.field("Rule", Text(verdict.rule or "none: the default category"))
 
 
