@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coroner_categorizer.redaction import key_values, non_secrets, pem, token_formats, urls
+from coroner_categorizer.redaction import (
+    command_lines,
+    encoded,
+    key_values,
+    kubernetes_secrets,
+    non_secrets,
+    pem,
+    statements,
+    token_formats,
+    urls,
+)
 from coroner_categorizer.redaction import rule as rule_module
 from coroner_categorizer.redaction.redactor import RULES, Redactor, SitePattern, redact
 from tests.redaction.secret_samples import ALNUM36, BOUNDED_SHAPES, HEX40, PEM, SHAPES
@@ -72,11 +82,35 @@ FRAGMENTS = (
         "[redacted:",
         "[redacted:jwt]",
         "sig=",
+        "kind: Secret",
+        '"kind":"Secret"',
+        "data:",
+        '"data":{',
+        "  k: v",
+        "\\n",
+        "mysql ",
+        " -pX",
+        "redis-cli -a ",
+        "IDENTIFIED BY ",
+        "machine m login l ",
+        "h:5432:d:u:p7",
+        "auth=('u', ",
+        "[type=a, input_value=",
+        "string(3) ",
+        " provided: ",
+        'variable "pw" {',
+        "default = ",
+        " -> ",
+        "%3A%2F%2Fu%3Ap%40",
+        "Basic ",
+        "dXNlcjpwYXNzd29yZDE=",
+        "eyJhbGciOi",
         "é",
         "😀",
         "\ud800",
     ),
 )
+PREFILTER = rule_module.Prefilter(RULES)
 busy_text = st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=3), max_size=25).map("".join)
 value = st.text("abcXYZ0189!@#%^*-_+=/.:?~", max_size=20).map(lambda middle: f"Zq7{middle}Q9")
 
@@ -118,6 +152,20 @@ def test_a_shaped_secret_with_a_boundary_survives_in_no_text(secret: str, before
         "Cookie: session={}",
         '{{"name": "DB_PASSWORD", "value": "{}"}}',
         "<password>{}</password>",
+        "DB_PW={}",
+        "rootpw: {}",
+        "mysql -u root -p{} shop",
+        "redis-cli -a {} ping",
+        "ALTER USER a IDENTIFIED BY '{}'",
+        "CREATE ROLE a PASSWORD '{}'",
+        "auth=('bob', '{}')",
+        '["password"]=>\n  string(9) "{}"',
+        "password\n  String too short [type=string_too_short, input_value='{}', input_type=str]",
+        "-Ddb.password={}",
+        "Incorrect API key provided: {}",
+        'kind: Secret\ndata:\n  host: "{}"',
+        '{{"kind":"Secret","stringData":{{"host":"{}"}}}}',
+        "machine h login u password {}",
     ],
 )
 @given(before=st.text(), secret=value, after=st.text())
@@ -134,18 +182,22 @@ def test_a_private_key_survives_in_no_text(before: str, after: str) -> None:
 def test_the_prefilter_agrees_with_a_plain_search(text: str) -> None:
     data = text.encode(errors="replace")
     wanted = [rule for rule in RULES if not rule.keywords or any(need in data.lower() for need in rule.keywords)]
-    assert rule_module.Prefilter(RULES).rules_for(data) == wanted
+    assert PREFILTER.rules_for(data) == wanted
 
 
 @given(busy_text)
 def test_a_rule_that_the_prefilter_skips_would_change_nothing(text: str) -> None:
     data = text.encode(errors="replace")
-    skipped = [rule for rule in RULES if rule not in rule_module.Prefilter(RULES).rules_for(data)]
+    needed = PREFILTER.rules_for(data)
+    skipped = [rule for rule in RULES if rule not in needed]
     assert all(rule.apply(data) == data for rule in skipped)
 
 
 def test_every_pattern_is_re2_and_so_linear() -> None:
-    modules = (key_values, pem, non_secrets, rule_module, token_formats, urls)
+    modules = (
+        *(command_lines, encoded, key_values, kubernetes_secrets, non_secrets),
+        *(pem, rule_module, statements, token_formats, urls),
+    )
     names = set(chain.from_iterable(vars(module) for module in modules))
     assert "re" not in names
     patterns = [v for module in modules for v in vars(module).values() if hasattr(v, "groupindex")]
