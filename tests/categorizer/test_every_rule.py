@@ -1,4 +1,4 @@
-"""No rule of the default pack is there for nothing: each decides some case of this folder."""
+"""Every rule of the default pack decides at least one case in this folder."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import coroner_categorizer as cc
 from tests.categorizer.test_fixtures import EXPECTED, recorded
-from tests.categorizer.test_lookalikes import CLAIMS, DENIALS, REFUSALS, TOLD_BY_JOBS, TRAPS
-from tests.categorizer.test_message_cases import TEXTS, judged
+from tests.categorizer.test_lookalikes import CLAIMS, DENIALS, JOB_CONDITIONS, REFUSALS, TRAPS
+from tests.categorizer.test_message_cases import TEXTS, classified
 from tests.support.pods import create_failed, job, unschedulable
 
 
@@ -21,7 +21,7 @@ def verdicts(categorizer: cc.Categorizer) -> Iterator[cc.Verdict | None]:
             judgement = categorizer.classify_workload(cc.parse_workload(obj), parsed)
         yield from (judgement.verdict, *(failure.verdict for failure in judgement.failures))
     for where, cases in TEXTS.items():
-        yield from (judged(where, case, categorizer) for case in cases)
+        yield from (classified(where, case, categorizer) for case in cases)
     for _, subject, events, owner, _ in TRAPS:
         yield categorizer.classify(subject, events, owner=owner)
     for _, subject, events, *_ in CLAIMS:
@@ -30,11 +30,11 @@ def verdicts(categorizer: cc.Categorizer) -> Iterator[cc.Verdict | None]:
         yield categorizer.classify(unschedulable(message))
     for text, _ in DENIALS:
         yield categorizer.classify_workload(cc.parse_workload(job()), [cc.parse_event(create_failed(text))]).verdict
-    for told, _ in TOLD_BY_JOBS:
-        yield categorizer.classify_job(cc.parse_workload(told)).verdict
+    for failed_job, _ in JOB_CONDITIONS:
+        yield categorizer.classify_job(cc.parse_workload(failed_job)).verdict
 
 
-def test_every_rule_decides_some_case() -> None:
+def test_every_rule_decides_a_case() -> None:
     categorizer = cc.default()
     deciding = {verdict.rule for verdict in verdicts(categorizer) if verdict}
     assert sorted(rule.id for rule in categorizer.rules if rule.id not in deciding) == []

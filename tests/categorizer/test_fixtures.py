@@ -1,4 +1,4 @@
-"""Every recorded failure gets the verdict that tests/fixtures/expected.yaml gives it (judged by people, not copied)."""
+"""Every recorded failure gets the verdict that tests/fixtures/expected.yaml gives it (decided by people, not copied from output)."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def test_a_recorded_failure_gets_its_verdict(name: str, categorizer: cc.Categori
 
 
 @pytest.mark.parametrize("name", SILENT_WORKLOADS)
-def test_a_workload_whose_pods_exist_says_nothing_itself(name: str, categorizer: cc.Categorizer) -> None:
+def test_a_workload_whose_pods_exist_has_no_verdict_itself(name: str, categorizer: cc.Categorizer) -> None:
     assert verdict_on(categorizer, name) is None
 
 
-def test_a_pod_killed_for_its_jobs_deadline_is_no_cancellation_once_the_job_is_known(
+def test_a_pod_killed_for_its_jobs_deadline_is_not_a_cancellation_if_the_job_is_known(
     categorizer: cc.Categorizer,
 ) -> None:
     pod, events = recorded("m3-job-active-deadline-b6nvs")
@@ -83,13 +83,13 @@ def test_the_order_in_which_the_api_lists_things_does_not_matter(name: str, cate
     assert categorizer.classify(obj, events[::-1]) == before
 
 
-def test_every_name_that_the_default_pack_can_give_has_a_recorded_or_marked_case(categorizer: cc.Categorizer) -> None:
+def test_every_subcategory_of_the_default_pack_has_a_case(categorizer: cc.Categorizer) -> None:
     shown = {(e["category"], e["subcategory"]) for e in EXPECTED.values() if e and "category" in e}
     assert {(rule.category, rule.subcategory) for rule in categorizer.rules} - shown == set()
 
 
 def test_no_recorded_failure_is_confirmed_and_wrong(categorizer: cc.Categorizer) -> None:
-    """The promise in one place: what is called Confirmed is one of the right answers, and a bare 137 never is."""
+    """A Confirmed verdict is always one of the correct answers, and exit code 137 alone is never Confirmed."""
     for name, expected in EXPECTED.items():
         verdict = verdict_on(categorizer, name)
         if verdict is None or verdict.confidence != "Confirmed":

@@ -1,4 +1,4 @@
-"""Texts of other clusters, runtimes and programs (``message_cases.yaml``): the cause that they name, and what they do not."""
+"""Texts of other clusters, runtimes and programs (``message_cases.yaml``): which cause they name, and which they do not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEXTS: dict[str, list[Json]] = yaml.safe_load((Path(__file__).parent / "message_
 CASES = [pytest.param(where, case, id=f"{where}: {case['what']}") for where in TEXTS for case in TEXTS[where]]
 
 
-def judged(where: str, case: Json, categorizer: cc.Categorizer) -> cc.Verdict | None:
+def classified(where: str, case: Json, categorizer: cc.Categorizer) -> cc.Verdict | None:
     reason, message = case.get("reason", ""), case["message"]
     match where:
         case "ended":
@@ -43,16 +43,16 @@ def categorizer() -> cc.Categorizer:
 
 
 @pytest.mark.parametrize(("where", "case"), CASES)
-def test_a_text_is_taken_for_what_it_says(where: str, case: Json, categorizer: cc.Categorizer) -> None:
-    verdict = judged(where, case, categorizer)
+def test_the_cause_in_a_text_is_recognized(where: str, case: Json, categorizer: cc.Categorizer) -> None:
+    verdict = classified(where, case, categorizer)
     assert verdict is not None
     assert f"{verdict.category}/{verdict.subcategory}" == case["verdict"]
-    told = f"{verdict.message} {verdict.hint}"
-    assert case.get("says", "") in told
-    assert "silent" not in case or case["silent"] not in told
+    text = f"{verdict.message} {verdict.hint}"
+    assert case.get("says", "") in text
+    assert "silent" not in case or case["silent"] not in text
 
 
-def test_any_number_of_mirrors_may_have_been_asked(categorizer: cc.Categorizer) -> None:
+def test_any_number_of_mirrors_may_have_been_tried(categorizer: cc.Categorizer) -> None:
     mirrors = " ".join(f"[m{n}.example/app:1: manifest unknown]" for n in range(5_000))
     asked = waiting("ErrImagePull", f"(Mirrors also failed: {mirrors}): r.example/app:1: dial tcp: i/o timeout")
     unfinished = waiting("ErrImagePull", f"(Mirrors also failed: {mirrors}")

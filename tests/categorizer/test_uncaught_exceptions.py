@@ -1,4 +1,4 @@
-"""The last words of a program, in the languages that people run."""
+"""Uncaught exceptions at the end of a termination message, in common languages."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ ENDINGS: list[tuple[str, str, int | None, str | None]] = [
 
 
 @pytest.mark.parametrize(("message", "code", "line"), [e[1:] for e in ENDINGS], ids=[e[0] for e in ENDINGS])
-def test_last_words(message: str, code: int | None, line: str | None) -> None:
+def test_the_line_of_an_uncaught_exception(message: str, code: int | None, line: str | None) -> None:
     found = find_uncaught_exception(message, code)
     assert (found.line if found else None) == line
 
@@ -70,7 +70,7 @@ def test_last_words(message: str, code: int | None, line: str | None) -> None:
         ("Killed\n", "Killed"),
     ],
 )  # fmt: skip
-def test_the_line_that_is_quoted_says_more_than_that_it_ended(message: str, line: str) -> None:
+def test_the_quoted_line_names_the_cause_rather_than_the_exit(message: str, line: str) -> None:
     status = {"name": "main", "state": {"terminated": {"exitCode": 3, "reason": "Error", "message": message}}}
     verdict = default().classify(
         {"metadata": {"uid": "u"}, "status": {"phase": "Failed", "containerStatuses": [status]}}

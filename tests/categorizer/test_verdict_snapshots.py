@@ -1,6 +1,6 @@
-"""What a person reads: message and hint of every recorded failure, as one golden file that is read in review.
+"""Message, hint and evidence of every recorded failure, as one golden file that is read in review.
 
-``make golden`` writes it anew.
+``make golden`` rewrites it.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from tests.categorizer.test_fixtures import EXPECTED, verdict_on
 GOLDEN = Path(__file__).parent / "verdict_snapshots.yaml"
 
 
-def sentences() -> str:
+def snapshots() -> str:
     categorizer = cc.default()
-    told = {}
+    verdicts = {}
     for name in sorted(EXPECTED):
         if verdict := verdict_on(categorizer, name):
-            told[name] = {
+            verdicts[name] = {
                 "verdict": f"{verdict.category}/{verdict.subcategory}, {verdict.confidence}, {verdict.retry}",
                 "message": verdict.message,
                 "hint": verdict.hint,
                 "evidence": [f"{e.source}: {e.text}" for e in verdict.evidence],
             }
-    return yaml.safe_dump(told, sort_keys=True, width=140, allow_unicode=True)
+    return yaml.safe_dump(verdicts, sort_keys=True, width=140, allow_unicode=True)
 
 
-def test_the_sentences_are_the_ones_that_were_read_and_approved() -> None:
+def test_the_verdicts_are_the_ones_that_were_reviewed() -> None:
     if os.environ.get("UPDATE_GOLDEN"):
-        GOLDEN.write_text(sentences())
-    assert sentences() == GOLDEN.read_text()
+        GOLDEN.write_text(snapshots())
+    assert snapshots() == GOLDEN.read_text()

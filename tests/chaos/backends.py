@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError
 from embedded_apiserver import EmbeddedApiServer
+from tests.support.paths import parse_path
 
 Object = dict[str, Any]
 REPORTS = "/apis/coroner.dev/v1alpha1"
@@ -61,10 +62,10 @@ class RealStage:
             kept = {key: value for key, value in obj["metadata"].items() if key in ("name", "ownerReferences")}
             spec = {key: value for key, value in obj["spec"].items() if key != "nodeName"}
             body = {**obj, "metadata": kept, "spec": spec}
-            self._stored[own] = json.loads((await self.client.request("POST", path, body=body)).body)
+            self._stored[own] = json.loads((await self.client.request("POST", parse_path(path), body=body)).body)
         answer = await self.client.request(
             "PATCH",
-            f"{own}/status",
+            parse_path(f"{own}/status"),
             body={"status": obj["status"]},
             content_type="application/merge-patch+json",
         )
@@ -73,10 +74,12 @@ class RealStage:
 
     async def delete(self, pod_name: str) -> None:
         path = f"/api/v1/namespaces/{self.namespace}/pods/{pod_name}"
-        await self.client.request("DELETE", path, {"gracePeriodSeconds": 0})
+        await self.client.request("DELETE", parse_path(path), {"gracePeriodSeconds": 0})
 
     async def reports(self) -> list[Object]:
-        items = json.loads(await self.client.get(f"{REPORTS}/namespaces/{self.namespace}/failurereports"))["items"]
+        items = json.loads(await self.client.get(parse_path(f"{REPORTS}/namespaces/{self.namespace}/failurereports")))[
+            "items"
+        ]
         assert isinstance(items, list)
         return items
 

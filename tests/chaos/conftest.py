@@ -15,6 +15,7 @@ from tests.chaos.backends import REPORTS, EmbeddedStage, RealStage
 from tests.chaos.failure_simulation import until_none
 from tests.cluster.server import Server
 from tests.support.operators import Operators
+from tests.support.paths import parse_path
 from tests.support.real_namespace import prepare
 
 NAMESPACE = f"coroner-enduring-{os.getpid()}"
@@ -50,7 +51,10 @@ async def real_stage(api_server: Server) -> AsyncIterator[RealStage]:
             yield stage
             for path in ("/api/v1/{}/pods", "/apis/batch/v1/{}/jobs", REPORTS + "/{}/failurereports"):
                 await client.request(
-                    "DELETE", path.format(f"namespaces/{NAMESPACE}"), {"gracePeriodSeconds": 0}, timeout=60
+                    "DELETE",
+                    parse_path(path.format(f"namespaces/{NAMESPACE}")),
+                    {"gracePeriodSeconds": 0},
+                    timeout_seconds=60,
                 )
     finally:
         api_server.kubectl("delete", "namespace", NAMESPACE, "--wait=false")

@@ -14,6 +14,7 @@ import msgspec
 from coroner_operator.kube.client import Client
 from embedded_apiserver import Call, EmbeddedApiServer, Fault
 from tests.chaos.backends import REPORTS
+from tests.support.paths import parse_path
 
 Kind = Literal["request", "write", "create or labels"]
 """The last two: of reports."""
@@ -87,7 +88,7 @@ async def end(process: Process) -> None:
 
 async def kill_after_changes(client: Client, namespace: str, process: Process, number: int, within: float = 60) -> None:
     """Kill the process as soon as reports have changed so often: between two of its writes, or within the next."""
-    path = f"{REPORTS}/namespaces/{namespace}/failurereports"
+    path = parse_path(f"{REPORTS}/namespaces/{namespace}/failurereports")
     version = msgspec.json.decode(await client.get(path, {"limit": 1}))["metadata"]["resourceVersion"]
     query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": int(within)}
     seen = 0

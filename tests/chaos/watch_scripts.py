@@ -14,6 +14,8 @@ import msgspec
 
 from coroner_operator.kube.client import Response
 from coroner_operator.kube.errors import Forbidden, Gone, NotFound, Transient
+from coroner_operator.kube.paths import ApiPath
+from coroner_operator.kube.resources import POD
 
 Object = dict[str, Any]
 EMPTY = msgspec.json.encode({"metadata": {"resourceVersion": "1"}, "items": []})
@@ -54,12 +56,12 @@ class ScriptedClient:
         self._left = list(reversed(deliveries))
         self._listed = Listed(0)
 
-    async def get(self, path: str, query: Mapping[str, Any] | None = None, **_: Any) -> bytes:
-        if path.endswith("/events"):
+    async def get(self, path: ApiPath, query: Mapping[str, Any] | None = None, **_: Any) -> bytes:
+        if str(path).endswith("/events"):
             return EMPTY
-        if "customresourcedefinitions" in path:
+        if "customresourcedefinitions" in str(path):
             raise Forbidden(f"GET {path}: 403", 403)
-        if path != "/api/v1/pods":
+        if path != POD.path():
             raise NotFound(f"GET {path}: 404", 404)
         match self._left:
             case [*_, Listed() as listed]:
@@ -72,12 +74,14 @@ class ScriptedClient:
                 there[change.pod["metadata"]["uid"]] = change.pod
         return msgspec.json.encode({"metadata": {"resourceVersion": "1"}, "items": list(there.values())})
 
-    async def request(self, method: str, path: str, *_: Any, **__: Any) -> Response:
+    async def request(self, method: str, path: ApiPath, *_: Any, **__: Any) -> Response:
         raise NotFound(f"{method} {path}: 404", 404)
 
     @asynccontextmanager
-    async def stream_lines(self, path: str, query: Mapping[str, Any], idle_timeout: float) -> AsyncIterator[AsyncIterator[bytes]]:
-        yield self._pods() if path == "/api/v1/pods" else _nothing()
+    async def stream_lines(
+        self, path: ApiPath, query: Mapping[str, Any], idle_timeout: float
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        yield self._pods() if path == POD.path() else _nothing()
 
     async def _pods(self) -> AsyncIterator[bytes]:
         if not self._left:

@@ -1,4 +1,4 @@
-"""Values that between them turn every switch of the chart."""
+"""Sets of values that together change every value of the chart."""
 
 from typing import Any
 

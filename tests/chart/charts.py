@@ -1,4 +1,4 @@
-"""The chart, rendered by real helms."""
+"""The chart, rendered by the real helm programs."""
 
 import functools
 import json
@@ -21,31 +21,31 @@ OLDEST, NEWEST = "1.29.0", "1.36.0"
 Manifest = dict[str, Any]
 
 
-class RefusedError(Exception):
-    """Helm would not render; the text is what it wrote on standard error."""
+class HelmError(Exception):
+    """helm failed; the text is its output."""
 
 
 def find_helm(major: int) -> Path:
-    """A real helm of this major version; skips where none can be had, or fails with REQUIRE_HELM=1."""
+    """A helm program of this major version. Skips if there is none, or fails with REQUIRE_HELM=1."""
     found = subprocess.run(
         [sys.executable, str(ROOT / "tools" / "fetch_helm.py"), str(major)], capture_output=True, text=True, check=False
     )
     if found.returncode == 0:
         return Path(found.stdout.strip())
-    refuse("REQUIRE_HELM", found.stderr.strip().splitlines()[-1])
+    skip_or_fail("REQUIRE_HELM", found.stderr.strip().splitlines()[-1])
 
 
-def refuse(variable: str, reason: str) -> NoReturn:
+def skip_or_fail(variable: str, reason: str) -> NoReturn:
     if os.environ.get(variable):
         pytest.fail(f"{variable} is set: {reason}", pytrace=False)
     pytest.skip(reason)
 
 
-@functools.cache  # many tests look at the same rendering; a program's output depends on its arguments alone
+@functools.cache  # many tests use the same rendering; the output depends only on the arguments
 def output_of(command: tuple[str, ...], given: str | None) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False, input=given, timeout=300)
     if done.returncode != 0:
-        raise RefusedError(done.stderr + done.stdout)
+        raise HelmError(done.stderr + done.stdout)
     return done.stdout
 
 
@@ -53,7 +53,7 @@ def output_of(command: tuple[str, ...], given: str | None) -> str:
 class Helm:
     program: Path
 
-    def run(self, *args: str, input: str | None = None) -> str:  # noqa: A002 - subprocess' own word
+    def run(self, *args: str, input: str | None = None) -> str:  # noqa: A002 - named as in subprocess
         return output_of((str(self.program), *args), input)
 
     def text(
@@ -66,7 +66,7 @@ class Helm:
         apis: Sequence[str] = (),
         options: Sequence[str] = (),
     ) -> str:
-        """What `helm template` writes. Raises RefusedError."""
+        """The output of `helm template`. Raises HelmError."""
         known = [option for api in apis for option in ("--api-versions", api)]
         command = ["template", release, str(CHART), "-n", namespace, "--kube-version", kube_version, *known, *options]
         return self.run(*command, "-f", "-", input=json.dumps(values or {}))
@@ -76,7 +76,7 @@ class Helm:
         return [each for each in yaml.safe_load_all(self.text(values, **how)) if each]
 
     def notes(self, values: Mapping[str, Any] | None = None, *, namespace: str = "coroner") -> str:
-        """NOTES.txt; only a dry install renders it."""
+        """NOTES.txt; only an install with --dry-run renders it."""
         dry = ["install", "coroner", str(CHART), "-n", namespace, "--dry-run=client", "-f", "-"]
         return self.run(*dry, input=json.dumps(values or {})).partition("NOTES:\n")[2]
 
@@ -85,14 +85,14 @@ def of_kind(objects: list[Manifest], kind: str) -> list[Manifest]:
     return [each for each in objects if each["kind"] == kind]
 
 
-def the(objects: list[Manifest], kind: str) -> Manifest:
+def only(objects: list[Manifest], kind: str) -> Manifest:
     """The only object of this kind."""
     (found,) = of_kind(objects, kind)
     return found
 
 
 def pod_specs(objects: list[Manifest]) -> dict[str, Manifest]:
-    """Every pod that the objects would make, by kind and name."""
+    """Every pod spec of the objects, by kind and name."""
     specs = {}
     for each in objects:
         name = f"{each['kind']}/{each['metadata']['name']}"

@@ -1,4 +1,4 @@
-"""Names of metrics: those that the operator exposes, and those that an expression asks for."""
+"""Metric names: those that the operator exposes, and those that an expression uses."""
 
 import re
 
@@ -9,7 +9,7 @@ SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_c
 
 
 def exposed_names() -> set[str]:
-    """Every name of a sample that the operator can expose, whether it has one yet or not."""
+    """The names of all samples that the operator can expose, whether they have a value yet or not."""
     families = Metrics("hash").registry.collect()
     return {f"{family.name}{suffix}" for family in families for suffix in SUFFIXES[family.type]}
 

@@ -1,4 +1,4 @@
-"""The alerts: Prometheus takes them, they ask for metrics that exist, and each fires when it should and not before."""
+"""Alerts are valid, use metrics that exist, and fire when they should and not earlier."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.chart.cases import CASES
-from tests.chart.charts import CHART, MONITORING, Helm, the
+from tests.chart.charts import CHART, MONITORING, Helm, only
 from tests.chart.metric_names import exposed_names, names_in
 
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
@@ -29,8 +29,8 @@ ALERTS = {
 
 
 def rule_groups(helm: Helm, case: str = "alerts", **values: Any) -> dict[str, Any]:
-    """The spec of the rendered PrometheusRule: what Helm made of it, not what stands in the template."""
-    spec: dict[str, Any] = the(helm.render(values or CASES[case], apis=MONITORING), "PrometheusRule")["spec"]
+    """The spec of the rendered PrometheusRule: the output of helm, not the template."""
+    spec: dict[str, Any] = only(helm.render(values or CASES[case], apis=MONITORING), "PrometheusRule")["spec"]
     return spec
 
 
@@ -40,14 +40,14 @@ def rules(helm: Helm, case: str = "alerts") -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("case", ["alerts", "alerts-with-everything"])
-def test_prometheus_takes_the_rules(helm: Helm, promtool: str, tmp_path: Path, case: str) -> None:
+def test_prometheus_accepts_the_rules(helm: Helm, promtool: str, tmp_path: Path, case: str) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text(yaml.safe_dump(rule_groups(helm, case)))
     done = subprocess.run([promtool, "check", "rules", str(file)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_each_alert_has_its_switch(helm: Helm) -> None:
+def test_each_alert_can_be_disabled(helm: Helm) -> None:
     assert set(rules(helm)) == set(ALERTS.values())
     assert rules(helm, "no-alerts") == {}
     for switch, alert in ALERTS.items():
@@ -56,7 +56,7 @@ def test_each_alert_has_its_switch(helm: Helm) -> None:
         assert {rule["alert"] for rule in group["rules"]} == set(ALERTS.values()) - {alert}
 
 
-def test_each_alert_takes_its_values(helm: Helm) -> None:
+def test_each_alert_uses_its_values(helm: Helm) -> None:
     for switch, alert in ALERTS.items():
         wanted: dict[str, Any] = {"for": "42m", "severity": "page"}
         if "threshold" in VALUES["prometheusRule"]["alerts"][switch]:
@@ -67,13 +67,13 @@ def test_each_alert_takes_its_values(helm: Helm) -> None:
         assert ("0.77" in rule["expr"]) == ("threshold" in wanted)
 
 
-def test_alerts_ask_for_metrics_that_the_operator_has(helm: Helm) -> None:
+def test_alerts_query_metrics_that_the_operator_exposes(helm: Helm) -> None:
     exposed = exposed_names()
     for alert, rule in rules(helm).items():
         assert names_in(rule["expr"]) - exposed == set(), alert
 
 
-def test_alerts_are_about_this_release_alone(helm: Helm) -> None:
+def test_alerts_select_only_the_series_of_this_release(helm: Helm) -> None:
     for rule in rules(helm).values():
         selectors = re.findall(r"coroner_\w+(\{[^}]*\})?", rule["expr"])
         assert all('namespace="coroner"' in selector for selector in selectors), rule
@@ -83,15 +83,15 @@ def test_alerts_are_about_this_release_alone(helm: Helm) -> None:
         assert rule["annotations"]["runbook_url"] == f"https://example.com/runbook#{rule['alert'].lower()}"
 
 
-def test_each_alert_says_what_is_wrong_and_what_that_means(helm: Helm) -> None:
+def test_each_alert_has_a_summary_and_a_description(helm: Helm) -> None:
     for rule in rules(helm).values():
         assert rule["annotations"]["summary"].endswith(".")
         assert len(rule["annotations"]["description"]) > 60
 
 
 @dataclass(frozen=True)
-class Story:
-    """Made-up series, a minute a step, and when the alert is to be heard."""
+class AlertScenario:
+    """Synthetic series with one sample a minute, and when the alert must be silent or firing."""
 
     series: dict[str, str]
     silent_at: str | None
@@ -102,15 +102,15 @@ class Story:
 
 N = 'namespace="coroner"'
 UP = {f"coroner_build_info{{{N}}}": "1x200"}
-STORIES: dict[str, list[Story]] = {
+SCENARIOS: dict[str, list[AlertScenario]] = {
     "CoronerAbsent": [
-        Story({f"coroner_build_info{{{N}}}": "1x10 _x60"}, "20m", "40m", {"namespace": "coroner"}),
-        Story({'coroner_build_info{namespace="elsewhere"}': "1x60"}, "10m", "20m", {"namespace": "coroner"}),
-        Story(UP, "60m", None, {}),
+        AlertScenario({f"coroner_build_info{{{N}}}": "1x10 _x60"}, "20m", "40m", {"namespace": "coroner"}),
+        AlertScenario({'coroner_build_info{namespace="elsewhere"}': "1x60"}, "10m", "20m", {"namespace": "coroner"}),
+        AlertScenario(UP, "60m", None, {}),
     ],
     "CoronerWatchStale": [
         # heard of at the start, and never again; the other replica hears all along
-        Story(
+        AlertScenario(
             {
                 f'coroner_last_event_timestamp_seconds{{{N},kind="pods"}}': "0x60",
                 f'coroner_last_event_timestamp_seconds{{{N},kind="events"}}': "0+60x60",
@@ -120,7 +120,7 @@ STORIES: dict[str, list[Story]] = {
             {"namespace": "coroner", "kind": "pods"},
             "20m 0s",
         ),
-        Story(
+        AlertScenario(
             {
                 f'coroner_last_event_timestamp_seconds{{{N},kind="pods",pod="a"}}': "0x60",
                 f'coroner_last_event_timestamp_seconds{{{N},kind="pods",pod="b"}}': "0+60x60",
@@ -131,26 +131,26 @@ STORIES: dict[str, list[Story]] = {
         ),
     ],
     "CoronerReportWritesStalled": [
-        Story(
+        AlertScenario(
             {f"coroner_queue_length{{{N}}}": "7x60", f'coroner_writes_total{{{N},outcome="written"}}': "5x60"},
             "14m",
             "30m",
             {"namespace": "coroner"},
             "At least 7 workloads",
         ),
-        Story(
+        AlertScenario(
             {f"coroner_queue_length{{{N}}}": "7x60", f'coroner_writes_total{{{N},outcome="retried"}}': "0+9x60"},
             "14m",
             "30m",
             {"namespace": "coroner"},
         ),
-        Story(
+        AlertScenario(
             {f"coroner_queue_length{{{N}}}": "7x60", f'coroner_writes_total{{{N},outcome="written"}}': "0+1x60"},
             "50m",
             None,
             {},
         ),
-        Story(
+        AlertScenario(
             {f"coroner_queue_length{{{N}}}": "7 7 7 0x60", f'coroner_writes_total{{{N},outcome="written"}}': "5x60"},
             "50m",
             None,
@@ -158,7 +158,7 @@ STORIES: dict[str, list[Story]] = {
         ),
     ],
     "CoronerReportWriteLatencyHigh": [
-        Story(
+        AlertScenario(
             {
                 f'coroner_write_delay_seconds_bucket{{{N},le="30"}}': "0+50x60",
                 f'coroner_write_delay_seconds_bucket{{{N},le="60"}}': "0+100x60",
@@ -168,7 +168,7 @@ STORIES: dict[str, list[Story]] = {
             "40m",
             {"namespace": "coroner"},
         ),
-        Story(
+        AlertScenario(
             {
                 f'coroner_write_delay_seconds_bucket{{{N},le="1"}}': "0+100x60",
                 f'coroner_write_delay_seconds_bucket{{{N},le="+Inf"}}': "0+100x60",
@@ -179,40 +179,42 @@ STORIES: dict[str, list[Story]] = {
         ),
     ],
     "CoronerErrors": [
-        Story({f"coroner_errors_total{{{N}}}": "0x10 1x60"}, "9m", "14m", {"namespace": "coroner"}),
-        Story({f"coroner_errors_total{{{N}}}": "3x60"}, "50m", None, {}),
+        AlertScenario({f"coroner_errors_total{{{N}}}": "0x10 1x60"}, "9m", "14m", {"namespace": "coroner"}),
+        AlertScenario({f"coroner_errors_total{{{N}}}": "3x60"}, "50m", None, {}),
     ],
     "CoronerWatchRestartsHigh": [
-        Story(
+        AlertScenario(
             {f'coroner_watch_restarts_total{{{N},kind="pods",reason="dropped"}}': "0+2x90"},
             "20m",
             "50m",
             {"namespace": "coroner", "kind": "pods", "reason": "dropped"},
         ),
-        Story({f'coroner_watch_restarts_total{{{N},kind="pods",reason="expired"}}': "0+1x90"}, "80m", None, {}),
+        AlertScenario({f'coroner_watch_restarts_total{{{N},kind="pods",reason="expired"}}': "0+1x90"}, "80m", None, {}),
     ],
     "CoronerPermissionDenied": [
-        Story(
+        AlertScenario(
             {f'coroner_watch_restarts_total{{{N},kind="events",reason="forbidden"}}': "0+1x60"},
             "4m",
             "20m",
             {"namespace": "coroner", "kind": "events"},
         ),
-        Story({f'coroner_watch_restarts_total{{{N},kind="pods",reason="dropped"}}': "0+3x60"}, "50m", None, {}),
+        AlertScenario({f'coroner_watch_restarts_total{{{N},kind="pods",reason="dropped"}}': "0+3x60"}, "50m", None, {}),
     ],
     "CoronerRulesReloadFailed": [
-        Story({f"coroner_rules_last_reload_success{{{N}}}": "1x10 0x60"}, "14m", "20m", {"namespace": "coroner"}),
-        Story({f"coroner_rules_last_reload_success{{{N}}}": "1x10 0 0 0 1x60"}, "50m", None, {}),
+        AlertScenario(
+            {f"coroner_rules_last_reload_success{{{N}}}": "1x10 0x60"}, "14m", "20m", {"namespace": "coroner"}
+        ),
+        AlertScenario({f"coroner_rules_last_reload_success{{{N}}}": "1x10 0 0 0 1x60"}, "50m", None, {}),
     ],
     "CoronerNoLeader": [
-        Story(
+        AlertScenario(
             {f'coroner_leader{{{N},pod="a"}}': "1x10 0x60", f'coroner_leader{{{N},pod="b"}}': "0x70"},
             "14m",
             "20m",
             {"namespace": "coroner"},
         ),
         # handed over
-        Story(
+        AlertScenario(
             {f'coroner_leader{{{N},pod="a"}}': "1x10 _x60", f'coroner_leader{{{N},pod="b"}}': "0x10 1x60"},
             "50m",
             None,
@@ -220,7 +222,7 @@ STORIES: dict[str, list[Story]] = {
         ),
     ],
     "CoronerUnexplainedFailures": [
-        Story(
+        AlertScenario(
             {
                 f'coroner_failures_total{{{N},category="unknown",subcategory="sigkill"}}': "0+3x200",
                 f'coroner_failures_total{{{N},category="resources",subcategory="oom-killed"}}': "0+1x200",
@@ -231,11 +233,11 @@ STORIES: dict[str, list[Story]] = {
             "75%",
         ),
         # few: nobody is to be called for three failures a day
-        Story(
+        AlertScenario(
             {f'coroner_failures_total{{{N},category="unknown",subcategory="sigkill"}}': "0x100 1x100"}, "150m", None, {}
         ),
         # many, and well explained
-        Story(
+        AlertScenario(
             {
                 f'coroner_failures_total{{{N},category="unknown",subcategory="sigkill"}}': "0+1x200",
                 f'coroner_failures_total{{{N},category="resources",subcategory="oom-killed"}}': "0+9x200",
@@ -248,49 +250,51 @@ STORIES: dict[str, list[Story]] = {
 }
 
 
-def test_every_alert_has_a_story_in_which_it_fires_and_one_in_which_it_does_not() -> None:
-    assert set(STORIES) == set(ALERTS.values())
-    for stories in STORIES.values():
-        assert {story.fires_at is not None for story in stories} == {True, False}
+def test_every_alert_has_a_scenario_in_which_it_fires_and_one_in_which_it_does_not() -> None:
+    assert set(SCENARIOS) == set(ALERTS.values())
+    for scenarios in SCENARIOS.values():
+        assert {scenario.fires_at is not None for scenario in scenarios} == {True, False}
 
 
-@pytest.mark.parametrize("alert", STORIES)
-def test_alerts_fire_when_they_should_and_not_before(helm: Helm, promtool: str, tmp_path: Path, alert: str) -> None:
+@pytest.mark.parametrize("alert", SCENARIOS)
+def test_alerts_fire_when_they_should_and_not_earlier(helm: Helm, promtool: str, tmp_path: Path, alert: str) -> None:
     groups = rule_groups(helm)
     (rule,) = (each for each in groups["groups"][0]["rules"] if each["alert"] == alert)
     severity = rule["labels"]["severity"]
-    groups["groups"][0]["rules"] = [{**rule, "annotations": {}}]  # promtool would compare every word of them
-    told = unit_test(promtool, tmp_path, groups, [episode(alert, story, severity) for story in STORIES[alert]])
-    assert "SUCCESS" in told, told
+    groups["groups"][0]["rules"] = [{**rule, "annotations": {}}]  # promtool would compare their full text
+    output = run_unit_test(
+        promtool, tmp_path, groups, [unit_test_input(alert, scenario, severity) for scenario in SCENARIOS[alert]]
+    )
+    assert "SUCCESS" in output, output
 
 
-@pytest.mark.parametrize("alert", STORIES)
-def test_alerts_say_it_with_the_series_own_numbers(helm: Helm, promtool: str, tmp_path: Path, alert: str) -> None:
+@pytest.mark.parametrize("alert", SCENARIOS)
+def test_annotations_contain_the_numbers_of_the_series(helm: Helm, promtool: str, tmp_path: Path, alert: str) -> None:
     groups = rule_groups(helm)
-    for story in STORIES[alert]:
-        if story.fires_at:
-            told = unit_test(promtool, tmp_path, groups, [episode(alert, story, "whatever")])
-            got = told.partition("got:")[2]
-            assert story.words in got
+    for scenario in SCENARIOS[alert]:
+        if scenario.fires_at:
+            output = run_unit_test(promtool, tmp_path, groups, [unit_test_input(alert, scenario, "whatever")])
+            got = output.partition("got:")[2]
+            assert scenario.words in got
             assert 'summary="Coroner' in got
             assert "error" not in got.lower().replace("coronererrors", ""), (
                 "a template of the annotations does not work"
             )
 
 
-def episode(alert: str, story: Story, severity: str) -> dict[str, Any]:
-    """A test as promtool reads it."""
+def unit_test_input(alert: str, scenario: AlertScenario, severity: str) -> dict[str, Any]:
+    """A unit test in the format of promtool."""
     expected: list[dict[str, Any]] = []
-    if story.silent_at:
-        expected.append({"eval_time": story.silent_at, "alertname": alert, "exp_alerts": []})
-    if story.fires_at:
-        fired = {"exp_labels": {**story.labels, "severity": severity}}
-        expected.append({"eval_time": story.fires_at, "alertname": alert, "exp_alerts": [fired]})
-    series = [{"series": name, "values": values} for name, values in story.series.items()]
+    if scenario.silent_at:
+        expected.append({"eval_time": scenario.silent_at, "alertname": alert, "exp_alerts": []})
+    if scenario.fires_at:
+        fired = {"exp_labels": {**scenario.labels, "severity": severity}}
+        expected.append({"eval_time": scenario.fires_at, "alertname": alert, "exp_alerts": [fired]})
+    series = [{"series": name, "values": values} for name, values in scenario.series.items()]
     return {"interval": "1m", "input_series": series, "alert_rule_test": expected}
 
 
-def unit_test(promtool: str, folder: Path, groups: dict[str, Any], tests: list[dict[str, Any]]) -> str:
+def run_unit_test(promtool: str, folder: Path, groups: dict[str, Any], tests: list[dict[str, Any]]) -> str:
     (folder / "rules.yaml").write_text(yaml.safe_dump(groups))
     document = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": tests}
     (folder / "tests.yaml").write_text(yaml.safe_dump(document))

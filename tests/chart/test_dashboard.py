@@ -1,4 +1,4 @@
-"""The dashboard is one that Grafana can show anywhere, and asks for what the operator exposes."""
+"""The dashboard works in any Grafana, and uses metrics that the operator exposes."""
 
 import json
 import re
@@ -30,13 +30,13 @@ def expressions() -> Iterator[tuple[str, str]]:
             yield panel["title"], expression
 
 
-def test_it_has_a_name_of_its_own_and_no_number() -> None:
+def test_it_has_a_uid_and_no_numeric_id() -> None:
     assert DASHBOARD["id"] is None, "a number belongs to one Grafana"
     assert re.fullmatch(r"[a-z-]{1,40}", DASHBOARD["uid"])
     assert DASHBOARD["schemaVersion"] >= 36
 
 
-def test_panels_are_described_and_lie_beside_each_other() -> None:
+def test_panels_are_described_and_do_not_overlap() -> None:
     assert len({panel["id"] for panel in PANELS}) == len(PANELS)
     taken: set[tuple[int, int]] = set()
     for panel in PANELS:
@@ -55,7 +55,7 @@ def test_panels_are_described_and_lie_beside_each_other() -> None:
         assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
 
 
-def test_the_data_source_is_the_readers_choice() -> None:
+def test_the_data_source_is_a_variable() -> None:
     chosen = {"type": "prometheus", "uid": "${datasource}"}
     variables = {variable["name"]: variable for variable in DASHBOARD["templating"]["list"]}
     assert variables["datasource"]["type"] == "datasource"
@@ -65,11 +65,11 @@ def test_the_data_source_is_the_readers_choice() -> None:
         assert all(target["datasource"] == chosen for target in panel["targets"])
 
 
-def test_the_time_is_relative() -> None:
+def test_the_time_range_is_relative() -> None:
     assert (DASHBOARD["time"]["from"], DASHBOARD["time"]["to"]) == ("now-6h", "now")
 
 
-def test_it_asks_for_metrics_that_the_operator_has() -> None:
+def test_it_queries_metrics_that_the_operator_exposes() -> None:
     exposed = exposed_names()
     asked: set[str] = set()
     for title, expression in expressions():
@@ -80,13 +80,13 @@ def test_it_asks_for_metrics_that_the_operator_has() -> None:
     assert unseen == set(), "metrics that no panel of the dashboard shows"
 
 
-def test_rates_fit_the_scrape_interval() -> None:
+def test_rates_use_the_rate_interval() -> None:
     for panel in PANELS:
         for target in panel["targets"]:
             assert not re.search(r"\brate\([^[]*\[(?!\$__rate_interval\])", target["expr"]), panel["title"]
 
 
-def test_prometheus_takes_every_expression(promtool: str, tmp_path: Path) -> None:
+def test_prometheus_accepts_every_expression(promtool: str, tmp_path: Path) -> None:
     rules = [{"record": f"panel:{number}", "expr": text} for number, (_, text) in enumerate(expressions())]
     assert not [text for _, text in expressions() if "$" in text], "a variable that was not filled in"
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
@@ -96,8 +96,8 @@ def test_prometheus_takes_every_expression(promtool: str, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_panel_has_something_to_show(promtool: str, tmp_path: Path) -> None:
-    """On series as a busy operator exposes them, no expression is empty."""
+def test_every_panel_shows_data(promtool: str, tmp_path: Path) -> None:
+    """With the series of a busy operator, no expression returns an empty result."""
     own = 'namespace="coroner"'
     series = {
         f'coroner_failures_total{{{own},category="unknown",subcategory="sigkill"}}': "0+1x400",
@@ -133,8 +133,8 @@ def test_every_panel_has_something_to_show(promtool: str, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_chart_carries_it_unchanged(either_helm: Helm) -> None:
-    """Helm's and Grafana's braces are the same: what is not a template must not be taken for one."""
+def test_the_chart_renders_it_unchanged(either_helm: Helm) -> None:
+    """helm and Grafana use the same braces: helm must not evaluate those of Grafana."""
     for case, namespace in (("dashboard", "monitoring"), ("dashboard-labels", "coroner")):
         maps = of_kind(either_helm.render(CASES[case]), "ConfigMap")
         (found,) = (each for each in maps if each["metadata"]["name"] == "coroner-dashboard")
@@ -145,7 +145,7 @@ def test_the_chart_carries_it_unchanged(either_helm: Helm) -> None:
 
 
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: f"{panel['id']} {panel['title']}")
-def test_legends_name_labels_that_the_expression_keeps(panel: dict[str, Any]) -> None:
+def test_legends_use_labels_of_the_result(panel: dict[str, Any]) -> None:
     for target in panel["targets"]:
         for label in re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]):
             kept = re.findall(r"by \(([^)]*)\)", target["expr"])

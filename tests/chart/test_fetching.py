@@ -1,4 +1,4 @@
-"""Which helm the tests use: the one that is named, then PATH's, then a program out of a package that is pinned by hash."""
+"""Which helm the tests use: $HELM, then helm on PATH, then the program from a package pinned by hash."""
 
 import io
 import os
@@ -14,7 +14,7 @@ from tools import fetch_helm
 
 @pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """No helm is named, none is on PATH, none has been fetched."""
+    """No helm in the environment, on PATH or in the cache."""
     for variable in fetch_helm.VARIABLES.values():
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
@@ -37,7 +37,7 @@ def test_packages_are_pinned_by_hash() -> None:
         assert re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}", digest)
 
 
-def test_a_named_helm_comes_first(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_variable_comes_first(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_helm(nowhere / "bin" / "helm", "v4.0.0")
     named = make_helm(nowhere / "my-helm", "v4.9.9")
     monkeypatch.setenv("HELM", str(named))
@@ -47,14 +47,14 @@ def test_a_named_helm_comes_first(nowhere: Path, monkeypatch: pytest.MonkeyPatch
         fetch_helm.find_helm(4)
 
 
-def test_the_helm_on_path_must_be_of_that_version(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_helm_on_path_must_have_the_right_major_version(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = make_helm(nowhere / "bin" / "helm", "v3.99.0")
     monkeypatch.setattr(fetch_helm, "fetch", lambda major: Path(f"fetched-{major}"))
     assert fetch_helm.find_helm(3) == found
     assert fetch_helm.find_helm(4) == Path("fetched-4")
 
 
-def test_the_program_is_taken_out_of_the_package_and_kept(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_program_is_extracted_from_the_package_and_cached(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     layer = io.BytesIO()
     with zipfile.ZipFile(layer, "w") as archive:
         archive.writestr("helm/helm", b"the program")
@@ -83,7 +83,7 @@ def test_the_program_is_taken_out_of_the_package_and_kept(nowhere: Path, monkeyp
     assert list(first.parent.iterdir()) == [first], "nothing else is left of the package"
 
 
-def test_elsewhere_it_says_what_to_set(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_other_platforms_the_error_names_the_variable_to_set(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "arm64")
     with pytest.raises(fetch_helm.NoHelmError, match="set HELM3"):
         fetch_helm.find_helm(3)

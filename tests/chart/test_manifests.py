@@ -1,4 +1,4 @@
-"""Rendered objects are what every supported Kubernetes knows, and pods that the restricted standard admits."""
+"""Rendered objects are valid in every supported Kubernetes, and their pods conform to the restricted standard."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 
 from tests.chart.cases import CASES
-from tests.chart.charts import MONITORING, ROOT, Helm, Manifest, pod_specs, the
+from tests.chart.charts import MONITORING, ROOT, Helm, Manifest, only, pod_specs
 
 MINORS = [f"1.{minor}" for minor in range(29, 37)]
 NOT_KUBERNETES = {"ServiceMonitor", "PodMonitor", "PrometheusRule"}
@@ -27,16 +27,16 @@ def test_every_object_is_valid_in_every_supported_kubernetes(helm: Helm, minor: 
     assert unknown == NOT_KUBERNETES
 
 
-def test_validation_finds_a_mistake(helm: Helm) -> None:
-    """Guards the test above."""
-    deployment = the(helm.render(), "Deployment")
+def test_validation_detects_an_error(helm: Helm) -> None:
+    """Makes sure that the test above can fail."""
+    deployment = only(helm.render(), "Deployment")
     deployment["spec"]["replicaz"] = 1
     with pytest.raises(kubernetes_validate.ValidationError, match="replicaz"):
         kubernetes_validate.validate(deployment, "1.36", strict=True)
 
 
 def restricted_faults(pod: Manifest) -> list[str]:
-    """What the Pod Security Standard "restricted" would refuse."""
+    """The violations of the Pod Security Standard "restricted"."""
     own: dict[str, Any] = pod.get("securityContext", {})
     faults = [name for name in ("hostNetwork", "hostPID", "hostIPC") if pod.get(name)]
     allowed = {
@@ -69,13 +69,13 @@ def restricted_faults(pod: Manifest) -> list[str]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_pod_passes_the_restricted_standard(helm: Helm, case: str) -> None:
+def test_every_pod_conforms_to_the_restricted_standard(helm: Helm, case: str) -> None:
     pods = pod_specs(helm.render(CASES[case], apis=MONITORING))
     assert pods, "there is a Deployment at least"
     assert {name: restricted_faults(pod) for name, pod in pods.items()} == {name: [] for name in pods}
 
 
-def test_the_restricted_standard_is_checked_at_all(helm: Helm) -> None:
+def test_the_check_of_the_restricted_standard_detects_violations(helm: Helm) -> None:
     pod = pod_specs(helm.render())["Deployment/coroner"]
     container = pod["containers"][0]
     container["securityContext"] = {"allowPrivilegeEscalation": True}
@@ -97,7 +97,7 @@ def test_every_container_has_a_read_only_root_and_a_memory_limit(helm: Helm, cas
 
 
 def test_there_is_no_cpu_limit(helm: Helm) -> None:
-    """A throttled operator is late for no reason: the request alone says what it gets when others want CPU, too."""
+    """A limit would throttle the operator even on an idle node; the request guarantees its share of a busy one."""
     for pod in pod_specs(helm.render()).values():
         assert all("cpu" not in container["resources"]["limits"] for container in pod["containers"])
 
@@ -105,12 +105,12 @@ def test_there_is_no_cpu_limit(helm: Helm) -> None:
 def test_the_token_is_mounted_where_it_is_needed_and_nowhere_else(helm: Helm) -> None:
     objects = helm.render()
     pods = pod_specs(objects)
-    assert the(objects, "ServiceAccount")["automountServiceAccountToken"] is False
+    assert only(objects, "ServiceAccount")["automountServiceAccountToken"] is False
     assert pods["Deployment/coroner"]["automountServiceAccountToken"] is True
     assert pods["Pod/coroner-test"]["automountServiceAccountToken"] is False
 
 
-def test_probes_ask_what_the_operator_serves(helm: Helm) -> None:
+def test_probes_use_endpoints_that_the_operator_serves(helm: Helm) -> None:
     source = (ROOT / "operator" / "coroner_operator" / "telemetry" / "health_server.py").read_text()
     container = pod_specs(helm.render({"ports": {"health": 8081}}))["Deployment/coroner"]["containers"][0]
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
@@ -123,7 +123,7 @@ def test_probes_ask_what_the_operator_serves(helm: Helm) -> None:
     assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
 
 
-def test_an_image_is_named_by_digest_where_there_is_one(helm: Helm) -> None:
+def test_the_image_reference_contains_the_digest_if_there_is_one(helm: Helm) -> None:
     def image(**values: str) -> str:
         named: str = pod_specs(helm.render({"image": values}))["Deployment/coroner"]["containers"][0]["image"]
         return named
@@ -136,9 +136,9 @@ def test_an_image_is_named_by_digest_where_there_is_one(helm: Helm) -> None:
     assert test_pod["containers"][0]["image"] == f"coroner:0.1.0@{digest}"
 
 
-def test_replicas_are_replaced_in_a_way_that_suits_the_election(helm: Helm) -> None:
+def test_the_default_update_strategy_depends_on_leader_election(helm: Helm) -> None:
     def strategy(values: dict[str, Any]) -> str:
-        kind: str = the(helm.render(values), "Deployment")["spec"]["strategy"]["type"]
+        kind: str = only(helm.render(values), "Deployment")["spec"]["strategy"]["type"]
         return kind
 
     assert strategy({"leaderElection": {"enabled": True}}) == "RollingUpdate"
@@ -146,23 +146,23 @@ def test_replicas_are_replaced_in_a_way_that_suits_the_election(helm: Helm) -> N
     assert strategy(CASES["strategy"]) == "RollingUpdate"
 
 
-def test_spread_constraints_mean_the_operators_own_pods(helm: Helm) -> None:
+def test_topology_spread_constraints_select_the_operators_pods(helm: Helm) -> None:
     first, second = pod_specs(helm.render(CASES["scheduling"]))["Deployment/coroner"]["topologySpreadConstraints"]
     assert first["labelSelector"]["matchLabels"]["app.kubernetes.io/instance"] == "coroner"
     assert second["labelSelector"] == {"matchLabels": {"a": "b"}}
 
 
-def test_a_budget_is_for_more_than_one_replica(helm: Helm) -> None:
+def test_a_disruption_budget_requires_more_than_one_replica(helm: Helm) -> None:
     alone = helm.render({"podDisruptionBudget": {"enabled": True}})
     assert [each for each in alone if each["kind"] == "PodDisruptionBudget"] == [], "a node could never be drained"
-    assert the(helm.render(CASES["two-replicas"]), "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
-    assert the(helm.render(CASES["budget"]), "PodDisruptionBudget")["spec"]["minAvailable"] == 2
-    assert the(helm.render(CASES["budget-share"]), "PodDisruptionBudget")["spec"]["maxUnavailable"] == "50%"
+    assert only(helm.render(CASES["two-replicas"]), "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+    assert only(helm.render(CASES["budget"]), "PodDisruptionBudget")["spec"]["minAvailable"] == 2
+    assert only(helm.render(CASES["budget-share"]), "PodDisruptionBudget")["spec"]["maxUnavailable"] == "50%"
 
 
 def test_a_change_of_settings_replaces_the_pod_and_a_change_of_rules_does_not(helm: Helm) -> None:
     def template(values: dict[str, Any]) -> Manifest:
-        pod: Manifest = the(helm.render(values), "Deployment")["spec"]["template"]
+        pod: Manifest = only(helm.render(values), "Deployment")["spec"]["template"]
         return pod
 
     assert template({"config": {"log_level": "debug"}}) != template({})

@@ -1,16 +1,16 @@
-"""Names are valid however long the release's is, and no two releases get in each other's way."""
+"""Names are valid for release names of any length, and do not conflict between releases."""
 
 import re
 
 import pytest
 
 from tests.chart.cases import EVERYTHING
-from tests.chart.charts import MONITORING, Helm, Manifest, RefusedError
+from tests.chart.charts import MONITORING, Helm, HelmError, Manifest
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 CLUSTER_SCOPED = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
-# 53 characters are the most that helm takes
+# helm accepts up to 53 characters
 LONG = "a-release-with-a-name-as-long-as-helm-will-ever-take"
 
 
@@ -21,7 +21,7 @@ def identity(manifest: Manifest, namespace: str) -> tuple[str, str, str]:
 
 def identities(objects: list[Manifest], namespace: str) -> set[tuple[str, str, str]]:
     found = [identity(each, namespace) for each in objects if each["kind"] != "CustomResourceDefinition"]
-    assert len(found) == len(set(found)), "an object stands twice in one release"
+    assert len(found) == len(set(found)), "a release contains an object twice"
     return set(found)
 
 
@@ -37,7 +37,7 @@ def identities(objects: list[Manifest], namespace: str) -> set[tuple[str, str, s
     ids=["defaults", "long name", "long name with a dash", "long full name", "long full name with a dash"],
 )
 @pytest.mark.parametrize("release", ["c", "coroner", LONG])
-def test_names_and_labels_fit(helm: Helm, release: str, names: dict[str, str]) -> None:
+def test_names_and_labels_are_valid(helm: Helm, release: str, names: dict[str, str]) -> None:
     objects = helm.render({**EVERYTHING, "extraObjects": [], **names}, release=release, apis=MONITORING)
     for each in objects:
         name = each["metadata"]["name"]
@@ -64,14 +64,14 @@ def labels_in(node: object) -> list[str]:
     return []
 
 
-def test_names_that_are_cut_stay_different(helm: Helm) -> None:
+def test_truncated_names_stay_unique(helm: Helm) -> None:
     one, two = (
         helm.render({"fullnameOverride": "f" * 60 + end}, namespace="apps")[-1]["metadata"]["name"] for end in "ab"
     )
     assert one != two
 
 
-def test_a_name_in_the_releases_name_is_not_said_twice(helm: Helm) -> None:
+def test_the_chart_name_is_not_repeated_in_the_full_name(helm: Helm) -> None:
     def name(release: str) -> str:
         (account,) = (each for each in helm.render(release=release) if each["kind"] == "ServiceAccount")
         found: str = account["metadata"]["name"]
@@ -85,12 +85,12 @@ def test_a_name_in_the_releases_name_is_not_said_twice(helm: Helm) -> None:
     [
         (("coroner", "apps"), ("coroner", "ops")),
         (("a", "apps"), ("b", "apps")),
-        # with a dash between name and namespace these would be one
+        # with a dash between name and namespace these would be equal
         (("coroner-a", "b"), ("coroner", "a-b")),
     ],
     ids=["one name, two namespaces", "two names, one namespace", "names that join"],
 )
-def test_two_releases_do_not_clash(helm: Helm, one: tuple[str, str], two: tuple[str, str]) -> None:
+def test_two_releases_do_not_conflict(helm: Helm, one: tuple[str, str], two: tuple[str, str]) -> None:
     own = {"nameOverride": "", "extraObjects": [], "leaderElection": {"enabled": True}}
     values = {**EVERYTHING, **own, "dashboard": {"enabled": True, "namespace": ""}}
     first, second = (
@@ -100,6 +100,6 @@ def test_two_releases_do_not_clash(helm: Helm, one: tuple[str, str], two: tuple[
     assert first & second == set()
 
 
-def test_a_name_override_that_is_too_long_is_refused(helm: Helm) -> None:
-    with pytest.raises(RefusedError, match="nameOverride"):
+def test_a_name_override_that_is_too_long_is_rejected(helm: Helm) -> None:
+    with pytest.raises(HelmError, match="nameOverride"):
         helm.render({"nameOverride": "n" * 64})

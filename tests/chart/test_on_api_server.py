@@ -1,4 +1,4 @@
-"""A real API server takes the chart: every object, the pod under restricted admission, the roles, and what upgrades do to CRDs."""
+"""The chart on a real API server: all objects, restricted admission, permissions, and upgrades of CRDs."""
 
 import itertools
 import json
@@ -23,8 +23,8 @@ numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
-class Place:
-    """A namespace that admits restricted pods alone, and a helm to install into it."""
+class HelmNamespace:
+    """A namespace that enforces the restricted standard, and a helm to install into it."""
 
     server: Server
     helm: Helm
@@ -40,8 +40,8 @@ class Place:
         items: list[Manifest] = json.loads(self.server.kubectl("get", *what, "-o", "json"))["items"]
         return items
 
-    def may(self, verb: str, resource: str, *, namespace: str = "", name: str = "") -> bool:
-        """Whether the release's account is allowed to; resource as in `group/resource[/subresource]`, group "" for core."""
+    def can(self, verb: str, resource: str, *, namespace: str = "", name: str = "") -> bool:
+        """Whether the release's service account is allowed to. resource: `group/resource[/subresource]`, group "" for core."""
         group, kind, *rest = resource.split("/")
         about = {"verb": verb, "group": group, "resource": kind, "subresource": "".join(rest)}
         about |= {"namespace": namespace or self.namespace, "name": name}
@@ -55,22 +55,22 @@ class Place:
 
 
 @pytest.fixture(params=[4, 3], ids=["helm4", "helm3"])
-def place(api_server: Server, request: pytest.FixtureRequest) -> Iterator[Place]:
-    """Without a CRD before and after: helm would take one that it does not own for a clash."""
+def helm_namespace(api_server: Server, request: pytest.FixtureRequest) -> Iterator[HelmNamespace]:
+    """There is no CRD before and after: helm refuses to take over one that it does not own."""
     if not api_server.has_controllers:
-        pytest.skip("this API server has no controller manager: nobody makes a Deployment's pods")
+        pytest.skip("this API server has no controller manager, which creates the pods of a Deployment")
     saved = api_server.kubectl("get", "crd", CRD, "--ignore-not-found", "-o", "name")
     namespace = f"coroner-chart-{next(numbers)}-{request.param}"
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}
     api_server.kubectl("delete", "crd", CRD, "--ignore-not-found", "--wait=true")
     api_server.kubectl("apply", "-f", "-", input=json.dumps(made))
-    place = Place(api_server, Helm(find_helm(request.param)), namespace)
+    helm_namespace = HelmNamespace(api_server, Helm(find_helm(request.param)), namespace)
     try:
-        yield place
+        yield helm_namespace
     finally:
-        if "coroner" in place.run("list", "-q").split():
-            place.run("uninstall", "coroner")
+        if "coroner" in helm_namespace.run("list", "-q").split():
+            helm_namespace.run("uninstall", "coroner")
         api_server.kubectl("delete", "crd", CRD, "--ignore-not-found", "--wait=true")
         api_server.kubectl("delete", "namespace", namespace, "--wait=false")
         if saved:
@@ -78,59 +78,63 @@ def place(api_server: Server, request: pytest.FixtureRequest) -> Iterator[Place]
             api_server.kubectl("wait", "--for=condition=Established", REPORTS, "--timeout=30s")
 
 
-def test_restricted_admission_takes_the_pods(place: Place) -> None:
-    place.run("install", "coroner", str(CHART), values=CASES["defaults"])
-    find = ("pods", "-n", place.namespace, "-l", "app.kubernetes.io/name=coroner")
-    (pod,) = wait_for(lambda: place.objects(*find), 60, "the Deployment's pod")
+def test_restricted_admission_accepts_the_pods(helm_namespace: HelmNamespace) -> None:
+    helm_namespace.run("install", "coroner", str(CHART), values=CASES["defaults"])
+    find = ("pods", "-n", helm_namespace.namespace, "-l", "app.kubernetes.io/name=coroner")
+    (pod,) = wait_for(lambda: helm_namespace.objects(*find), 60, "the Deployment's pod")
     assert pod["spec"]["containers"][0]["image"] == "coroner:0.1.0"
-    # guards what was seen above: here another pod is refused
+    # makes sure that the check above can fail: another pod is rejected
     with pytest.raises(KubectlError, match='violates PodSecurity "restricted'):
-        place.server.kubectl("create", "-n", place.namespace, "-f", "-", input=json.dumps(make_pod("loose")))
+        helm_namespace.server.kubectl(
+            "create", "-n", helm_namespace.namespace, "-f", "-", input=json.dumps(make_pod("loose"))
+        )
 
 
-def test_every_object_of_everything_is_taken(place: Place) -> None:
-    """What needs more than a bare cluster is left out: the monitoring kinds, namespaces of others."""
-    values = {**CASES["everything"], "watchNamespaces": [place.namespace], "priorityClassName": ""}
+def test_every_object_is_accepted(helm_namespace: HelmNamespace) -> None:
+    """Without what a bare cluster does not have: the monitoring kinds, other namespaces."""
+    values = {**CASES["everything"], "watchNamespaces": [helm_namespace.namespace], "priorityClassName": ""}
     values["dashboard"] = {"enabled": True}
-    place.run("install", "coroner", str(CHART), "--dry-run=server", values=values)
-    place.run("install", "coroner", str(CHART), values=values)
-    place.run("upgrade", "coroner", str(CHART), values=values)
+    helm_namespace.run("install", "coroner", str(CHART), "--dry-run=server", values=values)
+    helm_namespace.run("install", "coroner", str(CHART), values=values)
+    helm_namespace.run("upgrade", "coroner", str(CHART), values=values)
 
 
-def test_under_its_own_account_it_may_what_it_needs_and_nothing_else(place: Place) -> None:
-    place.run("install", "coroner", str(CHART), values={**CASES["workloads"], **CASES["election"]})
+def test_the_service_account_has_exactly_the_permissions_that_it_needs(helm_namespace: HelmNamespace) -> None:
+    helm_namespace.run("install", "coroner", str(CHART), values={**CASES["workloads"], **CASES["election"]})
     for verb in ("get", "list", "watch"):
         for resource in ("/pods", "/events", "batch/jobs", "apps/replicasets", "jobset.x-k8s.io/jobsets"):
-            assert place.may(verb, resource, namespace="default"), (verb, resource)
-        assert place.may(verb, "apiextensions.k8s.io/customresourcedefinitions", name=CRD)
-        assert place.may(verb, "apiextensions.k8s.io/customresourcedefinitions", name="jobsets.jobset.x-k8s.io")
-        assert not place.may(verb, "apiextensions.k8s.io/customresourcedefinitions", name="others.example.com")
+            assert helm_namespace.can(verb, resource, namespace="default"), (verb, resource)
+        assert helm_namespace.can(verb, "apiextensions.k8s.io/customresourcedefinitions", name=CRD)
+        assert helm_namespace.can(
+            verb, "apiextensions.k8s.io/customresourcedefinitions", name="jobsets.jobset.x-k8s.io"
+        )
+        assert not helm_namespace.can(verb, "apiextensions.k8s.io/customresourcedefinitions", name="others.example.com")
         for resource in ("/secrets", "/configmaps", "/nodes", "/pods/log", "/serviceaccounts", "example.com/others"):
-            assert not place.may(verb, resource, namespace="default"), (verb, resource)
-    assert place.may("patch", "coroner.dev/failurereports/status", namespace="default")
-    assert place.may("patch", "jobset.x-k8s.io/jobsets/status", namespace="default")
-    assert place.may("create", "events.k8s.io/events", namespace="default")
-    assert place.may("update", "coordination.k8s.io/leases", name="coroner")
+            assert not helm_namespace.can(verb, resource, namespace="default"), (verb, resource)
+    assert helm_namespace.can("patch", "coroner.dev/failurereports/status", namespace="default")
+    assert helm_namespace.can("patch", "jobset.x-k8s.io/jobsets/status", namespace="default")
+    assert helm_namespace.can("create", "events.k8s.io/events", namespace="default")
+    assert helm_namespace.can("update", "coordination.k8s.io/leases", name="coroner")
     for verb in ("create", "update", "patch", "delete", "deletecollection"):
         for resource in ("/pods", "/pods/status", "/pods/exec", "/pods/eviction", "batch/jobs", "batch/jobs/status"):
-            assert not place.may(verb, resource, namespace="default"), (verb, resource)
+            assert not helm_namespace.can(verb, resource, namespace="default"), (verb, resource)
         for resource in (
             "apps/deployments",
             "jobset.x-k8s.io/jobsets",
             "rbac.authorization.k8s.io/clusterroles",
             "/secrets",
         ):
-            assert not place.may(verb, resource, namespace="default"), (verb, resource)
-        assert not place.may(verb, "apiextensions.k8s.io/customresourcedefinitions", name=CRD)
-        assert not place.may(verb, "coordination.k8s.io/leases", namespace="default", name="coroner")
-    assert not place.may("update", "coordination.k8s.io/leases", name="another")
+            assert not helm_namespace.can(verb, resource, namespace="default"), (verb, resource)
+        assert not helm_namespace.can(verb, "apiextensions.k8s.io/customresourcedefinitions", name=CRD)
+        assert not helm_namespace.can(verb, "coordination.k8s.io/leases", namespace="default", name="coroner")
+    assert not helm_namespace.can("update", "coordination.k8s.io/leases", name="another")
 
 
-def test_people_with_the_clusters_own_roles_see_reports(place: Place) -> None:
-    place.run("install", "coroner", str(CHART), values={})
+def test_users_with_the_default_roles_can_read_reports(helm_namespace: HelmNamespace) -> None:
+    helm_namespace.run("install", "coroner", str(CHART), values={})
 
     def rules(role: str) -> str:
-        return place.server.kubectl("get", "clusterrole", role, "-o", "json")
+        return helm_namespace.server.kubectl("get", "clusterrole", role, "-o", "json")
 
     wait_for(lambda: "failurereports" in rules("view"), 30, "reading reports is part of view")
     wait_for(lambda: "deletecollection" in rules("edit"), 30, "edit is aggregated")
@@ -141,7 +145,7 @@ def test_people_with_the_clusters_own_roles_see_reports(place: Place) -> None:
 
 
 def older(into: Path) -> Path:
-    """A copy of the chart whose CRD has no hint yet."""
+    """A copy of the chart whose CRD does not have the field hint."""
     copy = into / "older-chart"
     shutil.copytree(CHART, copy)
     file = copy / "files" / "crds" / f"{CRD}.yaml"
@@ -155,35 +159,47 @@ def older(into: Path) -> Path:
     return copy
 
 
-def served(place: Place) -> set[str]:
-    (version,) = json.loads(place.server.kubectl("get", "crd", CRD, "-o", "json"))["spec"]["versions"]
+def served(helm_namespace: HelmNamespace) -> set[str]:
+    (version,) = json.loads(helm_namespace.server.kubectl("get", "crd", CRD, "-o", "json"))["spec"]["versions"]
     return set(version["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"])
 
 
-def test_an_upgrade_upgrades_the_definition_and_an_uninstall_leaves_it(place: Place, tmp_path: Path) -> None:
-    place.run("install", "coroner", str(older(tmp_path)), values={})
-    place.server.kubectl("wait", "--for=condition=Established", REPORTS, "--timeout=30s")
-    assert "hint" not in served(place)
+def test_an_upgrade_upgrades_the_definition_and_an_uninstall_keeps_it(
+    helm_namespace: HelmNamespace, tmp_path: Path
+) -> None:
+    helm_namespace.run("install", "coroner", str(older(tmp_path)), values={})
+    helm_namespace.server.kubectl("wait", "--for=condition=Established", REPORTS, "--timeout=30s")
+    assert "hint" not in served(helm_namespace)
     workload = {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u"}
     report = {"apiVersion": "coroner.dev/v1alpha1", "kind": "FailureReport", "metadata": {"name": "pod-p"}}
-    place.server.kubectl(
-        "create", "-n", place.namespace, "-f", "-", input=json.dumps({**report, "spec": {"workload": workload}})
+    helm_namespace.server.kubectl(
+        "create",
+        "-n",
+        helm_namespace.namespace,
+        "-f",
+        "-",
+        input=json.dumps({**report, "spec": {"workload": workload}}),
     )
 
-    place.run("upgrade", "coroner", str(CHART), values={})
-    assert "hint" in served(place)
+    helm_namespace.run("upgrade", "coroner", str(CHART), values={})
+    assert "hint" in served(helm_namespace)
 
-    assert CRD in place.run("uninstall", "coroner")
-    assert [each["metadata"]["name"] for each in place.objects("failurereports", "-n", place.namespace)] == ["pod-p"]
-    place.run("install", "coroner", str(CHART), values={})
-    assert len(place.objects("failurereports", "-n", place.namespace)) == 1
+    assert CRD in helm_namespace.run("uninstall", "coroner")
+    assert [
+        each["metadata"]["name"] for each in helm_namespace.objects("failurereports", "-n", helm_namespace.namespace)
+    ] == ["pod-p"]
+    helm_namespace.run("install", "coroner", str(CHART), values={})
+    assert len(helm_namespace.objects("failurereports", "-n", helm_namespace.namespace)) == 1
 
 
-def test_a_second_release_shares_the_cluster(place: Place) -> None:
-    place.run("install", "coroner", str(CHART), values={})
-    place.run(
-        "install", "second", str(CHART), values={"crds": {"enabled": False}, "watchNamespaces": [place.namespace]}
+def test_a_second_release_can_be_installed_without_definitions(helm_namespace: HelmNamespace) -> None:
+    helm_namespace.run("install", "coroner", str(CHART), values={})
+    helm_namespace.run(
+        "install",
+        "second",
+        str(CHART),
+        values={"crds": {"enabled": False}, "watchNamespaces": [helm_namespace.namespace]},
     )
-    names = {each["metadata"]["name"] for each in place.objects("deployments", "-n", place.namespace)}
+    names = {each["metadata"]["name"] for each in helm_namespace.objects("deployments", "-n", helm_namespace.namespace)}
     assert names == {"coroner", "second-coroner"}
-    place.run("uninstall", "second")
+    helm_namespace.run("uninstall", "second")

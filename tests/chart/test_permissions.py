@@ -1,4 +1,4 @@
-"""What the chart lets the operator and people do is a short list, the same as in deploy/rbac.yaml."""
+"""The permissions of the operator and of users are a short list, the same as in deploy/rbac.yaml."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.chart.charts import MONITORING, ROOT, Helm, Manifest, of_kind
 
 READ = frozenset({"get", "list", "watch"})
 Grant = tuple[str, str, str, str]
-"""Group, resource, verb, the only name it is for or "" """
+"""Group, resource, verb, and the resource name or "" for all."""
 
 BUILT_IN = [
     ("", "pods"), ("", "events"), ("events.k8s.io", "events"), ("batch", "jobs"), ("batch", "cronjobs"), ("apps", "deployments"),
@@ -48,7 +48,7 @@ def roles(objects: list[Manifest]) -> list[Manifest]:
 
 
 def bound(objects: list[Manifest]) -> dict[tuple[str, str], set[Grant]]:
-    """What the operator's account may do, by kind of role and its namespace ("" = the cluster)."""
+    """The permissions of the operator's service account, by kind of role and its namespace ("" = the cluster)."""
     by_name = {
         (each["kind"], each["metadata"].get("namespace", ""), each["metadata"]["name"]): each for each in roles(objects)
     }
@@ -62,7 +62,7 @@ def bound(objects: list[Manifest]) -> dict[tuple[str, str], set[Grant]]:
     return granted
 
 
-def test_the_operator_may_do_this_and_no_more(helm: Helm) -> None:
+def test_the_operator_has_exactly_these_permissions(helm: Helm) -> None:
     assert bound(helm.render(CASES["election"])) == {("ClusterRole", ""): WATCHED | SCHEMAS, ("Role", "coroner"): OWN}
     unelected = {grant for grant in OWN if grant[1] != "leases"}
     assert bound(helm.render(CASES["no-election"]))["Role", "coroner"] == unelected
@@ -77,18 +77,18 @@ def test_with_namespaces_there_is_a_role_in_each_of_them(helm: Helm) -> None:
     }
 
 
-def test_nothing_for_the_whole_cluster_is_needed_in_namespaces(helm: Helm) -> None:
+def test_a_namespaced_install_needs_no_cluster_scoped_objects(helm: Helm) -> None:
     kinds = {each["kind"] for each in helm.render(CASES["namespaced-alone"])}
     assert not kinds & {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
 
 
-def test_of_the_listed_kinds_alone_the_status_may_be_patched(helm: Helm) -> None:
+def test_only_the_status_of_listed_kinds_may_be_patched(helm: Helm) -> None:
     more = bound(helm.render({"workloads": [JOBSET]}))["ClusterRole", ""] - WATCHED
     group, kinds = "jobset.x-k8s.io", "customresourcedefinitions"
     assert more - SCHEMAS == {
         *((group, "jobsets", verb, "") for verb in READ),
         (group, "jobsets/status", "patch", ""),
-        # whether they are there, and what their schema has
+        # to read their schema
         *(("apiextensions.k8s.io", kinds, verb, f"jobsets.{group}") for verb in READ),
     }
 
@@ -114,7 +114,7 @@ def test_without_rbac_nothing_is_granted(helm: Helm) -> None:
     assert bound(helm.render(CASES["no-rbac"])) == {}
 
 
-def test_people_read_reports_and_may_throw_them_away_and_write_no_status(helm: Helm) -> None:
+def test_users_may_read_and_delete_reports_but_not_write_their_status(helm: Helm) -> None:
     people = {each["metadata"]["name"]: each for each in of_kind(helm.render(), "ClusterRole")}
     view, edit = people["coroner:coroner:view"], people["coroner:coroner:edit"]
     reports = ("coroner.dev", "failurereports")
@@ -125,11 +125,11 @@ def test_people_read_reports_and_may_throw_them_away_and_write_no_status(helm: H
         f"{label}view", f"{label}edit", f"{label}admin",
     }  # fmt: skip
     assert {key for key in edit["metadata"]["labels"] if key.startswith(label)} == {f"{label}edit", f"{label}admin"}
-    quiet = of_kind(helm.render(CASES["user-roles-not-aggregated"]), "ClusterRole")
-    assert "aggregate-to" not in str(quiet)
+    unaggregated = of_kind(helm.render(CASES["user-roles-not-aggregated"]), "ClusterRole")
+    assert "aggregate-to" not in str(unaggregated)
 
 
-def test_the_plain_manifest_grants_the_same(helm: Helm) -> None:
-    """deploy/rbac.yaml is for those without Helm; there the Lease has the name that the operator gives it by itself."""
+def test_the_plain_manifest_grants_the_same_permissions(helm: Helm) -> None:
+    """deploy/rbac.yaml is for installations without Helm; its Lease has the operator's default name."""
     documents: list[Any] = list(yaml.safe_load_all((ROOT / "deploy" / "rbac.yaml").read_text()))
     assert bound(documents) == bound(helm.render(CASES["election"]))

@@ -1,4 +1,4 @@
-"""Values: every one is described, checked, and has an effect; a typing mistake is refused."""
+"""Every value is described, validated, and has an effect; typos are rejected."""
 
 import json
 import re
@@ -13,7 +13,7 @@ import yaml
 from coroner_operator.config.rules_files import RuleFiles
 from coroner_operator.config.settings import GracePeriods, Settings, load_settings
 from tests.chart.cases import CASES, JOBSET
-from tests.chart.charts import CHART, MONITORING, Helm, RefusedError, of_kind, settings_of, the
+from tests.chart.charts import CHART, MONITORING, Helm, HelmError, of_kind, only, settings_of
 from tools import chart as chart_tool
 
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
@@ -34,7 +34,7 @@ DECIDED_BY_THE_CHART = {
 
 
 def paths(values: Mapping[str, Any], schema: Mapping[str, Any], at: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The values that are ours to name: the schema lists the properties above them."""
+    """The paths of all values whose names the chart defines: the schema lists the properties above them."""
     for name, value in values.items():
         below = schema["properties"][name]
         if "properties" in below and value:
@@ -46,7 +46,7 @@ def paths(values: Mapping[str, Any], schema: Mapping[str, Any], at: tuple[str, .
 LEAVES = list(paths(VALUES, SCHEMA))
 
 
-def test_the_readme_is_made_of_the_values() -> None:
+def test_the_readme_is_up_to_date() -> None:
     """`make chart` writes its tables."""
     assert chart_tool.out_of_date() == []
 
@@ -57,16 +57,16 @@ def test_every_value_is_described() -> None:
     assert undescribed == []
 
 
-def test_the_schema_is_one() -> None:
+def test_the_schema_is_a_valid_json_schema() -> None:
     jsonschema.Draft7Validator.check_schema(SCHEMA)
-    assert SCHEMA["$schema"].startswith("http://json-schema.org/draft-07/"), "Helm 3.17 knows nothing newer"
+    assert SCHEMA["$schema"].startswith("http://json-schema.org/draft-07/"), "Helm 3.17 does not support a newer draft"
 
 
 def test_the_schema_lists_the_same_values() -> None:
     def names(schema: Mapping[str, Any], values: Any, at: str = "") -> list[str]:
         if "properties" not in schema or not values:
             return []
-        assert schema["additionalProperties"] is False, f"{at or 'the top'} takes any name"
+        assert schema["additionalProperties"] is False, f"{at or 'the top level'} accepts any name"
         missing = [f"{at}.{name}" for name in schema["properties"].keys() ^ values.keys()]
         return missing + [
             each
@@ -78,14 +78,14 @@ def test_the_schema_lists_the_same_values() -> None:
 
 
 def merged(below: Any, above: Any) -> Any:
-    """Values over values, as helm does it: maps name by name, null removes."""
+    """Merges values as helm does: maps are merged, null removes a key."""
     if not isinstance(below, dict) or not isinstance(above, dict):
         return above
     both = {**below, **{name: merged(below.get(name), value) for name, value in above.items()}}
     return {name: value for name, value in both.items() if value is not None}
 
 
-def test_the_defaults_and_every_case_fit_the_schema() -> None:
+def test_the_defaults_and_every_case_conform_to_the_schema() -> None:
     for values in CASES.values():
         jsonschema.validate(merged(VALUES, values), SCHEMA)
 
@@ -118,9 +118,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_mistake_is_refused_by_name(either_helm: Helm, case: str) -> None:
+def test_an_invalid_value_is_rejected_by_name(either_helm: Helm, case: str) -> None:
     values, name = REFUSED[case]
-    with pytest.raises(RefusedError, match=name):
+    with pytest.raises(HelmError, match=name):
         either_helm.render(values)
 
 
@@ -145,18 +145,18 @@ COMBINATIONS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", COMBINATIONS)
-def test_a_combination_that_cannot_work_is_refused_with_what_to_do(either_helm: Helm, case: str) -> None:
+def test_an_invalid_combination_is_rejected_with_a_remedy(either_helm: Helm, case: str) -> None:
     values, words = COMBINATIONS[case]
-    with pytest.raises(RefusedError, match=words):
+    with pytest.raises(HelmError, match=words):
         either_helm.render(values)
 
 
-# What shows in no manifest on purpose.
+# Values that deliberately have no effect.
 WITHOUT_EFFECT = {("global",)}
 
 
 def other(path: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    """Values that set this path to something else than its default, from the cases."""
+    """The cases that set this path to another value than its default."""
     for values in CASES.values():
         found: Any = values
         for name in path:
@@ -188,7 +188,7 @@ def test_every_value_has_an_effect(helm: Helm, path: tuple[str, ...]) -> None:
     def shown(values: dict[str, Any]) -> str | None:
         try:
             return helm.text(values, apis=() if path[-1] == "renderMode" else MONITORING)
-        except RefusedError:
+        except HelmError:
             return None
 
     assert any(shown(values) != shown(without(values, path)) for values in settings)
@@ -205,7 +205,7 @@ def test_config_has_every_setting_with_its_default() -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_operator_takes_the_settings_that_the_chart_writes(helm: Helm, case: str, tmp_path: Any) -> None:
+def test_the_operator_accepts_the_settings_that_the_chart_renders(helm: Helm, case: str, tmp_path: Any) -> None:
     written = settings_of(helm.render(CASES[case], apis=MONITORING))
     file = tmp_path / "coroner.yaml"
     file.write_text(yaml.safe_dump(written))
@@ -219,13 +219,13 @@ def test_the_operator_takes_the_settings_that_the_chart_writes(helm: Helm, case:
     assert settings.writers == wanted.get("writers", 4)
 
 
-def test_numbers_are_written_as_they_were_given(either_helm: Helm) -> None:
-    """Helm reads numbers as floats; a week of seconds is not to become 6.048e+05."""
+def test_numbers_are_rendered_as_they_were_given(either_helm: Helm) -> None:
+    """helm parses numbers as floats; a week in seconds must not become 6.048e+05."""
     text = either_helm.text({"config": {"retention": 1209600}, "replicaCount": 1})
     assert re.search(r"retention: 1209600$", text, re.MULTILINE)
 
 
-def test_rules_arrive_as_they_were_written(either_helm: Helm) -> None:
+def test_rules_are_rendered_unchanged(either_helm: Helm) -> None:
     import coroner_categorizer
 
     text = 'apiVersion: coroner.dev/v1alpha1\nkind: Categorizer\n# why: a\\b "{{ x }}"\nextends: default\n'
@@ -241,13 +241,13 @@ def test_rules_arrive_as_they_were_written(either_helm: Helm) -> None:
     assert settings_of(either_helm.render({"rules": text}))["rules"] == "/etc/coroner/rules/rules.yaml"
 
 
-def test_redaction_patterns_are_in_force_where_the_operator_reads_them(either_helm: Helm, tmp_path: Path) -> None:
+def test_the_operator_loads_the_redaction_patterns_that_the_chart_renders(either_helm: Helm, tmp_path: Path) -> None:
     objects = either_helm.render(CASES["redaction"])
     maps = {each["metadata"]["name"]: each for each in of_kind(objects, "ConfigMap")}
     file = tmp_path / "redaction.yaml"
     file.write_text(maps["coroner-redaction"]["data"]["redaction.yaml"])
     categorizer = RuleFiles(None, file).read().compile()
     assert "123456" not in categorizer.redactor.redact("badge-123456 was refused")
-    container = the(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    container = only(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     assert settings_of(objects)["redaction"] == f"{mounts['redaction']}/redaction.yaml"

@@ -207,7 +207,7 @@ def test_without_the_right_to_read_events_and_owners_there_is_a_verdict_and_a_no
     api.answers[EVENTS] = 403
     ran = explain("broken")
     assert (ran.exit_code, ran.names) == (1, ["broken"])
-    assert ran.stderr == "broken: judged without events (403): refused with 403\n"
+    assert ran.stderr == "broken: explained without events (403): refused with 403\n"
 
 
 def test_what_is_not_there_or_refused_is_one_line(explain: Explain, api: FewPages) -> None:
@@ -217,7 +217,7 @@ def test_what_is_not_there_or_refused_is_one_line(explain: Explain, api: FewPage
     line = 'job/train: no Job called "train" in namespace other; check the name, -n and --context\n'
     assert explain("job/train", "-n", "other") == (2, "", line)
     api.answers[f"{PODS}/train"] = 401
-    assert explain("train") == (2, "", "train: the API server refuses (401): refused with 401\n")
+    assert explain("train") == (2, "", "train: the API server rejected the request (401): refused with 401\n")
 
 
 @pytest.mark.parametrize("arguments", [["po/.."], ["po/a?b"], ["po/%2e%2e"], ["a\nb"], ["train", "-n", "../x"], [" "]])
@@ -229,7 +229,7 @@ def test_what_cannot_be_a_name_is_never_asked_for(explain: Explain, api: FewPage
 def test_without_a_cluster_it_says_how_to_name_one(coroner: Coroner, tmp_path: Path) -> None:
     absent = tmp_path / "absent"
     env = {"KUBECONFIG": str(absent), "KUBERNETES_SERVICE_HOST": ""}
-    line = f"no file of that name, and no kubeconfig at {absent} to ask a cluster; name a file, or set --kubeconfig\n"
+    line = f"no such file, and no kubeconfig at {absent}; name a file, or set --kubeconfig\n"
     assert coroner("explain", "train", env=env) == (2, "", f"train: {line}")
 
 
@@ -251,7 +251,7 @@ def test_a_server_that_does_not_answer_is_one_line(coroner: Coroner, tmp_path: P
     config = kubeconfig(tmp_path / "kubeconfig", "http://127.0.0.1:1")
     ran = coroner("explain", "train", "--kubeconfig", config)
     assert (ran.exit_code, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
-    assert ran.stderr.startswith("train: the API server http://127.0.0.1:1 does not answer: ")
+    assert ran.stderr.startswith("train: the API server http://127.0.0.1:1 cannot be reached: ")
 
 
 def test_a_file_and_a_pod_can_be_explained_together(explain: Explain, api: FewPages, tmp_path: Path) -> None:

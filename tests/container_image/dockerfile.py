@@ -1,4 +1,4 @@
-"""The Dockerfile as its instructions, and what its last stage says of the image."""
+"""The Dockerfile parsed into instructions, and the image configuration of its last stage."""
 
 import json
 import re
@@ -17,7 +17,7 @@ class Instruction:
     word: str
     """In upper case, like "COPY"."""
     text: str
-    """All that follows, on one line."""
+    """The rest of the instruction, on one line."""
 
     @property
     def flags(self) -> list[str]:
@@ -25,7 +25,7 @@ class Instruction:
 
     @property
     def arguments(self) -> list[str]:
-        """Words without the flags; of the exec form its items."""
+        """The words without flags; for the exec form its items."""
         if self.text.startswith("["):
             items: list[str] = json.loads(self.text)
             return items
@@ -42,7 +42,7 @@ def instructions(text: str) -> list[Instruction]:
 
 
 def stages(text: str) -> list[list[Instruction]]:
-    """By FROM; what stands before the first is not in any."""
+    """Split at FROM; instructions before the first FROM belong to no stage."""
     found: list[list[Instruction]] = []
     for instruction in instructions(text):
         if instruction.word == "FROM":
@@ -53,7 +53,7 @@ def stages(text: str) -> list[list[Instruction]]:
 
 
 def image_config(text: str) -> dict[str, Any]:
-    """The image's configuration as the last stage sets it: Env, User, WorkingDir, Entrypoint, Cmd."""
+    """The image configuration that the last stage sets: Env, User, WorkingDir, Entrypoint, Cmd."""
     config: dict[str, Any] = {"Env": []}
     for instruction in stages(text)[-1]:
         match instruction.word:

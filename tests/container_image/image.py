@@ -1,7 +1,7 @@
-"""An image of the operator without docker: the files of the Dockerfile's last stage, put together by hand.
+"""An image of the operator, built without docker: the files of the last stage of the Dockerfile.
 
-Base is tests/cluster's own Debian with Python 3.11. On it come the locked requirements, and the wheel of this tree, in
-the same virtual environment and with the same configuration that deploy/docker/Dockerfile says.
+The base is Debian with Python 3.11, built by tests/cluster. The locked requirements and the wheel of this tree are
+added in the same virtual environment and with the same configuration as in deploy/docker/Dockerfile.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 
 
 class ImageError(Exception):
-    """The image cannot be made or loaded; the text says why."""
+    """The image cannot be built or loaded; the text says why."""
 
 
 def run(*command: str, env: dict[str, str] | None = None) -> str:
@@ -42,7 +42,7 @@ def images_folder() -> Path:
 
 
 def base_image() -> Path:
-    """Debian with Python 3.11; two minutes the first time."""
+    """Debian with Python 3.11; takes two minutes the first time."""
     archive = images_folder() / "python.tar"
     if not archive.exists():
         run(str(SCRIPTS / "images"), "build", env=script_environment({"IMAGE_PYTHON": "yes"}))
@@ -50,11 +50,11 @@ def base_image() -> Path:
 
 
 def with_requirements() -> Path:
-    """The base with the locked requirements; kept until one of the two changes."""
+    """The base image with the locked requirements; cached until one of the two changes."""
     base = base_image()
-    told = hashlib.sha256(LOCK.read_bytes() + f"{base.stat().st_mtime_ns} {base.stat().st_size} 1".encode())
+    digest = hashlib.sha256(LOCK.read_bytes() + f"{base.stat().st_mtime_ns} {base.stat().st_size} 1".encode())
     folder = cache_folder() / "operator-image"
-    archive = folder / f"requirements-{told.hexdigest()[:16]}.tar"
+    archive = folder / f"requirements-{digest.hexdigest()[:16]}.tar"
     if archive.exists():
         return archive
     folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ def with_requirements() -> Path:
 
 
 def make_venv(folder: Path) -> None:
-    """What `python -m venv --without-pip` makes, for the base's interpreter."""
+    """The files that `python -m venv --without-pip` creates, for the interpreter of the base image."""
     (folder / "bin").mkdir(parents=True, exist_ok=True)
     (folder / "pyvenv.cfg").write_text("home = /usr/bin\ninclude-system-site-packages = false\nversion = 3.11\n")
     for name in ("python", "python3", "python3.11"):
@@ -92,13 +92,13 @@ def build_wheel(into: Path) -> Path:
 
 
 def make_image(out: Path) -> Path:
-    """The archive of the operator's image, tagged TAG, at OUT. Raises ImageError."""
+    """Writes the image of the operator, tagged TAG, to the archive `out`. Raises ImageError."""
     base = with_requirements()
     with tempfile.TemporaryDirectory() as work:
         root = Path(work) / "root"
         wheel = build_wheel(Path(work))
         run(*PIP, "install", "--no-deps", "--no-compile", "--target", str(root / SITE_PACKAGES), str(wheel))
-        shutil.rmtree(root / SITE_PACKAGES / "bin")  # made for this machine's Python
+        shutil.rmtree(root / SITE_PACKAGES / "bin")  # made for the Python of this machine
         command = root / VENV / "bin" / "coroner"
         command.parent.mkdir(parents=True)
         command.write_text(
@@ -110,7 +110,7 @@ def make_image(out: Path) -> Path:
 
 
 def load_image(server: Server, archive: Path) -> None:
-    """Make the image known to the nodes of this cluster. Raises ImageError."""
+    """Loads the image into the nodes of this cluster. Raises ImageError."""
     if server.origin == "kind":
         name = f"coroner-{server.kubeconfig.parent.name}"
         run("kind", "load", "image-archive", str(archive), "--name", name)
@@ -118,4 +118,4 @@ def load_image(server: Server, archive: Path) -> None:
         environment = script_environment({"STATE": str(server.kubeconfig.parent)})
         run(str(SCRIPTS / "images"), "add", str(archive), env=environment)
     else:
-        raise ImageError(f"nobody knows how to load an image into {server.origin}: load it, and name it in E2E_IMAGE")
+        raise ImageError(f"cannot load an image into {server.origin}; load it yourself and set E2E_IMAGE")

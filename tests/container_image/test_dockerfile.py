@@ -1,4 +1,4 @@
-"""The Dockerfile, without docker: what it copies is there, what it installs is pinned, what it makes is not root."""
+"""The Dockerfile, checked without docker: copied files exist, requirements are pinned, the user is not root."""
 
 import re
 
@@ -23,14 +23,14 @@ IGNORE = (DOCKERFILE.parent / "Dockerfile.dockerignore").read_text().splitlines(
 
 
 def test_continued_lines_are_one_instruction() -> None:
-    """Guards all that follows."""
+    """The tests below depend on it."""
     assert instructions("FROM a AS b\n# no\nENV A=1 \\\n    B=2\nRUN [\"x\", \"y z\"]") == [
         Instruction("FROM", "a AS b"), Instruction("ENV", "A=1 B=2"), Instruction("RUN", '["x", "y z"]'),
     ]  # fmt: skip
     assert Instruction("COPY", "--from=build /a /b").arguments == ["/a", "/b"]
 
 
-def test_every_instruction_is_known_and_free_of_shells() -> None:
+def test_every_instruction_is_known_and_uses_no_shell() -> None:
     assert {each.word for each in ALL} <= KNOWN
     for each in ALL:
         if each.word in EXEC_FORM:
@@ -38,13 +38,13 @@ def test_every_instruction_is_known_and_free_of_shells() -> None:
             assert each.text.startswith("["), f"shell form: {each.text}"
 
 
-def test_all_stages_have_the_one_base_and_its_tag() -> None:
+def test_all_stages_use_the_same_base_image() -> None:
     (argument,) = (each.text for each in ALL if each.word == "ARG" and each.text.startswith("PYTHON_IMAGE="))
     assert re.fullmatch(r"PYTHON_IMAGE=python:3\.11-slim", argument), "no registry's address but the default one"
     assert [stage[0].arguments[0] for stage in STAGES] == ["${PYTHON_IMAGE}", "${PYTHON_IMAGE}"]
 
 
-def test_what_is_copied_is_there() -> None:
+def test_copied_files_exist() -> None:
     for each in STAGES[0]:
         if each.word == "COPY":
             for source in each.arguments[:-1]:
@@ -56,8 +56,8 @@ def test_what_is_copied_is_there() -> None:
     assert allowed == copied
 
 
-def test_what_the_wheel_needs_is_copied() -> None:
-    """Folders of pyproject.toml's wheel, its readme and licence."""
+def test_everything_that_the_wheel_needs_is_copied() -> None:
+    """The folders of the wheel in pyproject.toml, its readme and licence."""
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -91,20 +91,20 @@ def test_the_last_stage_runs_nothing_and_is_not_root() -> None:
     assert {"PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1", "LOGNAME=coroner"} <= set(config["Env"])
 
 
-def test_the_build_depends_on_no_time_of_day() -> None:
+def test_the_build_does_not_depend_on_the_current_time() -> None:
     text = " ".join(each.text for each in STAGES[0] if each.word in ("ARG", "ENV"))
     assert "SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH}" in text
     assert "PYTHONDONTWRITEBYTECODE=1" in text
 
 
-def test_the_tests_image_drops_the_same_tools() -> None:
+def test_the_image_of_the_tests_uninstalls_the_same_tools() -> None:
     (arguments,) = (each.arguments for each in STAGES[0] if each.word == "RUN" and "uninstall" in each.arguments)
     assert tuple(arguments[-2:]) == BUILD_TOOLS
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
-def test_every_locked_requirement_can_be_had_for_both_platforms(machine: str) -> None:
-    """google-re2, msgspec and others are compiled: the lock holds hashes of several files each, one a platform."""
+def test_every_locked_requirement_is_available_for_both_platforms(machine: str) -> None:
+    """google-re2, msgspec and others are compiled: the lock file has a hash for each platform."""
     lock = (ROOT / "requirements" / "run.txt").read_text()
     for name in ("google-re2", "msgspec", "aiohttp", "pyyaml", "pydantic-core"):
         entry = re.search(rf"^{name}==.*?(?=^\S|\Z)", lock, re.MULTILINE | re.DOTALL)

@@ -1,4 +1,4 @@
-"""The image that tests put together is the one that the Dockerfile describes, and the wheel in it is the whole operator."""
+"""The image built by the tests corresponds to the Dockerfile, and its wheel contains the whole operator."""
 
 import json
 import tarfile
@@ -30,18 +30,18 @@ def test_the_wheel_has_rules_and_definitions_and_no_tests(wheel: Path) -> None:
     }
 
 
-def test_the_same_tree_makes_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+def test_the_wheel_is_reproducible(wheel: Path, tmp_path: Path) -> None:
     assert build_wheel(tmp_path).read_bytes() == wheel.read_bytes()
 
 
-def test_the_environment_is_the_bases_interpreter(tmp_path: Path) -> None:
+def test_the_virtual_environment_uses_the_interpreter_of_the_base_image(tmp_path: Path) -> None:
     make_venv(tmp_path)
     assert "home = /usr/bin" in (tmp_path / "pyvenv.cfg").read_text()
     assert (tmp_path / "bin" / "python").readlink() == Path("/usr/bin/python3.11")
 
 
-def test_the_archive_says_what_the_dockerfile_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a base of one empty file: the real one takes minutes where nobody has built it yet."""
+def test_the_archive_has_the_configuration_of_the_dockerfile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a base of one empty file, because building the real one takes minutes."""
     from tests.cluster.archive import write_archive
     from tests.container_image import image
 
@@ -65,7 +65,7 @@ def test_the_archive_says_what_the_dockerfile_says(tmp_path: Path, monkeypatch: 
     assert not [name for name in names if name.endswith(".pyc")]
 
 
-def test_a_command_that_fails_is_told_in_one_line() -> None:
+def test_a_failed_command_is_reported_in_one_line() -> None:
     from tests.container_image.image import run
 
     with pytest.raises(ImageError, match=r"^python3 -c .* …: SystemExit|oh dear"):

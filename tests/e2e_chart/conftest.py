@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.chart.charts import Helm, find_helm, refuse
+from tests.chart.charts import Helm, find_helm, skip_or_fail
 from tests.cluster.server import KubectlError, Server
 from tests.container_image.image import TAG, ImageError, load_image, make_image
 from tests.e2e.namespace import Namespace
@@ -40,7 +40,7 @@ def operator_image(cluster: Server, tmp_path_factory: pytest.TempPathFactory) ->
     try:
         load_image(cluster, make_image(tmp_path_factory.mktemp("image") / "coroner.tar"))
     except ImageError as error:
-        refuse("REQUIRE_CLUSTER", f"no image of the operator: {error}")
+        skip_or_fail("REQUIRE_CLUSTER", f"no image of the operator: {error}")
     return TAG
 
 

@@ -23,7 +23,7 @@ class Release:
     """As repository:tag, known to the nodes."""
 
     def run(self, *args: str, values: dict[str, Any] | None = None) -> str:
-        """Standard output of helm. Raises RefusedError."""
+        """Standard output of helm. Raises HelmError."""
         options = ("-n", NAMESPACE, "--kubeconfig", str(self.server.kubeconfig))
         given = () if values is None else ("-f", "-")
         text = None if values is None else json.dumps({**self.image_values(), **values})

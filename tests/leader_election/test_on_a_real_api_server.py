@@ -20,6 +20,7 @@ from coroner_operator.reports.workload_existence import ApiExistenceChecker, Exi
 from coroner_operator.runtime.leader_election import Election, LeadershipLost
 from tests.cluster.server import Server
 from tests.report_model.observations import EMPTY, ended
+from tests.support.paths import parse_path
 from tests.support.real_namespace import prepare
 
 NAMESPACE = "coroner-leading"
@@ -42,7 +43,7 @@ def lease(client: Client) -> ApiLease:
 
 
 async def spec(client: Client) -> dict[str, Any]:
-    path = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/coroner"
+    path = parse_path(f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/coroner")
     held: dict[str, Any] = json.loads(await client.get(path))["spec"]
     return held
 
@@ -86,7 +87,9 @@ async def test_behind_the_fence_only_the_lease_is_written(client: Client, lease:
     client.write_allowed_for = lambda: 0.0
     await lease.write(None, "a", 15)
     with pytest.raises(NotLeader):
-        await client.apply(f"/api/v1/namespaces/{NAMESPACE}/configmaps/x", {"apiVersion": "v1", "kind": "ConfigMap"})
+        await client.apply(
+            parse_path(f"/api/v1/namespaces/{NAMESPACE}/configmaps/x"), {"apiVersion": "v1", "kind": "ConfigMap"}
+        )
 
 
 async def test_a_report_is_deleted_only_as_it_was_outlined(client: Client) -> None:
@@ -106,7 +109,7 @@ async def test_a_report_is_deleted_only_as_it_was_outlined(client: Client) -> No
 
 async def test_workloads_that_are_there_and_that_are_not(client: Client) -> None:
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
-    await client.apply(f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/default", account)
+    await client.apply(parse_path(f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/default"), account)
     body = {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -118,7 +121,7 @@ async def test_workloads_that_are_there_and_that_are_not(client: Client) -> None
         },
         "spec": {"containers": [{"name": "main", "image": "busybox"}]},
     }
-    answer = await client.request("POST", f"/api/v1/namespaces/{NAMESPACE}/pods", body=body)
+    answer = await client.request("POST", parse_path(f"/api/v1/namespaces/{NAMESPACE}/pods"), body=body)
     uid = json.loads(answer.body)["metadata"]["uid"]
     census = ApiExistenceChecker(client, Owners(client), NAMESPACE)
     for api_version, kind, name, its, trace in (

@@ -14,6 +14,7 @@ from coroner_categorizer import Pod
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.kube.list_watch import Stream
+from coroner_operator.kube.resources import POD
 from coroner_operator.telemetry.metrics import Metrics
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.support.live_objects import live_pod
@@ -66,7 +67,7 @@ async def streaming(client: Client, told: Told, metrics: Metrics, silence: float
     stream = Stream(
         client,
         "pods",
-        "/api/v1/pods",
+        POD.path(),
         Pod,
         consumer=told,
         watchers=metrics,

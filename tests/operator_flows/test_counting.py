@@ -8,6 +8,7 @@ from coroner_operator.kube.client import Client, load_configuration
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.support.live_objects import ago, changed, ended, failed_pod, live_pod, waiting, workload
 from tests.support.operators import Operators
+from tests.support.paths import parse_path
 from tests.support.reports import Reports
 from tests.support.waiting import until
 
@@ -155,13 +156,13 @@ async def test_a_report_that_another_has_changed_is_read_again_and_not_overwritt
         name = report["metadata"]["name"]
         await other.request(
             "PATCH",
-            f"/apis/coroner.dev/v1alpha1/namespaces/default/failurereports/{name}",
+            parse_path(f"/apis/coroner.dev/v1alpha1/namespaces/default/failurereports/{name}"),
             body={"metadata": {"labels": {"team": "ml"}}},
             content_type="application/merge-patch+json",
         )
         await other.request(
             "PATCH",
-            f"/apis/coroner.dev/v1alpha1/namespaces/default/failurereports/{name}/status",
+            parse_path(f"/apis/coroner.dev/v1alpha1/namespaces/default/failurereports/{name}/status"),
             {"fieldManager": "someone"},
             body={"status": {"message": "nothing to see here"}},
             content_type="application/merge-patch+json",

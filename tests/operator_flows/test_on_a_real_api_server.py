@@ -15,6 +15,7 @@ from coroner_operator.runtime.engine import Engine
 from tests.cluster.server import Server
 from tests.support.live_objects import ended, live_pod, running, waiting
 from tests.support.operators import CATEGORIZER, QUICK
+from tests.support.paths import parse_path
 from tests.support.real_namespace import prepare
 
 NAMESPACE = "coroner-flow"
@@ -34,17 +35,17 @@ class Real:
         body = {**obj, "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec}
         path = f"/api/v1/namespaces/{NAMESPACE}/pods"
         if name not in {p["metadata"]["name"] for p in await self.list("/api/v1", "pods")}:
-            await self.client.request("POST", path, body=body)
+            await self.client.request("POST", parse_path(path), body=body)
         await self.client.request(
             "PATCH",
-            f"{path}/{name}/status",
+            parse_path(f"{path}/{name}/status"),
             body={"status": obj["status"]},
             content_type="application/merge-patch+json",
         )
 
     async def list(self, group: str, plural: str) -> list[dict[str, Any]]:
         path = f"{group}/namespaces/{NAMESPACE}/{plural}"
-        items = json.loads(await self.client.get(path))["items"]
+        items = json.loads(await self.client.get(parse_path(path)))["items"]
         assert isinstance(items, list)
         return items
 

@@ -55,7 +55,7 @@ def test_the_words_of_the_server_are_in_the_error() -> None:
     status = parse_status(b'{"kind":"Status","message":"namespaces \\"x\\" not found","details":{"kind":"namespaces"}}')
     error = error_from_status("PATCH /x", 404, status)
     assert str(error) == 'PATCH /x: 404 namespaces "x" not found'
-    assert error.missing == "namespaces"
+    assert error.missing_kind == "namespaces"
 
 
 def test_an_answer_that_is_no_status_is_understood_by_its_code() -> None:

@@ -46,7 +46,7 @@ def sighting(exit_code: int) -> Observation:
     )
 
 
-@pytest.fixture(params=["memory", "api"])
+@pytest.fixture(params=["memory", pytest.param("api", marks=pytest.mark.embedded)])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ReportStore]:
     if request.param == "memory":
         yield MemoryReportStore()
@@ -117,29 +117,25 @@ async def test_the_status_can_be_written_before_its_labels(store: ReportStore) -
     assert "coroner.dev/category" not in third.labels
 
 
-async def test_a_namespace_that_is_not_there_is_said(tmp_path: Path) -> None:
-    async with EmbeddedApiServer() as server:
-        server.load(Path(__file__).parents[2] / "crds")
-        async with Client(await load_configuration(server.kubeconfig(tmp_path / "kubeconfig"))) as client:
-            nowhere = WorkloadRef("batch/v1", "Job", "nowhere", "train", "1")
-            with pytest.raises(NotFound) as caught:
-                await ApiReportStore(client).apply(report(1, workload=nowhere), None)
-    assert caught.value.missing == "namespaces"
+async def test_a_namespace_that_is_not_there_is_said(server: EmbeddedApiServer, tmp_path: Path) -> None:
+    async with Client(await load_configuration(server.kubeconfig(tmp_path / "kubeconfig"))) as client:
+        nowhere = WorkloadRef("batch/v1", "Job", "nowhere", "train", "1")
+        with pytest.raises(NotFound) as caught:
+            await ApiReportStore(client).apply(report(1, workload=nowhere), None)
+    assert caught.value.missing_kind == "namespaces"
 
 
 async def test_a_report_that_was_edited_until_it_is_none_is_begun_anew(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    server: EmbeddedApiServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with EmbeddedApiServer() as server:
-        server.load(Path(__file__).parents[2] / "crds")
-        async with Client(await load_configuration(server.kubeconfig(tmp_path / "kubeconfig"))) as client:
-            store = ApiReportStore(client)
-            await store.apply(report(1), None)
-            broken = server.objects("FailureReport")[0]
-            server.put({**broken, "status": {"state": "Failing"}})
-            stored = await store.get(JOB)
-            assert stored is not None
-            assert stored.report == Report(JOB)
-            assert isinstance(await store.apply(report(2), stored), Stored)
-            assert [s.report async for s in store.load_all()] == [report(2)]
+    async with Client(await load_configuration(server.kubeconfig(tmp_path / "kubeconfig"))) as client:
+        store = ApiReportStore(client)
+        await store.apply(report(1), None)
+        broken = server.objects("FailureReport")[0]
+        server.put({**broken, "status": {"state": "Failing"}})
+        stored = await store.get(JOB)
+        assert stored is not None
+        assert stored.report == Report(JOB)
+        assert isinstance(await store.apply(report(2), stored), Stored)
+        assert [s.report async for s in store.load_all()] == [report(2)]
     assert "begun anew" in caplog.text

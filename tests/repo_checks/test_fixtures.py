@@ -1,4 +1,4 @@
-"""The recorded failures have the shape that kubectl prints, and every expectation is about one of them."""
+"""The recorded failures have the format of kubectl, and every expected verdict belongs to one of them."""
 
 import json
 from pathlib import Path
@@ -22,12 +22,12 @@ def test_a_case_is_a_list_of_an_object_and_its_events(file: Path) -> None:
     assert case == name or case.endswith(name) or name.startswith(case)
     assert "managedFields" not in first["metadata"]
     assert {event["kind"] for event in events} <= {"Event"}
-    node = first.get("spec", {}).get("nodeName")  # events about a pod's node are told beside its own
+    node = first.get("spec", {}).get("nodeName")  # events about a pod's node are listed with those about the pod
     about = {event["involvedObject"]["uid"] for event in events if event["involvedObject"].get("name") != node}
     assert about <= {first["metadata"]["uid"]}
 
 
-def test_every_expected_verdict_is_of_a_case() -> None:
+def test_every_expected_verdict_belongs_to_a_recorded_case() -> None:
     expected = yaml.safe_load((FIXTURES / "expected.yaml").read_text())
     assert set(expected) - {file.stem for file in PODS} == set()
 
@@ -38,7 +38,7 @@ def test_every_recorded_pod_has_an_expected_verdict() -> None:
     assert pods - set(expected) == set()
 
 
-def test_there_are_500_cases_of_armadas() -> None:
+def test_there_are_500_armada_cases() -> None:
     lines = (FIXTURES / "armada-cases.jsonl").read_text(encoding="utf-8").split("\n")
     cases = [json.loads(line) for line in lines if line]
     assert len(cases) == 500

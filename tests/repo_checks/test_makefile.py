@@ -1,4 +1,4 @@
-"""`make` alone is the list of what can be done."""
+"""`make` without arguments lists the targets."""
 
 import re
 import shutil
@@ -14,16 +14,16 @@ SHOWN = {"demo", "test", "check", "lint", "types", "contracts", "format", "bench
 SHOWN |= {"chart", "cluster-up", "cluster-down", "clean", "e2e", "e2e-kind", "help"}
 
 
-def test_the_targets_are_these() -> None:
+def test_these_are_the_targets() -> None:
     assert set(TARGETS) == SHOWN
 
 
-def test_no_target_is_taken_for_a_file() -> None:
+def test_all_targets_are_phony() -> None:
     (phony,) = re.findall(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)
     assert set(phony.split()) == SHOWN
 
 
-def test_make_alone_lists_every_target_with_a_line_on_it() -> None:
+def test_make_without_arguments_lists_every_target_with_a_description() -> None:
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
     listed = subprocess.run(["make", "-C", str(ROOT)], capture_output=True, text=True, check=True).stdout
@@ -31,7 +31,7 @@ def test_make_alone_lists_every_target_with_a_line_on_it() -> None:
     assert set(described) == SHOWN
 
 
-def test_a_python_that_is_too_old_is_one_clear_line() -> None:
+def test_a_python_that_is_too_old_is_reported_in_one_line() -> None:
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
     # another VENV, so that the folder's own is left alone

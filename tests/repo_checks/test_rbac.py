@@ -1,4 +1,4 @@
-"""What the operator may do is a short list that grows only on purpose."""
+"""The permissions of the operator are a short list that grows only on purpose."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def documents() -> list[dict[str, Any]]:
     return list(yaml.safe_load_all((ROOT / "deploy" / "rbac.yaml").read_text()))
 
 
-def test_the_operator_may_do_this_and_no_more() -> None:
+def test_the_operator_has_exactly_these_permissions() -> None:
     granted: dict[tuple[str, str], set[str]] = {}
     for role in documents():
         for rule in role.get("rules", []):
@@ -39,12 +39,12 @@ def test_the_operator_may_do_this_and_no_more() -> None:
     assert granted == ALLOWED
 
 
-def test_leases_are_for_the_operators_own_namespace() -> None:
+def test_leases_are_limited_to_the_operators_namespace() -> None:
     (role,) = (each for each in documents() if "coordination.k8s.io" in str(each.get("rules")))
     assert (role["kind"], role["metadata"]["namespace"]) == ("Role", "coroner")
 
 
-def test_of_the_custom_resource_definitions_only_our_own_is_read() -> None:
+def test_only_the_operators_own_custom_resource_definition_is_read() -> None:
     rules = [rule for role in documents() for rule in role.get("rules", [])]
     (rule,) = (rule for rule in rules if "customresourcedefinitions" in rule["resources"])
     assert rule["resourceNames"] == ["failurereports.coroner.dev"]

@@ -1,4 +1,4 @@
-"""The lock files hold what pip may install: exact versions with hashes, from nowhere in particular."""
+"""The lock files contain exact versions with hashes, and no package index."""
 
 import re
 import tomllib
@@ -14,7 +14,7 @@ HASH = re.compile(r"^    --hash=sha256:[0-9a-f]{64}( \\)?$")
 
 
 def pinned(lock: Path) -> dict[str, set[str]]:
-    """Name -> versions (several where they differ by platform)."""
+    """Name -> versions (several if they differ by platform)."""
     versions: dict[str, set[str]] = {}
     for line in lock.read_text().splitlines():
         if found := REQUIREMENT.match(line):
@@ -23,7 +23,7 @@ def pinned(lock: Path) -> dict[str, set[str]]:
 
 
 def normal(requirement: str) -> str:
-    """The name that a requirement is about, as lock files write it."""
+    """The name of a requirement, normalized as in lock files."""
     found = re.match(r"[A-Za-z0-9._-]+", requirement)
     assert found, requirement
     return re.sub(r"[-_.]+", "-", found[0]).lower()
@@ -46,7 +46,7 @@ def test_every_requirement_has_a_hash(lock: Path) -> None:
     assert [line for line, following in pairs if REQUIREMENT.match(line) and not HASH.match(following)] == []
 
 
-def test_what_pyproject_asks_for_is_locked() -> None:
+def test_every_requirement_of_pyproject_is_locked() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     build = {normal(each) for each in project["build-system"]["requires"]}
     run = build | {normal(each) for each in project["project"]["dependencies"]}
@@ -55,6 +55,6 @@ def test_what_pyproject_asks_for_is_locked() -> None:
     assert dev - pinned(ROOT / "requirements" / "dev.txt").keys() == set()
 
 
-def test_tests_run_on_the_versions_that_users_get() -> None:
+def test_tests_use_the_versions_that_users_get() -> None:
     run, dev = pinned(ROOT / "requirements" / "run.txt"), pinned(ROOT / "requirements" / "dev.txt")
     assert {name: versions for name, versions in run.items() if dev.get(name) != versions} == {}

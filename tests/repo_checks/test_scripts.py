@@ -1,4 +1,4 @@
-"""Every shell script of the project can be run, and is one that bash understands."""
+"""Every shell script is executable and parsed by bash without an error."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from tests.repo_checks.tracked import ROOT, text_of, tracked_files
 SCRIPTS = [file for file in tracked_files() if (text_of(file) or "").startswith("#!/usr/bin/env bash")]
 
 
-def test_the_scripts_that_others_call_are_there() -> None:
+def test_the_scripts_that_other_files_call_exist() -> None:
     names = {str(file.relative_to(ROOT)) for file in SCRIPTS}
     assert {".ci/run", "tests/cluster/build", "tests/cluster/up", "tests/cluster/down", "tests/cluster/hold"} <= names
 

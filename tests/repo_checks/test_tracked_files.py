@@ -1,4 +1,4 @@
-"""Nothing in the project names a machine that it was made on, or where packages come from."""
+"""No file contains a path of a developer's machine or a package registry."""
 
 import re
 
@@ -29,31 +29,31 @@ def places(pattern: re.Pattern[str]) -> list[str]:
     ]
 
 
-def test_there_are_files_to_look_at() -> None:
+def test_there_are_files_to_check() -> None:
     assert ROOT / "pyproject.toml" in tracked_files()
 
 
-def test_no_file_names_a_package_registry() -> None:
+def test_no_file_contains_a_package_registry() -> None:
     assert places(REGISTRY) == []
 
 
-def test_no_file_names_a_folder_of_somebodys_machine() -> None:
+def test_no_file_contains_a_path_of_a_developers_machine() -> None:
     assert places(MACHINE_PATH) == []
 
 
 @pytest.mark.parametrize("line", ["cd /wor" + "k/main", 'open("/ro' + 'ot/.cache/x")', "see /home/ann" + "a/notes"])
-def test_such_a_folder_would_be_found(line: str) -> None:
+def test_such_a_path_is_detected(line: str) -> None:
     assert MACHINE_PATH.search(line)
 
 
 @pytest.mark.parametrize(
     "line", ["image.com/wor" + "k/main", "$HOME/wor" + "k/x", "/sys/fs/cgroup/memory", "~/roo" + "t/x"]
 )
-def test_a_path_of_another_kind_is_none(line: str) -> None:
+def test_other_paths_are_accepted(line: str) -> None:
     assert not MACHINE_PATH.search(line)
 
 
 def test_no_package_shadows_pythons_operator() -> None:
-    """`operator` is a module of the standard library; with such a file Python does not start from this folder."""
+    """`operator` is a module of the standard library; with such a package Python does not start in this folder."""
     assert not (ROOT / "operator" / "__init__.py").exists()
     assert not (ROOT / "tests" / "operator").exists()

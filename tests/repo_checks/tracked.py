@@ -1,4 +1,4 @@
-"""The files of this project: what git tracks, or would track."""
+"""The files of this project: tracked by git, or new and not ignored."""
 
 import functools
 import subprocess
@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 
 @functools.cache
 def tracked_files() -> tuple[Path, ...]:
-    """Files that are tracked, or new and not ignored; in a folder without git, every file outside hidden folders."""
+    """Files that are tracked, or new and not ignored. Without git: all files outside hidden folders."""
     command = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
         listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\0")
@@ -21,7 +21,7 @@ def tracked_files() -> tuple[Path, ...]:
 
 
 def text_of(file: Path) -> str | None:
-    """The file's text; None if it is no text."""
+    """The content of the file; None if it is binary."""
     try:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError:

@@ -18,7 +18,9 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_flags_win_over_the_environment_and_that_over_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file.write_text("writers: 2\nlog_format: json\nlog_level: error\ngrace_periods: {image_pull: 1s, unschedulable: 2m}\n")
+    file.write_text(
+        "writers: 2\nlog_format: json\nlog_level: error\ngrace_periods: {image_pull: 1s, unschedulable: 2m}\n"
+    )
     monkeypatch.setenv("CORONER_WRITERS", "3")
     monkeypatch.setenv("CORONER_LOG_FORMAT", "text")
     monkeypatch.setenv("CORONER_GRACE_PERIODS__IMAGE_PULL", "5s")
@@ -134,7 +136,7 @@ def test_run_with_rules_that_have_mistakes_says_them_and_exits_2(tmp_path: Path,
 def test_run_without_a_cluster_says_so_and_exits_2(tmp_path: Path, own_logs: None) -> None:
     result = CliRunner().invoke(main, ["run", "--kubeconfig", str(tmp_path / "nowhere")])
     assert result.exit_code == 2
-    assert result.stderr == f"coroner run: no connection to a cluster: {tmp_path / 'nowhere'}: there is no such file\n"
+    assert result.stderr == f"coroner run: no kubeconfig at {tmp_path / 'nowhere'}\n"
 
 
 def test_every_setting_has_a_flag_or_is_only_for_the_file() -> None:

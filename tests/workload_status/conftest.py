@@ -9,12 +9,15 @@ import pytest
 
 from embedded_apiserver import EmbeddedApiServer, running_server
 from tests.apiserver_conformance.client import connected
+from tests.cluster.server import Server
 from tests.workload_status.backend import OUR_CRD, ROOT, World
 
 
-@pytest.fixture(params=["embedded", "real"])
+@pytest.fixture(
+    params=[pytest.param("embedded", marks=pytest.mark.embedded), pytest.param("real", marks=pytest.mark.apiserver)]
+)
 def backend(request: pytest.FixtureRequest) -> str:
-    return request.param
+    return str(request.param)
 
 
 @pytest.fixture
@@ -27,8 +30,10 @@ def embedded() -> Iterator[EmbeddedApiServer]:
 @pytest.fixture
 def kubeconfig(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     if backend == "real":
-        return request.getfixturevalue("api_server").kubeconfig
-    return request.getfixturevalue("embedded").kubeconfig(tmp_path / "kubeconfig")
+        real: Server = request.getfixturevalue("api_server")
+        return real.kubeconfig
+    embedded: EmbeddedApiServer = request.getfixturevalue("embedded")
+    return embedded.kubeconfig(tmp_path / "kubeconfig")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coroner_operator.kube.backoff import BackOff
@@ -66,6 +66,8 @@ class Model:
     """What waits for each key's next run, numbered."""
     handled: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     number: int = 0
+    broken: list[Exception] = field(default_factory=list)
+    """Promises that were not kept."""
     draining: bool = False
 
     def add(self, key: str, delay: float) -> None:
@@ -86,6 +88,10 @@ class Model:
     def drain(self) -> None:
         self.draining = True
         self.due = {key: min(due, now()) for key, due in self.due.items()}
+
+    def on_error(self, key: str, error: Exception, wait: float) -> None:
+        if not isinstance(error, Transient):
+            self.broken.append(error)
 
     async def reconcile(self, key: str) -> float | None:
         self.begin(key)
@@ -123,7 +129,7 @@ def queue_of(model: Model) -> WorkQueue[str]:
         name="test",
         workers=model.workers,
         back_off=lambda: BackOff(base=1.0, draw=lambda _, ceiling: ceiling),
-        on_error=lambda *_: None,
+        on_error=model.on_error,
     )
     work.start()
     return work
@@ -141,7 +147,13 @@ async def play(work: WorkQueue[str], model: Model, steps: list[Step]) -> None:
         assert set(work) == model.due.keys() | model.running.keys()
 
 
+async def drain(work: WorkQueue[str], model: Model, within: float) -> bool:
+    model.drain()
+    return await work.drain(within)
+
+
 def assert_all_is_done(work: WorkQueue[str], model: Model) -> None:
+    assert not model.broken
     assert len(work) == 0
     assert not model.due, "a run was lost"
     assert not any(model.added.values()), "something that was added was never seen by a run"
@@ -149,6 +161,7 @@ def assert_all_is_done(work: WorkQueue[str], model: Model) -> None:
         assert numbers == sorted(set(numbers)), "out of order, or seen twice"
 
 
+@settings(deadline=None, max_examples=3000)
 @given(steps=steps, outcomes=outcomes, workers=st.integers(1, len(KEYS)))
 def test_every_add_is_followed_by_a_run_in_order_on_time_and_never_twice_at_once(
     steps: list[Step], outcomes: list[Outcome], workers: int
@@ -164,6 +177,7 @@ def test_every_add_is_followed_by_a_run_in_order_on_time_and_never_twice_at_once
     run(scenario())
 
 
+@settings(deadline=None, max_examples=3000)
 @given(before=steps, during=steps, outcomes=outcomes, workers=st.integers(1, len(KEYS)))
 def test_a_drain_runs_all_that_waits_and_what_is_added_meanwhile_and_ends(
     before: list[Step], during: list[Step], outcomes: list[Outcome], workers: int
@@ -172,8 +186,7 @@ def test_a_drain_runs_all_that_waits_and_what_is_added_meanwhile_and_ends(
         model = Model(workers, list(outcomes))
         work = queue_of(model)
         await play(work, model, before)
-        model.drain()
-        draining = asyncio.create_task(work.drain(WITHIN))
+        draining = asyncio.create_task(drain(work, model, WITHIN))
         await asyncio.sleep(0)
         await play(work, model, during)
         began = now()
@@ -186,17 +199,18 @@ def test_a_drain_runs_all_that_waits_and_what_is_added_meanwhile_and_ends(
     run(scenario())
 
 
+@settings(deadline=None, max_examples=3000)
 @given(steps=steps, outcomes=outcomes, within=seconds)
 def test_a_drain_never_lasts_longer_than_allowed(steps: list[Step], outcomes: list[Outcome], within: float) -> None:
     async def scenario() -> None:
         model = Model(1, list(outcomes))
         work = queue_of(model)
         await play(work, model, steps)
-        model.drain()
         began = now()
-        is_done = await work.drain(within)
+        is_done = await drain(work, model, within)
         assert now() - began <= within
         assert is_done == (len(work) == 0)
+        assert not model.broken
         await work.close()
 
     run(scenario())

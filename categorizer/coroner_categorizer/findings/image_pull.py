@@ -6,9 +6,9 @@ The kubelet flips between the two for ever. BackOff's message carries the cause 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
+from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.objects.event import Event
 
 WAITING_REASONS = (
@@ -19,10 +19,10 @@ WAITING_REASONS = (
     "ImageInspectError",
 )
 
-_BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(?:: )?')
-_EVENT = re.compile(r'^Failed to pull image "([^"]*)": ')
-_SECRETS = re.compile(r"^Unable to retrieve some image pull secrets \(([^)]+)\)")
-_REASON_PREFIX = re.compile(r"^(?:ErrImagePull|RegistryUnavailable|SignatureValidationFailed): ")
+_BACK_OFF = LinearRegex(r'^Back-off pulling image "[^"]*"(?:: )?')
+_EVENT = LinearRegex(r'^Failed to pull image "([^"]*)": ')
+_SECRETS = LinearRegex(r"^Unable to retrieve some image pull secrets \(([^)]+)\)")
+_REASON_PREFIX = LinearRegex(r"^(?:ErrImagePull|RegistryUnavailable|SignatureValidationFailed): ")
 
 
 def pull_cause(message: str) -> str:
@@ -30,7 +30,7 @@ def pull_cause(message: str) -> str:
 
     What mirrors answered is left out: the registry itself was asked after them.
     """
-    return _without_mirrors(_REASON_PREFIX.sub("", _BACK_OFF.sub("", message))).strip()
+    return _without_mirrors(_REASON_PREFIX.remove_prefix(_BACK_OFF.remove_prefix(message))).strip()
 
 
 def _without_mirrors(cause: str) -> str:
@@ -43,17 +43,17 @@ def _without_mirrors(cause: str) -> str:
 def missing_pull_secrets(events: Iterable[Event]) -> str | None:
     """The names of the imagePullSecrets that the kubelet could not read, as it lists them."""
     found = (_SECRETS.match(event.text) for event in events if event.reason == "FailedToRetrieveImagePullSecret")
-    return next((match.group(1) for match in found if match), None)
+    return next((match.groups[0] for match in found if match), None)
 
 
 def pull_cause_in_events(events: Iterable[Event], container: str, image: str) -> str:
     """The cause that the newest ``Failed`` event of this container, or of this image, gives; "" if none does."""
     causes = [
-        (event.last_seen or event.first_seen, event.text[found.end() :])
+        (event.last_seen or event.first_seen, event.text[found.end :])
         for event in events
         if event.reason == "Failed"
         and (found := _EVENT.match(event.text))
-        and (event.container == container if event.container else found.group(1) == image)
+        and (event.container == container if event.container else found.groups[0] == image)
     ]
     timed = [(at, cause) for at, cause in causes if at]
     if timed:

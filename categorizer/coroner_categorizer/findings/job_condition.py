@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from coroner_categorizer.findings.finding import Excerpt, FailureRank, Finding
+from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.objects.workload import Workload, WorkloadCondition
 from coroner_categorizer.verdict import FailureKey
 
 # How the Job controller words that a rule of the pod failure policy matched (m1, m4).
-_CONTAINER_ENDED = re.compile(r"Container (?P<container>\S+) for pod \S+ failed with exit code (?P<code>\d{1,3}) ")
+_CONTAINER_ENDED = LinearRegex(r"Container (\S+) for pod \S+ failed with exit code (\d{1,3}) ")
 _CHOSEN_CODES = range(1, 126)  # by the program; from 126 on a shell, a runtime or a signal may have set it
 
 
@@ -33,8 +32,8 @@ def job_failure(job: Workload) -> Finding | None:
         return None
     name = "OwnerDeadlineExceeded" if condition.reason == "DeadlineExceeded" else "JobFailed"
     container, exit_code = "", None
-    if (ended := _CONTAINER_ENDED.search(condition.message)) and int(ended["code"]) in _CHOSEN_CODES:
-        container, exit_code = ended["container"], int(ended["code"])
+    if (ended := _CONTAINER_ENDED.search(condition.message)) and int(ended.groups[1]) in _CHOSEN_CODES:
+        container, exit_code = ended.groups[0], int(ended.groups[1])
     facts = {"workload": f"{job.kind} {job.metadata.name}"}
     if job.spec.activeDeadlineSeconds is not None:
         facts["ownerDeadline"] = f"{job.spec.activeDeadlineSeconds} s"

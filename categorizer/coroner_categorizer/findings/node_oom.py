@@ -6,19 +6,19 @@ A container's status is often silent about them: an OOM kill in its first second
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
 from coroner_categorizer.findings.finding import Excerpt
+from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.pod import Terminated
 
 _BEFORE = timedelta(seconds=30)  # a process was killed, and the container came to its end with it or because of it
 _AFTER = timedelta(seconds=10)  # whoever reads the kernel's log tells a little later
 _CGROUP_OOM = "Memory cgroup"  # "Memory cgroup out of memory": the kernel's words for a kill at a limit
-_VICTIM = re.compile(r"victim process: ([^,]+)|[Kk]ill(?:ed)? process \d+ \(([^)]+)\)")
+_VICTIM = LinearRegex(r"victim process: ([^,]+)|[Kk]ill(?:ed)? process \d+ \(([^)]+)\)")
 
 
 class NodeOom(NamedTuple):
@@ -39,6 +39,6 @@ def find_node_oom(events: Sequence[Event], node: str, ended: Terminated) -> Node
             continue
         if -_AFTER <= ended.finishedAt - event.last_seen <= _BEFORE:
             victim = _VICTIM.search(event.text)
-            name = (victim.group(1) or victim.group(2)) if victim else ""
+            name = "".join(victim.groups) if victim else ""
             return NodeOom(Excerpt(f"events[{event.reason}]", event.text), _CGROUP_OOM not in event.text, name)
     return None

@@ -5,7 +5,6 @@ They outrank what the containers show, because a kill looks the same from inside
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -14,6 +13,7 @@ import msgspec
 from coroner_categorizer.findings.finding import Excerpt, FailureRank, Finding
 from coroner_categorizer.findings.job_condition import failed_condition
 from coroner_categorizer.findings.scheduler_message import parse_scheduler_message
+from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.objects.deletion_time import deletion_requested, grace_period
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.exit_codes import KILLED_EXITS, SIGTERM_EXIT
@@ -22,7 +22,7 @@ from coroner_categorizer.objects.times import is_before, newest, shifted
 from coroner_categorizer.objects.workload import Workload, WorkloadCondition
 from coroner_categorizer.verdict import Confidence, FailureKey
 
-_NODE_LACKS = re.compile(r"requested: (\d{1,19}), used: \d*, capacity: (\d{1,19})")
+_NODE_LACKS = LinearRegex(r"requested: (\d{1,19}), used: \d*, capacity: (\d{1,19})")
 
 
 def status_reason(pod: Pod) -> Finding | None:
@@ -49,7 +49,7 @@ def status_reason(pod: Pod) -> Finding | None:
 def _never_fits(message: str) -> bool:
     """Whether the pod asks for more than the node has in all."""
     found = _NODE_LACKS.search(message)
-    return bool(found and int(found.group(1)) > int(found.group(2)))
+    return bool(found and int(found.groups[0]) > int(found.groups[1]))
 
 
 def disruption(pod: Pod) -> Finding | None:

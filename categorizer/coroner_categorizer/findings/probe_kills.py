@@ -7,12 +7,12 @@ instance ran; a probe that failed now and then on a container that ended by itse
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from coroner_categorizer.findings.finding import Excerpt
+from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.exit_codes import KILLED_EXITS
 from coroner_categorizer.objects.pod import Terminated
@@ -24,8 +24,8 @@ _SLACK = timedelta(seconds=2)
 _AT_ONCE = timedelta(seconds=10)  # between the last failure of a probe and the kill; a busy kubelet needs some
 _ENDED_BY_A_KILL = (0, *KILLED_EXITS)  # 0: ended well in answer to SIGTERM
 _EPOCH_YEAR = 1970  # startedAt of a container that never started
-_NAMED_PROBE = re.compile(r"failed (liveness|startup) probe")
-_UNHEALTHY = re.compile(r"^(Liveness|Startup) probe (?:failed|errored|warning)")
+_NAMED_PROBE = LinearRegex(r"failed (liveness|startup) probe")
+_UNHEALTHY = LinearRegex(r"^(Liveness|Startup) probe (?:failed|errored|warning)")
 
 
 class ProbeKill(NamedTuple):
@@ -58,7 +58,7 @@ def probe_kill(
     hook = next((e for e in mine if e.reason == "FailedPostStartHook" and e.container == container), None)
     if hook and not words:
         return ProbeKill("PostStartHookFailed", (_excerpt(hook),), hook.text)
-    unhealthy = [(e, found.group(1)) for e in mine if e.reason == "Unhealthy" and (found := _UNHEALTHY.match(e.text))]
+    unhealthy = [(e, found.groups[0]) for e in mine if e.reason == "Unhealthy" and (found := _UNHEALTHY.match(e.text))]
     stopped = [e for e in mine if e.reason == "Killing" and _is_about_container(e, container)]
     # The kubelet limits how often it says the same: of a container that is killed again and again, the newest
     # ``Killing`` may be missing (q3). Then one of an earlier instance will do, if the same probe failed again.
@@ -72,7 +72,7 @@ def probe_kill(
         if not named and deleted_at and killing.last_seen and not is_before(killing.last_seen, deleted_at, _SLACK):
             continue
         close = [failed for e, failed in unhealthy if _just_before(e, killing)]
-        probe = named.group(1).capitalize() if named else close[-1] if close and killing in stopped else ""
+        probe = named.groups[0].capitalize() if named else close[-1] if close and killing in stopped else ""
         if probe and (killing in stopped or probe in failing):
             told = next((e for e, failed in reversed(unhealthy) if failed == probe), None)
             return ProbeKill(

@@ -5,32 +5,18 @@ Format: kubernetes pkg/scheduler/framework/types.go, FitError.Error(). A node ma
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
+from coroner_categorizer.linear_regex import LinearRegex
+from coroner_categorizer.termination_message.vocabulary import VOCABULARY
+
 # Volcano's are "0/8 nodes are unavailable: " and "all nodes are unavailable: ".
-_HEAD = re.compile(r"^(?:\d+/(?P<total>\d{1,9}) nodes are (?:un)?available|all nodes are unavailable): ")
-# What follows the reasons: the claims plugin's and the preemption's remarks; they explain nothing.
-_TAIL = re.compile(r"\.? ?(?:no new claims to deallocate|preemption: |still not schedulable)")
-_REASON = re.compile(r"(?:^|, )(\d{1,9}) ")
+_HEAD = LinearRegex(r"^(?:\d+/(\d{1,9}) nodes are (?:un)?available|all nodes are unavailable): ")
+_REMARKS = LinearRegex(rf"\.? ?(?:{'|'.join(entry.pattern for entry in VOCABULARY.scheduler_remarks.entries)})")
+_REASON = LinearRegex(r"(?:^|, )(\d{1,9}) ")
 
 
-# The scheduler's filters in their order (getDefaultPlugins, Kubernetes 1.29 to 1.36); the first one stops a node.
-# So nodes that lack cpu had passed taints and affinity: the pod could use them, however few they are.
-_FILTERS = (
-    "were unschedulable",
-    "requested node name",
-    "taint",
-    "node affinity/selector",
-    "free ports",
-    "Insufficient ",
-    "Too many pods",
-    "volume",
-    "Volume",
-    "topology spread",
-    "affinity rules",
-    "claim",
-)
+_FILTERS = tuple(listed.phrase for listed in VOCABULARY.scheduler_filters)
 
 
 class RejectionReason(NamedTuple):
@@ -52,19 +38,18 @@ class SchedulerMessage(NamedTuple):
 def parse_scheduler_message(message: str) -> SchedulerMessage:
     """The message of PodScheduled=False/Unschedulable, or of a FailedScheduling event."""
     head = _HEAD.match(message)
-    total = int(head["total"] or 0) if head else 0
-    body = message[head.end() :] if head else message
-    tail = _TAIL.search(body)
-    if tail:
-        body = body[: tail.start()]
+    total = int(head.groups[0] or 0) if head else 0
+    body = message[head.end :] if head else message
+    if remark := _REMARKS.search(body):
+        body = body[: remark.start]
     body = body.strip().removesuffix(".")
-    starts = list(_REASON.finditer(body))
-    if not starts or starts[0].start() != 0:
+    starts = list(_REASON.find_all(body))
+    if not starts or starts[0].start != 0:
         # No count: a reason found before any node was looked at (a missing PersistentVolumeClaim, say).
         return SchedulerMessage(total, (RejectionReason(total, body),) if body else ())
-    ends = [m.start() for m in starts[1:]] + [len(body)]
+    ends = [m.start for m in starts[1:]] + [len(body)]
     blockers = [
-        RejectionReason(int(m.group(1)), body[m.end() : end].strip()) for m, end in zip(starts, ends, strict=True)
+        RejectionReason(int(m.groups[0]), body[m.end : end].strip()) for m, end in zip(starts, ends, strict=True)
     ]
     return SchedulerMessage(total, tuple(sorted(blockers, key=lambda b: (-_filter_rank(b.reason), -b.nodes, b.reason))))
 

@@ -5,55 +5,35 @@ An event alone never makes a failing pod: these are looked at only while the pod
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from coroner_categorizer.findings.finding import Excerpt, FailureRank, Finding
+from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.pod import Pod
 from coroner_categorizer.objects.quantity import parse_quantity
 from coroner_categorizer.objects.times import newest
 from coroner_categorizer.objects.workload import Workload
+from coroner_categorizer.termination_message.vocabulary import VOCABULARY, Phrases
 from coroner_categorizer.verdict import FailureKey
 
-# Reasons of the kubelet, the attach-detach controller and the resource-claim controller that keep a pod from starting.
-_STUCK_REASONS = (
-    "FailedCreatePodSandBox",
-    "FailedCreatePodSandbox",
-    "FailedMount",
-    "FailedAttachVolume",
-    "FailedMapVolume",
-    "FailedPrepareDynamicResources",
-    "FailedResourceClaimCreation",
-    "FailedCreatePodContainer",
-    "NetworkNotReady",
-    "FailedPostStartHook",
-)
-# Normal while a node catches up; the kubelet tries again at once.
-_TRANSIENT = re.compile(
-    r"failed to sync (?:configmap|secret) cache"
-    r"|object \"[^\"]*\"/\"[^\"]*\" not registered"
-    r"|node requested token bound to a pod scheduled on a different node"  # the API server has not seen the binding yet
-)
-# Summaries that name no cause: taken only where nothing better was said at about that time. Of a webhook's call it is
-# the cause.
-_UNINFORMATIVE = re.compile(
-    r"timed out waiting for the condition|\A(?!.*webhook).*context deadline exceeded\Z", re.DOTALL
-)
-_EMITTED_ONCE = ("FailedAttachVolume",)  # for each volume, however long it stays attached elsewhere
+_STUCK_REASONS = frozenset(stuck.reason for stuck in VOCABULARY.stuck_reasons)
+_EMITTED_ONCE = frozenset(stuck.reason for stuck in VOCABULARY.stuck_reasons if stuck.once)
+_TRANSIENT = Phrases(VOCABULARY.transient_mount_errors)
+_UNINFORMATIVE = Phrases(VOCABULARY.uninformative_events)
 _SUMMARY_WINDOW = timedelta(minutes=5)  # the kubelet tries a mount again every two minutes at most
 # What the kubelet does once volumes and sandbox are there.
 _PROGRESS_REASONS = ("Pulling", "Pulled", "Created", "Started")
 
-_VOLUME = re.compile(r'volume "[^"]+"')
-_PREAMBLE = re.compile(r"^Failed to create pod sandbox: |\brpc error: code = \w+ desc = ")
-_QUOTA = re.compile(r"requested: (.+?), used: .+?, limited: ([^\n]+)")
-_AMOUNT = re.compile(r"([^\s,=]+)=([^\s,=]+)")
+_VOLUME = LinearRegex(r'volume "[^"]+"')
+_PREAMBLE = LinearRegex(r"^Failed to create pod sandbox: |\brpc error: code = \w+ desc = ")
+_QUOTA = LinearRegex(r"requested: (.+?), used: .+?, limited: ([^\n]+)")
+_AMOUNT = LinearRegex(r"([^\s,=]+)=([^\s,=]+)")
 _CREATE_REASONS = ("FailedCreate", "FailedResourceClaimCreation")
 # Job and ReplicaSet: `Error creating: …`; StatefulSet: `create Pod X in StatefulSet Y failed error: …`;
 # CronJob: `Error creating job: …`.
-_CREATE_PREFIX = re.compile(r"^(?:Error creating(?: job)?: |[cC]reate (?:Pod|Claim) .*? failed error: )")
+_CREATE_PREFIX = LinearRegex(r"^(?:Error creating(?: job)?: |[cC]reate (?:Pod|Claim) .*? failed error: )")
 
 
 def startup_blocked(pod: Pod, events: Sequence[Event]) -> Finding | None:
@@ -66,7 +46,7 @@ def startup_blocked(pod: Pod, events: Sequence[Event]) -> Finding | None:
         for e in events
         if e.reason in _STUCK_REASONS
         and e.type != "Normal"
-        and not _TRANSIENT.search(e.text)
+        and not _TRANSIENT.found_in(e.text)
         and not _is_resolved(e, progress)
         and not (e.reason == "FailedAttachVolume" and _is_resolved(e, _attached_at(events, e)))
     ]
@@ -93,7 +73,7 @@ def _attached_at(events: Sequence[Event], failed: Event) -> datetime | None:
     """When the volume that ``failed`` names was attached after all."""
     volume = _VOLUME.search(failed.text)
     return newest(
-        e.last_seen for e in events if e.reason == "SuccessfulAttachVolume" and volume and volume.group() in e.text
+        e.last_seen for e in events if e.reason == "SuccessfulAttachVolume" and volume and volume.text in e.text
     )
 
 
@@ -134,7 +114,7 @@ def create_failure(workload: Workload, events: Sequence[Event]) -> Finding | Non
         source=f"events[{event.reason}]",
         key=_create_failure_key(workload),
         at=newest(e.last_seen for e in found),
-        text=_CREATE_PREFIX.sub("", event.text),
+        text=_CREATE_PREFIX.remove_prefix(event.text),
         facts=_workload_facts(workload) | {"attempts": str(sum(e.occurrences for e in found))},
         waiting=True,
         supporting=(Excerpt(f"events[{event.reason}]", event.text),),
@@ -173,9 +153,14 @@ def quota_never_fits(text: str) -> bool:
     found = _QUOTA.search(text)
     if not found:
         return False
-    wanted, limited = (dict(_AMOUNT.findall(part)) for part in found.groups())
+    wanted, limited = (_amounts(part) for part in found.groups)
     sizes = ((parse_quantity(amount), parse_quantity(limited.get(name, ""))) for name, amount in wanted.items())
     return any(asked is not None and most is not None and asked > most for asked, most in sizes)
+
+
+def _amounts(text: str) -> dict[str, str]:
+    """``cpu=2,memory=1Gi`` by name."""
+    return {name: amount for found in _AMOUNT.find_all(text) for name, amount in [found.groups]}
 
 
 def _replica_failure(workload: Workload) -> Finding | None:
@@ -204,7 +189,7 @@ def _workload_facts(workload: Workload) -> dict[str, str]:
 
 def _without_preamble(text: str) -> str:
     """The kubelet's text without the preambles that only name the call that failed."""
-    return _PREAMBLE.sub("", text)
+    return _PREAMBLE.remove_all(text)
 
 
 def _most_specific(events: Sequence[Event]) -> Event | None:
@@ -213,7 +198,7 @@ def _most_specific(events: Sequence[Event]) -> Event | None:
     telling = [
         e
         for e in events
-        if not _UNINFORMATIVE.search(e.text.strip())
+        if not _UNINFORMATIVE.found_in(e.text.strip())
         and (e.reason in _EMITTED_ONCE or not (last and e.last_seen and last - e.last_seen > _SUMMARY_WINDOW))
     ] or list(events)
     timed = [(e.last_seen, i, e) for i, e in enumerate(telling) if e.last_seen]

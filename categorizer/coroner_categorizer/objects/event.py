@@ -6,12 +6,12 @@ null. Merged events begin with ``(combined from similar events): ``: no pattern 
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.objects.lenient_decode import lenient_convert
 
 REPORTING_CONTROLLER = "coroner.dev/coroner"
@@ -19,8 +19,11 @@ REPORTING_CONTROLLER = "coroner.dev/coroner"
 
 COMBINED_PREFIX = "(combined from similar events): "
 
+TEXT_LIMIT = 8192
+"""Characters of an event's text. The kubelet writes at most 1,024; anybody who may create events may write more."""
+
 # involvedObject.fieldPath: spec.containers{main}, spec.initContainers{init}, spec.ephemeralContainers{debug}
-_FIELD_PATH = re.compile(r"^spec\.(?:init|ephemeral)?[cC]ontainers\{(.*)\}$")
+_FIELD_PATH = LinearRegex(r"^spec\.(?:init|ephemeral)?[cC]ontainers\{(.*)\}$")
 
 
 class ObjectReference(msgspec.Struct, frozen=True):
@@ -70,6 +73,12 @@ class Event(msgspec.Struct, frozen=True):
     reportingController: str = ""
     """events.k8s.io/v1."""
 
+    def __post_init__(self) -> None:
+        if len(self.message) > TEXT_LIMIT:
+            msgspec.structs.force_setattr(self, "message", _shortened(self.message))
+        if len(self.note) > TEXT_LIMIT:
+            msgspec.structs.force_setattr(self, "note", _shortened(self.note))
+
     @property
     def is_from_coroner(self) -> bool:
         """Whether Coroner itself has said it."""
@@ -89,7 +98,7 @@ class Event(msgspec.Struct, frozen=True):
     def container(self) -> str:
         """Name of the container that the event speaks of; "" = the pod."""
         found = _FIELD_PATH.match(self.involved.fieldPath)
-        return found.group(1) if found else ""
+        return found.groups[0] if found else ""
 
     @property
     def occurrences(self) -> int:
@@ -104,6 +113,12 @@ class Event(msgspec.Struct, frozen=True):
     def last_seen(self) -> datetime | None:
         series = self.series.lastObservedTime if self.series else None
         return series or self.lastTimestamp or self.deprecatedLastTimestamp or self.first_seen
+
+
+def _shortened(text: str) -> str:
+    """The front of the text, without the word that the limit cuts: half a secret would not be recognized as one."""
+    front = text[:TEXT_LIMIT]
+    return front[: max(front.rfind(" "), front.rfind("\n"), 0)]
 
 
 def parse_event(obj: Any) -> Event:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal, InvalidOperation
 
-_QUANTITY = re.compile(r"^([+-]?[0-9.]+)([EPTGMK]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$")
+from coroner_categorizer.linear_regex import LinearRegex
+
+_QUANTITY = LinearRegex(r"^([+-]?[0-9.]+)([EPTGMK]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$")
 _SUFFIX = {
     "n": "1e-9",
     "u": "1e-6",
@@ -45,7 +46,7 @@ def parse_quantity(text: str) -> Decimal | None:
     found = _QUANTITY.match(text)
     if not found:
         return None
-    number, suffix = found.groups()
+    number, suffix = found.groups
     try:
         if not suffix:
             return Decimal(number)

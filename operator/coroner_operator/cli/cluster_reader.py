@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterable
-from typing import NamedTuple, TypeVar
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import click
 import msgspec
@@ -14,17 +14,23 @@ from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_categorizer.objects.pod import Metadata, OwnerReference, Pod
 from coroner_categorizer.objects.workload import Workload
-from coroner_operator.cli.api import PARTIAL_LIST, Api, Connection, RefusedError, connected
+from coroner_operator.cli.connection import ConnectionOptions, connect
 from coroner_operator.cli.errors import BadInput
 from coroner_operator.cli.input_objects import InputObjects
 from coroner_operator.kube import resources
+from coroner_operator.kube.errors import ApiError, InvalidName, NotFound, Unreachable
+from coroner_operator.kube.paging import PARTIAL_LIST, list_items
+from coroner_operator.kube.paths import field_selector
 from coroner_operator.kube.resources import Resource
+
+if TYPE_CHECKING:
+    from coroner_operator.kube.client import Client
 
 T = TypeVar("T")
 
 _OWNERS_LIMIT = 200  # custom owners that are looked up one by one; a namespace with more is read as far as this
 _KIND = re.compile(r"[A-Za-z][A-Za-z0-9-]*(\.[a-z0-9.-]+)?")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")  # what the path of a request can hold without a second thought
+_PAGE_SIZE = 500  # objects a request, as kubectl does
 
 
 class Target(NamedTuple):
@@ -60,18 +66,20 @@ class ClusterReader:
 
     def __init__(self, namespace: str | None, context: str | None, kubeconfig: str | None) -> None:
         self._namespace = namespace
-        self._connection = Connection(context, kubeconfig)
+        self._options = ConnectionOptions(context, kubeconfig)
 
     def add_to(self, objects: InputObjects, target: Target) -> None:
         """The target with its pods, owners and events. Raises BadInput where it cannot be read."""
-        for name in (target.name, self._namespace or "default"):
-            if not _NAME.fullmatch(name):
-                raise BadInput(target.argument, f'no object can be called "{name}"', "check the name and -n")
+        try:
+            resources.POD.path(self._namespace or "default", target.name)  # before anything is asked
+        except InvalidName as error:
+            raise BadInput(target.argument, str(error), "check the name and -n") from error
         asyncio.run(self._add_to(objects, target))
 
     async def _add_to(self, objects: InputObjects, target: Target) -> None:
-        async with connected(self._connection, target.argument) as api:
-            reading = _TargetReader(api, self._namespace or api.namespace, objects, target.argument)
+        async with connect(self._options, target.argument) as connection:
+            namespace = self._namespace or connection.namespace
+            reading = _TargetReader(connection.client, namespace, objects, target.argument)
             resource = resources.find_by_name(target.kind) or await reading.custom_kind(target.kind)
             if resource == resources.POD:
                 await reading.pod(target.name)
@@ -85,8 +93,8 @@ class ClusterReader:
 class _TargetReader:
     """One target's objects."""
 
-    def __init__(self, api: Api, namespace: str, objects: InputObjects, argument: str) -> None:
-        self.api = api
+    def __init__(self, client: Client, namespace: str, objects: InputObjects, argument: str) -> None:
+        self.client = client
         self.namespace = namespace
         self.objects = objects
         self.argument = argument
@@ -94,13 +102,11 @@ class _TargetReader:
 
     async def get(self, resource: Resource, name: str, type_: type[T]) -> T:
         try:
-            raw = await self.api.get(resource.path(self.namespace, name))
-        except RefusedError as refused:
-            if not refused.not_found:
-                raise
+            raw = await self.client.get(resource.path(self.namespace, name))
+        except NotFound as missing:
             no_file = "no file and no" if self.argument == name else "no"
             fault = f'{no_file} {resource.kind} called "{name}" in namespace {self.namespace}'
-            raise BadInput(self.argument, fault, "check the name, -n and --context") from refused
+            raise BadInput(self.argument, fault, "check the name, -n and --context") from missing
         return lenient_decode(raw, msgspec.json.Decoder(type_), type_)
 
     async def pod(self, name: str) -> None:
@@ -110,7 +116,8 @@ class _TargetReader:
             owner = await self._owner(reference)
             if owner is not None:
                 self.objects.add_owner(owner)
-        await self._add_events({pod.metadata.uid}, fieldSelector=f"involvedObject.uid={pod.metadata.uid}")
+        uid = pod.metadata.uid
+        await self._add_events({uid}, {"fieldSelector": field_selector({"involvedObject.uid": uid})})
 
     async def reported(self, name: str) -> None:
         """The pods of the workload that a FailureReport is about, also when the workload itself is gone."""
@@ -151,11 +158,15 @@ class _TargetReader:
 
     async def _custom_kinds(self) -> list[Resource]:
         if self._custom is None:
-            self._custom = list(resources.parse_discovery(await self.api.get("/apis", resources.DISCOVERY)))
+            self._custom = list(
+                resources.parse_discovery(await self.client.get(resources.DISCOVERY, accept=resources.DISCOVERY_ACCEPT))
+            )
         return self._custom
 
     async def _between(self, resource: Resource) -> list[Workload]:
-        kinds = () if resource in resources.POD_OWNERS else resources.INTERMEDIATE_KINDS.get(resource, resources.CUSTOM_INTERMEDIATE_KINDS)
+        kinds: tuple[Resource, ...] = ()
+        if resource not in resources.POD_OWNERS:
+            kinds = resources.INTERMEDIATE_KINDS.get(resource, resources.CUSTOM_INTERMEDIATE_KINDS)
         found: list[Workload] = []
         for kind in kinds:
             # Whole objects of what owns pods: a Job's condition and a ReplicaSet's count belong to the judgement.
@@ -166,7 +177,7 @@ class _TargetReader:
 
     async def _list(self, resource: Resource, type_: type[T], accept: str = "application/json") -> AsyncIterator[T]:
         decoder = msgspec.json.Decoder(type_)
-        async for raw in self.api.items(resource.path(self.namespace), accept):
+        async for raw in list_items(self.client, resource.path(self.namespace), limit=_PAGE_SIZE, accept=accept):
             yield lenient_decode(raw, decoder, type_)
 
     async def _add_custom_owners(
@@ -195,23 +206,27 @@ class _TargetReader:
                 resource = next((kind for kind in kinds if kind.kind == reference.kind), None)
             if resource is None:
                 return None
-            raw = await self.api.get(resource.path(self.namespace, reference.name))
-        except RefusedError:
+            raw = await self.client.get(resource.path(self.namespace, reference.name))
+        except Unreachable:
+            raise
+        except ApiError:
             return None
         owner = lenient_decode(raw, msgspec.json.Decoder(Workload), Workload)
         if owner.metadata.uid != reference.uid:  # names are reused
             return None
         return msgspec.structs.replace(owner, kind=resource.kind, apiVersion=resource.group_version)
 
-    async def _add_events(self, uids: set[str], **query: str) -> None:
+    async def _add_events(self, uids: set[str], query: Mapping[str, str] | None = None) -> None:
         decoder = msgspec.json.Decoder(Event)
         try:
-            async for raw in self.api.items(resources.EVENT.path(self.namespace), **query):
+            async for raw in list_items(self.client, resources.EVENT.path(self.namespace), query, limit=_PAGE_SIZE):
                 event = lenient_decode(raw, decoder, Event)
                 if event.involved.uid in uids:
                     self.objects.add_event(event)
-        except RefusedError as refused:
-            note = BadInput(self.argument, f"judged without events ({refused.status}): {refused.message}")
+        except Unreachable:
+            raise
+        except ApiError as error:
+            note = BadInput(self.argument, f"explained without events ({error.status}): {error.detail}")
             click.echo(note.format_message(), err=True)
 
 

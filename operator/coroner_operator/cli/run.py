@@ -40,7 +40,9 @@ def run(config: Path | None, **flags: Any) -> None:
     a YAML file (log_format: json); flags win over the environment, and that over the file. Durations: 500ms, 10s, 7d.
     """
     given = {name: value for name, value in flags.items() if value is not None}
-    grace_periods = {name: given.pop(f"grace_period_{name}") for name in _GRACE_PERIODS if f"grace_period_{name}" in given}
+    grace_periods = {
+        name: given.pop(f"grace_period_{name}") for name in _GRACE_PERIODS if f"grace_period_{name}" in given
+    }
     try:
         settings = load_settings({**given, **({"grace_periods": grace_periods} if grace_periods else {})}, config)
     except SettingsError as error:
@@ -56,7 +58,7 @@ _GRACE_PERIODS = ("image_pull", "container_creating", "unschedulable")
 def _run(settings: Any) -> int:
     # Imported late: `coroner explain` and a mistake in the settings are not to wait for kopf.
     with gc_paused():
-        from coroner_operator.config.rules_files import RuleFiles, InvalidRules  # noqa: PLC0415
+        from coroner_operator.config.rules_files import InvalidRules, RuleFiles  # noqa: PLC0415
         from coroner_operator.kube.client import ClientError  # noqa: PLC0415
         from coroner_operator.runtime.kopf_app import App  # noqa: PLC0415
         from coroner_operator.telemetry.log_format import configure_logging  # noqa: PLC0415

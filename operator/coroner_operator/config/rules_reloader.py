@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from coroner_categorizer import Categorizer
-from coroner_operator.config.rules_files import RuleFileContents, RuleFiles, InvalidRules
+from coroner_operator.config.rules_files import InvalidRules, RuleFileContents, RuleFiles
 
 log = logging.getLogger("coroner.rules")
 

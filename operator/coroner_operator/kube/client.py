@@ -1,6 +1,6 @@
-"""One connection to the API server: raw JSON in and out, outcomes as named exceptions (``api_errors``).
+"""One connection to the API server: raw JSON in and out, failures as the exceptions of ``errors``.
 
-Typed models of the client library are not used: they refuse real objects (an Event with ``eventTime: null``).
+The typed models of the client library are not used: they refuse real objects (an Event with ``eventTime: null``).
 """
 
 from __future__ import annotations
@@ -11,65 +11,91 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from urllib.request import getproxies
 
 import aiohttp
+import yaml
 from kubernetes.aio import config as kube_config
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
+from yarl import URL
 
 from coroner_operator.kube import apply_body
-from coroner_operator.kube.errors import NotLeader, WatchIdle, Transient, error_from_status, parse_status
+from coroner_operator.kube.errors import NotLeader, Unreachable, WatchIdle, error_from_status, parse_status
+from coroner_operator.kube.paths import ApiPath
 
 FIELD_MANAGER = "coroner"
-MAX_CONCURRENT_READS = (
-    16  # 2,000 pods that fail together ask for 50 owners, or for 2,000: the API server is not to notice
-)
-REQUEST_TIMEOUT = 30.0  # the API server itself gives up after 60 s; a write that hangs longer is better tried again
-CONNECT_TIMEOUT = 10.0
+MAX_CONCURRENT_READS = 16  # 2,000 pods that fail together need up to 2,000 owners: the API server must not notice
+REQUEST_TIMEOUT = 30.0  # s; the API server itself gives up after 60 s; a write that takes longer is better retried
+CONNECT_TIMEOUT = 10.0  # s
 
 _CONNECTION_ERRORS = (aiohttp.ClientError, ConnectionError, TimeoutError, ssl.SSLError)
+_CONFIG_ERRORS = (kube_config.ConfigException, yaml.YAMLError, OSError, ValueError, KeyError, TypeError, AttributeError)
+_SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 class ClientError(Exception):
-    """There is no usable way to an API server: one line, what was tried."""
+    """No API server can be reached: one line that says what was tried."""
 
 
-@dataclass(frozen=True)
-class Response:
+class NoKubeconfig(ClientError):  # noqa: N818 - an outcome
+    """There is no kubeconfig, and the process does not run in a pod either."""
+
+
+class Response(NamedTuple):
     status: int
     body: bytes
 
 
-async def load_configuration(kubeconfig: Path | None = None) -> Configuration:
-    """From ``kubeconfig``, $KUBECONFIG, the pod's service account or ~/.kube/config, in this order.
+class ClusterConfig(NamedTuple):
+    """Which API server, as whom, and where."""
 
-    Raises ClientError.
+    configuration: Configuration
+    namespace: str
+    """Of the context or of the pod's service account; ``default`` where the context has none."""
+
+
+async def load_cluster_config(kubeconfig: str | Path | None = None, context: str | None = None) -> ClusterConfig:
+    """From ``kubeconfig``, else $KUBECONFIG, else ~/.kube/config, else the service account of the pod, as kubectl does.
+
+    Raises NoKubeconfig where there is none of them; ClientError where the one that is there cannot be used.
     """
     configuration = Configuration()
     configuration.connection_pool_maxsize = 0  # every watch holds one; the number of writers and readers is bounded
-    named = _require_file(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG")
+    paths = _kubeconfig_paths(kubeconfig, context)
     try:
-        if not named and "KUBERNETES_SERVICE_HOST" in os.environ:
+        if paths is None:
             kube_config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        else:
-            await kube_config.load_kube_config(  # type: ignore[no-untyped-call]
-                config_file=named, client_configuration=configuration, persist_config=False
-            )
-    except (kube_config.ConfigException, OSError, ValueError, TypeError, KeyError) as error:
-        raise ClientError(f"no connection to a cluster: {named or '~/.kube/config'}: {error}") from None
-    return configuration
+            return ClusterConfig(configuration, _service_account_namespace())
+        loader = await kube_config.load_kube_config(  # type: ignore[no-untyped-call]
+            paths, context, configuration, persist_config=False
+        )
+        namespace = loader.current_context["context"].get("namespace")
+    except _CONFIG_ERRORS as error:
+        raise ClientError(f"{paths or 'service account'}: {error}") from error
+    return ClusterConfig(configuration, str(namespace or "default"))
 
 
-def _require_file(kubeconfig: Path) -> str:
-    """Its path. Raises ClientError where there is no such file: the library would name what an empty one lacks."""
-    if not kubeconfig.exists():
-        raise ClientError(f"no connection to a cluster: {kubeconfig}: there is no such file")
-    return str(kubeconfig)
+def _kubeconfig_paths(kubeconfig: str | Path | None, context: str | None) -> str | None:
+    """One path, or several joined as in $KUBECONFIG; None: the service account of the pod. Raises NoKubeconfig."""
+    paths = str(kubeconfig or os.environ.get("KUBECONFIG") or Path("~/.kube/config").expanduser())
+    if any(Path(path).is_file() for path in paths.split(os.pathsep)):
+        return paths
+    if kubeconfig or context or not os.environ.get("KUBERNETES_SERVICE_HOST"):
+        raise NoKubeconfig(f"no kubeconfig at {paths}")
+    return None
+
+
+def _service_account_namespace() -> str:
+    return _SERVICE_ACCOUNT_NAMESPACE.read_text().strip()
+
+
+async def load_configuration(kubeconfig: Path | None = None) -> Configuration:
+    """Which API server, and as whom. Raises ClientError."""
+    return (await load_cluster_config(kubeconfig)).configuration
 
 
 class Client:
@@ -77,12 +103,12 @@ class Client:
 
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
-        # To look the proxy up for each request costs two hops to a thread, 0.5 ms; mostly there is none.
+        # Looking up the proxy for each request takes two hops to a thread, 0.5 ms; usually there is none.
         configuration.client_session_kwargs = {"trust_env": bool(getproxies())}
         self._api = ApiClient(configuration=configuration)
         self._reads = asyncio.Semaphore(MAX_CONCURRENT_READS)
         self.write_allowed_for: Callable[[], float] = lambda: math.inf
-        """Seconds for which writing is allowed from now on: none begins, and none goes on, when they are over."""
+        """Seconds for which writes are allowed from now on; when they are over no write starts, and none continues."""
         self._api.user_agent = FIELD_MANAGER
         # Compressing a LIST of 10,000 pods costs the API server seconds of CPU, and us as well.
         self._api.default_headers["Accept-Encoding"] = "identity"
@@ -99,49 +125,49 @@ class Client:
     async def request(
         self,
         method: str,
-        path: str,
+        path: ApiPath,
         query: Mapping[str, Any] | None = None,
         *,
         body: Any = None,
         content_type: str = "application/json",
         accept: str = "application/json",
-        timeout: float = REQUEST_TIMEOUT,
+        timeout_seconds: float = REQUEST_TIMEOUT,
         fenced: bool = True,
     ) -> Response:
-        """The answer, if it is a success. Raises ApiError. ``body``: JSON-shaped; ``within``: seconds in all.
+        """The response, if it is a success. Raises ApiError. ``body``: JSON-shaped; ``timeout_seconds``: in total.
 
-        A write raises NotLeading where ``may_write_for`` says so; ``fenced`` is False for the Lease itself.
+        A write raises NotLeader where ``write_allowed_for`` is over; ``fenced`` is False for the Lease itself.
         """
         if fenced and method != "GET":
-            timeout = min(timeout, self.write_allowed_for())
-            if timeout <= 0:
-                raise NotLeader(f"{method} {path}: not sent, another replica may lead")
-        limit = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_TIMEOUT)
+            timeout_seconds = min(timeout_seconds, self.write_allowed_for())
+            if timeout_seconds <= 0:
+                raise NotLeader(f"{method} {path}: not sent, another replica may be the leader")
+        limit = aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=CONNECT_TIMEOUT)
         async with self._open(
             method, path, query, limit, body=body, content_type=content_type, accept=accept
         ) as response:
             try:
                 return Response(response.status, await response.read())
             except _CONNECTION_ERRORS as error:
-                raise Transient(f"{method} {path}: {_describe(error)}") from error
+                raise Unreachable(f"{method} {path}: {_describe(error)}") from error
 
     async def get(
         self,
-        path: str,
+        path: ApiPath,
         query: Mapping[str, Any] | None = None,
         accept: str = "application/json",
-        timeout: float = REQUEST_TIMEOUT,
+        timeout_seconds: float = REQUEST_TIMEOUT,
     ) -> bytes:
-        """The body of a GET; waits its turn where many are under way. Raises ApiError."""
+        """The body of a GET; waits while ``MAX_CONCURRENT_READS`` others are in progress. Raises ApiError."""
         async with self._reads:
-            return (await self.request("GET", path, query, accept=accept, timeout=timeout)).body
+            return (await self.request("GET", path, query, accept=accept, timeout_seconds=timeout_seconds)).body
 
-    async def apply(self, path: str, body: Mapping[str, Any]) -> Response:
+    async def apply(self, path: ApiPath, body: Mapping[str, Any]) -> Response:
         """Server-side apply with force, as field manager ``coroner``. Raises ApiError.
 
         ``metadata.resourceVersion`` in the body is a precondition: Conflict if the object has another one.
-        The content type must always be said: with the library's default, a merge patch, lists that others
-        co-own would be replaced.
+        The content type is always explicit: with the library's default, a merge patch, lists that others co-own would
+        be replaced.
         """
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         return await self.request(
@@ -150,11 +176,11 @@ class Client:
 
     @asynccontextmanager
     async def stream_lines(
-        self, path: str, query: Mapping[str, Any], idle_timeout: float
+        self, path: ApiPath, query: Mapping[str, Any], idle_timeout: float
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The lines of an answer that does not end, as they arrive. Raises ApiError.
+        """The lines of a response that does not end, as they arrive. Raises ApiError.
 
-        Silent after ``silence`` seconds without a byte: a half-open connection looks just like a quiet one.
+        WatchIdle after ``idle_timeout`` seconds without a byte: a half-open connection looks just like a quiet one.
         """
         limit = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=idle_timeout)
         async with self._open("GET", path, query, limit) as response:
@@ -164,7 +190,7 @@ class Client:
     async def _open(
         self,
         method: str,
-        path: str,
+        path: ApiPath,
         query: Mapping[str, Any] | None,
         limit: aiohttp.ClientTimeout,
         *,
@@ -173,29 +199,30 @@ class Client:
         accept: str = "application/json",
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         headers = {"Accept": accept, "Content-Type": content_type}
-        target = f"{path}?{urlencode(query)}" if query else path
+        target = f"{path}?{urlencode(query)}" if query else str(path)
         try:
-            raw = body if isinstance(body, bytes) else None  # made by us: to be sent as it is
+            raw = body if isinstance(body, bytes) else None  # encoded by us: sent as it is
             _, url, headers, body, _ = await self._api.param_serialize(
                 method, target, header_params=headers, body=None if raw else body, auth_settings=["BearerToken"]
             )
             body = raw or body
+            # As a URL that is encoded already: given text, aiohttp would resolve "..", and encode a second time.
             answer = await self._api.call_api(
-                method, url, headers, body, _request_timeout=limit, _preload_content=False
+                method, URL(url, encoded=True), headers, body, _request_timeout=limit, _preload_content=False
             )
         except _CONNECTION_ERRORS as error:
-            raise Transient(f"{method} {path}: {_describe(error)}") from error
+            raise Unreachable(f"{method} {path}: {_describe(error)}") from error
         response: aiohttp.ClientResponse = answer.response
         try:
             if response.status >= 400:
                 try:
-                    told = parse_status(await response.read())
+                    status = parse_status(await response.read())
                 except _CONNECTION_ERRORS as error:
-                    raise Transient(f"{method} {path}: {_describe(error)}") from error
-                raise error_from_status(f"{method} {path}", response.status, told, response.headers)
+                    raise Unreachable(f"{method} {path}: {_describe(error)}") from error
+                raise error_from_status(f"{method} {path}", response.status, status, response.headers)
             yield response
         finally:
-            # Not release(): a body that was not read to its end would be waited for.
+            # Not release(): it would wait for a body that was not read to its end.
             response.close() if not response.content.at_eof() else response.release()
 
 
@@ -210,9 +237,9 @@ async def _lines(request: str, content: aiohttp.StreamReader) -> AsyncIterator[b
                 yield b"".join(rest)
                 rest = [other]
     except TimeoutError as error:
-        raise WatchIdle(f"{request}: nothing heard for too long") from error
+        raise WatchIdle(f"{request}: no data received within the idle timeout") from error
     except _CONNECTION_ERRORS as error:
-        raise Transient(f"{request}: {_describe(error)}") from error
+        raise Unreachable(f"{request}: {_describe(error)}") from error
 
 
 def _describe(error: BaseException) -> str:

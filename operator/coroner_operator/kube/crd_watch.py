@@ -17,10 +17,11 @@ from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Forbidden
 from coroner_operator.kube.list_watch import Stream, Watchers
+from coroner_operator.kube.paths import field_selector
+from coroner_operator.kube.resources import CUSTOM_RESOURCE_DEFINITION
 
 log = logging.getLogger("coroner.crds")
 
-PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 ASK_AGAIN = 300.0  # s, after "forbidden": roles are given by people
 
 Crd = Mapping[str, Any]
@@ -47,14 +48,14 @@ class CrdWatch:
         """``forbidden`` is called once for as long as the CRD may not be read."""
         self.name = name
         self._client = client
-        self._selector = {"fieldSelector": f"metadata.name={name}"}
+        self._selector = {"fieldSelector": field_selector({"metadata.name": name})}
         self._changed = changed
         self._forbidden = forbidden
         self._sleep = sleep
         self._stream = Stream(
             client,
             "customresourcedefinitions",
-            PATH,
+            CUSTOM_RESOURCE_DEFINITION.path(),
             _Object,
             consumer=self,
             watchers=watchers,
@@ -84,7 +85,7 @@ class CrdWatch:
 
     async def _may_be_read(self) -> bool:
         try:
-            await self._client.get(PATH, {**self._selector, "limit": 1})
+            await self._client.get(CUSTOM_RESOURCE_DEFINITION.path(), {**self._selector, "limit": 1})
         except Forbidden as error:
             log.debug("%s: %s", self.name, error)
             return False

@@ -1,5 +1,5 @@
-# ruff: noqa: N818 - these are answers, called what HTTP and Kubernetes call them
-"""What the API server, or the way to it, can answer instead of the thing asked for; each has a name to catch."""
+# ruff: noqa: N818 - outcomes, named as HTTP and Kubernetes name them
+"""Every outcome of a request but success, as one tree of exceptions."""
 
 from __future__ import annotations
 
@@ -10,19 +10,33 @@ import msgspec
 
 
 class ApiError(Exception):
-    """Any answer but success. ``status``: HTTP status; 0 = there was no answer."""
+    """``str()`` names request, status and the server's message."""
 
-    def __init__(self, message: str, status: int = 0, retry_after: float | None = None, missing: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        status: int = 0,
+        retry_after: float | None = None,
+        missing_kind: str = "",
+        detail: str = "",
+    ) -> None:
         super().__init__(message)
         self.status = status
+        """HTTP status; 0 = there was no response."""
+        self.detail = detail or message
+        """What the server says, without the request."""
         self.retry_after = retry_after
-        """Seconds that the server asks to wait; None = it did not say."""
-        self.missing = missing
-        """For 404: kind of what is not there, in plural ("namespaces"); "" = not said, e.g. an unknown path."""
+        """Seconds that the server asks to wait; None = not given."""
+        self.missing_kind = missing_kind
+        """For 404: the plural of the kind that is missing ("namespaces"); "" = not given, e.g. for an unknown path."""
 
 
 class NotFound(ApiError):
     """404."""
+
+
+class InvalidName(NotFound):
+    """Nothing was sent: no object of the API server can have this name. Treated as 404."""
 
 
 class Conflict(ApiError):
@@ -30,7 +44,7 @@ class Conflict(ApiError):
 
 
 class Gone(ApiError):
-    """410: the resource version or the continue token is too old."""
+    """410: the resource version or the continue token has expired."""
 
 
 class Forbidden(ApiError):
@@ -42,7 +56,7 @@ class NamespaceTerminating(Forbidden):
 
 
 class InvalidRequest(ApiError):
-    """400, 415, 422 and the like: sending the same again does not help."""
+    """400, 415, 422 and the like: the same request would fail again."""
 
 
 class TooManyRequests(ApiError):
@@ -50,15 +64,19 @@ class TooManyRequests(ApiError):
 
 
 class Transient(ApiError):
-    """5xx, a timeout, a connection that failed: may work the next time. A write may have happened."""
+    """5xx, a timeout, a failed connection: a retry may succeed. A write may have been applied."""
+
+
+class Unreachable(Transient):
+    """No response: the connection failed or timed out."""
 
 
 class NotLeader(Transient):
-    """A write that was not sent: this replica does not lead, or not any more."""
+    """A write that was not sent: this replica is not, or no longer, the leader."""
 
 
-class WatchIdle(Transient):
-    """An answer that should go on said nothing for too long: the connection may be half open."""
+class WatchIdle(Unreachable):
+    """A watch received no data within its idle timeout: the connection may be half open."""
 
 
 class _Cause(msgspec.Struct, frozen=True):
@@ -72,7 +90,7 @@ class _Details(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """metav1.Status, as far as it is needed."""
+    """The fields of metav1.Status that are used."""
 
     message: str = ""
     reason: str = ""
@@ -81,36 +99,44 @@ class Status(msgspec.Struct, frozen=True):
 
 
 def parse_status(body: bytes) -> Status:
-    """The Status in an answer's body; an empty one where there is none (proxies answer in HTML)."""
+    """The Status in the body of a response; an empty one where there is none (proxies answer in HTML)."""
     try:
         return msgspec.json.decode(body, type=Status)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return Status()
 
 
 def error_from_status(request: str, code: int, status: Status, headers: Mapping[str, Any] | None = None) -> ApiError:
-    """The error that an answer means. ``request``: ``GET /api/v1/pods``, for the message."""
+    """The exception for a response. ``request``: ``GET /api/v1/pods``, for the message."""
     details = status.details or _Details()
-    message = f"{request}: {code} {status.message or status.reason}".rstrip()
-    retry_after = _retry_after((headers or {}).get("Retry-After"), details.retryAfterSeconds)
+    detail = status.message or status.reason
+    message = f"{request}: {code} {detail}".rstrip()
+    retry_after: float | None = None
+    if code == 429 or code >= 500:
+        retry_after = _retry_after((headers or {}).get("Retry-After"), details.retryAfterSeconds)
+    if code == 429 and retry_after is None:
+        retry_after = 1.0
+    missing_kind = details.kind if code == 404 else ""
+    return _type_of(code, details)(message, code, retry_after, missing_kind, detail)
+
+
+def _type_of(code: int, details: _Details) -> type[ApiError]:
     match code:
-        case 404:
-            return NotFound(message, code, missing=details.kind)
-        case 409:
-            return Conflict(message, code)
-        case 410:
-            return Gone(message, code)
-        case 401:  # a token that has just run out is renewed before the next request
-            return Transient(message, code)
         case 403:
             ending = any(cause.reason == "NamespaceTerminating" for cause in details.causes)
-            return (NamespaceTerminating if ending else Forbidden)(message, code)
+            return NamespaceTerminating if ending else Forbidden
+        case 404:
+            return NotFound
+        case 409:
+            return Conflict
+        case 410:
+            return Gone
+        case 401:  # an expired token is renewed before the next request
+            return Transient
         case 429:
-            return TooManyRequests(message, code, retry_after if retry_after is not None else 1.0)
-        case _ if code >= 500:
-            return Transient(message, code, retry_after)
+            return TooManyRequests
         case _:
-            return InvalidRequest(message, code)
+            return Transient if code >= 500 else InvalidRequest
 
 
 def _retry_after(header: str | None, in_details: int) -> float | None:

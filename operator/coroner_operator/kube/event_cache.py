@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from urllib.parse import quote
 
 import msgspec
 
@@ -16,6 +15,8 @@ from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_categorizer.objects.pod import Metadata
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError
+from coroner_operator.kube.paths import field_selector
+from coroner_operator.kube.resources import EVENT
 
 log = logging.getLogger("coroner.events")
 
@@ -62,10 +63,10 @@ class PodEvents:
 
     async def all_of(self, metadata: Metadata) -> tuple[Event, ...]:
         """Every event about the pod that still exists, asked for by its UID; what is remembered if that fails."""
-        query = {"fieldSelector": f"involvedObject.uid={metadata.uid}", "limit": LIST_LIMIT}
-        path = f"/api/v1/namespaces/{quote(metadata.namespace)}/events"
+        query = {"fieldSelector": field_selector({"involvedObject.uid": metadata.uid}), "limit": LIST_LIMIT}
         try:
-            page = _PAGE.decode(await self._client.get(path, query, timeout=LIST_TIMEOUT))
+            path = EVENT.path(metadata.namespace)
+            page = _PAGE.decode(await self._client.get(path, query, timeout_seconds=LIST_TIMEOUT))
         except (ApiError, msgspec.DecodeError) as error:
             log.warning("pod %s/%s: judged without its events: %s", metadata.namespace, metadata.name, error)
             return self.of(metadata.uid)

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from math import ceil
 from typing import Any, Protocol
-from urllib.parse import quote
 
 import msgspec
 
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import Conflict, NotFound
-
-API_VERSION = "coordination.k8s.io/v1"
+from coroner_operator.kube.resources import LEASE
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -56,7 +54,7 @@ class ApiLease:
     async def read(self) -> Held | None:
         try:
             # Not Client.get: a renewal must not wait its turn behind reads of owners and events.
-            answer = await self._client.request("GET", self._path(self._name))
+            answer = await self._client.request("GET", LEASE.path(self._namespace, self._name))
         except NotFound:
             return None
         return _held(answer.body)
@@ -64,15 +62,11 @@ class ApiLease:
     async def write(self, over: Held | None, holder: str, duration: float) -> Held:
         body = written(over, holder, duration, datetime.now(UTC))
         if over is not None:
-            answer = await self._client.request("PUT", self._path(self._name), body=body, fenced=False)
+            answer = await self._client.request("PUT", LEASE.path(self._namespace, self._name), body=body, fenced=False)
         else:
             body["metadata"] = {"name": self._name, "namespace": self._namespace}
-            answer = await self._client.request("POST", self._path(), body=body, fenced=False)
+            answer = await self._client.request("POST", LEASE.path(self._namespace), body=body, fenced=False)
         return _held(answer.body)
-
-    def _path(self, name: str = "") -> str:
-        path = f"/apis/{API_VERSION}/namespaces/{quote(self._namespace)}/leases"
-        return f"{path}/{quote(name)}" if name else path
 
 
 class MemoryLease:
@@ -110,7 +104,7 @@ def written(over: Held | None, holder: str, duration: float, now: datetime) -> d
         spec["holderIdentity"] = holder
     else:
         spec.pop("holderIdentity", None)
-    return {"apiVersion": API_VERSION, "kind": "Lease", **before, "spec": spec}
+    return {"apiVersion": LEASE.group_version, "kind": LEASE.kind, **before, "spec": spec}
 
 
 def _held(body: bytes) -> Held:

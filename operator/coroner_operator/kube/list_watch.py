@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -21,12 +22,14 @@ from coroner_operator.kube.errors import (
     ApiError,
     Forbidden,
     Gone,
-    WatchIdle,
     Status,
     TooManyRequests,
     Transient,
+    WatchIdle,
     error_from_status,
 )
+from coroner_operator.kube.paging import list_pages
+from coroner_operator.kube.paths import ResourcePath
 
 log = logging.getLogger("coroner.streams")
 
@@ -60,17 +63,6 @@ class Watchers(Protocol):
     def restarted(self, kind: str, reason: str, /) -> None: ...
 
 
-class _ListMeta(msgspec.Struct, frozen=True):
-    resourceVersion: str = ""
-    # "continue" is a keyword
-    continue_: str = msgspec.field(default="", name="continue")
-
-
-class _Page(msgspec.Struct, frozen=True):
-    metadata: _ListMeta = _ListMeta()
-    items: list[msgspec.Raw] | None = None
-
-
 class _Change(msgspec.Struct, frozen=True):
     type: str
     object: msgspec.Raw
@@ -85,7 +77,6 @@ class _HasMeta(msgspec.Struct, frozen=True):
     metadata: _Meta = _Meta()
 
 
-_PAGE = msgspec.json.Decoder(_Page)
 _CHANGE = msgspec.json.Decoder(_Change)
 _META = msgspec.json.Decoder(_HasMeta)
 _STATUS = msgspec.json.Decoder(Status)
@@ -98,7 +89,7 @@ class Stream(Generic[T]):
         self,
         client: Client,
         kind: str,
-        path: str,
+        path: ResourcePath,
         type_: type[T],
         *,
         consumer: Consumer[T],
@@ -165,30 +156,19 @@ class Stream(Generic[T]):
 
     async def _list(self) -> str:
         uids: set[str] = set()
-        following = asyncio.create_task(self._page(""))
-        try:
-            while True:
-                page = await following
-                if page.metadata.continue_:  # the server makes the next page while this one is handed on
-                    following = asyncio.create_task(self._page(page.metadata.continue_))
+        version = ""
+        async with aclosing(list_pages(self._client, self._path, self._selector, limit=CHUNK)) as pages:
+            async for page in pages:
                 for number, raw in enumerate(page.items or ()):
                     if number % AT_ONCE == 0:
                         await asyncio.sleep(0)  # others, and the next page, get their turn
                     if uid := self._hand_on(raw, self._consumer.seen):
                         uids.add(uid)
-                if not page.metadata.continue_:
-                    break
-        finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+                version = page.metadata.resource_version
         self._watchers.event_received(self._kind)
         self._consumer.listed(self._namespace, uids)
         log.info("%s: %d listed, watching", self, len(uids))
-        return page.metadata.resourceVersion
-
-    async def _page(self, token: str) -> _Page:
-        query = {"limit": CHUNK, **self._selector, **({"continue": token} if token else {})}
-        return _PAGE.decode(await self._client.get(self._path, query))
+        return version
 
     async def _watch(self, version: str) -> None:
         query = {

@@ -17,7 +17,9 @@ import msgspec
 from coroner_categorizer.objects.pod import Metadata, OwnerReference, Pod
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
-from coroner_operator.kube.errors import ApiError, Forbidden, NotFound
+from coroner_operator.kube.errors import ApiError, Forbidden, InvalidName, NotFound
+from coroner_operator.kube.paths import ResourcePath
+from coroner_operator.kube.resources import OPERATOR_WORKLOADS
 from coroner_operator.model.workload_ref import WorkloadRef
 
 log = logging.getLogger("coroner.owners")
@@ -25,16 +27,6 @@ log = logging.getLogger("coroner.owners")
 PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 REMEMBERED = 10_000  # controllers; ~300 bytes each
 STEPS = 8  # CronJob → Job → pod is two; a ring of references must end somewhere
-
-READABLE = {
-    ("batch", "Job"): "jobs",
-    ("batch", "CronJob"): "cronjobs",
-    ("apps", "Deployment"): "deployments",
-    ("apps", "ReplicaSet"): "replicasets",
-    ("apps", "StatefulSet"): "statefulsets",
-    ("apps", "DaemonSet"): "daemonsets",
-}
-"""Group and kind → resource: the built-in kinds that the chart's role always allows."""
 
 
 class _PartialObject(msgspec.Struct, frozen=True):
@@ -44,11 +36,14 @@ class _PartialObject(msgspec.Struct, frozen=True):
 _PARTIAL = msgspec.json.Decoder(_PartialObject)
 
 
-def path_of(ref: WorkloadRef) -> str | None:
-    """Where a workload is read; None for kinds that are never read."""
-    group, _, version = ref.api_version.rpartition("/")
-    plural = READABLE.get((group, ref.kind))
-    return f"/apis/{group}/{version}/namespaces/{ref.namespace}/{plural}/{ref.name}" if plural else None
+def path_of(ref: WorkloadRef) -> ResourcePath | None:
+    """Where a workload is read; None for kinds that are never read, and for names that nothing can have."""
+    group = ref.api_version.rpartition("/")[0]
+    resource = next((r for r in OPERATOR_WORKLOADS if (r.group, r.kind) == (group, ref.kind)), None)
+    try:
+        return resource._replace(group_version=ref.api_version).path(ref.namespace, ref.name) if resource else None
+    except InvalidName:
+        return None
 
 
 def controller_of(metadata: Metadata) -> OwnerReference | None:

@@ -1,14 +1,18 @@
-"""Kinds as a person writes them, and where the API serves them."""
+"""The kinds that Coroner knows, how people call them, and where the API server serves them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import NamedTuple
-from urllib.parse import quote
 
 import msgspec
 
-DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+from coroner_operator.kube.errors import InvalidName
+from coroner_operator.kube.paths import DiscoveryPath, ResourcePath
+from coroner_operator.model import report_codec
+
+DISCOVERY = DiscoveryPath()
+DISCOVERY_ACCEPT = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 """Accept header: every group's kinds in one answer (Kubernetes 1.30 and later; KEP-3352)."""
 
 
@@ -17,31 +21,43 @@ class Resource(NamedTuple):
     group_version: str
     """``v1``, ``batch/v1``."""
     plural: str
-    names: tuple[str, ...] = ()
-    """Short names."""
+    short_names: tuple[str, ...] = ()
+    namespaced: bool = True
 
     @property
     def group(self) -> str:
         """ "" for the core group."""
         return self.group_version.rpartition("/")[0]
 
-    def path(self, namespace: str, name: str = "") -> str:
-        """Of the object, or of the list for "" as its name."""
-        root = "/apis" if self.group else "/api"
-        tail = f"/{quote(name, safe='')}" if name else ""
-        return f"{root}/{self.group_version}/namespaces/{quote(namespace, safe='')}/{self.plural}{tail}"
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> ResourcePath:
+        """Of an object; of the list in a namespace for "" as its name, of all namespaces for "" as namespace.
+
+        ``namespace`` is ignored for kinds that have none. Raises InvalidName.
+        """
+        if self.namespaced and name and not namespace:
+            raise InvalidName(f"{self.kind} {name[:80]!r} without a namespace")
+        group, _, version = self.group_version.rpartition("/")
+        return ResourcePath(group, version, self.plural, namespace if self.namespaced else "", name, subresource)
 
     def matches_name(self, word: str) -> bool:
         """``job``, ``jobs``, ``Job``, a short name, each also with the group: ``jobs.batch``."""
         word = word.lower()
         if self.group and word.endswith(f".{self.group}"):
             word = word.removesuffix(f".{self.group}")
-        return word in (self.kind.lower(), self.plural, *self.names)
+        return word in (self.kind.lower(), self.plural, *self.short_names)
 
 
 POD = Resource("Pod", "v1", "pods", ("po",))
 EVENT = Resource("Event", "v1", "events", ("ev",))
-REPORT = Resource("FailureReport", "coroner.dev/v1alpha1", "failurereports", ("fr",))
+"""As they are read: the core API repeats what ``events.k8s.io`` holds, with fewer names for the same fields."""
+NEW_EVENT = Resource("Event", "events.k8s.io/v1", "events")
+"""As they are written."""
+REPORT = Resource(report_codec.KIND, report_codec.API_VERSION, report_codec.PLURAL, ("fr",))
+LEASE = Resource("Lease", "coordination.k8s.io/v1", "leases")
+CUSTOM_RESOURCE_DEFINITION = Resource(
+    "CustomResourceDefinition", "apiextensions.k8s.io/v1", "customresourcedefinitions", ("crd",), namespaced=False
+)
+
 JOB = Resource("Job", "batch/v1", "jobs")
 CRON_JOB = Resource("CronJob", "batch/v1", "cronjobs", ("cj",))
 DEPLOYMENT = Resource("Deployment", "apps/v1", "deployments", ("deploy",))
@@ -50,35 +66,29 @@ STATEFUL_SET = Resource("StatefulSet", "apps/v1", "statefulsets", ("sts",))
 DAEMON_SET = Resource("DaemonSet", "apps/v1", "daemonsets", ("ds",))
 REPLICATION_CONTROLLER = Resource("ReplicationController", "v1", "replicationcontrollers", ("rc",))
 
-BUILTIN_KINDS = (
-    POD,
-    REPORT,
-    JOB,
-    CRON_JOB,
-    DEPLOYMENT,
-    REPLICA_SET,
-    STATEFUL_SET,
-    DAEMON_SET,
-    REPLICATION_CONTROLLER,
-)
+OPERATOR_WORKLOADS = (JOB, CRON_JOB, DEPLOYMENT, REPLICA_SET, STATEFUL_SET, DAEMON_SET)
+"""The built-in workloads that the operator's role allows it to read."""
+
+BUILTIN_KINDS = (POD, REPORT, *OPERATOR_WORKLOADS, REPLICATION_CONTROLLER)
+"""What a person can ask about by name without discovery."""
 
 POD_OWNERS = (JOB, REPLICA_SET, STATEFUL_SET, DAEMON_SET, REPLICATION_CONTROLLER)
-"""Their pods name them as owner: nothing stands between."""
+"""Their pods name them as owner, without an object in between."""
 
 INTERMEDIATE_KINDS = {DEPLOYMENT: (REPLICA_SET,), CRON_JOB: (JOB,)}
-"""What stands between a workload and its pods."""
+"""The kinds between a workload and its pods."""
 
 CUSTOM_INTERMEDIATE_KINDS = (JOB, REPLICA_SET, STATEFUL_SET, DEPLOYMENT, DAEMON_SET)
 """Between a custom workload and its pods any of these may stand, and custom kinds too."""
 
 
 def find_by_name(word: str) -> Resource | None:
-    """The built-in kind that goes by this name."""
+    """The built-in kind of this name; None for any other."""
     return next((resource for resource in BUILTIN_KINDS if resource.matches_name(word)), None)
 
 
 def find_by_kind(group_version: str, kind: str) -> Resource | None:
-    """The built-in kind that a reference speaks of."""
+    """The built-in kind that an owner reference names; None for any other."""
     return next((r for r in BUILTIN_KINDS if r.kind == kind and r.group_version == group_version), None)
 
 

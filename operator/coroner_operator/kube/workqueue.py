@@ -148,10 +148,11 @@ class WorkQueue(Generic[Key]):
         delayed = [(item.due, item.entry, item) for item in self._items.values() if item.due is not None]
         for _, _, item in sorted(delayed, key=lambda entry: entry[:2]):
             self._make_due(item, _now())
-        if self._items:
-            self._empty = asyncio.get_running_loop().create_future()
-            await asyncio.wait([self._empty], timeout=within)
-        return not self._items
+        if not self._items:
+            return True
+        empty = self._empty = asyncio.get_running_loop().create_future()
+        await asyncio.wait([empty], timeout=within)
+        return empty.done()
 
     async def close(self) -> None:
         """End: what runs is cancelled, what waits is dropped, what is added from now on is ignored."""
@@ -270,7 +271,7 @@ class WorkQueue(Generic[Key]):
                 raise
             failure = RuntimeError("what it waited for was cancelled")
             failure.__cause__ = error
-        except Exception as error:  # one key's failure must not reach another's
+        except Exception as error:  # noqa: BLE001 - one key's failure must not reach another's; it is reported below
             failure = error
         if failure is None:
             item.back_off = None

@@ -13,7 +13,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal, Protocol
-from urllib.parse import quote
 
 import msgspec
 
@@ -21,6 +20,7 @@ from coroner_categorizer.redaction.redactor import DEFAULT_REDACTOR, Redactor
 from coroner_categorizer.redaction.sanitize import one_line
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Conflict, Forbidden, NotFound, TooManyRequests, Transient
+from coroner_operator.kube.resources import NEW_EVENT
 from coroner_operator.publish.event_series import WORD_LIMIT, EventType, Key, Regarding, Series, fit_note
 from coroner_operator.publish.token_bucket import TokenBucket
 
@@ -205,27 +205,26 @@ class Recorder:
                 self._queue.task_done()
 
     async def _send(self, series: Series) -> None:
-        path = f"/apis/events.k8s.io/v1/namespaces/{quote(series.namespace)}/events"
         if series.told >= series.count:  # queued anew while it was on its way
             return
         series.last_sent = self._clock()
         if not series.told:
             try:
-                await self._client.request("POST", path, body=series.body(self._instance))
+                await self._client.request("POST", NEW_EVENT.path(series.namespace), body=series.body(self._instance))
                 series.told = 1
                 self._counts.count_event("created")
                 if series.count > 1:
                     self._later(series)
                 return
             except Conflict:  # an earlier run of ours, or an answer that was lost, has made it
-                known = _EVENT.decode(await self._client.get(f"{path}/{quote(series.name)}"))
+                known = _EVENT.decode(await self._client.get(NEW_EVENT.path(series.namespace, series.name)))
                 before = known.series.count if known.series else 1
                 series.count += before
                 series.told = before
         count = series.count
         try:
             await self._client.request(
-                "PATCH", f"{path}/{quote(series.name)}", body=series.patch(), content_type=MERGE_PATCH
+                "PATCH", NEW_EVENT.path(series.namespace, series.name), body=series.patch(), content_type=MERGE_PATCH
             )
         except NotFound:  # the API server forgets Events after an hour
             series.count, series.told = series.count - series.told, 0

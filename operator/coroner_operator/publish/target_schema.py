@@ -15,6 +15,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from coroner_operator.kube.paths import ResourcePath
+from coroner_operator.kube.resources import Resource
 from coroner_operator.model import sample_reports
 from coroner_operator.model.report import Report
 from coroner_operator.publish.schema_pruning import NOTHING, Schema, fit, preserves_unknown, property_of
@@ -68,9 +70,13 @@ class Kind(msgspec.Struct, frozen=True):
     def api_version(self) -> str:
         return f"{self.group}/{self.version}"
 
-    def path(self, namespace: str, name: str) -> str:
-        scope = f"namespaces/{namespace}/" if self.namespaced else ""
-        return f"/apis/{self.api_version}/{scope}{self.plural}/{name}"
+    @property
+    def resource(self) -> Resource:
+        return Resource(self.kind, self.api_version, self.plural, namespaced=self.namespaced)
+
+    def path(self, namespace: str, name: str, subresource: str = "") -> ResourcePath:
+        """Of one object. Raises InvalidName."""
+        return self.resource.path(namespace, name, subresource)
 
 
 def kind_of(crd: Mapping[str, Any], version: str = "*") -> Kind:

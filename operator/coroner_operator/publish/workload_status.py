@@ -12,13 +12,12 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
-from urllib.parse import quote
 
 import msgspec
 
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import FIELD_MANAGER, Client
-from coroner_operator.kube.errors import ApiError, Conflict, Forbidden, NotFound, InvalidRequest
+from coroner_operator.kube.errors import ApiError, Conflict, Forbidden, InvalidRequest, NotFound
 from coroner_operator.model.report import Report, WorkloadRef, report_name
 from coroner_operator.publish.status_sync import CONFLICTS, FIRST_LOOK, Notice, Status, is_exactly_said, is_said
 from coroner_operator.publish.target_kinds import WorkloadKinds
@@ -155,7 +154,7 @@ class OnWorkload:
         kind = self._kinds.of(workload)
         if kind is None or isinstance(kind.place, Nowhere):
             return None
-        live = msgspec.json.decode(await self._client.get(_path(kind, workload)))
+        live = msgspec.json.decode(await self._client.get(kind.path(workload.namespace, workload.name)))
         if live["metadata"]["uid"] != workload.uid:
             raise NotFound(f"{_place(workload)}: another object bears its name now")
         status = live.get("status") or {}
@@ -199,8 +198,8 @@ class OnWorkload:
         if kind.namespaced:
             body["metadata"]["namespace"] = metadata["namespace"]
         body["status"] = dict(status)
-        path = kind.path(quote(metadata.get("namespace", "")), quote(metadata["name"]))
-        await self._client.apply(f"{path}/status", body)
+        path = kind.path(metadata.get("namespace", ""), metadata["name"], "status")
+        await self._client.apply(path, body)
 
     def _wait_after(self, notice: Notice, error: ApiError) -> float | None:
         if isinstance(error, NotFound):
@@ -246,10 +245,6 @@ class OnWorkload:
             notice.timer.cancel()
             notice.timer = None
         self._notices.pop(notice.workload.uid, None)
-
-
-def _path(kind: Kind, workload: WorkloadRef) -> str:
-    return kind.path(quote(workload.namespace), quote(workload.name))
 
 
 def _other_writer(live: Mapping[str, Any]) -> str:

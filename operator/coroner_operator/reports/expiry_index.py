@@ -6,14 +6,14 @@ import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Protocol
-from urllib.parse import quote
 
 import msgspec
 
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import Conflict, NotFound
+from coroner_operator.kube.paging import list_items
+from coroner_operator.kube.resources import REPORT
 from coroner_operator.model.report import WorkloadRef
-from coroner_operator.model.report_codec import API_VERSION, PLURAL
 
 log = logging.getLogger("coroner.archive")
 
@@ -52,19 +52,12 @@ class ApiReportIndex:
         self._namespaces = namespaces
 
     async def summaries(self) -> AsyncIterator[ReportSummary]:
-        for path in [_path(namespace) for namespace in self._namespaces] or [f"/apis/{API_VERSION}/{PLURAL}"]:
-            token = ""
-            while True:
-                query = {"limit": PAGE_SIZE, **({"continue": token} if token else {})}
-                page = _PAGE.decode(await self._client.get(path, query))
-                for raw in page.items or ():
-                    try:
-                        yield _summary(_REPORT.decode(raw))
-                    except msgspec.DecodeError as error:  # edited by hand: not ours to judge
-                        log.debug("a report is kept, it cannot be read: %s", error)
-                token = page.metadata.continue_
-                if not token:
-                    break
+        for namespace in self._namespaces or ("",):
+            async for raw in list_items(self._client, REPORT.path(namespace), limit=PAGE_SIZE):
+                try:
+                    yield _summary(_REPORT.decode(raw))
+                except msgspec.DecodeError as error:  # edited by hand: not ours to judge
+                    log.debug("a report is kept, it cannot be read: %s", error)
 
     async def delete(self, outline: ReportSummary) -> bool:
         body = {
@@ -73,20 +66,10 @@ class ApiReportIndex:
             "preconditions": {"uid": outline.uid, "resourceVersion": outline.version},
         }
         try:
-            await self._client.request("DELETE", _path(outline.workload.namespace, outline.name), body=body)
+            await self._client.request("DELETE", REPORT.path(outline.workload.namespace, outline.name), body=body)
         except (Conflict, NotFound):
             return False
         return True
-
-
-class _ListMeta(msgspec.Struct, frozen=True):
-    # "continue" is a keyword
-    continue_: str = msgspec.field(default="", name="continue")
-
-
-class _Page(msgspec.Struct, frozen=True):
-    metadata: _ListMeta = _ListMeta()
-    items: list[msgspec.Raw] | None = None
 
 
 class _Meta(msgspec.Struct, frozen=True, rename="camel"):
@@ -119,7 +102,6 @@ class _Report(msgspec.Struct, frozen=True):
     status: _Status = _Status()
 
 
-_PAGE = msgspec.json.Decoder(_Page)
 _REPORT = msgspec.json.Decoder(_Report)
 
 
@@ -133,8 +115,3 @@ def _summary(report: _Report) -> ReportSummary:
         version=meta.resource_version,
         last_activity=max(time.replace(tzinfo=UTC) if time.tzinfo is None else time for time in times),
     )
-
-
-def _path(namespace: str, name: str = "") -> str:
-    path = f"/apis/{API_VERSION}/namespaces/{quote(namespace)}/{PLURAL}"
-    return f"{path}/{quote(name)}" if name else path

@@ -9,14 +9,16 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from enum import Enum
 from typing import Any, Literal, Protocol
-from urllib.parse import quote
 
 import msgspec
 
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import Conflict, NotFound
+from coroner_operator.kube.paging import list_items
+from coroner_operator.kube.paths import ResourcePath
+from coroner_operator.kube.resources import REPORT
 from coroner_operator.model.report import Report, WorkloadRef, report_name
-from coroner_operator.model.report_codec import API_VERSION, KIND, PLURAL, from_object, labels, to_object, to_status
+from coroner_operator.model.report_codec import API_VERSION, KIND, from_object, labels, to_object, to_status
 
 log = logging.getLogger("coroner.store")
 
@@ -101,25 +103,19 @@ class ApiReportStore:
         self._namespaces = namespaces
 
     async def load_all(self) -> AsyncIterator[Stored]:
-        for path in [_path(namespace) for namespace in self._namespaces] or [f"/apis/{API_VERSION}/{PLURAL}"]:
-            token = ""
-            while True:
-                query = {"limit": PAGE_SIZE, **({"continue": token} if token else {})}
-                page = msgspec.json.decode(await self._client.get(path, query))
-                for obj in page.get("items") or ():
-                    try:
-                        yield _stored(obj)
-                    except ValueError as error:
-                        log.warning("report %s: not loaded: %s", _name(obj), error)
-                token = (page.get("metadata") or {}).get("continue") or ""
-                if not token:
-                    break
+        for namespace in self._namespaces or ("",):
+            async for raw in list_items(self._client, REPORT.path(namespace), limit=PAGE_SIZE):
+                obj = msgspec.json.decode(raw)
+                try:
+                    yield _stored(obj)
+                except ValueError as error:
+                    log.warning("report %s: not loaded: %s", _name(obj), error)
 
     async def get(self, workload: WorkloadRef) -> Stored | None:
         try:
-            obj = msgspec.json.decode(await self._client.get(_path(workload.namespace, report_name(workload))))
+            obj = msgspec.json.decode(await self._client.get(_path(workload)))
         except NotFound as error:
-            if error.missing in ("", "namespaces"):  # the kind itself is unknown, or the namespace: not "no report"
+            if error.missing_kind in ("", "namespaces"):  # no such kind, or no such namespace: not "no report"
                 raise
             return None
         try:
@@ -148,7 +144,7 @@ class ApiReportStore:
         return stored
 
     async def _create(self, report: Report) -> Stored:
-        answer = await self._client.apply(_own_path(report), to_object(report))
+        answer = await self._client.apply(_path(report.workload), to_object(report))
         if answer.status != 201:
             # An apply cannot ask for "only if absent". Labels and spec are as good as the other writer's, the
             # status is theirs: read it and fold into it.
@@ -166,13 +162,13 @@ class ApiReportStore:
             },
             "status": to_status(report),
         }
-        answer = await self._client.apply(f"{_own_path(report)}/status", body)
+        answer = await self._client.apply(_path(report.workload, "status"), body)
         return Stored(report, _version(answer.body), over.labels)
 
     async def _write_labels(self, report: Report, over: Stored) -> Stored:
         body = to_object(report)
         body["metadata"]["resourceVersion"] = over.version
-        answer = await self._client.apply(_own_path(report), body)
+        answer = await self._client.apply(_path(report.workload), body)
         if answer.status == 201:
             raise _WriteConflict
         return Stored(over.report, _version(answer.body), labels(report))
@@ -186,13 +182,8 @@ def _stored(obj: Any) -> Stored:
     return Stored(from_object(obj), obj["metadata"]["resourceVersion"], obj["metadata"].get("labels") or {})
 
 
-def _path(namespace: str, name: str = "") -> str:
-    path = f"/apis/{API_VERSION}/namespaces/{quote(namespace)}/{PLURAL}"
-    return f"{path}/{quote(name)}" if name else path
-
-
-def _own_path(report: Report) -> str:
-    return _path(report.workload.namespace, report_name(report.workload))
+def _path(workload: WorkloadRef, subresource: str = "") -> ResourcePath:
+    return REPORT.path(workload.namespace, report_name(workload), subresource)
 
 
 def _key(workload: WorkloadRef) -> tuple[str, str]:

@@ -6,19 +6,20 @@ import logging
 from collections.abc import Callable
 from enum import Enum
 from typing import Protocol
-from urllib.parse import quote
 
 import msgspec
 
 from coroner_categorizer.objects.pod import Metadata
 from coroner_operator.kube.client import Client
-from coroner_operator.kube.errors import ApiError, Forbidden, NotFound
+from coroner_operator.kube.errors import ApiError, Forbidden, InvalidName, NotFound
 from coroner_operator.kube.owner_resolver import PARTIAL, Owners, controller_of, path_of, reference
+from coroner_operator.kube.paging import PARTIAL_LIST, list_items
+from coroner_operator.kube.paths import ResourcePath
+from coroner_operator.kube.resources import POD
 from coroner_operator.model.workload_ref import WorkloadRef
 
 log = logging.getLogger("coroner.census")
 
-PARTIAL_LIST = PARTIAL.replace("PartialObjectMetadata", "PartialObjectMetadataList", 1)
 PAGE_SIZE = 500  # pods a page, metadata only: about 1 MB
 
 
@@ -42,7 +43,7 @@ class ApiExistenceChecker:
         client: Client,
         owners: Owners,
         namespace: str,
-        readable: Callable[[WorkloadRef], str | None] = path_of,
+        readable: Callable[[WorkloadRef], ResourcePath | None] = path_of,
     ) -> None:
         """``readable``: the path of a workload, None where its kind may not be read."""
         self._client = client
@@ -59,7 +60,7 @@ class ApiExistenceChecker:
 
     async def _read(self, workload: WorkloadRef) -> Existence:
         if (workload.api_version, workload.kind) == ("v1", "Pod"):
-            path: str | None = f"/api/v1/namespaces/{quote(workload.namespace)}/pods/{quote(workload.name)}"
+            path = _pod_path(workload)
         else:
             path = self._readable(workload)
         if path is None:
@@ -68,7 +69,7 @@ class ApiExistenceChecker:
             there = _OBJECT.decode(await self._client.get(path, accept=PARTIAL))
         except NotFound as error:
             # Without a kind in the answer the path itself is unknown: the kind is not served, which says nothing.
-            return Existence.DELETED if error.missing else Existence.UNKNOWN
+            return Existence.DELETED if error.missing_kind else Existence.UNKNOWN
         except Forbidden:
             return Existence.UNKNOWN
         except ApiError as error:
@@ -81,36 +82,26 @@ class ApiExistenceChecker:
         if self._with_pods is not None:
             return self._with_pods
         found: set[str] = set()
-        token = ""
-        while True:
-            query = {"limit": PAGE_SIZE, **({"continue": token} if token else {})}
-            path = f"/api/v1/namespaces/{quote(self._namespace)}/pods"
-            page = _PAGE.decode(await self._client.get(path, query, accept=PARTIAL_LIST))
-            for pod in page.items or ():
-                found.add(pod.metadata.uid)
-                controller = controller_of(pod.metadata)
-                if controller is not None and controller.uid not in found:
-                    found.add(controller.uid)
-                    found.add((await self._owners.topmost(reference(controller, self._namespace))).uid)
-            token = page.metadata.continue_
-            if not token:
-                self._with_pods = found
-                return found
+        async for raw in list_items(self._client, POD.path(self._namespace), limit=PAGE_SIZE, accept=PARTIAL_LIST):
+            pod = _OBJECT.decode(raw)
+            found.add(pod.metadata.uid)
+            controller = controller_of(pod.metadata)
+            if controller is not None and controller.uid not in found:
+                found.add(controller.uid)
+                found.add((await self._owners.topmost(reference(controller, self._namespace))).uid)
+        self._with_pods = found
+        return found
 
 
 class _Object(msgspec.Struct, frozen=True):
     metadata: Metadata = Metadata()
 
 
-class _ListMeta(msgspec.Struct, frozen=True):
-    # "continue" is a keyword
-    continue_: str = msgspec.field(default="", name="continue")
-
-
-class _Page(msgspec.Struct, frozen=True):
-    metadata: _ListMeta = _ListMeta()
-    items: list[_Object] | None = None
-
-
 _OBJECT = msgspec.json.Decoder(_Object)
-_PAGE = msgspec.json.Decoder(_Page)
+
+
+def _pod_path(workload: WorkloadRef) -> ResourcePath | None:
+    try:
+        return POD.path(workload.namespace, workload.name)
+    except InvalidName:
+        return None

@@ -213,7 +213,7 @@ class ReportWriter:
             self._give_up(desk, error)
             return None
         except NotFound as error:
-            if error.missing == "namespaces":
+            if error.missing_kind == "namespaces":
                 self._give_up(desk, error)
                 return None
             self._on_written(before, after)

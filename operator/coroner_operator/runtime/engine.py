@@ -24,6 +24,7 @@ from coroner_operator.kube.errors import ApiError
 from coroner_operator.kube.event_cache import PodEvents
 from coroner_operator.kube.list_watch import Stream
 from coroner_operator.kube.owner_resolver import Owners
+from coroner_operator.kube.resources import EVENT, POD, Resource
 from coroner_operator.publish.event_recorder import Recorder
 from coroner_operator.publish.publisher import Outlets
 from coroner_operator.reports.cache import ReportCache
@@ -116,10 +117,10 @@ class Engine:
         )
         scopes: tuple[str | None, ...] = settings.namespaces or (None,)
         self._pod_streams = [
-            self._stream(client, "pods", Pod, consumer=self._controller.pods, namespace=n) for n in scopes
+            self._stream(client, POD, Pod, consumer=self._controller.pods, namespace=n) for n in scopes
         ]
         self._event_streams = [
-            self._stream(client, "events", Event, consumer=self._controller.events, namespace=n, selector=WARNINGS)
+            self._stream(client, EVENT, Event, consumer=self._controller.events, namespace=n, selector=WARNINGS)
             for n in scopes
         ]
         self._health = HealthServer(self.metrics, self._problem, self._unready)
@@ -235,13 +236,19 @@ class Engine:
         self.metrics.count_deleted_report(why)
 
     def _stream(
-        self, client: Client, plural: str, type_: Any, *, consumer: Any, namespace: str | None, selector: Any = None
+        self,
+        client: Client,
+        resource: Resource,
+        type_: Any,
+        *,
+        consumer: Any,
+        namespace: str | None,
+        selector: Any = None,
     ) -> Stream[Any]:
-        path = f"/api/v1/namespaces/{namespace}/{plural}" if namespace else f"/api/v1/{plural}"
         return Stream(
             client,
-            plural,
-            path,
+            resource.plural,
+            resource.path(namespace or ""),
             type_,
             consumer=consumer,
             watchers=self.metrics,

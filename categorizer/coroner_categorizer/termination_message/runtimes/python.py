@@ -121,8 +121,8 @@ def _worker_exception(lines: Sequence[str]) -> UncaughtException | None:
         end = next(
             (j for j in range(i + 1, len(lines)) if not lines[j].startswith(prefix) or _ends_trace(lines[j])), None
         )
-        if found := _below_header(prefix, lines[i + 1 : end], None):
-            return found
+        if exception := _below_header(prefix, lines[i + 1 : end], None):
+            return exception
     return None
 
 
