@@ -1,4 +1,4 @@
-"""From a match to a verdict: the sentence, the hint and the evidence, every text through the one redactor."""
+"""Build a verdict from a match: message, hint and evidence, all passed through one redactor."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from coroner_categorizer.termination_message.runtimes.rust import PANICKED
 from coroner_categorizer.verdict import Confidence, Evidence, Verdict
 
 MESSAGE_LIMIT = 1024
-FACT_LIMIT = 480  # one fact in a sentence: longer quotes are not read, shorter ones cut a list of demands
-END_LIMIT = 300  # of those facts whose end tells
+FACT_LIMIT = 480  # one fact in a sentence: nobody reads longer quotes, and shorter ones truncate lists of requirements
+END_LIMIT = 300  # of facts whose end names the cause
 EVIDENCE_LIMIT = 512
 PLACE_LIMIT = 253
 _UNCUT = 1 << 16
-_REDACTED_TAIL = 120  # of a message whose last line must not stand alone
+_REDACTED_TAIL = 120  # of a message whose last line must not be shown alone
 _LINES_OF_THE_MESSAGE = ("lastLine", "exception", "matchedLine")
 _KEEP_END = ("text", "startupBlocker")
 EVIDENCE_ITEMS = 16
@@ -69,7 +69,7 @@ def camel_case(reason: str) -> str:
 
 
 class _SafeFacts:
-    """Facts as they may be written: redacted, on one line, bounded."""
+    """Facts as they may be written: redacted, on one line, truncated."""
 
     def __init__(self, facts: PodFacts, redactor: Redactor) -> None:
         self._facts = facts
@@ -86,15 +86,15 @@ class _SafeFacts:
             return truncate(line, FACT_LIMIT)
         if len(line) <= END_LIMIT:
             return line
-        # Errors of the runtime are wrapped from the front ("a: b: c"): of a long one, the end tells the cause.
+        # Runtime errors are wrapped from the front ("a: b: c"): the cause is at the end.
         end = line[-END_LIMIT:]
         return f"… {end.partition(' ')[2] or end}"
 
     def _redacted_in_context(self, line: str) -> str:
-        """A line may hold a secret whose key stands on the line before: only the whole message tells."""
+        """A line may be a secret whose key is on the line before: only the whole message shows this."""
         whole = one_line(self._facts.termination_message(), _UNCUT, self._redactor)
-        said = line.removeprefix(PANICKED).removeprefix(REJECTED)
-        if not whole or said in whole or all(part in whole for part in said.split(": ")):
+        quote = line.removeprefix(PANICKED).removeprefix(REJECTED)
+        if not whole or quote in whole or all(part in whole for part in quote.split(": ")):
             return line
         return whole if len(whole) <= _REDACTED_TAIL else f"…{whole[-_REDACTED_TAIL:]}"
 
@@ -104,12 +104,12 @@ def _first(templates: tuple[Template, ...], facts: _SafeFacts) -> str | None:
 
 
 def _plain_message(primary: Finding, facts: _SafeFacts) -> str:
-    """For rules that bring no sentence of their own."""
+    """The message for rules that have none."""
     what = f'container "{facts("container")}"' if primary.container else "the pod"
     if primary.exit_code is not None:
-        said = facts("lastLine")
+        last_line = facts("lastLine")
         ended = f"{what} ended with exit code {primary.exit_code} ({primary.name})"
-        return f"{ended}: {said}" if said else ended
+        return f"{ended}: {last_line}" if last_line else ended
     if scheduler := facts("scheduler"):
         return f"no node can run the pod: {scheduler}"
     text = facts("text")
@@ -117,32 +117,32 @@ def _plain_message(primary: Finding, facts: _SafeFacts) -> str:
 
 
 def _evidence(match: Match | None, primary: Finding, context: MatchContext) -> tuple[Evidence, ...]:
-    """What was read: the finding itself, what the rule saw, what supports it, and the pod's other findings."""
+    """What was read: the finding itself, what the rule matched, what supports it, and the pod's other findings."""
     seen = [Excerpt(primary.source, _describe(primary))]
     seen += match.excerpts if match else ()
     seen += primary.supporting
     others = (f for f in context.findings if f is not primary and f.is_latest_instance)
     seen += [Excerpt(f.source, _describe(f)) for f in islice(others, EVIDENCE_ITEMS)]
     messages = [message for f in context.findings for message in (f.termination_message, f.text) if message]
-    told: dict[str, Evidence] = {}
-    words: set[str] = set()
+    evidence: dict[str, Evidence] = {}
+    texts: set[str] = set()
     for source, text in seen:
-        # The finding and a matcher often read the same field, and conditions repeat the status: the first stands.
+        # The finding and a matcher often read the same field, and conditions repeat the status: keep the first.
         place = source.removesuffix(".message")
-        if not text or place in told or text.strip() in words:
+        if not text or place in evidence or text.strip() in texts:
             continue
-        words.add(text.strip())
-        told[place] = Evidence(
+        texts.add(text.strip())
+        evidence[place] = Evidence(
             one_line(place, PLACE_LIMIT, context.redactor),
             truncate(_redacted_quote(messages, text, context.redactor), EVIDENCE_LIMIT),
         )
-        if len(told) == EVIDENCE_ITEMS:
+        if len(evidence) == EVIDENCE_ITEMS:
             break
-    return tuple(told.values())
+    return tuple(evidence.values())
 
 
 def _redacted_quote(messages: list[str], text: str, redactor: Redactor) -> str:
-    """A text, redacted. Where its end quotes lines of a message, only the whole tells what in them is a secret."""
+    """A text, redacted. If its end quotes lines of a message, only the whole message shows what in them is a secret."""
     for message in messages:
         quotes = (quote for quote in (text, text.partition(": ")[2]) if quote)
         quoted = next((quote for quote in quotes if all(line in message for line in quote.split("\n"))), "")
@@ -150,26 +150,26 @@ def _redacted_quote(messages: list[str], text: str, redactor: Redactor) -> str:
             continue
         parts = [quoted] if quoted in message else quoted.split("\n")
         shown, whole = [one_line(part, _UNCUT, redactor) for part in parts], one_line(message, _UNCUT, redactor)
-        said = " ".join(shown)
+        quote = " ".join(shown)
         if not all(part in whole for part in shown):
-            said = whole if len(whole) <= _REDACTED_TAIL else f"…{whole[-_REDACTED_TAIL:]}"
-        return f"{one_line(text.removesuffix(quoted), _UNCUT, redactor)} {said}".strip()
+            quote = whole if len(whole) <= _REDACTED_TAIL else f"…{whole[-_REDACTED_TAIL:]}"
+        return f"{one_line(text.removesuffix(quoted), _UNCUT, redactor)} {quote}".strip()
     return one_line(text, _UNCUT, redactor)
 
 
 def _describe(finding: Finding) -> str:
-    """What the cluster recorded, in its own words: never a name that this package gave."""
+    """What the cluster recorded, in its own words, without the names that this package gives to findings."""
     reason = next((name for name in finding.names if name not in FINDING_NAMES and name != "CrashLoopBackOff"), "")
-    said = (finding.facts.get("scheduler") or finding.text).strip()
+    text = (finding.facts.get("scheduler") or finding.text).strip()
     if finding.exit_code is not None:
         reason = ", ".join(filter(None, (reason, f"exit code {finding.exit_code}")))
-    return ": ".join(filter(None, (reason, said)))
+    return ": ".join(filter(None, (reason, text)))
 
 
 def _tail(message: str, redactor: Redactor) -> str:
-    """The end of a termination message: the last words tell more than the first."""
+    """The end of a termination message, which usually names the cause."""
     text = safe_text(message, _UNCUT, redactor).strip()
     folded = one_line(message, _UNCUT, redactor)
-    if " ".join(text.split()) != folded:  # a secret stands on the line after its key
+    if " ".join(text.split()) != folded:  # a secret is on the line after its key
         text = folded
     return text if len(text) <= TERMINATION_MESSAGE_LIMIT else "…" + text[-(TERMINATION_MESSAGE_LIMIT - 1) :]

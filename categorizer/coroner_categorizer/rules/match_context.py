@@ -1,4 +1,4 @@
-"""What rules are tried on: a pod's findings, conditions, texts and events, and which patterns are found where."""
+"""The input of rules: a pod's findings, conditions, texts and events, and which patterns each text contains."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TextField = Literal["termination message", "message", "pod error", "event"]
 
 
 class MatchContext:
-    """One pod as rules see it. Lives for one classification; remembers which patterns each text holds."""
+    """One pod as rules see it. Used for one classification; remembers which patterns each text contains."""
 
     def __init__(
         self,
@@ -31,12 +31,12 @@ class MatchContext:
         self.events = events
         self.pod_texts = pod_texts
         self.redactor = redactor
-        """What every text passes that is told of this pod."""
+        """Every text that is reported about this pod passes through it."""
         self._patterns = patterns
         self._found: dict[tuple[TextField, str], frozenset[str]] = {}
 
     def matches(self, domain: TextField, pattern: str, text: str) -> bool:
-        """Whether the pattern is found in the text; every pattern of the domain is looked for at once."""
+        """Whether the pattern is found in the text; all patterns of the domain are searched for at once."""
         key = (domain, text)
         found = self._found.get(key)
         if found is None:
@@ -45,7 +45,7 @@ class MatchContext:
 
 
 def pod_texts(pod: Pod, pod_error: str | None) -> list[Excerpt]:
-    """The pod-level texts for ``onPodError``: the caller's, or what the pod itself says.
+    """The pod-level texts for ``onPodError``: the caller's text, or what the pod itself reports.
 
     status.message, the messages of waiting containers and the scheduler's.
     """
