@@ -8,7 +8,7 @@ from itertools import islice
 from coroner_categorizer.findings.collect import FINDING_NAMES
 from coroner_categorizer.findings.finding import Excerpt, Finding
 from coroner_categorizer.objects.exit_codes import signal_of
-from coroner_categorizer.redaction.redactor import Redactor
+from coroner_categorizer.redaction.redactor import TextRedactor
 from coroner_categorizer.redaction.sanitize import one_line, safe_text, truncate
 from coroner_categorizer.rules.match_context import MatchContext
 from coroner_categorizer.rules.rule import CONFIDENCE_RANK, Match
@@ -71,7 +71,7 @@ def camel_case(reason: str) -> str:
 class _SafeFacts:
     """Facts as they may be written: redacted, on one line, truncated."""
 
-    def __init__(self, facts: PodFacts, redactor: Redactor) -> None:
+    def __init__(self, facts: PodFacts, redactor: TextRedactor) -> None:
         self._facts = facts
         self._redactor = redactor
 
@@ -141,7 +141,7 @@ def _evidence(match: Match | None, primary: Finding, context: MatchContext) -> t
     return tuple(evidence.values())
 
 
-def _redacted_quote(messages: list[str], text: str, redactor: Redactor) -> str:
+def _redacted_quote(messages: list[str], text: str, redactor: TextRedactor) -> str:
     """A text, redacted. If its end quotes lines of a message, only the whole message shows what in them is a secret."""
     for message in messages:
         quotes = (quote for quote in (text, text.partition(": ")[2]) if quote)
@@ -166,7 +166,7 @@ def _describe(finding: Finding) -> str:
     return ": ".join(filter(None, (reason, text)))
 
 
-def _tail(message: str, redactor: Redactor) -> str:
+def _tail(message: str, redactor: TextRedactor) -> str:
     """The end of a termination message, which usually names the cause."""
     text = safe_text(message, _UNCUT, redactor).strip()
     folded = one_line(message, _UNCUT, redactor)

@@ -1,4 +1,4 @@
-"""The facts that a message or hint may name as ``${fact}``: from the pod, from the finding, from a pattern's groups."""
+"""The facts that a message or hint may use as ``${fact}``: from the pod, the finding, or the groups of a pattern."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from coroner_categorizer.objects.pod import Container, ContainerStatus, Pod, Ter
 from coroner_categorizer.objects.quantity import parse_quantity, total
 from coroner_categorizer.termination_message.summary_line import summary_line
 
-# Facts that findings bring along (containers.py, who_ended.py, pod_level.py, pending.py, findings.py, job.py).
+# Facts that the modules of ``findings`` set.
 FINDING_FACTS = frozenset(
     {
         "attempts",
@@ -21,10 +21,10 @@ FINDING_FACTS = frozenset(
         "gracePeriod",
         "crashLoopCause",
         "kubeletEvent",
-        "image",  # where it is not the container's own
+        "image",  # if it is not the container's own
         "language",
         "exception",
-        "matchedLine",  # made by the rule: the line in which its pattern was found
+        "matchedLine",  # set by the rule: the line in which its pattern was found
         "missingPullSecrets",
         "nodes",
         "oomVictim",
@@ -42,7 +42,7 @@ FINDING_FACTS = frozenset(
 
 
 class PodFacts:
-    """Looks facts up for one finding of one pod. A fact that is not known is None."""
+    """Looks up facts for one finding of one pod. An unknown fact is None."""
 
     def __init__(self, pod: Pod, finding: Finding | None, groups: dict[str, str]) -> None:
         self._pod = pod
@@ -76,7 +76,7 @@ class PodFacts:
         return str(status.restartCount) if status and status.restartCount else None
 
     def read_only_root(self) -> str | None:
-        """``true`` where the container's own root file system is read-only."""
+        """``true`` if the container's root file system is read-only."""
         container = self._container()
         return "true" if container and container.securityContext.readOnlyRootFilesystem else None
 
@@ -130,7 +130,7 @@ class PodFacts:
         return str(value) if value is not None else None
 
     def requested(self) -> str | None:
-        """What the whole pod asks for of ``${resource}``, a group of the rule's pattern."""
+        """How much the whole pod requests of ``${resource}``, a group of the rule's pattern."""
         resource = self._groups.get("resource")
         if not resource:
             return None
@@ -140,7 +140,7 @@ class PodFacts:
         sidecars = [c for c in inits if c.restartPolicy == "Always"]
         values = [c.resources.requests.get(resource) for c in (*self._pod.spec.containers, *sidecars)]
         given = [str(v) for v in values if v is not None]
-        # Plain init containers run one at a time before the others; only where they alone ask for more do they count.
+        # Plain init containers run one at a time before the others; they count only if one of them requests more.
         alone = [str(v) for c in self._pod.spec.initContainers if (v := c.resources.requests.get(resource)) is not None]
         if not given:
             return alone[0] if len(alone) == 1 else None
@@ -148,7 +148,7 @@ class PodFacts:
         most = parse_quantity(summed) if summed else None
         sizes = [parse_quantity(v) for v in alone]
         fits = most is not None and all(size is not None and size <= most for size in sizes)
-        return summed if fits else None  # an init container asks for more: no number rather than a wrong one
+        return summed if fits else None  # an init container requests more: no number rather than a wrong one
 
     def text(self) -> str | None:
         return self._finding.text.strip() or None if self._finding else None
@@ -157,7 +157,7 @@ class PodFacts:
         return self._finding.termination_message if self._finding else ""
 
     def last_line(self) -> str | None:
-        """The line of the termination message that says most about the end."""
+        """The line of the termination message that says most about the cause."""
         return summary_line(self.termination_message())
 
     def logs(self) -> str | None:
