@@ -1,6 +1,6 @@
 """Where on a kind's objects a verdict can be said, decided from its CustomResourceDefinition alone.
 
-The first of these that holds (docs/adr/0010-on-the-workload.md):
+The first of these that holds (docs/adr/0010-verdict-on-the-workload.md):
 
 1. the schema names ``status.failure`` and keeps a verdict there: the block;
 2. ``status.conditions`` is a list-map keyed by type: one condition;
