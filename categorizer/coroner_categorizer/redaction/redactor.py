@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 import re2
 
@@ -39,6 +40,8 @@ RULES: tuple[Rule, ...] = (
 # crafted texts need a third, and the limit keeps the whole linear.
 _MAX_PASSES = 4
 
+_MEMO_LIMIT = 1 << 20  # characters of texts and results that one classification remembers
+
 _NAME = re2.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -51,6 +54,13 @@ class SitePattern:
 
     pattern: str
     """RE2. Group 1, if there is one, is the secret; otherwise the whole match is."""
+
+
+class TextRedactor(Protocol):
+    """What every text passes before it is published."""
+
+    def redact(self, text: str) -> str:
+        """``text`` without secrets."""
 
 
 class Redactor:
@@ -77,6 +87,29 @@ class Redactor:
             if redacted == before:
                 break
         return redacted.decode(errors="replace") if redacted != data or not valid else text
+
+
+class RedactionMemo:
+    """A redactor that redacts each distinct text once. For one classification, which asks for the same texts often."""
+
+    def __init__(self, redactor: TextRedactor) -> None:
+        self._redactor = redactor
+        self._redacted: dict[str, str] = {}
+        self._characters = 0
+
+    def redact(self, text: str) -> str:
+        """As ``Redactor.redact``."""
+        known = self._redacted.get(text)
+        if known is not None:
+            return known
+        redacted = self._redactor.redact(text)
+        self._characters += len(text) + len(redacted)
+        if self._characters > _MEMO_LIMIT:
+            self._redacted.clear()
+            self._characters = len(text) + len(redacted)
+        self._redacted[text] = redacted
+        self._redacted[redacted] = redacted  # redaction is idempotent
+        return redacted
 
 
 def _site_rule(site: SitePattern) -> Rule:

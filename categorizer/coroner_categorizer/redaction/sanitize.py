@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re2
 
-from coroner_categorizer.redaction.redactor import DEFAULT_REDACTOR, Redactor
+from coroner_categorizer.redaction.redactor import DEFAULT_REDACTOR, TextRedactor
 
 ELLIPSIS = "…"
 
@@ -44,16 +44,17 @@ _ESCAPE_SEQUENCE = re2.compile(
 )
 
 
-def safe_text(text: str, limit: int, redactor: Redactor = DEFAULT_REDACTOR) -> str:
+def safe_text(text: str, limit: int, redactor: TextRedactor = DEFAULT_REDACTOR) -> str:
     """``text`` without control characters and secrets, at most ``limit`` characters. Line breaks and tabs are kept."""
     return truncate(redactor.redact(_without_control_characters(text)), limit)
 
 
-def one_line(text: str, limit: int, redactor: Redactor = DEFAULT_REDACTOR) -> str:
+def one_line(text: str, limit: int, redactor: TextRedactor = DEFAULT_REDACTOR) -> str:
     """``safe_text`` on one line: each run of white space becomes one space."""
-    folded = " ".join(redactor.redact(_without_control_characters(text)).split())
+    redacted = redactor.redact(_without_control_characters(text))
+    folded = " ".join(redacted.split())
     # A secret may be on the line after its key; folding puts them on one line, so redact again.
-    return truncate(redactor.redact(folded), limit)
+    return truncate(folded if folded == redacted else redactor.redact(folded), limit)
 
 
 def truncate(text: str, limit: int) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 from coroner_categorizer.findings.finding import Excerpt, Finding
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.pod import Pod
-from coroner_categorizer.redaction.redactor import DEFAULT_REDACTOR, Redactor
+from coroner_categorizer.redaction.redactor import DEFAULT_REDACTOR, RedactionMemo, TextRedactor
 from coroner_categorizer.rules.pattern_set import PatternSet
 
 TextField = Literal["termination message", "message", "pod error", "event"]
@@ -24,14 +24,14 @@ class MatchContext:
         events: Sequence[Event],
         pod_texts: Sequence[Excerpt],
         patterns: dict[TextField, PatternSet],
-        redactor: Redactor = DEFAULT_REDACTOR,
+        redactor: TextRedactor = DEFAULT_REDACTOR,
     ) -> None:
         self.pod = pod
         self.findings = findings
         self.events = events
         self.pod_texts = pod_texts
-        self.redactor = redactor
-        """Every text that is reported about this pod passes through it."""
+        self.redactor: TextRedactor = RedactionMemo(redactor)
+        """Every published text about this pod passes it; each distinct text is redacted once."""
         self._patterns = patterns
         self._found: dict[tuple[TextField, str], frozenset[str]] = {}
 
