@@ -5,6 +5,7 @@ Format: kubernetes pkg/scheduler/framework/types.go, FitError.Error(). A node ma
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import NamedTuple
 
 from coroner_categorizer.linear_regex import LinearRegex
@@ -14,8 +15,7 @@ from coroner_categorizer.termination_message.vocabulary import VOCABULARY
 _HEAD = LinearRegex(r"^(?:\d+/(\d{1,9}) nodes are (?:un)?available|all nodes are unavailable): ")
 _REMARKS = LinearRegex(rf"\.? ?(?:{'|'.join(entry.pattern for entry in VOCABULARY.scheduler_remarks.entries)})")
 _REASON = LinearRegex(r"(?:^|, )(\d{1,9}) ")
-
-
+_REASON_LIMIT = 100  # the scheduler counts nodes with the same reason together
 _FILTERS = tuple(listed.phrase for listed in VOCABULARY.scheduler_filters)
 
 
@@ -43,7 +43,7 @@ def parse_scheduler_message(message: str) -> SchedulerMessage:
     if remark := _REMARKS.search(body):
         body = body[: remark.start]
     body = body.strip().removesuffix(".")
-    starts = list(_REASON.find_all(body))
+    starts = list(islice(_REASON.find_all(body), _REASON_LIMIT))
     if not starts or starts[0].start != 0:
         # No count: a reason found before any node was looked at (a missing PersistentVolumeClaim, say).
         return SchedulerMessage(total, (RejectionReason(total, body),) if body else ())

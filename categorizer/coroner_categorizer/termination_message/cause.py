@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coroner_categorizer.termination_message.error_lines import ERROR_WORDS, last_error_line, without_harmless_lines
-from coroner_categorizer.termination_message.runtimes.python import PROCESS_FAILED, TRACEBACK, WRAPPER_EXCEPTIONS
+from coroner_categorizer.termination_message.runtimes.python import PROCESS_FAILED, WRAPPER_EXCEPTIONS, last_traceback
 from coroner_categorizer.termination_message.runtimes.torchrun import first_failed_worker
-from coroner_categorizer.termination_message.runtimes.trace import UncaughtException, last_index, without_blank
+from coroner_categorizer.termination_message.runtimes.trace import UncaughtException, without_blank
 from coroner_categorizer.termination_message.vocabulary import VOCABULARY, Phrases
 
 _CAUSE_LINES = 5  # a program says why it ends in few lines; seven lines up it had read-only files and went on (x2)
@@ -43,7 +43,7 @@ def _last_error(lines: list[str]) -> str:
 def _child_error(lines: Sequence[str], exception: UncaughtException) -> str:
     """What a failed child process had said, as far as it can be the cause, and the exception that wraps its end."""
     if exception.line.startswith(PROCESS_FAILED):
-        start = last_index(lines, TRACEBACK) or 0
+        start = last_traceback(lines) or 0
         before = without_harmless_lines(lines[max(0, start - _CAUSE_LINES) : start])
         said = next((line for line in reversed(before) if ERROR_WORDS.found_in(line)), None)
         return "\n".join([said, exception.line] if said else [exception.line])

@@ -7,7 +7,8 @@ from coroner_categorizer.termination_message.error_lines import last_error_line,
 from coroner_categorizer.termination_message.vocabulary import VOCABULARY, Phrases
 
 _CANDIDATES = 12  # lines; what is further up had been survived
-_WORD = LinearRegex(r"\pL{2}")
+# Two letters in a row; \pL would say the same of all alphabets, and take as long to compile as all other patterns.
+_WORD = LinearRegex(r"[A-Za-z\x{C0}-\x{1FFF}\x{2E80}-\x{D7FF}\x{F900}-\x{FDFF}]{2}")
 _STACK_FRAMES = Phrases(VOCABULARY.stack_frames)
 _NOISE = Phrases(VOCABULARY.noise_lines)
 _REFERENCES = Phrases(VOCABULARY.references)

@@ -107,7 +107,9 @@ def _pattern(listed: PhraseList, patterns: list[str]) -> str:
 
 def _load() -> Vocabulary:
     text = resources.files("coroner_categorizer").joinpath("termination_message/vocabulary.yaml").read_text("utf-8")
-    return msgspec.convert(yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), Vocabulary)
+    # Every scalar is read as text; only the fields of Vocabulary say what is a number or a boolean.
+    read = yaml.load(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))
+    return msgspec.convert(read, Vocabulary, strict=False)
 
 
 VOCABULARY = _load()

@@ -15,7 +15,7 @@ _LIBCXX = LinearRegex(r"^libc\+\+abi: terminating due to (uncaught exception.*)$
 _ABORT_REPORTS = Phrases(VOCABULARY.abort_reports)
 
 
-def find(lines: Sequence[str], exit_code: int | None) -> UncaughtException | None:
+def find(lines: Sequence[str], _exit_code: int | None) -> UncaughtException | None:
     """The exception that the lines end with, but for what a shell says of the abort."""
     own = [*islice((line for line in reversed(lines) if not _ABORT_REPORTS.found_in(line)), 2)][::-1]
     if not own:

@@ -7,20 +7,15 @@ from collections.abc import Sequence
 from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.termination_message.error_lines import LOG_LINE
 from coroner_categorizer.termination_message.runtimes.torchrun import CHILD_FAILED, first_failed_worker
-from coroner_categorizer.termination_message.runtimes.trace import (
-    DOTTED_NAME,
-    UncaughtException,
-    last_index,
-    without_blank,
-)
+from coroner_categorizer.termination_message.runtimes.trace import DOTTED_NAME, UncaughtException, without_blank
 from coroner_categorizer.termination_message.vocabulary import VOCABULARY, Phrases
 
 PROCESS_FAILED = "subprocess.CalledProcessError"
 WRAPPER_EXCEPTIONS = (CHILD_FAILED, PROCESS_FAILED)
 """Exceptions that only say that a child failed; the child's own text stands before them."""
 
-# A prefix is common: "[rank0]: " by torchrun, "    | " in exception groups, a compose-like "main | ".
-TRACEBACK = LinearRegex(r"^(.{0,60}?)(?:Exception Group )?Traceback \(most recent call last\):\s*$")
+_TRACEBACK = "Traceback (most recent call last):"
+_PREFIX_LIMIT = 60
 WRAPPER_LINES = Phrases(VOCABULARY.wrapper_lines)
 
 # Python itself ends with 1 after an uncaught exception, after Ctrl-C by SIGINT. Another code was chosen by somebody,
@@ -37,6 +32,23 @@ _GIVING_UP = Phrases(VOCABULARY.giving_up)
 _CHILD_ENDS = Phrases(VOCABULARY.child_ends)
 
 
+def traceback_prefix(line: str) -> str | None:
+    """What stands before "Traceback" on the line that begins a trace, mostly nothing; None for any other line.
+
+    A prefix is common: "[rank0]: " by torchrun, "    | " in exception groups, a compose-like "main | ".
+    """
+    line = line.rstrip()
+    if not line.endswith(_TRACEBACK):
+        return None
+    prefix = line.removesuffix(_TRACEBACK).removesuffix("Exception Group ")
+    return prefix if len(prefix) <= _PREFIX_LIMIT else None
+
+
+def last_traceback(lines: Sequence[str]) -> int | None:
+    """Index of the last line that begins a trace."""
+    return next((i for i in range(len(lines) - 1, -1, -1) if traceback_prefix(lines[i]) is not None), None)
+
+
 def find(lines: Sequence[str], exit_code: int | None) -> UncaughtException | None:
     """The exception or fatal error that the lines end with."""
     return _fatal_error(lines) or _last_traceback(lines, exit_code)
@@ -51,11 +63,10 @@ def _fatal_error(lines: Sequence[str]) -> UncaughtException | None:
 
 
 def _last_traceback(lines: Sequence[str], exit_code: int | None) -> UncaughtException | None:
-    start = last_index(lines, TRACEBACK)
+    start = last_traceback(lines)
     if start is None:
         return _cut_traceback(lines) if exit_code in _EXIT_CODES else None
-    header = TRACEBACK.match(lines[start])
-    prefix = header.groups[0].replace("+", "|") if header else ""
+    prefix = (traceback_prefix(lines[start]) or "").replace("+", "|")
     found = _below_header(prefix, lines[start + 1 :], exit_code)
     return (_worker_exception(lines) or found) if found and found.line.startswith(CHILD_FAILED) else found
 
@@ -114,7 +125,7 @@ def _worker_exception(lines: Sequence[str]) -> UncaughtException | None:
     worker = first_failed_worker(lines)
     if worker is None or worker.exit_code <= 0:
         return None
-    starts = [(i, found.groups[0]) for i, line in enumerate(lines) if (found := TRACEBACK.match(line))][:-1]
+    starts = [(i, prefix) for i, line in enumerate(lines) if (prefix := traceback_prefix(line)) is not None][:-1]
     marked = any("rank" in prefix for _, prefix in starts)
     its_own = [start for start in starts if f"rank{worker.rank}]" in start[1] or not marked]
     for i, prefix in reversed(its_own):  # an exception that was handled stands before the one that was not
@@ -127,4 +138,4 @@ def _worker_exception(lines: Sequence[str]) -> UncaughtException | None:
 
 
 def _ends_trace(line: str) -> bool:
-    return TRACEBACK.starts(line) or LOG_LINE.found_in(line)
+    return traceback_prefix(line) is not None or LOG_LINE.found_in(line)

@@ -12,7 +12,7 @@ _LINES_ABOVE = 10  # between the error and the halt stand warnings
 _ERROR = LinearRegex(r"^(?:Error(?: in .+?)? ?: .+|Error: .+)$")
 
 
-def find(lines: Sequence[str], exit_code: int | None) -> UncaughtException | None:
+def find(lines: Sequence[str], _exit_code: int | None) -> UncaughtException | None:
     """The error that halted the script."""
     if lines[-1] != _HALTED:
         return None
