@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coroner_operator.kube.errors import ApiError, Transient
-from coroner_operator.kube.lease import Held, MemoryLease, written
+from coroner_operator.kube.lease import LeaseRecord, MemoryLease, lease_body
 from coroner_operator.runtime.leader_election import Election, LeadershipLost
 from tests.leader_election.virtual_time import run
 
@@ -40,10 +40,10 @@ class RoughLease:
     trouble: Callable[[], Trouble] = Trouble
     away: bool = False
 
-    async def read(self) -> Held | None:
+    async def read(self) -> LeaseRecord | None:
         return await self._through(self.lease.read)
 
-    async def write(self, over: Held | None, holder: str, duration: float) -> Held:
+    async def write(self, over: LeaseRecord | None, holder: str, duration: float) -> LeaseRecord:
         return await self._through(lambda: self.lease.write(over, holder, duration))
 
     async def _through(self, call):
@@ -107,8 +107,8 @@ def test_one_leads_and_the_other_waits() -> None:
         await asyncio.sleep(3600)
         assert (a.may_write, b.may_write) == (True, False)
         assert b.election.observed.is_set()
-        assert lease.held is not None
-        assert (lease.held.holder, lease.held.transitions, lease.held.duration) == ("a", 0, 15)
+        assert lease.record is not None
+        assert (lease.record.holder, lease.record.transitions, lease.record.duration) == ("a", 0, 15)
         assert (a.changes, b.changes) == ([True], [])
 
     run(story())
@@ -123,8 +123,8 @@ def test_after_a_kill_the_other_leads_within_20_seconds() -> None:
         killed = loop_time()
         await b.election.leading.wait()
         assert 13 < loop_time() - killed < 20
-        assert lease.held is not None
-        assert lease.held.transitions == 1
+        assert lease.record is not None
+        assert lease.record.transitions == 1
 
     run(story())
 
@@ -140,8 +140,8 @@ def test_a_clean_hand_over_takes_less_than_2_seconds() -> None:
         assert a.election.remaining < 0
         await b.election.leading.wait()
         assert loop_time() - released < 2
-        assert lease.held is not None
-        assert (lease.held.holder, lease.held.transitions) == ("b", 1)
+        assert lease.record is not None
+        assert (lease.record.holder, lease.record.transitions) == ("b", 1)
 
     run(story())
 
@@ -205,8 +205,8 @@ def test_times_of_another_clock_mean_nothing(renewed_at: str) -> None:
     async def story() -> None:
         lease = MemoryLease()
         await lease.write(None, "gone", 15)
-        assert lease.held is not None
-        lease.held.body["spec"]["renewTime"] = renewed_at
+        assert lease.record is not None
+        lease.record.body["spec"]["renewTime"] = renewed_at
         a = replica(lease, "a")
         await a.election.leading.wait()
         assert 15 <= loop_time() < 17
@@ -229,13 +229,13 @@ def test_a_lease_that_somebody_touches_or_deletes_stays_with_its_leader() -> Non
         lease = MemoryLease()
         a = replica(lease, "a")
         await asyncio.sleep(10)
-        await lease.write(lease.held, "a", 15)  # another resource version
+        await lease.write(lease.record, "a", 15)  # another resource version
         await asyncio.sleep(10)
-        lease.held = None
+        lease.record = None
         await asyncio.sleep(10)
         assert a.may_write
-        assert lease.held is not None
-        assert lease.held.holder == "a"
+        assert lease.record is not None
+        assert lease.record.holder == "a"
 
     run(story())
 
@@ -245,14 +245,14 @@ def test_a_lease_that_another_holds_suddenly_is_lost_at_the_next_look() -> None:
         lease = MemoryLease()
         a = replica(lease, "a")
         await asyncio.sleep(10)
-        await lease.write(lease.held, "thief", 15)
+        await lease.write(lease.record, "thief", 15)
         with pytest.raises(LeadershipLost, match="thief holds it now"):
             await a.task
         assert loop_time() <= 12
         assert a.election.remaining < 0
         await a.election.release()
-        assert lease.held is not None
-        assert lease.held.holder == "thief"
+        assert lease.record is not None
+        assert lease.record.holder == "thief"
 
     run(story())
 
@@ -265,7 +265,7 @@ def test_what_others_put_on_the_lease_stays() -> None:
         held.body["spec"]["strategy"] = "OldestEmulationVersion"
         from datetime import UTC, datetime
 
-        again = written(held, "b", 0.3, datetime(2026, 1, 2, 3, 4, 5, 6, UTC))
+        again = lease_body(held, "b", 0.3, datetime(2026, 1, 2, 3, 4, 5, 6, UTC))
         assert again["metadata"]["labels"] == {"team": "infra"}
         assert again["spec"] == {
             "strategy": "OldestEmulationVersion",

@@ -12,7 +12,7 @@ import pytest
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.kube.errors import Conflict, NotLeader
 from coroner_operator.kube.lease import ApiLease
-from coroner_operator.kube.owner_resolver import Owners
+from coroner_operator.kube.owner_resolver import OwnerResolver
 from coroner_operator.model.report import WorkloadRef, fold
 from coroner_operator.reports.expiry_index import ApiReportIndex
 from coroner_operator.reports.store import ApiReportStore, Stored
@@ -123,7 +123,7 @@ async def test_workloads_that_are_there_and_that_are_not(client: Client) -> None
     }
     answer = await client.request("POST", parse_path(f"/api/v1/namespaces/{NAMESPACE}/pods"), body=body)
     uid = json.loads(answer.body)["metadata"]["uid"]
-    census = ApiExistenceChecker(client, Owners(client), NAMESPACE)
+    census = ApiExistenceChecker(client, OwnerResolver(client), NAMESPACE)
     for api_version, kind, name, its, trace in (
         ("v1", "Pod", "ray-0", uid, Existence.PRESENT),
         ("v1", "Pod", "ray-0", "an-earlier-one", Existence.DELETED),

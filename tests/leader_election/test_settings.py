@@ -59,6 +59,6 @@ def test_a_process_that_starts_again_is_another_candidate() -> None:
 def test_times_that_leave_no_gap_are_refused(wrong: dict[str, str]) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings(wrong)
-    assert caught.value.mistakes == (
+    assert caught.value.errors == (
         "lease_duration: 2 * retry_period <= renew_deadline < lease_duration must hold, and none may be 0",
     )

@@ -13,7 +13,7 @@ from aiohttp import web
 from coroner_categorizer import Pod
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client, load_configuration
-from coroner_operator.kube.list_watch import Stream
+from coroner_operator.kube.list_watch import ListWatch
 from coroner_operator.kube.resources import POD
 from coroner_operator.telemetry.metrics import Metrics
 from embedded_apiserver import EmbeddedApiServer, Fault
@@ -63,15 +63,15 @@ async def client(server: EmbeddedApiServer, tmp_path: Path) -> AsyncIterator[Cli
 
 
 @asynccontextmanager
-async def streaming(client: Client, told: Told, metrics: Metrics, silence: float = 30) -> AsyncIterator[Stream[Pod]]:
-    stream = Stream(
+async def streaming(client: Client, told: Told, metrics: Metrics, silence: float = 30) -> AsyncIterator[ListWatch[Pod]]:
+    stream = ListWatch(
         client,
         "pods",
         POD.path(),
         Pod,
         consumer=told,
-        watchers=metrics,
-        silence=silence,
+        metrics=metrics,
+        idle_timeout=silence,
         back_off=BackOff(base=0.01, cap=0.05),
     )
     task = asyncio.create_task(stream.run())
@@ -142,7 +142,7 @@ async def test_a_watch_that_went_silent_is_noticed(
         server.silence_watches()
         server.put(live_pod("unheard"))
         await until(lambda: "seen unheard" in told.words)
-    assert b'coroner_watch_restarts_total{kind="pods",reason="silent"}' in metrics.exposition()
+    assert b'coroner_watch_restarts_total{kind="pods",reason="idle"}' in metrics.exposition()
 
 
 async def test_bookmarks_keep_a_quiet_watch_alive(
@@ -210,4 +210,4 @@ async def test_garbage_in_a_watch_starts_it_again(tmp_path: Path, told: Told, me
     async with Client(await load_configuration(config)) as client, streaming(client, told, metrics):
         await until(lambda: told.words == ["listed 0", "seen whole"])
     await runner.cleanup()
-    assert b'reason="garbled"' in metrics.exposition()
+    assert b'reason="malformed"' in metrics.exposition()

@@ -108,12 +108,12 @@ async def test_a_port_that_is_taken_ends_the_process_with_one_line(
 async def test_a_part_that_ends_ends_the_process(
     server: EmbeddedApiServer, operators: Operators, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from coroner_operator.kube.list_watch import Stream
+    from coroner_operator.kube.list_watch import ListWatch
 
     async def broken(self: object) -> None:
         raise ZeroDivisionError("on purpose")
 
-    monkeypatch.setattr(Stream, "run", broken)
+    monkeypatch.setattr(ListWatch, "run", broken)
     settings = load_settings({**QUICK, "kubeconfig": server.kubeconfig(tmp_path / "kubeconfig")})
     assert await asyncio.wait_for(App(settings, CATEGORIZER).run(), 20) == 1
 

@@ -10,7 +10,7 @@ import pytest
 
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client, load_configuration
-from coroner_operator.kube.owner_resolver import Owners
+from coroner_operator.kube.owner_resolver import OwnerResolver
 from coroner_operator.model.report import WorkloadRef
 from coroner_operator.reports.expiry_index import ApiReportIndex, ReportSummary
 from coroner_operator.reports.retention import Retention
@@ -35,7 +35,7 @@ def ref(obj: Json) -> WorkloadRef:
 
 
 def census(client: Client) -> ApiExistenceChecker:
-    return ApiExistenceChecker(client, Owners(client, lambda: BackOff(base=0.01)), "default")
+    return ApiExistenceChecker(client, OwnerResolver(client, lambda: BackOff(base=0.01)), "default")
 
 
 async def test_a_workload_is_here_as_long_as_it_or_a_pod_of_it_is(server: EmbeddedApiServer, client: Client) -> None:
@@ -139,7 +139,7 @@ async def test_a_namespace_that_cannot_be_looked_at_does_not_hinder_the_others(
     server.delete("Pod", "mine")
     server.delete("Pod", "yours", "other")
     server.faults.add(Fault(method="GET", path="/namespaces/default/pods\\?", status=503))
-    owners = Owners(client, lambda: BackOff(base=0.01))
+    owners = OwnerResolver(client, lambda: BackOff(base=0.01))
     week_later = datetime.now(UTC) + timedelta(days=8)
     await Retention(
         ApiReportIndex(client),

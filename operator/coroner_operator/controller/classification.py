@@ -15,8 +15,8 @@ from coroner_categorizer.objects.pod import Metadata
 from coroner_operator.controller.pod_filters import is_starting, needs_normal_events
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Forbidden, NotFound
-from coroner_operator.kube.event_cache import PodEvents
-from coroner_operator.kube.owner_resolver import controller_of, path_of, reference
+from coroner_operator.kube.event_cache import EventCache
+from coroner_operator.kube.owner_resolver import controller_of, workload_path, owner_ref
 from coroner_operator.model.report import WorkloadRef
 
 log = logging.getLogger("coroner.judging")
@@ -31,7 +31,7 @@ class Classifier:
         self,
         categorizer: Categorizer,
         client: Client,
-        events: PodEvents,
+        events: EventCache,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.categorizer = categorizer
@@ -44,19 +44,19 @@ class Classifier:
     async def classify_pod(self, pod: Pod, *, has_waited: bool) -> Classification:
         """``has_waited``: its patience is over. Asks for the pod's events once for each end that may be a kill."""
         uid = pod.metadata.uid
-        if (has_waited and is_starting(pod)) or needs_normal_events(pod, self._events.of(uid), self._now()):
+        if (has_waited and is_starting(pod)) or needs_normal_events(pod, self._events.cached(uid), self._now()):
             question = (uid, "starting" if is_starting(pod) else "", *_ends(pod))
             if self._is_new(question):
-                for event in await self._events.all_of(pod.metadata):
+                for event in await self._events.read_all(pod.metadata):
                     self._events.add(uid, event)
-        events = self._events.of(uid) + self._events.of(node_key(pod.spec.nodeName))
+        events = self._events.cached(uid) + self._events.cached(node_key(pod.spec.nodeName))
         owner = await self._owner(pod) if pod.metadata.deletionTimestamp is not None else None
         return self.categorizer.classify_pod(pod, events, owner)
 
     async def classify_never_created(self, ref: WorkloadRef) -> Classification:
         """Why the pods that ``ref`` wants do not exist, from all events about it and what its status says now."""
         workload = Workload(ref.api_version, ref.kind, Metadata(ref.name, ref.namespace, ref.uid))
-        events = await self._events.all_of(workload.metadata)
+        events = await self._events.read_all(workload.metadata)
         try:
             workload = await self._read(ref) or workload
         except ApiError as error:
@@ -65,7 +65,7 @@ class Classifier:
 
     async def _read(self, ref: WorkloadRef) -> Workload | None:
         """The workload as it is now; None if it is gone, or of a kind that is never read. Raises ApiError."""
-        path = path_of(ref)
+        path = workload_path(ref)
         if path is None:
             return None
         try:
@@ -85,7 +85,7 @@ class Classifier:
         if controller is None or controller.kind != "Job":
             return None
         try:
-            job, _ = await self.classify_job(reference(controller, pod.metadata.namespace))
+            job, _ = await self.classify_job(owner_ref(controller, pod.metadata.namespace))
         except (ApiError, msgspec.DecodeError) as error:
             log.debug("pod %s/%s: judged without its Job: %s", pod.metadata.namespace, pod.metadata.name, error)
             return None

@@ -10,7 +10,7 @@ from collections import OrderedDict
 
 from coroner_categorizer import Failure, Pod
 from coroner_operator.controller.classification import Classifier
-from coroner_operator.kube.owner_resolver import Owners, controller_of
+from coroner_operator.kube.owner_resolver import OwnerResolver, controller_of
 from coroner_operator.model.report import WorkloadRef
 from coroner_operator.reports.cache import ReportCache
 
@@ -23,7 +23,7 @@ _REMEMBERED = 10_000  # Jobs, ~100 bytes each
 
 
 class JobFailures:
-    def __init__(self, judging: Classifier, owners: Owners, reports: ReportCache) -> None:
+    def __init__(self, judging: Classifier, owners: OwnerResolver, reports: ReportCache) -> None:
         self._judging = judging
         self._owners = owners
         self._reports = reports
@@ -50,7 +50,7 @@ class JobFailures:
         job, judgement = await self._judging.classify_job(ref)
         if job is None or judgement is None or judgement.verdict is None:
             return None
-        workload = await self._owners.topmost(ref)
+        workload = await self._owners.top_controller(ref)
         stored = await self._reports.get(workload)
         made = job.metadata.creationTimestamp
         # After a restart of ours the report alone knows what was told of this run of the Job.

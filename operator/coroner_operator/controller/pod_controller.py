@@ -26,8 +26,8 @@ from coroner_operator.controller.pod_uids import ExistingPods
 from coroner_operator.controller.recovery import Recovery
 from coroner_operator.controller.recovery_state import LONG_RUNNING
 from coroner_operator.kube.errors import ApiError
-from coroner_operator.kube.event_cache import PodEvents
-from coroner_operator.kube.owner_resolver import Owners
+from coroner_operator.kube.event_cache import EventCache
+from coroner_operator.kube.owner_resolver import OwnerResolver
 from coroner_operator.model.report import Observation, WorkloadRef
 from coroner_operator.reports.cache import ReportCache
 from coroner_operator.reports.writer import ReportWriter
@@ -52,8 +52,8 @@ class PodController:
         settings: Settings,
         *,
         judging: Classifier,
-        events: PodEvents,
-        owners: Owners,
+        events: EventCache,
+        owners: OwnerResolver,
         living: ExistingPods,
         suspects: FailingPodCache,
         reports: ReportCache,
@@ -267,7 +267,7 @@ class PodController:
         self._never_created[ref.uid] = ref
         while len(self._never_created) > NEVER_CREATED_LIMIT:
             self._never_created.popitem(last=False)
-        workload = await self._owners.topmost(ref)
+        workload = await self._owners.top_controller(ref)
         seen_at = self._now()
         self._writer.add(
             workload,
@@ -315,17 +315,17 @@ class PodConsumer:
     """The pipeline as the consumer of a stream of pods."""
 
     def __init__(self, pipeline: PodController) -> None:
-        self.seen = pipeline.on_pod
-        self.gone = pipeline.on_pod_deleted
-        self.listed = pipeline.on_pods_listed
+        self.on_update = pipeline.on_pod
+        self.on_delete = pipeline.on_pod_deleted
+        self.on_list = pipeline.on_pods_listed
 
 
 class EventConsumer:
     """The pipeline as the consumer of a stream of warnings. That an event has expired means nothing."""
 
     def __init__(self, pipeline: PodController) -> None:
-        self.seen = pipeline.on_event
+        self.on_update = pipeline.on_event
 
-    def gone(self, event: Event) -> None: ...
+    def on_delete(self, event: Event) -> None: ...
 
-    def listed(self, namespace: str | None, uids: set[str]) -> None: ...
+    def on_list(self, namespace: str | None, uids: set[str]) -> None: ...

@@ -19,7 +19,7 @@ from coroner_operator.controller.recovery_state import FailedPod, WorkloadRecove
 from coroner_operator.controller.workload_health import WorkloadHealth, read_health
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError
-from coroner_operator.kube.owner_resolver import controller_of, path_of
+from coroner_operator.kube.owner_resolver import controller_of, workload_path
 from coroner_operator.model.report import WorkloadRef
 
 log = logging.getLogger("coroner.recovery")
@@ -72,7 +72,7 @@ class Recovery:
             self._index(case, workload.uid)
             if workload.kind == "Pod":
                 self._of_pod[workload.uid] = workload.uid
-            elif path_of(workload) is None:
+            elif workload_path(workload) is None:
                 self._by_pods_only[workload.namespace] += 1
         if speaker:  # it may have gone, or be well, since the report was written
             case.failed_pods.setdefault(speaker, FailedPod(terminal=True))
@@ -274,7 +274,7 @@ class Recovery:
         for uid in case.controllers:
             self._of_controller.pop(uid, None)
         namespace = case.workload.namespace
-        if namespace in self._by_pods_only and path_of(case.workload) is None and case.workload.kind != "Pod":
+        if namespace in self._by_pods_only and workload_path(case.workload) is None and case.workload.kind != "Pod":
             self._by_pods_only[namespace] -= 1
             if not self._by_pods_only[namespace]:
                 del self._by_pods_only[namespace]

@@ -10,7 +10,7 @@ import msgspec
 from coroner_categorizer.objects.workload import WorkloadCondition
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import Forbidden, NotFound
-from coroner_operator.kube.owner_resolver import path_of
+from coroner_operator.kube.owner_resolver import workload_path
 from coroner_operator.model.report import WorkloadRef
 
 
@@ -55,7 +55,7 @@ _OBJECT = msgspec.json.Decoder(_Object)
 
 async def read_health(client: Client, ref: WorkloadRef, failed_at: datetime | None) -> WorkloadHealth:
     """``failed_at``: time of the newest failure; a CronJob is well by a success after it. Raises ApiError."""
-    path = path_of(ref)
+    path = workload_path(ref)
     if path is None:
         return WorkloadHealth.UNKNOWN
     try:

@@ -16,13 +16,13 @@ import msgspec
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Forbidden
-from coroner_operator.kube.list_watch import Stream, Watchers
+from coroner_operator.kube.list_watch import ListWatch, WatchMetrics
 from coroner_operator.kube.paths import field_selector
 from coroner_operator.kube.resources import CUSTOM_RESOURCE_DEFINITION
 
 log = logging.getLogger("coroner.crds")
 
-ASK_AGAIN = 300.0  # s, after "forbidden": roles are given by people
+FORBIDDEN_RETRY = 300.0  # s, after "forbidden": roles are given by people
 
 Crd = Mapping[str, Any]
 
@@ -39,9 +39,9 @@ class CrdWatch:
         client: Client,
         name: str,
         *,
-        changed: Callable[[Crd | None], None],
-        forbidden: Callable[[], None],
-        watchers: Watchers,
+        on_change: Callable[[Crd | None], None],
+        on_forbidden: Callable[[], None],
+        metrics: WatchMetrics,
         back_off: BackOff | None = None,
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
     ) -> None:
@@ -49,41 +49,41 @@ class CrdWatch:
         self.name = name
         self._client = client
         self._selector = {"fieldSelector": field_selector({"metadata.name": name})}
-        self._changed = changed
-        self._forbidden = forbidden
+        self._on_change = on_change
+        self._on_forbidden = on_forbidden
         self._sleep = sleep
-        self._stream = Stream(
+        self._list_watch = ListWatch(
             client,
             "customresourcedefinitions",
             CUSTOM_RESOURCE_DEFINITION.path(),
             _Object,
             consumer=self,
-            watchers=watchers,
+            metrics=metrics,
             selector=self._selector,
             back_off=back_off,
             sleep=sleep,
         )
 
     async def run(self) -> None:
-        told = False
-        while not await self._may_be_read():
-            if not told:
-                told = True
-                self._forbidden()
-            await self._sleep(ASK_AGAIN)
-        await self._stream.run()
+        reported = False
+        while not await self._is_readable():
+            if not reported:
+                reported = True
+                self._on_forbidden()
+            await self._sleep(FORBIDDEN_RETRY)
+        await self._list_watch.run()
 
-    def seen(self, crd: _Object) -> None:
-        self._changed({"spec": crd.spec})
+    def on_update(self, crd: _Object) -> None:
+        self._on_change({"spec": crd.spec})
 
-    def gone(self, crd: _Object) -> None:
-        self._changed(None)
+    def on_delete(self, crd: _Object) -> None:
+        self._on_change(None)
 
-    def listed(self, namespace: str | None, uids: set[str]) -> None:
+    def on_list(self, namespace: str | None, uids: set[str]) -> None:
         if not uids:
-            self._changed(None)
+            self._on_change(None)
 
-    async def _may_be_read(self) -> bool:
+    async def _is_readable(self) -> bool:
         try:
             await self._client.get(CUSTOM_RESOURCE_DEFINITION.path(), {**self._selector, "limit": 1})
         except Forbidden as error:

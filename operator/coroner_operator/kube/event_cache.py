@@ -20,8 +20,8 @@ from coroner_operator.kube.resources import EVENT
 
 log = logging.getLogger("coroner.events")
 
-PODS = 2_000  # with EVENTS_A_POD events of ~1.5 KB each: 36 MB if every one of them is talkative, 3 MB as seen
-EVENTS_A_POD = 12
+CACHE_SIZE = 2_000  # with EVENTS_A_POD events of ~1.5 KB each: 36 MB if every one of them is talkative, 3 MB as seen
+EVENTS_PER_POD = 12
 LIST_LIMIT = 100
 LIST_TIMEOUT = 5.0  # s; a verdict without events is better than none
 
@@ -34,7 +34,7 @@ _PAGE = msgspec.json.Decoder(_Page)
 _EVENT = msgspec.json.Decoder(Event)
 
 
-class PodEvents:
+class EventCache:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._by_pod: OrderedDict[str, OrderedDict[str, Event]] = OrderedDict()
@@ -49,19 +49,19 @@ class PodEvents:
         events = self._by_pod.setdefault(pod_uid, OrderedDict())
         self._by_pod.move_to_end(pod_uid)
         events[event.metadata.uid or event.metadata.name] = event
-        while len(events) > EVENTS_A_POD:
+        while len(events) > EVENTS_PER_POD:
             events.popitem(last=False)
-        while len(self._by_pod) > PODS:
+        while len(self._by_pod) > CACHE_SIZE:
             self._by_pod.popitem(last=False)
 
-    def of(self, pod_uid: str) -> tuple[Event, ...]:
+    def cached(self, pod_uid: str) -> tuple[Event, ...]:
         """What is remembered, oldest arrival first."""
         return tuple(self._by_pod.get(pod_uid, {}).values())
 
     def forget(self, pod_uid: str) -> None:
         self._by_pod.pop(pod_uid, None)
 
-    async def all_of(self, metadata: Metadata) -> tuple[Event, ...]:
+    async def read_all(self, metadata: Metadata) -> tuple[Event, ...]:
         """Every event about the pod that still exists, asked for by its UID; what is remembered if that fails."""
         query = {"fieldSelector": field_selector({"involvedObject.uid": metadata.uid}), "limit": LIST_LIMIT}
         try:
@@ -69,8 +69,8 @@ class PodEvents:
             page = _PAGE.decode(await self._client.get(path, query, timeout_seconds=LIST_TIMEOUT))
         except (ApiError, msgspec.DecodeError) as error:
             log.warning("pod %s/%s: judged without its events: %s", metadata.namespace, metadata.name, error)
-            return self.of(metadata.uid)
+            return self.cached(metadata.uid)
         read = (lenient_decode(bytes(raw), _EVENT, Event) for raw in page.items or ())
         events = tuple(event for event in read if not event.is_from_coroner)
         named = {event.metadata.uid for event in events}
-        return events + tuple(event for event in self.of(metadata.uid) if event.metadata.uid not in named)
+        return events + tuple(event for event in self.cached(metadata.uid) if event.metadata.uid not in named)

@@ -14,7 +14,7 @@ from coroner_operator.kube.errors import Conflict, NotFound
 from coroner_operator.kube.resources import LEASE
 
 
-class Held(msgspec.Struct, frozen=True):
+class LeaseRecord(msgspec.Struct, frozen=True):
     """The Lease as it lies on the API server."""
 
     holder: str
@@ -31,11 +31,11 @@ class Held(msgspec.Struct, frozen=True):
 class Lease(Protocol):
     """All methods raise ``ApiError``; Conflict where another was first."""
 
-    async def read(self) -> Held | None:
+    async def read(self) -> LeaseRecord | None:
         """None: there is no Lease yet."""
         ...
 
-    async def write(self, over: Held | None, holder: str, duration: float) -> Held:
+    async def write(self, base: LeaseRecord | None, holder: str, duration: float) -> LeaseRecord:
         """Write ``holder`` over what was read; None: make the Lease. A holder that changes is a transition."""
         ...
 
@@ -51,52 +51,52 @@ class ApiLease:
     def __str__(self) -> str:
         return f"Lease {self._namespace}/{self._name}"
 
-    async def read(self) -> Held | None:
+    async def read(self) -> LeaseRecord | None:
         try:
             # Not Client.get: a renewal must not wait its turn behind reads of owners and events.
             answer = await self._client.request("GET", LEASE.path(self._namespace, self._name))
         except NotFound:
             return None
-        return _held(answer.body)
+        return _decode(answer.body)
 
-    async def write(self, over: Held | None, holder: str, duration: float) -> Held:
-        body = written(over, holder, duration, datetime.now(UTC))
-        if over is not None:
+    async def write(self, base: LeaseRecord | None, holder: str, duration: float) -> LeaseRecord:
+        body = lease_body(base, holder, duration, datetime.now(UTC))
+        if base is not None:
             answer = await self._client.request("PUT", LEASE.path(self._namespace, self._name), body=body, fenced=False)
         else:
             body["metadata"] = {"name": self._name, "namespace": self._namespace}
             answer = await self._client.request("POST", LEASE.path(self._namespace), body=body, fenced=False)
-        return _held(answer.body)
+        return _decode(answer.body)
 
 
 class MemoryLease:
     """A Lease in memory, for tests."""
 
     def __init__(self) -> None:
-        self.held: Held | None = None
+        self.record: LeaseRecord | None = None
         self._writes = 0
 
-    async def read(self) -> Held | None:
-        return self.held
+    async def read(self) -> LeaseRecord | None:
+        return self.record
 
-    async def write(self, over: Held | None, holder: str, duration: float) -> Held:
-        there = self.held and self.held.body["metadata"]["resourceVersion"]
-        if there != (over and over.body["metadata"]["resourceVersion"]):
+    async def write(self, base: LeaseRecord | None, holder: str, duration: float) -> LeaseRecord:
+        there = self.record and self.record.body["metadata"]["resourceVersion"]
+        if there != (base and base.body["metadata"]["resourceVersion"]):
             raise Conflict("the Lease has changed", 409)
         self._writes += 1
-        body = written(over, holder, duration, datetime.fromtimestamp(self._writes, UTC))
+        body = lease_body(base, holder, duration, datetime.fromtimestamp(self._writes, UTC))
         body["metadata"] = {"resourceVersion": str(self._writes)}
-        self.held = _held(msgspec.json.encode(body))
-        return self.held
+        self.record = _decode(msgspec.json.encode(body))
+        return self.record
 
 
-def written(over: Held | None, holder: str, duration: float, now: datetime) -> dict[str, Any]:
+def lease_body(base: LeaseRecord | None, holder: str, duration: float, now: datetime) -> dict[str, Any]:
     """The object that says that ``holder`` has it, since ``now`` if it is a new one."""
-    before = over.body if over else {}
+    before = base.body if base else {}
     spec = {**(before.get("spec") or {})}
     spec["renewTime"] = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    if over is None or over.holder != holder:
-        spec["leaseTransitions"] = over.transitions + bool(holder) if over else 0
+    if base is None or base.holder != holder:
+        spec["leaseTransitions"] = base.transitions + bool(holder) if base else 0
         spec["acquireTime"] = spec["renewTime"]
     # Whole seconds, and at least one: the API server accepts nothing else.
     spec["leaseDurationSeconds"] = max(1, ceil(duration))
@@ -107,10 +107,10 @@ def written(over: Held | None, holder: str, duration: float, now: datetime) -> d
     return {"apiVersion": LEASE.group_version, "kind": LEASE.kind, **before, "spec": spec}
 
 
-def _held(body: bytes) -> Held:
+def _decode(body: bytes) -> LeaseRecord:
     obj = msgspec.json.decode(body)
     spec = obj.get("spec") or {}
-    return Held(
+    return LeaseRecord(
         holder=spec.get("holderIdentity") or "",
         duration=spec.get("leaseDurationSeconds") or 0,
         renewed_at=spec.get("renewTime") or "",

@@ -33,10 +33,10 @@ from coroner_operator.kube.paths import ResourcePath
 
 log = logging.getLogger("coroner.streams")
 
-CHUNK = 250  # 2 MB of pods a page; with 500 the peak is 8 MB higher and nothing is faster
-AT_ONCE = 50  # objects of a page that are handed on without a pause: 3 ms
+PAGE_SIZE = 250  # 2 MB of pods a page; with 500 the peak is 8 MB higher and nothing is faster
+ITEMS_PER_TURN = 50  # objects of a page that are handed on without a pause: 3 ms
 WATCH_TIMEOUT = (240, 480)  # s; spread, so that all watches of all clients do not end together (client-go: 5 to 10 min)
-SILENCE = 150.0  # s; bookmarks come about once a minute, so two have been missed
+IDLE_TIMEOUT = 150.0  # s; bookmarks come about once a minute, so two have been missed
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -45,17 +45,17 @@ T_contra = TypeVar("T_contra", contravariant=True)
 class Consumer(Protocol[T_contra]):
     """Who is told. The calls are synchronous: work that waits is the consumer's to schedule."""
 
-    def seen(self, obj: T_contra, /) -> None:
+    def on_update(self, obj: T_contra, /) -> None:
         """It exists and looks like this: listed, created or changed."""
 
-    def gone(self, obj: T_contra, /) -> None:
+    def on_delete(self, obj: T_contra, /) -> None:
         """It was deleted; ``obj`` is its last state."""
 
-    def listed(self, namespace: str | None, uids: set[str], /) -> None:
+    def on_list(self, namespace: str | None, uids: set[str], /) -> None:
         """A LIST of ``namespace`` (None: the cluster) is through; ``uids`` are all that exist."""
 
 
-class Watchers(Protocol):
+class WatchMetrics(Protocol):
     """Who counts: ``metrics.Metrics`` in the operator."""
 
     def event_received(self, kind: str, /) -> None: ...
@@ -63,7 +63,7 @@ class Watchers(Protocol):
     def restarted(self, kind: str, reason: str, /) -> None: ...
 
 
-class _Change(msgspec.Struct, frozen=True):
+class _WatchEvent(msgspec.Struct, frozen=True):
     type: str
     object: msgspec.Raw
 
@@ -77,12 +77,12 @@ class _HasMeta(msgspec.Struct, frozen=True):
     metadata: _Meta = _Meta()
 
 
-_CHANGE = msgspec.json.Decoder(_Change)
+_WATCH_EVENT = msgspec.json.Decoder(_WatchEvent)
 _META = msgspec.json.Decoder(_HasMeta)
 _STATUS = msgspec.json.Decoder(Status)
 
 
-class Stream(Generic[T]):
+class ListWatch(Generic[T]):
     """The objects under ``path``, for ever; ``run()`` ends only by cancellation."""
 
     def __init__(
@@ -90,13 +90,13 @@ class Stream(Generic[T]):
         client: Client,
         kind: str,
         path: ResourcePath,
-        type_: type[T],
+        object_type: type[T],
         *,
         consumer: Consumer[T],
-        watchers: Watchers,
+        metrics: WatchMetrics,
         namespace: str | None = None,
         selector: dict[str, str] | None = None,
-        silence: float = SILENCE,
+        idle_timeout: float = IDLE_TIMEOUT,
         back_off: BackOff | None = None,
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
     ) -> None:
@@ -105,13 +105,13 @@ class Stream(Generic[T]):
         self._client = client
         self._kind = kind
         self._path = path
-        self._type = type_
-        self._decoder = msgspec.json.Decoder(type_)
+        self._type = object_type
+        self._decoder = msgspec.json.Decoder(object_type)
         self._consumer = consumer
-        self._watchers = watchers
+        self._metrics = metrics
         self._namespace = namespace
         self._selector = selector or {}
-        self._silence = silence
+        self._idle_timeout = idle_timeout
         self._back_off = back_off or BackOff()
         self._sleep = sleep
         self._version: str | None = None
@@ -133,40 +133,40 @@ class Stream(Generic[T]):
             except Gone as error:
                 # Old resource versions are forgotten by the server after some minutes; only a LIST helps.
                 self._version = None
-                await self._rest("expired", error)
+                await self._wait_after("expired", error)
             except TooManyRequests as error:
-                await self._rest("throttled", error)
+                await self._wait_after("throttled", error)
             except Forbidden as error:
-                await self._rest("forbidden", error, logging.WARNING)
+                await self._wait_after("forbidden", error, logging.WARNING)
             except WatchIdle as error:
-                await self._rest("silent", error)
+                await self._wait_after("idle", error)
             except Transient as error:
-                await self._rest("dropped", error)
+                await self._wait_after("dropped", error)
             except ApiError as error:
-                await self._rest("failed", error, logging.WARNING)
+                await self._wait_after("failed", error, logging.WARNING)
             except msgspec.DecodeError as error:
                 # A line that is no JSON: cut off by a proxy. What follows cannot be trusted either.
-                await self._rest("garbled", error, logging.WARNING)
+                await self._wait_after("malformed", error, logging.WARNING)
 
-    async def _rest(self, reason: str, error: Exception, level: int = logging.INFO) -> None:
+    async def _wait_after(self, reason: str, error: Exception, level: int = logging.INFO) -> None:
         wait = self._back_off.next(getattr(error, "retry_after", None))
-        self._watchers.restarted(self._kind, reason)
+        self._metrics.restarted(self._kind, reason)
         log.log(level, "%s: %s; again in %.1f s", self, error, wait)
         await self._sleep(wait)
 
     async def _list(self) -> str:
         uids: set[str] = set()
         version = ""
-        async with aclosing(list_pages(self._client, self._path, self._selector, limit=CHUNK)) as pages:
+        async with aclosing(list_pages(self._client, self._path, self._selector, limit=PAGE_SIZE)) as pages:
             async for page in pages:
                 for number, raw in enumerate(page.items or ()):
-                    if number % AT_ONCE == 0:
+                    if number % ITEMS_PER_TURN == 0:
                         await asyncio.sleep(0)  # others, and the next page, get their turn
-                    if uid := self._hand_on(raw, self._consumer.seen):
+                    if uid := self._dispatch(raw, self._consumer.on_update):
                         uids.add(uid)
                 version = page.metadata.resource_version
-        self._watchers.event_received(self._kind)
-        self._consumer.listed(self._namespace, uids)
+        self._metrics.event_received(self._kind)
+        self._consumer.on_list(self._namespace, uids)
         log.info("%s: %d listed, watching", self, len(uids))
         return version
 
@@ -178,28 +178,28 @@ class Stream(Generic[T]):
             "resourceVersion": version,
             **self._selector,
         }
-        async with self._client.stream_lines(self._path, query, self._silence) as lines:
+        async with self._client.stream_lines(self._path, query, self._idle_timeout) as lines:
             async for line in lines:
-                self._change(_CHANGE.decode(line))
+                self._process(_WATCH_EVENT.decode(line))
                 self._back_off.reset()
 
-    def _change(self, change: _Change) -> None:
+    def _process(self, change: _WatchEvent) -> None:
         if change.type == "ERROR":
             status = _STATUS.decode(change.object)
             raise error_from_status(f"WATCH {self._path}", status.code or 500, status)
-        self._watchers.event_received(self._kind)
+        self._metrics.event_received(self._kind)
         if change.type == "DELETED":
-            self._hand_on(change.object, self._consumer.gone)
+            self._dispatch(change.object, self._consumer.on_delete)
         elif change.type != "BOOKMARK":  # a bookmark's object is a shell ("containers": null): nothing to hand on
-            self._hand_on(change.object, self._consumer.seen)
+            self._dispatch(change.object, self._consumer.on_update)
         # Only now: what was not handed on must come again.
         self._version = _META.decode(change.object).metadata.resourceVersion or self._version
 
-    def _hand_on(self, raw: msgspec.Raw, tell: Callable[[T], None]) -> str:
+    def _dispatch(self, raw: msgspec.Raw, handle: Callable[[T], None]) -> str:
         """The object's UID; an exception in the consumer is said and stops neither this object's stream nor others."""
         uid = _META.decode(raw).metadata.uid
         try:
-            tell(lenient_decode(bytes(raw), self._decoder, self._type))
+            handle(lenient_decode(bytes(raw), self._decoder, self._type))
         except Exception:
             log.exception("%s: object %s could not be handled", self, uid or bytes(raw[:200]))
         return uid

@@ -24,9 +24,9 @@ from coroner_operator.model.workload_ref import WorkloadRef
 
 log = logging.getLogger("coroner.owners")
 
-PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
-REMEMBERED = 10_000  # controllers; ~300 bytes each
-STEPS = 8  # CronJob → Job → pod is two; a ring of references must end somewhere
+METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+CACHE_SIZE = 10_000  # controllers; ~300 bytes each
+MAX_OWNER_DEPTH = 8  # CronJob → Job → pod is two; a ring of references must end somewhere
 
 
 class _PartialObject(msgspec.Struct, frozen=True):
@@ -36,7 +36,7 @@ class _PartialObject(msgspec.Struct, frozen=True):
 _PARTIAL = msgspec.json.Decoder(_PartialObject)
 
 
-def path_of(ref: WorkloadRef) -> ResourcePath | None:
+def workload_path(ref: WorkloadRef) -> ResourcePath | None:
     """Where a workload is read; None for kinds that are never read, and for names that nothing can have."""
     group = ref.api_version.rpartition("/")[0]
     resource = next((r for r in OPERATOR_WORKLOADS if (r.group, r.kind) == (group, ref.kind)), None)
@@ -51,7 +51,7 @@ def controller_of(metadata: Metadata) -> OwnerReference | None:
     return next((owner for owner in metadata.ownerReferences if owner.controller), None)
 
 
-class Owners:
+class OwnerResolver:
     """Remembers what controls what."""
 
     def __init__(
@@ -63,9 +63,9 @@ class Owners:
         self._client = client
         self._back_off = back_off
         self._sleep = sleep
-        self._above: OrderedDict[str, WorkloadRef | None] = OrderedDict()
+        self._controllers: OrderedDict[str, WorkloadRef | None] = OrderedDict()
         """UID → the next controller up; None = there is none, or it cannot be known."""
-        self._asking: dict[str, asyncio.Task[WorkloadRef | None]] = {}
+        self._reading: dict[str, asyncio.Task[WorkloadRef | None]] = {}
 
     async def workload_of(self, pod: Pod) -> WorkloadRef:
         """The workload of a pod; a pod without a controller is its own. Waits until the API server answers."""
@@ -73,11 +73,11 @@ class Owners:
         controller = controller_of(meta)
         if controller is None:
             return WorkloadRef("v1", "Pod", meta.namespace, meta.name, meta.uid)
-        return await self.topmost(reference(controller, meta.namespace))
+        return await self.top_controller(owner_ref(controller, meta.namespace))
 
-    async def topmost(self, ref: WorkloadRef) -> WorkloadRef:
+    async def top_controller(self, ref: WorkloadRef) -> WorkloadRef:
         """The topmost controller above ``ref``, or ``ref`` itself."""
-        for _ in range(STEPS):
+        for _ in range(MAX_OWNER_DEPTH):
             above = await self._next(ref)
             if above is None:
                 return ref
@@ -86,25 +86,25 @@ class Owners:
 
     async def close(self) -> None:
         """Ask no more."""
-        tasks = tuple(self._asking.values())
+        tasks = tuple(self._reading.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _next(self, ref: WorkloadRef) -> WorkloadRef | None:
-        if path_of(ref) is None:
+        if workload_path(ref) is None:
             return None
-        if ref.uid in self._above:
-            self._above.move_to_end(ref.uid)
-            return self._above[ref.uid]
+        if ref.uid in self._controllers:
+            self._controllers.move_to_end(ref.uid)
+            return self._controllers[ref.uid]
         # 40 pods of one Job fail together: they share one question.
-        asking = self._asking.get(ref.uid)
+        asking = self._reading.get(ref.uid)
         if asking is None:
-            asking = self._asking[ref.uid] = asyncio.create_task(self._ask(ref), name=f"owner of {ref}")
-            asking.add_done_callback(lambda _: self._asking.pop(ref.uid, None))
+            asking = self._reading[ref.uid] = asyncio.create_task(self._read_until_answered(ref), name=f"owner of {ref}")
+            asking.add_done_callback(lambda _: self._reading.pop(ref.uid, None))
         return await asyncio.shield(asking)
 
-    async def _ask(self, ref: WorkloadRef) -> WorkloadRef | None:
+    async def _read_until_answered(self, ref: WorkloadRef) -> WorkloadRef | None:
         back_off = self._back_off()
         while True:
             try:
@@ -119,21 +119,21 @@ class Owners:
                 log.warning("%s/%s: its owner cannot be read: %s; again in %.1f s", ref.namespace, ref, error, wait)
                 await self._sleep(wait)
                 continue
-            self._above[ref.uid] = above
-            while len(self._above) > REMEMBERED:
-                self._above.popitem(last=False)
+            self._controllers[ref.uid] = above
+            while len(self._controllers) > CACHE_SIZE:
+                self._controllers.popitem(last=False)
             return above
 
     async def _read(self, ref: WorkloadRef) -> WorkloadRef | None:
-        path = path_of(ref)
+        path = workload_path(ref)
         assert path is not None, ref
-        metadata = _PARTIAL.decode(await self._client.get(path, accept=PARTIAL)).metadata
+        metadata = _PARTIAL.decode(await self._client.get(path, accept=METADATA_ONLY)).metadata
         controller = controller_of(metadata)
         if metadata.uid != ref.uid or controller is None:  # another UID: a later object of the same name
             return None
-        return reference(controller, ref.namespace)
+        return owner_ref(controller, ref.namespace)
 
 
-def reference(owner: OwnerReference, namespace: str) -> WorkloadRef:
+def owner_ref(owner: OwnerReference, namespace: str) -> WorkloadRef:
     """The workload that an owner reference names; owners live in the namespace of what they own."""
     return WorkloadRef(owner.apiVersion, owner.kind, namespace, owner.name, owner.uid)

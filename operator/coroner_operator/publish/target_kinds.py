@@ -11,7 +11,7 @@ from coroner_operator.config.settings import ListedKind
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.crd_watch import Crd, CrdWatch
-from coroner_operator.kube.list_watch import Watchers
+from coroner_operator.kube.list_watch import WatchMetrics
 from coroner_operator.model.report import WorkloadRef
 from coroner_operator.publish.target_schema import Kind, Nowhere, kind_of
 
@@ -27,7 +27,7 @@ class WorkloadKinds:
         listed: Sequence[ListedKind],
         *,
         changed: Callable[[Kind], None],
-        watchers: Watchers,
+        watchers: WatchMetrics,
         back_off: Callable[[], BackOff] = BackOff,
     ) -> None:
         self._changed = changed
@@ -37,9 +37,9 @@ class WorkloadKinds:
             CrdWatch(
                 client,
                 each.crd,
-                changed=partial(self._crd_changed, each),
-                forbidden=partial(self._cannot_read, each),
-                watchers=watchers,
+                on_change=partial(self._crd_changed, each),
+                on_forbidden=partial(self._cannot_read, each),
+                metrics=watchers,
                 back_off=back_off(),
             )
             for each in dict.fromkeys(listed)

@@ -8,7 +8,7 @@ import logging
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.crd_watch import Crd, CrdWatch
-from coroner_operator.kube.list_watch import Watchers
+from coroner_operator.kube.list_watch import WatchMetrics
 from coroner_operator.model.report_codec import GROUP, PLURAL
 from coroner_operator.reports.schema_check import describe, missing_fields, written_fields
 
@@ -27,7 +27,7 @@ class SchemaGate:
     """``run()`` follows our own CRD; ``fits`` is set while everything that is written would be kept."""
 
     def __init__(
-        self, client: Client, watchers: Watchers, *, back_off: BackOff | None = None, settle: float = SETTLE_SECONDS
+        self, client: Client, watchers: WatchMetrics, *, back_off: BackOff | None = None, settle: float = SETTLE_SECONDS
     ) -> None:
         self.schema_ok = asyncio.Event()
         self.reason = f"CustomResourceDefinition {CRD_NAME} has not been read yet"
@@ -39,9 +39,9 @@ class SchemaGate:
         self._watch = CrdWatch(
             client,
             CRD_NAME,
-            changed=self._on_changed,
-            forbidden=self._on_forbidden,
-            watchers=watchers,
+            on_change=self._on_changed,
+            on_forbidden=self._on_forbidden,
+            metrics=watchers,
             back_off=back_off,
         )
 

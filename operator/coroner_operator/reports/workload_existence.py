@@ -12,7 +12,7 @@ import msgspec
 from coroner_categorizer.objects.pod import Metadata
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Forbidden, InvalidName, NotFound
-from coroner_operator.kube.owner_resolver import PARTIAL, Owners, controller_of, path_of, reference
+from coroner_operator.kube.owner_resolver import METADATA_ONLY, OwnerResolver, controller_of, workload_path, owner_ref
 from coroner_operator.kube.paging import PARTIAL_LIST, list_items
 from coroner_operator.kube.paths import ResourcePath
 from coroner_operator.kube.resources import POD
@@ -41,9 +41,9 @@ class ApiExistenceChecker:
     def __init__(
         self,
         client: Client,
-        owners: Owners,
+        owners: OwnerResolver,
         namespace: str,
-        readable: Callable[[WorkloadRef], ResourcePath | None] = path_of,
+        readable: Callable[[WorkloadRef], ResourcePath | None] = workload_path,
     ) -> None:
         """``readable``: the path of a workload, None where its kind may not be read."""
         self._client = client
@@ -66,7 +66,7 @@ class ApiExistenceChecker:
         if path is None:
             return Existence.UNKNOWN
         try:
-            there = _OBJECT.decode(await self._client.get(path, accept=PARTIAL))
+            there = _OBJECT.decode(await self._client.get(path, accept=METADATA_ONLY))
         except NotFound as error:
             # Without a kind in the answer the path itself is unknown: the kind is not served, which says nothing.
             return Existence.DELETED if error.missing_kind else Existence.UNKNOWN
@@ -88,7 +88,7 @@ class ApiExistenceChecker:
             controller = controller_of(pod.metadata)
             if controller is not None and controller.uid not in found:
                 found.add(controller.uid)
-                found.add((await self._owners.topmost(reference(controller, self._namespace))).uid)
+                found.add((await self._owners.top_controller(owner_ref(controller, self._namespace))).uid)
         self._with_pods = found
         return found
 

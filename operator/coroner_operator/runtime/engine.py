@@ -21,9 +21,9 @@ from coroner_operator.controller.recovery import Recovery
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError
-from coroner_operator.kube.event_cache import PodEvents
-from coroner_operator.kube.list_watch import Stream
-from coroner_operator.kube.owner_resolver import Owners
+from coroner_operator.kube.event_cache import EventCache
+from coroner_operator.kube.list_watch import ListWatch
+from coroner_operator.kube.owner_resolver import OwnerResolver
 from coroner_operator.kube.resources import EVENT, POD, Resource
 from coroner_operator.publish.event_recorder import Recorder
 from coroner_operator.publish.publisher import Outlets
@@ -84,8 +84,8 @@ class Engine:
             back_off=back_off,
         )
         self._recovery = Recovery(client, settings.recovery_after, self.writer.recovered, self._speak)
-        self._owners = Owners(client, back_off)
-        events = PodEvents(client)
+        self._owners = OwnerResolver(client, back_off)
+        events = EventCache(client)
         self._classifier = Classifier(categorizer, client, events, now)
         self._controller = PodController(
             settings,
@@ -244,14 +244,14 @@ class Engine:
         consumer: Any,
         namespace: str | None,
         selector: Any = None,
-    ) -> Stream[Any]:
-        return Stream(
+    ) -> ListWatch[Any]:
+        return ListWatch(
             client,
             resource.plural,
             resource.path(namespace or ""),
             type_,
             consumer=consumer,
-            watchers=self.metrics,
+            metrics=self.metrics,
             namespace=namespace,
             selector=selector,
             back_off=self._back_off(),

@@ -21,7 +21,7 @@ from uuid import uuid4
 from coroner_operator.config.settings import Settings
 from coroner_operator.kube.client import Client, ClientError
 from coroner_operator.kube.errors import ApiError, Conflict, NotFound
-from coroner_operator.kube.lease import ApiLease, Held, Lease
+from coroner_operator.kube.lease import ApiLease, LeaseRecord, Lease
 
 log = logging.getLogger("coroner.leader")
 
@@ -143,7 +143,7 @@ class Election:
         except (ApiError, TimeoutError) as error:
             log.warning("%s: not released, it runs out by itself: %s", self._lease, _describe(error))
 
-    async def _acquire(self) -> Held:
+    async def _acquire(self) -> LeaseRecord:
         while True:
             try:
                 if held := await self._try():
@@ -155,7 +155,7 @@ class Election:
             # Twice as often as the leader renews: a hand-over is noticed within half a retry period.
             await self._sleep(self._retry / 2)
 
-    async def _try(self) -> Held | None:
+    async def _try(self) -> LeaseRecord | None:
         """The Lease, if it is ours now. Raises ApiError, TimeoutError."""
         async with asyncio.timeout(self._retry * CALL_SHARE):
             held = await self._lease.read()
@@ -164,7 +164,7 @@ class Election:
                 return None
             return await self._write(held)
 
-    def _is_free(self, held: Held) -> bool:
+    def _is_free(self, held: LeaseRecord) -> bool:
         if held.holder in ("", self.identity):
             return True
         now = self._clock()
@@ -176,7 +176,7 @@ class Election:
         # The holder may have been given a longer duration than we were.
         return now - self._seen_at >= max(self._duration, held.duration)
 
-    async def _hold(self, held: Held) -> None:
+    async def _hold(self, held: LeaseRecord) -> None:
         pause = self._retry
         while True:
             await self._sleep(max(0.0, min(pause, self.remaining)))
@@ -190,7 +190,7 @@ class Election:
                 pause = self._retry / 2
                 log.warning("%s: not renewed: %s", self._lease, _describe(error))
 
-    async def _renew(self, held: Held) -> Held:
+    async def _renew(self, held: LeaseRecord) -> LeaseRecord:
         try:
             return await self._write(held)
         except (Conflict, NotFound):
@@ -200,7 +200,7 @@ class Election:
                 raise self._lost(f"{now_held.holder or 'nobody'} holds it now") from None
             return await self._write(now_held)
 
-    async def _write(self, over: Held | None) -> Held:
+    async def _write(self, over: LeaseRecord | None) -> LeaseRecord:
         asked_at = self._clock()
         self._write_attempted = True
         held = await self._lease.write(over, self.identity, self._duration)
