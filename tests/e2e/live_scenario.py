@@ -11,11 +11,11 @@ from typing import Any
 
 from tests.cluster.server import KubectlError, Server
 from tests.e2e.record import play, summary
-from tests.e2e.scenarios.conditions import says, unschedulable, waits
-from tests.e2e.scenarios.exits import ends
-from tests.e2e.scenarios.manifests import make_pod, shell, volume
-from tests.e2e.scenarios.scenario import Manifest, Scenario
-from tests.e2e.scenarios.stage import Stage
+from tests.e2e.scenarios.exit_codes import ends
+from tests.e2e.support.conditions import says, unschedulable, waits
+from tests.e2e.support.manifests import make_pod, shell, volume
+from tests.e2e.support.scenario import Manifest, Scenario
+from tests.e2e.support.stage import Stage
 from tests.support.waiting import wait_for
 
 Report = dict[str, Any]

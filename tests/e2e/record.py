@@ -17,13 +17,13 @@ from pathlib import Path
 
 from tests.cluster.scripts import cache_folder
 from tests.cluster.server import Server
-from tests.e2e.scenarios.creating import denied_by_webhook
-from tests.e2e.scenarios.own_images import add_images
-from tests.e2e.scenarios.registry import registries
-from tests.e2e.scenarios.scenario import Manifest, Scenario, Seen
-from tests.e2e.scenarios.stage import Stage
+from tests.e2e.scenarios.pod_creation import denied_by_webhook
 from tests.e2e.scenarios.table import SCENARIOS
-from tests.e2e.scenarios.webhook import admission_webhook
+from tests.e2e.support.own_images import add_images
+from tests.e2e.support.registry import registries
+from tests.e2e.support.scenario import Manifest, Scenario, Seen
+from tests.e2e.support.stage import Stage
+from tests.e2e.support.webhook import admission_webhook
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "pods"
 AT_ONCE = 24

@@ -29,11 +29,11 @@ from tests.e2e.live_scenario import (
     says_it,
 )
 from tests.e2e.live_selection import ACCUSED, HEALING, NEVER_REPORTED, PERHAPS_REPORTED, WELL_AGAIN
-from tests.e2e.scenarios.creating import denied_by_webhook
-from tests.e2e.scenarios.own_images import add_images
-from tests.e2e.scenarios.registry import registries
+from tests.e2e.scenarios.pod_creation import denied_by_webhook
 from tests.e2e.scenarios.table import SCENARIOS
-from tests.e2e.scenarios.webhook import admission_webhook
+from tests.e2e.support.own_images import add_images
+from tests.e2e.support.registry import registries
+from tests.e2e.support.webhook import admission_webhook
 from tests.support.operator_process import OperatorProcess
 
 # The play itself takes three minutes, which the first test bears.

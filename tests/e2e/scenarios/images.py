@@ -1,8 +1,8 @@
 """Images that cannot be pulled. The registries are small servers of our own: see registry.py."""
 
-from tests.e2e.scenarios.conditions import waits
-from tests.e2e.scenarios.manifests import make_pod, shell, volume
-from tests.e2e.scenarios.scenario import Scenario
+from tests.e2e.support.conditions import waits
+from tests.e2e.support.manifests import make_pod, shell, volume
+from tests.e2e.support.scenario import Scenario
 
 PULLING = waits("ErrImagePull", "ImagePullBackOff")
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from tests.e2e.scenarios.conditions import ended, every, gone, owner_is, waits
-from tests.e2e.scenarios.manifests import make_job, make_set, resources, shell, template
-from tests.e2e.scenarios.scenario import Condition, Manifest, Scenario, Seen
+from tests.e2e.support.conditions import ended, every, gone, owner_is, waits
+from tests.e2e.support.manifests import make_job, make_set, resources, shell, template
+from tests.e2e.support.scenario import Condition, Manifest, Scenario, Seen
 
 FAILED = owner_is("Failed")
 ABSENT = "127.0.0.1:5/absent:1"

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.scenarios.conditions import ended, gone, running, says, unschedulable
-from tests.e2e.scenarios.manifests import make_job, make_pod, shell, template, volume
-from tests.e2e.scenarios.own_images import add_images, cluster_script
-from tests.e2e.scenarios.scenario import Condition, Manifest, Scenario, Step
-from tests.e2e.scenarios.stage import Stage
+from tests.e2e.support.conditions import ended, gone, running, says, unschedulable
+from tests.e2e.support.manifests import make_job, make_pod, shell, template, volume
+from tests.e2e.support.own_images import add_images, cluster_script
+from tests.e2e.support.scenario import Condition, Manifest, Scenario, Step
+from tests.e2e.support.stage import Stage
 
 IGNORES = "trap '' TERM; while :; do sleep 1; done"
 EVICTED = "The node was low on resource"

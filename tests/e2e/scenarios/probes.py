@@ -1,8 +1,8 @@
 """Containers that their probes end, and such that only look like it; sidecars."""
 
-from tests.e2e.scenarios.conditions import crash_looping, ended, every, is_ready, restarted, running, says, terminated
-from tests.e2e.scenarios.manifests import make_pod, shell
-from tests.e2e.scenarios.scenario import Condition, Manifest, Scenario
+from tests.e2e.support.conditions import crash_looping, ended, every, is_ready, restarted, running, says, terminated
+from tests.e2e.support.manifests import make_pod, shell
+from tests.e2e.support.scenario import Condition, Manifest, Scenario
 
 QUICK = {"periodSeconds": 1, "failureThreshold": 2}
 SAYS_NO = {"exec": {"command": ["sh", "-c", "echo queue stuck for 90 s; exit 1"]}, **QUICK}

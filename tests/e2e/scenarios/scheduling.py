@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from tests.e2e.scenarios.conditions import ended, every, is_ready, pod_is, running, says, unschedulable
-from tests.e2e.scenarios.manifests import make_pod, obj, shell, volume
-from tests.e2e.scenarios.scenario import Condition, Manifest, Scenario, Step
-from tests.e2e.scenarios.stage import Stage
-from tests.e2e.scenarios.starting import claim
+from tests.e2e.scenarios.container_start import claim
+from tests.e2e.support.conditions import ended, every, is_ready, pod_is, running, says, unschedulable
+from tests.e2e.support.manifests import make_pod, obj, shell, volume
+from tests.e2e.support.scenario import Condition, Manifest, Scenario, Step
+from tests.e2e.support.stage import Stage
 
 SLEEP = "exec sleep 3600"
 TAINT = "coroner.dev/reserved=yes:NoSchedule"

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Callable
 
-from tests.e2e.scenarios.conditions import (
+from tests.e2e.scenarios.pod_termination import IGNORES, kubectl
+from tests.e2e.support.conditions import (
     ended,
     every,
     gone,
@@ -16,8 +17,7 @@ from tests.e2e.scenarios.conditions import (
     unschedulable,
     waits,
 )
-from tests.e2e.scenarios.ending import IGNORES, kubectl
-from tests.e2e.scenarios.manifests import (
+from tests.e2e.support.manifests import (
     FROM_LOG,
     make_job,
     make_pod,
@@ -29,8 +29,8 @@ from tests.e2e.scenarios.manifests import (
     template,
     volume,
 )
-from tests.e2e.scenarios.scenario import Condition, Manifest, Scenario, Seen, Step
-from tests.e2e.scenarios.stage import Stage
+from tests.e2e.support.scenario import Condition, Manifest, Scenario, Seen, Step
+from tests.e2e.support.stage import Stage
 
 
 def make(kind: str, *arguments: str) -> Callable[[Stage], None]:

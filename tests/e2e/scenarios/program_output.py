@@ -1,8 +1,8 @@
 """Python programs, and texts of other languages: what last words tell."""
 
-from tests.e2e.scenarios.conditions import ended
-from tests.e2e.scenarios.manifests import FROM_LOG, make_pod, python, resources, shell
-from tests.e2e.scenarios.scenario import Scenario
+from tests.e2e.support.conditions import ended
+from tests.e2e.support.manifests import FROM_LOG, make_pod, python, resources, shell
+from tests.e2e.support.scenario import Scenario
 
 EXCEPTION = "user-code/uncaught-exception"
 

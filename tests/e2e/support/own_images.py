@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.cluster.scripts import SCRIPTS, cache_folder
-from tests.e2e.scenarios.stage import Stage
+from tests.e2e.support.stage import Stage
 
 # Tag → its configuration, and whether it is made on top of busybox.
 SMALL = {"localhost/empty:1": ("{}", False), "localhost/nobody:1": ('{"User": "nobody"}', True)}

@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from tests.e2e.scenarios.conditions import crash_looping, ended, every, is_ready, running, says, waits
-from tests.e2e.scenarios.manifests import FROM_LOG, config_map, make_pod, obj, shell, volume
-from tests.e2e.scenarios.scenario import Condition, Manifest, Scenario
-from tests.e2e.scenarios.stage import Stage
+from tests.e2e.support.conditions import crash_looping, ended, every, is_ready, running, says, waits
+from tests.e2e.support.manifests import FROM_LOG, config_map, make_pod, obj, shell, volume
+from tests.e2e.support.scenario import Condition, Manifest, Scenario
+from tests.e2e.support.stage import Stage
 
 
 def starts(

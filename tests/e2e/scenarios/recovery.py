@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from tests.e2e.scenarios.conditions import is_ready, owner_is, owner_says, waits
-from tests.e2e.scenarios.manifests import make_set, shell, template
-from tests.e2e.scenarios.scenario import Condition, Scenario, Seen
-from tests.e2e.scenarios.stage import Stage
+from tests.e2e.support.conditions import is_ready, owner_is, owner_says, waits
+from tests.e2e.support.manifests import make_set, shell, template
+from tests.e2e.support.scenario import Condition, Scenario, Seen
+from tests.e2e.support.stage import Stage
 
 Command = Callable[[Stage], None]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from tests.e2e.scenarios.stage import Stage
+    from tests.e2e.support.stage import Stage
 
 Manifest = dict[str, Any]
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.cluster.server import KubectlError, Server
-from tests.e2e.scenarios.scenario import Manifest, Scenario, Seen
+from tests.e2e.support.scenario import Manifest, Scenario, Seen
 
 WATCHED = {
     "Pod": "/api/v1/pods",

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from tests.e2e.scenarios.registry import self_signed
+from tests.e2e.support.registry import self_signed
 
 SAID = "image busybox:1.36 is not from registry.example.com"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tests.e2e.scenarios.scenario import Condition, Manifest, Seen
+from tests.e2e.support.scenario import Condition, Manifest, Seen
 
 
 def statuses(seen: Seen) -> Iterator[Manifest]:

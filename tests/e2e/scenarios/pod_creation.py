@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from tests.e2e.scenarios.conditions import every, is_ready, owner_is, owner_says
-from tests.e2e.scenarios.manifests import make_cron_job, make_job, make_set, obj, resources, shell, template
-from tests.e2e.scenarios.scenario import Manifest, Scenario, Step
-from tests.e2e.scenarios.stage import Stage
+from tests.e2e.support.conditions import every, is_ready, owner_is, owner_says
+from tests.e2e.support.manifests import make_cron_job, make_job, make_set, obj, resources, shell, template
+from tests.e2e.support.scenario import Manifest, Scenario, Step
+from tests.e2e.support.stage import Stage
 
 DENIED = owner_says("FailedCreate")
 

@@ -2,7 +2,11 @@
 
 from typing import Any
 
-from tests.e2e.scenarios.conditions import (
+from tests.e2e.scenarios.container_start import mounts
+from tests.e2e.scenarios.pod_termination import kubectl
+from tests.e2e.scenarios.probes import SAYS_NO
+from tests.e2e.scenarios.program_output import EXCEPTION, prints
+from tests.e2e.support.conditions import (
     crash_looping,
     ended,
     every,
@@ -14,12 +18,8 @@ from tests.e2e.scenarios.conditions import (
     terminated,
     unschedulable,
 )
-from tests.e2e.scenarios.ending import kubectl
-from tests.e2e.scenarios.manifests import FROM_LOG, make_pod, make_set, obj, resources, shell, template, volume
-from tests.e2e.scenarios.probes import SAYS_NO
-from tests.e2e.scenarios.python_ends import EXCEPTION, prints
-from tests.e2e.scenarios.scenario import Condition, Manifest, Scenario, Seen, Step
-from tests.e2e.scenarios.starting import mounts
+from tests.e2e.support.manifests import FROM_LOG, make_pod, make_set, obj, resources, shell, template, volume
+from tests.e2e.support.scenario import Condition, Manifest, Scenario, Seen, Step
 
 HANDLES = "trap 'exit 143' TERM; while :; do sleep 0.2; done"
 TRACE = 'Traceback (most recent call last):\n  File "/app/train.py", line 9, in <module>\nRuntimeError: bad shard'

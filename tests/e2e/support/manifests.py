@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.e2e.scenarios.scenario import Manifest
+from tests.e2e.support.scenario import Manifest
 
 BUSYBOX = "busybox:1.36"
 PYTHON = "localhost/python:3.11"

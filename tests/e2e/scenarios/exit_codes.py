@@ -1,8 +1,8 @@
 """Programs that end by themselves, and what an exit code alone does and does not tell."""
 
-from tests.e2e.scenarios.conditions import crash_looping, ended, every, is_ready, restarted
-from tests.e2e.scenarios.manifests import FROM_LOG, config_map, make_pod, resources, shell, volume
-from tests.e2e.scenarios.scenario import Scenario
+from tests.e2e.support.conditions import crash_looping, ended, every, is_ready, restarted
+from tests.e2e.support.manifests import FROM_LOG, config_map, make_pod, resources, shell, volume
+from tests.e2e.support.scenario import Scenario
 
 
 def killed_child(name: str, signal: str, verdict: str) -> Scenario:

@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.e2e.scenarios.conditions import ended, gone, is_ready, running, terminated
-from tests.e2e.scenarios.manifests import FROM_LOG, make_pod, make_set, obj, resources, shell, template, volume
-from tests.e2e.scenarios.scenario import Scenario, Step
-from tests.e2e.scenarios.stage import Stage
+from tests.e2e.support.conditions import ended, gone, is_ready, running, terminated
+from tests.e2e.support.manifests import FROM_LOG, make_pod, make_set, obj, resources, shell, template, volume
+from tests.e2e.support.scenario import Scenario, Step
+from tests.e2e.support.stage import Stage
 
 IGNORES = "trap '' TERM; while :; do sleep 1; done"
 FULL = "dd if=/dev/zero of=/v/f bs=1M count=40; sleep 3600"
