@@ -137,7 +137,7 @@ def test_rules_with_mistakes_are_one_line_that_names_the_first(coroner: Coroner,
     ran = coroner("explain", "--rules", rules, "-", stdin=BROKEN)
     assert (ran.exit_code, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
     assert ran.stderr.startswith(f"{rules}: categories[0].rules[0].onExitCodes")
-    assert f'see them all with "coroner lint {rules}"' in ran.stderr
+    assert f'run "coroner lint {rules}" to see all of them' in ran.stderr
 
 
 def test_a_file_name_cannot_write_to_the_terminal(coroner: Coroner, tmp_path: Path) -> None:

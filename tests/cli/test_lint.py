@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from coroner_categorizer.redaction.sanitize import one_line
+from coroner_operator.config.rules_files import InvalidRules, RuleFiles
 from tests.cli.conftest import RULES, Coroner
 
 TEN_MISTAKES = """
@@ -48,7 +50,7 @@ def test_every_mistake_is_a_line_with_file_and_path(coroner: Coroner, tmp_path: 
     assert len(lines) >= 10
     for line in lines:
         assert re.match(rf"{re.escape(str(path))}: categories\[\d\]\S*: .+; .+", line), line
-    assert ran.stderr == f"{len(lines)} mistakes in 1 of 1 file\n"
+    assert ran.stderr == f"{len(lines)} errors in 1 of 1 file\n"
     assert ran.exit_code == 2
 
 
@@ -56,38 +58,130 @@ def test_each_file_is_looked_at_whatever_the_others_are(coroner: Coroner, tmp_pa
     (tmp_path / "empty.yaml").touch()
     (tmp_path / "wrong.yaml").write_text("categories: [{name: a, rules: []}]")
     ran = coroner("lint", tmp_path / "empty.yaml", tmp_path / "wrong.yaml", tmp_path / "absent.yaml", rules)
-    assert [line.split(": ")[0] for line in ran.stdout.splitlines()] == [f"{tmp_path}/wrong.yaml", str(rules)]
-    assert [line.split(": ")[0] for line in ran.stderr.splitlines()] == [
+    assert [line.split(": ")[0] for line in ran.stdout.splitlines()] == [
         f"{tmp_path}/empty.yaml",
+        f"{tmp_path}/wrong.yaml",
+        str(rules),
+    ]
+    assert [line.split(": ")[0] for line in ran.stderr.splitlines()] == [
         f"{tmp_path}/absent.yaml",
-        "3 mistakes in 3 of 4 files",
+        "3 errors in 3 of 4 files",
     ]
     assert ran.exit_code == 2
 
 
-UNREADABLE = {
-    "empty": ("", r"stdin: empty; .+"),
-    "comments": ("# nothing\n", r"stdin: empty; .+"),
-    "two documents": (f"{RULES}---\na: 1\n", r"stdin: line \d+: a second YAML document begins; .+"),
-    "not YAML": ("categories: [\n", r"stdin: line \d, column \d+: neither JSON nor YAML: .+; .+"),
-    "NULs": (b"\0\0\0", r"stdin: neither JSON nor YAML: unacceptable character #x0000: .+; .+"),
-    "deep": ("[" * 100_000, r"stdin: line 1, column 101: nested more than 100 deep; .+"),
+NO_RULES_FILE = {
+    "empty": ("", r"stdin: is empty; .+"),
+    "comments": ("# nothing\n", r"stdin: is empty; .+"),
+    "two documents": (f"{RULES}---\na: 1\n", r"stdin: holds 2 documents; .+"),
+    "not YAML": ("categories: [\n", r"stdin: line \d, column \d+: not YAML: .+; .+"),
+    "NULs": (b"\0\0\0", r"stdin: not YAML: unacceptable character #x0000: .+; .+"),
+    "deep": ("[" * 100_000, r"stdin: line 1, column \d+: not YAML: nested too deeply; .+"),
     "aliases": (
         "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n"
         + "\n".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)),
-        r"stdin: line \d+, column \d+: its aliases stand for too much; .+",
+        r"stdin: line \d+, column \d+: not YAML: aliases are not supported; .+",
     ),
+    "a key twice": ("categories: []\ncategories: []\n", r'stdin: line 2, column 1: not YAML: key "categories" .+; .+'),
+    "Latin-1": ("# für alle\n".encode("latin-1") + RULES.encode(), r"stdin: not UTF-8: byte 3; save it as UTF-8"),
+    "UTF-16": (RULES.encode("utf-16"), r"stdin: not UTF-8: byte 0; save it as UTF-8"),
 }
 
 
-@pytest.mark.parametrize("case", UNREADABLE)
-def test_what_is_no_rule_file_is_one_line(coroner: Coroner, case: str) -> None:
-    stdin, line = UNREADABLE[case]
+@pytest.mark.parametrize("case", NO_RULES_FILE)
+def test_what_is_no_rules_file_is_one_line(coroner: Coroner, case: str) -> None:
+    stdin, line = NO_RULES_FILE[case]
     ran = coroner("lint", "-", stdin=stdin)
-    first, *rest = ran.stderr.splitlines()
-    assert re.fullmatch(line, first)
-    assert rest == ["1 mistake in 1 of 1 file"]
-    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert re.fullmatch(line, ran.stdout.rstrip("\n"))
+    assert (ran.exit_code, ran.stderr) == (2, "1 error in 1 of 1 file\n")
+
+
+TOO_LARGE = (RULES + "#" * 5 * 2**20 + "\n").encode()
+
+
+@pytest.mark.parametrize("where", ["file", "stdin"])
+def test_a_file_that_the_operator_refuses_for_its_size_is_refused(coroner: Coroner, tmp_path: Path, where: str) -> None:
+    (tmp_path / "rules.yaml").write_bytes(TOO_LARGE)
+    name = "stdin" if where == "stdin" else str(tmp_path / "rules.yaml")
+    argument, stdin = ("-", TOO_LARGE) if where == "stdin" else (name, b"")
+    ran = coroner("lint", argument, stdin=stdin)
+    first, rest = ran.stderr.splitlines()
+    assert first.startswith(f"{name}: larger than 4 MiB")
+    assert (ran.exit_code, ran.stdout, rest) == (2, "", "1 error in 1 of 1 file")
+
+
+FILES: dict[str, bytes] = {
+    "good": RULES.encode(),
+    "too large": TOO_LARGE,
+    "wrong": TEN_MISTAKES.encode(),
+    **{name: text if isinstance(text, bytes) else text.encode() for name, (text, _) in NO_RULES_FILE.items()},
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_lint_explain_and_the_operator_accept_the_same_files(coroner: Coroner, tmp_path: Path, case: str) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_bytes(FILES[case])
+    try:
+        RuleFiles(file).read().compile()
+    except InvalidRules as invalid:
+        errors = [one_line(error, 1000) for error in invalid.errors]
+    else:
+        errors = []
+    linted = coroner("lint", file)
+    explained = coroner("explain", "--rules", file, "-", stdin='{"kind": "List", "apiVersion": "v1", "items": []}')
+    assert (linted.exit_code, explained.exit_code) == ((2, 2) if errors else (0, 0))
+    if case == "too large":
+        assert linted.stderr.startswith(errors[0])
+    elif errors:
+        assert linted.stdout.splitlines() == errors
+        assert explained.stderr.startswith(errors[0].partition("; ")[0])
+
+
+def test_a_redaction_file_is_checked(coroner: Coroner, rules: Path, tmp_path: Path) -> None:
+    patterns = tmp_path / "redaction.yaml"
+    patterns.write_text("- {name: acme, pattern: 'acme_[0-9]{4}'}\n- {name: badge, pattern: 'badge-[0-9]+'}\n")
+    assert coroner("lint", "--redaction", patterns) == (0, f"{patterns}: ok (2 patterns)\n", "")
+    ok = f"{rules}: ok (3 rules in 3 categories)\n{patterns}: ok (2 patterns)\n"
+    assert coroner("lint", rules, "--redaction", patterns) == (0, ok, "")
+
+
+NO_REDACTION_FILE = {
+    "rules": (RULES, [r"expected a list of patterns, found a mapping; .+"]),
+    "every entry": (
+        "- {name: A b, pattern: x}\n- {name: b}\n- {name: c, pattern: '['}\n- 1\n",
+        [r"\[0\]: .+; .+", r"\[1\]: expected `name` and `pattern`.+; .+", r"\[2\]: .+; .+", r"\[3\]: expected .+; .+"],
+    ),
+    "a key twice": ("- {name: a, name: b, pattern: x}", [r'line 1, column \d+: not YAML: key "name" stands twice; .+']),
+    "not YAML": ("[", [r"line \d, column \d: not YAML: .+; .+"]),
+    "Latin-1": ("# für alle\n".encode("latin-1"), [r"not UTF-8: byte 3; save it as UTF-8"]),
+    "two documents": ("- {name: a, pattern: x}\n---\n- {name: b, pattern: x}\n", [r"holds 2 documents; .+"]),
+    "nested": ("- " * 100_000 + "a", [r"line 1, column \d+: not YAML: nested too deeply; .+"]),
+}
+
+
+@pytest.mark.parametrize("case", NO_REDACTION_FILE)
+def test_every_error_of_a_redaction_file_is_a_line(coroner: Coroner, tmp_path: Path, case: str) -> None:
+    content, lines = NO_REDACTION_FILE[case]
+    file = tmp_path / "redaction.yaml"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    ran = coroner("lint", "--redaction", file)
+    found = ran.stdout.splitlines()
+    assert len(found) == len(lines)
+    for text, line in zip(found, lines, strict=True):
+        assert re.fullmatch(rf"{re.escape(str(file))}: {line}", text), text
+    assert ran.exit_code == 2
+    with pytest.raises(InvalidRules) as invalid:
+        RuleFiles(None, file).read().compile()
+    assert list(invalid.value.errors) == found
+
+
+@pytest.mark.parametrize("content", ["", "# none yet\n", "[]\n"])
+def test_a_redaction_file_without_patterns_is_allowed(coroner: Coroner, tmp_path: Path, content: str) -> None:
+    file = tmp_path / "redaction.yaml"
+    file.write_text(content)
+    assert coroner("lint", "--redaction", file) == (0, f"{file}: ok (0 patterns)\n", "")
+    RuleFiles(None, file).read().compile()
 
 
 @pytest.mark.parametrize("text", ["5", "text", "[]", "categories: 5", "[[[]]]", "a: b", "kind: Cat"])

@@ -70,7 +70,7 @@ def test_broken_rules_are_told_and_the_last_good_decide_until_mended_ones_take_o
     upgrade(release, BROKEN)
 
     (refused,) = wait_for(lambda: refusals(release), KUBELET_SECONDS, "an event about the mistake")
-    assert "those before stay in force" in refused["message"]
+    assert "keeping the previous rules" in refused["message"]
     told = show(release.server, capsys, "get", "events", "-n", NAMESPACE, "--field-selector", "reason=InvalidRules")
     assert refused["message"] in told
     assert refused["message"] in release.server.kubectl("describe", "pods", "-n", NAMESPACE)

@@ -56,8 +56,8 @@ def test_every_mistake_is_told_with_path_fault_and_remedy() -> None:
         ("", "document: is empty; write one document with `categories:`"),
         ("- 1\n", "document: expected a mapping, found a list; write `key: value` pairs here"),
         ("categories: [\n", "line 2, column 1: not YAML: "),
-        ("a: 1\na: 2\n", 'line 2, column 1: not YAML: key "a" stands twice; mend the syntax there'),
-        ("a: &x 1\nb: *x\n", "line 2, column 4: not YAML: aliases are not supported; mend the syntax there"),
+        ("a: 1\na: 2\n", 'line 2, column 1: not YAML: key "a" stands twice; correct the syntax there'),
+        ("a: &x 1\nb: *x\n", "line 2, column 4: not YAML: aliases are not supported; correct the syntax there"),
         ("a: 1\n---\nb: 1\n", "document: holds 2 documents; write one document with `categories:`"),
         ("categories: []\nwhat: 1\n", "what: unknown key; known here: enabled, "),
         ("kind: Pod\n", 'kind: unknown value "Pod"; use "Categorizer"'),
@@ -65,7 +65,7 @@ def test_every_mistake_is_told_with_path_fault_and_remedy() -> None:
         ("categories: [{name: a, rules: [{hint: x}]}]", "categories[0].rules[0]: no matcher; add one of "),
         ("enabled: 3\n", "enabled: expected true or false; write true or false"),
         ("\x00", "document: not YAML: "),
-        ("- " * 100_000 + "a", "line 1, column 65: not YAML: nested too deeply; mend the syntax there"),
+        ("- " * 100_000 + "a", "line 1, column 65: not YAML: nested too deeply; correct the syntax there"),
     ],
 )  # fmt: skip
 def test_a_bad_document_is_refused_in_one_clear_line(text: str, told: str) -> None:

@@ -192,12 +192,12 @@ def test_every_mistake_of_both_files_is_told_at_once(tmp_path: Path, text: str, 
     redaction.write_text(text)
     with pytest.raises(InvalidRules) as caught:
         RuleFiles(rules_file, redaction).read().compile()
-    told = [m for m in caught.value.mistakes if str(redaction) in m]
+    told = [m for m in caught.value.errors if str(redaction) in m]
     assert len(told) == len(faults)
     for mistake, fault in zip(told, faults, strict=True):
         assert fault in mistake
-    assert [m for m in caught.value.mistakes if str(rules_file) in m]
-    assert all("\n" not in mistake for mistake in caught.value.mistakes)
+    assert [m for m in caught.value.errors if str(rules_file) in m]
+    assert all("\n" not in mistake for mistake in caught.value.errors)
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"a: " + b"[" * 20_000, b"x" * (SIZE_LIMIT + 1), b"", b"- a"])
@@ -206,7 +206,7 @@ def test_what_is_no_rules_file_is_refused_whatever_it_is(tmp_path: Path, content
     file.write_bytes(content)
     with pytest.raises(InvalidRules) as caught:
         RuleFiles(file).read().compile()
-    assert all(mistake.startswith(str(file)) for mistake in caught.value.mistakes)
+    assert all(mistake.startswith(str(file)) for mistake in caught.value.errors)
 
 
 def test_without_files_it_is_the_shipped_pack() -> None:

@@ -54,12 +54,12 @@ def test_every_mistake_is_told_with_its_setting(file: Path) -> None:
     file.write_text("nope: 1\nlog_format: xml\ngrace_periods: {image_pul: 3s, unschedulable: soon}\nwriters: 0\n")
     with pytest.raises(SettingsError) as caught:
         load_settings({"health_address": "8080"}, file)
-    assert sorted(caught.value.mistakes) == [
-        """health_address: '8080' is not host:port; write for instance ":8080" or "127.0.0.1:8080\"""",
+    assert sorted(caught.value.errors) == [
+        "grace_periods.image_pul: unknown setting",
+        "grace_periods.unschedulable: 'soon' is not a duration; write for example 500ms, 10s, 5m, 1h30m or 7d",
+        """health_address: '8080' is not host:port; write for example ":8080" or "127.0.0.1:8080\"""",
         "log_format: Input should be 'text' or 'json'",
         "nope: unknown setting",
-        "grace_periods.image_pul: unknown setting",
-        "grace_periods.unschedulable: 'soon' is not a duration; write for instance 500ms, 10s, 5m, 2h or 7d",
         "writers: Input should be greater than or equal to 1",
     ]
 
@@ -73,9 +73,9 @@ def test_a_file_that_cannot_be_used_is_one_line(file: Path, content: str | None,
         file.write_text(content)
     with pytest.raises(SettingsError) as caught:
         load_settings({}, file)
-    assert len(caught.value.mistakes) == 1
-    assert fault in caught.value.mistakes[0]
-    assert "\n" not in caught.value.mistakes[0]
+    assert len(caught.value.errors) == 1
+    assert fault in caught.value.errors[0]
+    assert "\n" not in caught.value.errors[0]
 
 
 def test_an_empty_file_sets_nothing(file: Path) -> None:
@@ -85,13 +85,29 @@ def test_an_empty_file_sets_nothing(file: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("10s", 10), ("500ms", 0.5), ("5m", 300), ("2h", 7200), ("7d", 604800), (3, 3), ("0.5", 0.5), (" 1 s ", 1)],
+    [
+        ("10s", 10),
+        ("500ms", 0.5),
+        ("5m", 300),
+        ("2h", 7200),
+        ("7d", 604800),
+        (3, 3),
+        ("0.5", 0.5),
+        (" 1 s ", 1),
+        ("1h30m", 5400),
+        ("1d12h", 129600),
+        ("1m0.5s", 60.5),
+        ("1.5h", 5400),
+    ],
 )
 def test_durations(text: str, expected: float) -> None:
     assert parse_duration(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "ten", "-1s", "1w", "1s2", None, True, [1]])
+@pytest.mark.parametrize(
+    "text",
+    ["", "ten", "-1s", "1w", "1s2", "1s 2s", "1h xx 2m", "1mm", "1y", None, True, [1], float("nan"), "9" * 400 + "d"],
+)
 def test_what_is_no_duration_is_refused(text: object) -> None:
     with pytest.raises(ValueError, match="is not a duration"):
         parse_duration(text)
@@ -161,7 +177,7 @@ def test_listed_kinds_are_custom_and_listed_once(file: Path) -> None:
     )
     with pytest.raises(SettingsError) as caught:
         load_settings({}, file)
-    assert [mistake.partition(":")[0] for mistake in caught.value.mistakes] == [
+    assert [mistake.partition(":")[0] for mistake in caught.value.errors] == [
         "workloads.0.group",
         "workloads.1.group",
         "workloads.2.resource",

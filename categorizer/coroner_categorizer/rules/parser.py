@@ -78,24 +78,29 @@ def parse(text: str) -> RuleSet:
 
 
 def _load_yaml(text: str, errors: FieldErrors) -> Any:
-    try:
-        _check_shape(text)
-        documents = list(yaml.load_all(text, Loader=_UniqueKeyLoader))
-    except yaml.MarkedYAMLError as refused:
-        mark = refused.problem_mark
-        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "document"
-        errors.add(Path((place,)), f"not YAML: {refused.problem or refused.context}", "mend the syntax there")
+    documents = load_documents(text, errors)
+    if documents is None:
         return None
-    except (yaml.YAMLError, ValueError, RecursionError) as refused:
-        first = str(refused).splitlines()[0] if str(refused) else type(refused).__name__
-        errors.add(Path(), f"not YAML: {first}", "write the rules as one YAML document")
-        return None
-    documents = [d for d in documents if d is not None]
     if len(documents) != 1:
         found = "is empty" if not documents else f"holds {len(documents)} documents"
         errors.add(Path(), found, "write one document with `categories:`")
         return None
     return documents[0]
+
+
+def load_documents(text: str, errors: FieldErrors) -> list[Any] | None:
+    """Every YAML document of the text that is not null; None where it is not YAML, which is noted."""
+    try:
+        _check_shape(text)
+        return [d for d in yaml.load_all(text, Loader=_UniqueKeyLoader) if d is not None]
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "document"
+        errors.add(Path((place,)), f"not YAML: {error.problem or error.context}", "correct the syntax there")
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        errors.add(Path(), f"not YAML: {first}", "write one YAML document")
+    return None
 
 
 def _check_shape(text: str) -> None:

@@ -46,8 +46,8 @@ def run(config: Path | None, **flags: Any) -> None:
     try:
         settings = load_settings({**given, **({"grace_periods": grace_periods} if grace_periods else {})}, config)
     except SettingsError as error:
-        for mistake in error.mistakes:
-            click.echo(f"coroner run: {mistake}", err=True)
+        for line in error.errors:
+            click.echo(f"coroner run: {line}", err=True)
         raise SystemExit(2) from None
     raise SystemExit(_run(settings))
 
@@ -68,9 +68,9 @@ def _run(settings: Any) -> int:
         contents = RuleFiles(settings.rules, settings.redaction).read()
         return asyncio.run(App(settings, contents.compile(), contents).run())
     except InvalidRules as error:
-        mistakes = list(error.mistakes)
+        lines = list(error.errors)
     except (ClientError, OSError) as error:
-        mistakes = [" ".join(str(error).split())]
-    for mistake in mistakes:
-        click.echo(f"coroner run: {mistake}", err=True)
+        lines = [" ".join(str(error).split())]
+    for line in lines:
+        click.echo(f"coroner run: {line}", err=True)
     return 2

@@ -1,25 +1,31 @@
-"""Durations as people write them: ``10s``, ``500ms``, ``5m``, ``2h``, ``7d``; a bare number is seconds."""
+"""Durations as people write them: ``500ms``, ``10s``, ``1h30m``, ``7d``; a bare number is seconds."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, Any
 
+import durationpy
 from pydantic import BeforeValidator, Field
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_FORM = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*$")
+_NUMBER = r"\d+(?:\.\d+)?"
+# The chart's schema has the same pattern. durationpy alone would also accept years, and text between two parts.
+_FORM = re.compile(rf"{_NUMBER}|(?:{_NUMBER}(?:ms|s|m|h|d))+")
 
 
 def parse_duration(value: Any) -> float:
     """``value`` in seconds. Raises ValueError with the remedy."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(f"{value!r} is not a duration; write for instance 500ms, 10s, 5m, 2h or 7d")
-    found = _FORM.match(str(value))
-    if not found:
-        raise ValueError(f"{value!r} is not a duration; write for instance 500ms, 10s, 5m, 2h or 7d")
-    number, unit = found.groups()
-    return float(number) * _UNITS[unit or "s"]
+    text = re.sub(r"(?<=\d) +(?=[a-z])", "", str(value).strip())
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or not _FORM.fullmatch(text):
+        raise _not_a_duration(value)
+    try:
+        return float(durationpy.from_str(text if text[-1].isalpha() else f"{text}s").total_seconds())
+    except durationpy.DurationError as error:  # more than 2.7 million years
+        raise _not_a_duration(value) from error
+
+
+def _not_a_duration(value: Any) -> ValueError:
+    return ValueError(f"{value!r} is not a duration; write for example 500ms, 10s, 5m, 1h30m or 7d")
 
 
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(ge=0)]

@@ -1,34 +1,48 @@
-"""The site's files that decide verdicts: rules, and patterns for its secrets. Read whole, or refused with all mistakes.
+"""The site's files that decide verdicts: rules, and patterns for its secrets. Each is used, or rejected with all errors.
 
+``coroner run``, ``lint`` and ``explain`` read them by the functions of this module, so that all accept the same files.
 A file of redaction patterns is a YAML list: ``- {name: acme-key, pattern: "acme_[0-9a-f]{32}"}``.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TypeAlias
 
 import msgspec
-import yaml
 
-from coroner_categorizer import Categorizer, ConfigError, default, load
+from coroner_categorizer import Categorizer, ConfigError, FieldError, default, load
 from coroner_categorizer.redaction.redactor import DEFAULT_REDACTOR, Redactor, SitePattern
+from coroner_categorizer.rules import field_path
+from coroner_categorizer.rules.field_path import FieldErrors
+from coroner_categorizer.rules.parser import load_documents
+from coroner_categorizer.rules.yaml_reader import YamlReader
 
 SIZE_LIMIT = 4 * 1024 * 1024  # bytes; a ConfigMap holds 1 MiB
 
-_PATTERN_KEYS = {"name", "pattern"}
+_WHOLE = str(field_path.Path())
+_PATTERN_KEYS = ("name", "pattern")
 
 
 class InvalidRules(Exception):  # noqa: N818 - an outcome
-    """The files cannot be used. ``mistakes``: one line each, with the file's name."""
+    """The files cannot be used. ``errors``: one line each, with the name of the file."""
 
-    def __init__(self, mistakes: tuple[str, ...]) -> None:
-        super().__init__("\n".join(mistakes))
-        self.mistakes = mistakes
+    def __init__(self, errors: tuple[str, ...]) -> None:
+        super().__init__("\n".join(errors))
+        self.errors = errors
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """A file without content."""
+
+    reason: str
+
+
+Content: TypeAlias = bytes | Unreadable
 
 
 class RuleFiles(msgspec.Struct, frozen=True):
-    """Where they are; None: the shipped pack, no patterns of the site's own."""
+    """Where they are; None: the default pack, no patterns of the site's own."""
 
     rules: Path | None = None
     redaction: Path | None = None
@@ -37,101 +51,105 @@ class RuleFiles(msgspec.Struct, frozen=True):
         return self.rules is not None or self.redaction is not None
 
     def read(self) -> RuleFileContents:
-        """What they hold now; what cannot be read is part of the answer."""
-        return RuleFileContents(self, _content(self.rules), _content(self.redaction))
+        """What they hold now; that one cannot be read is part of the answer."""
+        return RuleFileContents(
+            self,
+            read_file(self.rules) if self.rules else None,
+            read_file(self.redaction) if self.redaction else None,
+        )
 
 
 class RuleFileContents(msgspec.Struct, frozen=True):
-    """What the files held at one time. Equal contents give the same verdicts."""
+    """What the files held at one time; None: no such file is set. Equal contents give the same verdicts."""
 
     files: RuleFiles
-    rules: bytes | str | None
-    """Text: why the file cannot be read."""
-    redaction: bytes | str | None
+    rules: Content | None
+    redaction: Content | None
 
     def compile(self) -> Categorizer:
-        """Raises InvalidRules with the mistakes of both files."""
-        mistakes: list[str] = []
-        redactor = _redactor(self.files.redaction, self.redaction, mistakes)
-        categorizer = _categorizer(self.files.rules, self.rules, redactor, mistakes)
-        if categorizer is None or mistakes:
-            raise InvalidRules(tuple(mistakes))
+        """Raises InvalidRules with the errors of both files."""
+        errors: list[str] = []
+        redactor = DEFAULT_REDACTOR
+        if self.redaction is not None:
+            try:
+                redactor = Redactor(parse_redaction(self.redaction))
+            except ConfigError as invalid:
+                errors += [describe(str(self.files.redaction), error) for error in invalid.errors]
+        try:
+            categorizer = default(redactor) if self.rules is None else parse_rules(self.rules, redactor)
+        except ConfigError as invalid:
+            errors += [describe(str(self.files.rules), error) for error in invalid.errors]
+        if errors:
+            raise InvalidRules(tuple(errors))
         return categorizer
 
 
-def _content(file: Path | None) -> bytes | str | None:
-    if file is None:
-        return None
+def read_file(file: Path) -> Content:
+    """The bytes of a file, at most ``SIZE_LIMIT``."""
     try:
-        with file.open("rb") as opened:
-            content = opened.read(SIZE_LIMIT + 1)
-    except OSError as error:
-        return error.strerror or type(error).__name__
-    return content if len(content) <= SIZE_LIMIT else f"larger than {SIZE_LIMIT // 2**20} MiB"
+        with file.open("rb") as stream:
+            return read_stream(stream)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        return Unreadable(getattr(error, "strerror", None) or str(error) or type(error).__name__)
 
 
-def _categorizer(
-    file: Path | None, content: bytes | str | None, redactor: Redactor, mistakes: list[str]
-) -> Categorizer | None:
-    if content is None:
-        return default(redactor)
-    text = _text(file, content, mistakes)
-    if text is None:
-        return None
-    try:
-        return load(text, redactor)
-    except ConfigError as error:
-        mistakes += [f"{file}: {mistake}" for mistake in error.errors]
-    except RecursionError:
-        mistakes.append(f"{file}: nested too deep")
-    return None
+def read_stream(stream: BinaryIO) -> Content:
+    """The rest of a stream, at most ``SIZE_LIMIT`` bytes. Raises OSError."""
+    content = stream.read(SIZE_LIMIT + 1)
+    return content if len(content) <= SIZE_LIMIT else Unreadable(f"larger than {SIZE_LIMIT // 2**20} MiB")
 
 
-def _redactor(file: Path | None, content: bytes | str | None, mistakes: list[str]) -> Redactor:
-    """The default one where a mistake was noted."""
-    if content is None:
-        return DEFAULT_REDACTOR
-    text = _text(file, content, mistakes)
-    if text is None:
-        return DEFAULT_REDACTOR
-    try:
-        entries = yaml.safe_load(text) or []
-    except (yaml.YAMLError, RecursionError) as error:
-        mistakes.append(f"{file}: not YAML: {' '.join(str(error).split())}")
-        return DEFAULT_REDACTOR
-    if not isinstance(entries, list):
-        mistakes.append(f"{file}: expected a list of patterns; write `- {{name: …, pattern: …}}` items")
-        return DEFAULT_REDACTOR
-    found = len(mistakes)
-    patterns = [
-        pattern for place, entry in enumerate(entries) if (pattern := _pattern(f"{file}: [{place}]", entry, mistakes))
-    ]
-    return Redactor(patterns) if len(mistakes) == found else DEFAULT_REDACTOR
+def parse_rules(content: Content, redactor: Redactor = DEFAULT_REDACTOR) -> Categorizer:
+    """Raises ConfigError with every error of a rules file."""
+    return load(decode(content), redactor)
 
 
-def _pattern(place: str, entry: Any, mistakes: list[str]) -> SitePattern | None:
-    if (
-        not isinstance(entry, dict)
-        or set(entry) != _PATTERN_KEYS
-        or not all(isinstance(v, str) for v in entry.values())
-    ):
-        mistakes.append(f"{place}: expected `name` and `pattern`, both text, and nothing else")
-        return None
-    pattern = SitePattern(entry["name"], entry["pattern"])
-    try:
-        Redactor([pattern])  # one by one: it stops at the first bad one
-    except ValueError as error:
-        mistakes.append(f"{place}: {error}")
-        return None
-    return pattern
+def parse_redaction(content: Content) -> tuple[SitePattern, ...]:
+    """The patterns of a redaction file; a file without any is allowed. Raises ConfigError with every error."""
+    errors = FieldErrors()
+    documents = load_documents(decode(content), errors) or []
+    if len(documents) > 1:
+        errors.add(field_path.Path(), f"holds {len(documents)} documents", "write one list of patterns")
+    reader = YamlReader(errors)
+    entries = (reader.items(documents[0], field_path.Path(), "patterns") or []) if len(documents) == 1 else []
+    places = (field_path.Path((index,)) for index in range(len(entries)))
+    patterns = [_pattern(entry, place, reader) for entry, place in zip(entries, places, strict=False)]
+    if errors.found:
+        raise ConfigError(errors.found)
+    return tuple(pattern for pattern in patterns if pattern is not None)
 
 
-def _text(file: Path | None, content: bytes | str, mistakes: list[str]) -> str | None:
-    if isinstance(content, str):
-        mistakes.append(f"{file}: {content}")
-        return None
+def decode(content: Content) -> str:
+    """The text of a file. Raises ConfigError where it cannot be read, or is not UTF-8."""
+    if isinstance(content, Unreadable):
+        raise ConfigError([FieldError(_WHOLE, content.reason, "")])
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        mistakes.append(f"{file}: not UTF-8: byte {error.start}")
+        raise ConfigError([FieldError(_WHOLE, f"not UTF-8: byte {error.start}", "save it as UTF-8")]) from error
+
+
+def describe(name: str, error: FieldError) -> str:
+    """``rules.yaml: categories[0].name: missing; give it a name``."""
+    place = "" if error.path == _WHOLE else f"{error.path}: "
+    remedy = f"; {error.remedy}" if error.remedy else ""
+    return f"{name}: {place}{error.detail}{remedy}"
+
+
+def _pattern(entry: Any, place: field_path.Path, reader: YamlReader) -> SitePattern | None:
+    if (
+        not isinstance(entry, dict)
+        or set(entry) != set(_PATTERN_KEYS)
+        or not all(isinstance(value, str) for value in entry.values())
+    ):
+        reader.errors.add(
+            place, "expected `name` and `pattern`, both strings, and no other keys", "add, quote or remove"
+        )
         return None
+    pattern = SitePattern(entry["name"], entry["pattern"])
+    try:
+        Redactor([pattern])  # one by one: it stops at the first that cannot be used
+    except ValueError as error:
+        reader.errors.add(place, str(error), "correct the pattern")
+        return None
+    return pattern

@@ -1,7 +1,7 @@
-"""Rules that change while the operator runs: noticed, read whole, taken over at once or refused with every mistake.
+"""Rules that change while the operator runs: noticed, read whole, and used from then on or rejected with every error.
 
-The files are read again and again rather than watched: it costs 0.1 ms, needs no library, and sees what a kubelet does
-to a ConfigMap (it swaps a symbolic link above the file) as well as what an editor does.
+The files are polled rather than watched: a poll takes 0.1 ms, needs no library, and sees what a kubelet does to a
+ConfigMap (it swaps a symbolic link above the file) as well as what an editor does.
 """
 
 from __future__ import annotations
@@ -14,20 +14,22 @@ from typing import Any, Protocol
 from coroner_categorizer import Categorizer
 from coroner_operator.config.rules_files import InvalidRules, RuleFileContents, RuleFiles
 
-log = logging.getLogger("coroner.rules")
+log = logging.getLogger("coroner.rules_reloader")
 
-POLL_INTERVAL = 0.5  # s; two equal looks are needed, so a change is taken up within one to one and a half seconds
+POLL_INTERVAL = 0.5  # s; two equal polls are needed, so a change takes effect within one to one and a half seconds
 REASON = "InvalidRules"
+
+_NOTE_LIMIT = 600  # characters of an error in an Event, whose note has at most 1,024
 
 
 class ReloadMetrics(Protocol):
-    """Who counts: ``metrics.Metrics`` in the operator."""
+    """``metrics.Metrics`` in the operator."""
 
     def count_reload(self, succeeded: bool, /) -> None: ...
 
 
 class Reloader:
-    """``run()``, or ``look()`` each time; ``refused`` as long as the files cannot be used as they are."""
+    """``run()``, or ``poll()`` each time; ``errors`` says why the files cannot be used as they are."""
 
     def __init__(
         self,
@@ -39,14 +41,14 @@ class Reloader:
         counts: ReloadMetrics,
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
     ) -> None:
-        """``in_force``: what the categorizer in use was made from; None: not known. ``warn``: reason and note of an
-        Event; ``adopt`` takes the new categorizer over at once."""
+        """``current``: what the categorizer in use was compiled from; None: unknown. ``on_reload`` is called with each
+        new categorizer, ``warn`` with reason and note of an Event."""
         self.errors: tuple[str, ...] = ()
-        """Every mistake; none while what the files hold is in force."""
+        """Every error of the files; none while their content is in use."""
         self._files = files
         self._current = current
         self._evaluated = current
-        """What was last adopted or refused."""
+        """What was last accepted or rejected."""
         self._last: RuleFileContents | None = current
         self._on_reload = on_reload
         self._warn = warn
@@ -54,7 +56,7 @@ class Reloader:
         self._sleep = sleep
 
     async def run(self) -> None:
-        """Ends only by cancellation; at once waits for ever where no file is set."""
+        """Runs until cancelled; only waits where no file is set."""
         if not self._files:
             await asyncio.Event().wait()
         while True:
@@ -62,8 +64,9 @@ class Reloader:
             await self.poll()
 
     async def poll(self) -> None:
+        """Read the files, and use their content once it was the same in two polls."""
         contents = await asyncio.to_thread(self._files.read)
-        # Seen twice the same: a file that is just being written may be read by half, and half a file may be valid.
+        # Twice the same: of a file that is just being written a half may be read, and half a file may be valid.
         is_settled, self._last = contents == self._last, contents
         if not is_settled or contents == self._evaluated:
             return
@@ -71,34 +74,35 @@ class Reloader:
         if contents == self._current:
             self.errors = ()
             self._counts.count_reload(True)
-            log.info("the rules are again as they are in force")
+            log.info("the rules files are again as the rules in use")
             return
         try:
             categorizer = await asyncio.to_thread(contents.compile)
-        except InvalidRules as refused:
-            self._reject(refused.mistakes)
+        except InvalidRules as invalid:
+            self._reject(invalid.errors)
             return
         self._current = contents
         self.errors = ()
         self._on_reload(categorizer)
         self._counts.count_reload(True)
-        log.info("new rules in force: %s", categorizer.hash)
+        log.info("rules reloaded: %s", categorizer.hash)
 
     def reannounce(self) -> None:
-        """Say again by an Event what is refused: the first may have been a standby's, which may not write."""
+        """Record the Event about rejected rules again: the first may have been a standby's, which must not write."""
         if self.errors:
             self._warn(REASON, event_note(self.errors))
 
-    def _reject(self, mistakes: tuple[str, ...]) -> None:
-        self.errors = mistakes
+    def _reject(self, errors: tuple[str, ...]) -> None:
+        self.errors = errors
         self._counts.count_reload(False)
-        for mistake in mistakes:
-            log.error("%s", mistake)
-        log.error("rules refused (mistakes: %d); those before stay in force", len(mistakes))
+        for error in errors:
+            log.error("%s", error)
+        count = f"{len(errors)} error{'s' if len(errors) > 1 else ''}"
+        log.error("rules rejected (%s); keeping the previous rules", count)
         self.reannounce()
 
 
-def event_note(mistakes: tuple[str, ...]) -> str:
-    """The first mistake, which fits into an Event, and how many there are."""
-    more = f" (and {len(mistakes) - 1} more, see the operator's log)" if len(mistakes) > 1 else ""
-    return f"The rules were refused, those before stay in force: {mistakes[0][:600]}{more}"
+def event_note(errors: tuple[str, ...]) -> str:
+    """The first error, which fits into an Event, and how many there are."""
+    more = f" (and {len(errors) - 1} more, see the operator's log)" if len(errors) > 1 else ""
+    return f"Rules rejected, keeping the previous rules: {errors[0][:_NOTE_LIMIT]}{more}"

@@ -26,11 +26,11 @@ PREFIX = "CORONER_"
 
 
 class SettingsError(Exception):
-    """The settings cannot be used. ``mistakes``: one line each, with the name of the setting."""
+    """The settings cannot be used. ``errors``: one line each, with the name of the setting."""
 
-    def __init__(self, mistakes: tuple[str, ...]) -> None:
-        super().__init__("\n".join(mistakes))
-        self.mistakes = mistakes
+    def __init__(self, errors: tuple[str, ...]) -> None:
+        super().__init__("\n".join(errors))
+        self.errors = errors
 
 
 class GracePeriods(BaseModel):
@@ -160,7 +160,7 @@ def parse_address(address: str) -> tuple[str | None, int] | None:
         return None
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535:
-        raise ValueError(f'{address!r} is not host:port; write for instance ":8080" or "127.0.0.1:8080"')
+        raise ValueError(f'{address!r} is not host:port; write for example ":8080" or "127.0.0.1:8080"')
     return host.strip("[]") or None, int(port)
 
 
