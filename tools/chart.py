@@ -58,12 +58,12 @@ def value_at(values: Mapping[str, Any], path: list[str]) -> Any:
 
 def values_table() -> str:
     values = described_values((CHART / "values.yaml").read_text())
-    return table(("value", "default", "what it is"), [(".".join(v.path), v.default, v.description) for v in values])
+    return table(("value", "default", "description"), [(".".join(v.path), v.default, v.description) for v in values])
 
 
 def settings_table() -> str:
     schema = json.loads((CHART / "values.schema.json").read_text())
-    return table(("setting", "default", "what it is"), list(settings(schema["properties"]["config"], ())))
+    return table(("setting", "default", "description"), list(settings(schema["properties"]["config"], ())))
 
 
 def settings(schema: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, Any, str]]:
