@@ -1,4 +1,4 @@
-"""A stream of objects: what its consumer hears, whatever happens to the connection."""
+"""A list_watch of objects: what its consumer hears, whatever happens to the connection."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from tests.support.live_objects import live_pod
 from tests.support.waiting import until
 
 
-class Told:
-    """Writes down what the consumer is told."""
+class RecordingConsumer:
+    """Writes down what the consumer is consumer."""
 
     def __init__(self) -> None:
-        self.words: list[str] = []
+        self.calls: list[str] = []
         self.broken_by: str | None = None
 
-    def seen(self, pod: Pod) -> None:
-        self.words.append(f"seen {pod.metadata.name}")
+    def on_update(self, pod: Pod) -> None:
+        self.calls.append(f"update {pod.metadata.name}")
         if pod.metadata.name == self.broken_by:
             raise ZeroDivisionError("on purpose")
 
-    def gone(self, pod: Pod) -> None:
-        self.words.append(f"gone {pod.metadata.name}")
+    def on_delete(self, pod: Pod) -> None:
+        self.calls.append(f"delete {pod.metadata.name}")
 
-    def listed(self, namespace: str | None, uids: set[str]) -> None:
-        self.words.append(f"listed {len(uids)}")
+    def on_list(self, namespace: str | None, uids: set[str]) -> None:
+        self.calls.append(f"list {len(uids)}")
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def consumer() -> RecordingConsumer:
+    return RecordingConsumer()
 
 
 @pytest.fixture
@@ -63,20 +63,20 @@ async def client(server: EmbeddedApiServer, tmp_path: Path) -> AsyncIterator[Cli
 
 
 @asynccontextmanager
-async def streaming(client: Client, told: Told, metrics: Metrics, silence: float = 30) -> AsyncIterator[ListWatch[Pod]]:
-    stream = ListWatch(
+async def watching(client: Client, consumer: RecordingConsumer, metrics: Metrics, idle_timeout: float = 30) -> AsyncIterator[ListWatch[Pod]]:
+    list_watch = ListWatch(
         client,
         "pods",
         POD.path(),
         Pod,
-        consumer=told,
+        consumer=consumer,
         metrics=metrics,
-        idle_timeout=silence,
+        idle_timeout=idle_timeout,
         back_off=BackOff(base=0.01, cap=0.05),
     )
-    task = asyncio.create_task(stream.run())
+    task = asyncio.create_task(list_watch.run())
     try:
-        yield stream
+        yield list_watch
     finally:
         assert not task.done(), task
         task.cancel()
@@ -84,104 +84,104 @@ async def streaming(client: Client, told: Told, metrics: Metrics, silence: float
 
 
 async def test_what_exists_is_told_before_what_changes(
-    server: EmbeddedApiServer, client: Client, told: Told, metrics: Metrics
+    server: EmbeddedApiServer, client: Client, consumer: RecordingConsumer, metrics: Metrics
 ) -> None:
     server.put(live_pod("old"))
-    async with streaming(client, told, metrics):
+    async with watching(client, consumer, metrics):
         await until(lambda: server.watch_count)
         server.put(live_pod("new"))
         server.delete("Pod", "old")
-        await until(lambda: told.words == ["seen old", "listed 1", "seen new", "gone old"])
+        await until(lambda: consumer.calls == ["update old", "list 1", "update new", "delete old"])
 
 
-async def test_a_list_comes_in_pages(server: EmbeddedApiServer, client: Client, told: Told, metrics: Metrics) -> None:
+async def test_a_list_comes_in_pages(server: EmbeddedApiServer, client: Client, consumer: RecordingConsumer, metrics: Metrics) -> None:
     for number in range(1100):
         server.put(live_pod(f"pod-{number:04}"))
-    async with streaming(client, told, metrics) as stream:
-        await stream.synced.wait()
-    assert told.words[:-1] == [f"seen pod-{number:04}" for number in range(1100)]
-    assert told.words[-1] == "listed 1100"
+    async with watching(client, consumer, metrics) as list_watch:
+        await list_watch.synced.wait()
+    assert consumer.calls[:-1] == [f"update pod-{number:04}" for number in range(1100)]
+    assert consumer.calls[-1] == "list 1100"
     pages = [call for call in server.calls if call.path == "/api/v1/pods" and "limit=250" in call.query]
     assert len(pages) == 5
 
 
 async def test_a_dropped_watch_goes_on_where_it_was(
-    server: EmbeddedApiServer, client: Client, told: Told, metrics: Metrics
+    server: EmbeddedApiServer, client: Client, consumer: RecordingConsumer, metrics: Metrics
 ) -> None:
-    async with streaming(client, told, metrics):
+    async with watching(client, consumer, metrics):
         await until(lambda: server.watch_count)
         server.put(live_pod("one"))
-        await until(lambda: "seen one" in told.words)
+        await until(lambda: "update one" in consumer.calls)
         server.drop_watches()
         server.put(live_pod("two"))
-        await until(lambda: "seen two" in told.words)
-    assert told.words == ["listed 0", "seen one", "seen two"]
+        await until(lambda: "update two" in consumer.calls)
+    assert consumer.calls == ["list 0", "update one", "update two"]
 
 
 async def test_an_expired_watch_lists_again_and_says_what_is_left(
-    server: EmbeddedApiServer, client: Client, told: Told, metrics: Metrics
+    server: EmbeddedApiServer, client: Client, consumer: RecordingConsumer, metrics: Metrics
 ) -> None:
     server.put(live_pod("stays"))
     server.put(live_pod("vanishes"))
-    async with streaming(client, told, metrics):
+    async with watching(client, consumer, metrics):
         await until(lambda: server.watch_count)
         away = server.faults.add(Fault(path="watch=true", status=410))
         server.drop_watches()
         await until(lambda: server.faults.hits(away))
         server.delete("Pod", "vanishes")
         server.faults.remove(away)
-        await until(lambda: told.words[-1] == "listed 1")
+        await until(lambda: consumer.calls[-1] == "list 1")
     assert b'reason="expired"' in metrics.exposition()
 
 
 async def test_a_watch_that_went_silent_is_noticed(
-    server: EmbeddedApiServer, client: Client, told: Told, metrics: Metrics
+    server: EmbeddedApiServer, client: Client, consumer: RecordingConsumer, metrics: Metrics
 ) -> None:
-    async with streaming(client, told, metrics, silence=0.3):
+    async with watching(client, consumer, metrics, idle_timeout=0.3):
         await until(lambda: server.watch_count)
         server.silence_watches()
         server.put(live_pod("unheard"))
-        await until(lambda: "seen unheard" in told.words)
+        await until(lambda: "update unheard" in consumer.calls)
     assert b'coroner_watch_restarts_total{kind="pods",reason="idle"}' in metrics.exposition()
 
 
 async def test_bookmarks_keep_a_quiet_watch_alive(
-    server: EmbeddedApiServer, client: Client, told: Told, metrics: Metrics
+    server: EmbeddedApiServer, client: Client, consumer: RecordingConsumer, metrics: Metrics
 ) -> None:
-    async with streaming(client, told, metrics, silence=0.5):
+    async with watching(client, consumer, metrics, idle_timeout=0.5):
         await until(lambda: server.watch_count)
         began = asyncio.get_running_loop().time()
         await until(lambda: asyncio.get_running_loop().time() - began > 1.2)
     assert b"coroner_watch_restarts_total{" not in metrics.exposition()
-    assert told.words == ["listed 0"]
+    assert consumer.calls == ["list 0"]
 
 
 async def test_a_consumer_that_fails_on_one_object_hears_of_the_next(
-    server: EmbeddedApiServer, client: Client, told: Told, metrics: Metrics, caplog: pytest.LogCaptureFixture
+    server: EmbeddedApiServer, client: Client, consumer: RecordingConsumer, metrics: Metrics, caplog: pytest.LogCaptureFixture
 ) -> None:
-    told.broken_by = "bad"
+    consumer.broken_by = "bad"
     server.put(live_pod("bad"))
     server.put(live_pod("good"))
-    async with streaming(client, told, metrics):
+    async with watching(client, consumer, metrics):
         await until(lambda: server.watch_count)
         server.put(live_pod("later"))
-        await until(lambda: "seen later" in told.words)
-    assert told.words == ["seen bad", "seen good", "listed 2", "seen later"]
+        await until(lambda: "update later" in consumer.calls)
+    assert consumer.calls == ["update bad", "update good", "list 2", "update later"]
     assert "could not be handled" in caplog.text
 
 
 async def test_a_pod_of_the_wrong_shape_is_told_all_the_same(
-    server: EmbeddedApiServer, client: Client, told: Told, metrics: Metrics
+    server: EmbeddedApiServer, client: Client, consumer: RecordingConsumer, metrics: Metrics
 ) -> None:
     odd = live_pod("odd")
     odd["status"]["containerStatuses"] = "none"
     server.put(odd)
-    async with streaming(client, told, metrics) as stream:
-        await stream.synced.wait()
-    assert told.words == ["seen odd", "listed 1"]
+    async with watching(client, consumer, metrics) as list_watch:
+        await list_watch.synced.wait()
+    assert consumer.calls == ["update odd", "list 1"]
 
 
-async def test_garbage_in_a_watch_starts_it_again(tmp_path: Path, told: Told, metrics: Metrics) -> None:
+async def test_garbage_in_a_watch_starts_it_again(tmp_path: Path, consumer: RecordingConsumer, metrics: Metrics) -> None:
     watches = 0
 
     async def pods(request: web.Request) -> web.StreamResponse:
@@ -207,7 +207,7 @@ async def test_garbage_in_a_watch_starts_it_again(tmp_path: Path, told: Told, me
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     config = EmbeddedApiServer(port=runner.addresses[0][1]).kubeconfig(tmp_path / "kubeconfig")
-    async with Client(await load_configuration(config)) as client, streaming(client, told, metrics):
-        await until(lambda: told.words == ["listed 0", "seen whole"])
+    async with Client(await load_configuration(config)) as client, watching(client, consumer, metrics):
+        await until(lambda: consumer.calls == ["list 0", "update whole"])
     await runner.cleanup()
     assert b'reason="malformed"' in metrics.exposition()

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from coroner_operator.publish.status_sync import ROUNDS
-from coroner_operator.publish.workload_status import OnWorkload
+from coroner_operator.publish.status_sync import MAX_OVERWRITES
+from coroner_operator.publish.workload_status import WorkloadStatusWriter
 from tests.workload_status import kinds
 from tests.workload_status.backend import World, metric, until
 
@@ -41,7 +41,7 @@ async def hostile(world: World, name: str = "run") -> AsyncIterator[list[int]]:
 @pytest.fixture
 def looks_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rounds take seconds, not half a minute."""
-    monkeypatch.setattr("coroner_operator.publish.publisher.OnWorkload", partial(OnWorkload, first_look=0.2))
+    monkeypatch.setattr("coroner_operator.publish.publisher.WorkloadStatusWriter", partial(WorkloadStatusWriter, first_check=0.2))
 
 
 async def test_against_one_who_rewrites_all_the_time_writes_are_bounded_and_the_report_is_right(
@@ -58,11 +58,11 @@ async def test_against_one_who_rewrites_all_the_time_writes_are_bounded_and_the_
             await world.crash(training, number=1)
 
             async def yielded() -> bool:
-                return wrote("yielded") == 1
+                return wrote("gave_up") == 1
 
             await until(yielded)
-            assert wrote("overwritten") == ROUNDS + 1
-            assert wrote("written") == ROUNDS + 1, "the first time, and once a round"
+            assert wrote("overwritten") == MAX_OVERWRITES + 1
+            assert wrote("written") == MAX_OVERWRITES + 1, "the first time, and once a round"
             before = len(rewritten)
             for number in range(2, 12):  # failures that come now are reported, and nothing is written on the object
                 await world.crash(training, number=number, exit_code=number)
@@ -72,8 +72,8 @@ async def test_against_one_who_rewrites_all_the_time_writes_are_bounded_and_the_
                 return len(rewritten) > before + 10
 
             await until(rewritten_often)
-        assert wrote("written") == ROUNDS + 1
-        assert wrote("yielded") == 1
+        assert wrote("written") == MAX_OVERWRITES + 1
+        assert wrote("gave_up") == 1
         assert "failure" not in await world.status()
 
         async def told() -> Any:
@@ -96,11 +96,11 @@ async def test_against_one_who_rewrites_while_failures_pour_in_each_failure_cost
         await world.reported(failures=30)
 
         async def yielded() -> bool:
-            return metric(engine, "coroner_workload_writes_total", outcome="yielded") == 1
+            return metric(engine, "coroner_workload_writes_total", outcome="gave_up") == 1
 
         await until(yielded)
         rounds = metric(engine, "coroner_workload_writes_total", outcome="overwritten")
-        assert rounds == ROUNDS + 1
+        assert rounds == MAX_OVERWRITES + 1
         assert metric(engine, "coroner_workload_writes_total", outcome="written") <= 31
 
 
@@ -119,11 +119,11 @@ async def test_for_a_whole_minute_at_the_usual_pace(world: World) -> None:
                 await asyncio.sleep(EVERY)
         writes = {
             outcome: metric(engine, "coroner_workload_writes_total", outcome=outcome)
-            for outcome in ("written", "overwritten", "conflict", "yielded")
+            for outcome in ("written", "overwritten", "conflict", "gave_up")
         }
-        assert writes["yielded"] == 1
-        assert writes["overwritten"] == ROUNDS + 1
-        assert writes["written"] <= ROUNDS + 1
+        assert writes["gave_up"] == 1
+        assert writes["overwritten"] == MAX_OVERWRITES + 1
+        assert writes["written"] <= MAX_OVERWRITES + 1
         assert writes["conflict"] <= 20
         report = await world.reported(failures=30, state="Failing")
         assert report["reason"] and report["message"]

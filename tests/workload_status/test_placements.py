@@ -9,9 +9,15 @@ import pytest
 
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.model import sample_reports
-from coroner_operator.publish.schema_pruning import NOTHING, fit
-from coroner_operator.publish.status_sync import FORGIVEN_AFTER, ROUNDS, Notice, is_exactly_said, is_said
-from coroner_operator.publish.target_schema import AsBlock, AsCondition, Nowhere, kind_of, place_in
+from coroner_operator.publish.schema_pruning import OMITTED, prune
+from coroner_operator.publish.status_sync import (
+    MAX_OVERWRITES,
+    OVERWRITE_RESET_SECONDS,
+    StatusSync,
+    is_applied,
+    is_exactly_applied,
+)
+from coroner_operator.publish.target_schema import StatusBlock, StatusCondition, Unsupported, kind_of, placement_for
 from tests.workload_status import kinds
 
 TEXT = {"type": "string"}
@@ -22,32 +28,32 @@ def object_with(status: Any) -> Any:
 
 
 PLACES = {
-    "a declared failure": (kinds.STATUS_FAILURE, AsBlock),
-    "a failure that keeps anything": (kinds.status(failure=kinds.ANYTHING), AsBlock),
-    "failure before conditions": (kinds.status(failure=kinds.FAILURE, conditions=kinds.CONDITIONS), AsBlock),
-    "conditions by type": (kinds.CONDITIONS_MAP, AsCondition),
+    "a declared failure": (kinds.STATUS_FAILURE, StatusBlock),
+    "a failure that keeps anything": (kinds.status(failure=kinds.ANYTHING), StatusBlock),
+    "failure before conditions": (kinds.status(failure=kinds.FAILURE, conditions=kinds.CONDITIONS), StatusBlock),
+    "conditions by type": (kinds.CONDITIONS_MAP, StatusCondition),
     "conditions by type before a status that keeps anything": (
         {**kinds.CONDITIONS_MAP, "x-kubernetes-preserve-unknown-fields": True},
-        AsCondition,
+        StatusCondition,
     ),
-    "a status that keeps anything": (kinds.PRESERVING, AsBlock),
-    "a failure that is a text, and conditions": (kinds.status(failure=TEXT, conditions=kinds.CONDITIONS), AsCondition),
+    "a status that keeps anything": (kinds.PRESERVING, StatusBlock),
+    "a failure that is a text, and conditions": (kinds.status(failure=TEXT, conditions=kinds.CONDITIONS), StatusCondition),
     "a failure that is a text, in a status that keeps anything": (
         {**kinds.status(failure=TEXT), "x-kubernetes-preserve-unknown-fields": True},
-        Nowhere,
+        Unsupported,
     ),
     "a failure of another meaning": (
         kinds.status(failure={"type": "object", "properties": {"attempts": {"type": "integer"}}}),
-        Nowhere,
+        Unsupported,
     ),
     "a failure that requires what we cannot say": (
         kinds.status(failure={**kinds.FAILURE, "required": ["ticket"]}),
-        Nowhere,
+        Unsupported,
     ),
-    "atomic conditions": (kinds.CONDITIONS_ATOMIC, Nowhere),
+    "atomic conditions": (kinds.CONDITIONS_ATOMIC, Unsupported),
     "conditions by type and reason": (
         kinds.status(conditions={**kinds.CONDITIONS, "x-kubernetes-list-map-keys": ["type", "reason"]}),
-        Nowhere,
+        Unsupported,
     ),
     "conditions of a closed set of types": (
         kinds.status(
@@ -59,20 +65,20 @@ PLACES = {
                 },
             }
         ),
-        Nowhere,
+        Unsupported,
     ),
-    "a phase only": (kinds.status(), Nowhere),
+    "a phase only": (kinds.status(), Unsupported),
 }
 
 
 @pytest.mark.parametrize(("status", "place"), PLACES.values(), ids=PLACES.keys())
 def test_the_schema_decides_where_a_verdict_is_said(status: Any, place: type) -> None:
-    assert isinstance(place_in(object_with(status)), place)
+    assert isinstance(placement_for(object_with(status)), place)
 
 
 def test_a_root_that_keeps_anything_takes_the_block_and_one_without_a_status_nothing() -> None:
-    assert isinstance(place_in(kinds.ANYTHING), AsBlock)
-    assert place_in({"type": "object", "properties": {}}) == Nowhere("its schema has no status")
+    assert isinstance(placement_for(kinds.ANYTHING), StatusBlock)
+    assert placement_for({"type": "object", "properties": {}}) == Unsupported("its schema has no status")
 
 
 def test_it_is_written_in_the_stored_version_and_only_if_the_listed_one_is_served() -> None:
@@ -80,39 +86,39 @@ def test_it_is_written_in_the_stored_version_and_only_if_the_listed_one_is_serve
     newer = {**copy.deepcopy(crd["spec"]["versions"][0]), "name": "v2", "storage": False}
     crd["spec"]["versions"].append(newer)
     assert kind_of(crd).api_version == "example.com/v1"
-    assert isinstance(kind_of(crd, "v2").place, AsBlock)
+    assert isinstance(kind_of(crd, "v2").placement, StatusBlock)
     assert kind_of(crd, "v2").api_version == "example.com/v1"
     newer["served"] = False
-    assert kind_of(crd, "v2").place == Nowhere("version v2 is not served")
+    assert kind_of(crd, "v2").placement == Unsupported("version v2 is not served")
     crd["spec"]["versions"][0]["served"], newer["served"] = False, True
-    assert kind_of(crd).place == Nowhere("its stored version v1 is not served")
+    assert kind_of(crd).placement == Unsupported("its stored version v1 is not served")
 
 
 def test_a_kind_without_the_status_subresource_has_no_place() -> None:
     crd = kinds.crd("example.com", kinds.STATUS_FAILURE, subresource=False)
-    assert kind_of(crd).place == Nowhere("it has no status subresource")
+    assert kind_of(crd).placement == Unsupported("it has no status subresource")
 
 
 def test_of_a_recovered_workload_nothing_of_the_failure_is_said() -> None:
     bare = kinds.status(failure={"type": "object", "properties": {"category": TEXT, "message": TEXT}})
-    place = place_in(object_with(bare))
-    assert isinstance(place, AsBlock)
+    place = placement_for(object_with(bare))
+    assert isinstance(place, StatusBlock)
     assert place.status(sample_reports.failing()).keys() == {"failure"}
     assert place.status(sample_reports.recovered()) == {}
-    conditions = place_in(object_with(kinds.CONDITIONS_MAP))
-    assert isinstance(conditions, AsCondition)
+    conditions = placement_for(object_with(kinds.CONDITIONS_MAP))
+    assert isinstance(conditions, StatusCondition)
     (said,) = conditions.status(sample_reports.recovered())["conditions"]
     assert (said["type"], said["status"], said["reason"]) == ("coroner.dev/Failing", "False", "Recovered")
 
 
 FITS: dict[str, tuple[Any, Any, Any]] = {
     "an undeclared field is dropped": ({"properties": {"a": TEXT}}, {"a": "x", "b": "y"}, {"a": "x"}),
-    "a field of another type is dropped": ({"properties": {"a": {"type": "integer"}}}, {"a": "x"}, NOTHING),
+    "a field of another type is dropped": ({"properties": {"a": {"type": "integer"}}}, {"a": "x"}, OMITTED),
     "a map takes any name": ({"additionalProperties": TEXT}, {"a": "x"}, {"a": "x"}),
     "an object without what it requires is nothing": (
         {"properties": {"a": TEXT, "b": TEXT}, "required": ["b"]},
         {"a": "x"},
-        NOTHING,
+        OMITTED,
     ),
     "a default stands in for what is required": (
         {"properties": {"a": TEXT, "b": {**TEXT, "default": "z"}}, "required": ["b"]},
@@ -120,14 +126,14 @@ FITS: dict[str, tuple[Any, Any, Any]] = {
         {"a": "x"},
     ),
     "a sentence is cut": ({**TEXT, "maxLength": 8}, "it died of it", "it died…"),
-    "a word is not": ({**TEXT, "maxLength": 8}, "resources", NOTHING),
-    "an unknown word is dropped": ({**TEXT, "enum": ["A", "B"]}, "C", NOTHING),
-    "a text that does not match is dropped": ({**TEXT, "pattern": "^[a-z]+$"}, "OOMKilled", NOTHING),
-    "a pattern that cannot be read allows nothing": ({**TEXT, "pattern": "(?=x)"}, "x", NOTHING),
-    "a number that is too large is dropped": ({"type": "integer", "maximum": 127}, 137, NOTHING),
+    "a word is not": ({**TEXT, "maxLength": 8}, "resources", OMITTED),
+    "an unknown word is dropped": ({**TEXT, "enum": ["A", "B"]}, "C", OMITTED),
+    "a text that does not match is dropped": ({**TEXT, "pattern": "^[a-z]+$"}, "OOMKilled", OMITTED),
+    "a pattern that cannot be read allows nothing": ({**TEXT, "pattern": "(?=x)"}, "x", OMITTED),
+    "a number that is too large is dropped": ({"type": "integer", "maximum": 127}, 137, OMITTED),
     "zero is a number": ({"type": "integer", "minimum": 0}, 0, 0),
     "a number or a text": ({"x-kubernetes-int-or-string": True}, 137, 137),
-    "a boolean is no number": ({"type": "integer"}, True, NOTHING),
+    "a boolean is no number": ({"type": "integer"}, True, OMITTED),
     "a list is cut": ({"type": "array", "maxItems": 2, "items": TEXT}, ["a", "b", "c"], ["a", "b"]),
     "a set has each once": (
         {"type": "array", "x-kubernetes-list-type": "set", "items": TEXT},
@@ -150,7 +156,7 @@ FITS: dict[str, tuple[Any, Any, Any]] = {
 
 @pytest.mark.parametrize(("schema", "value", "kept"), FITS.values(), ids=FITS.keys())
 def test_of_a_value_is_left_what_the_schema_keeps_and_accepts(schema: Any, value: Any, kept: Any) -> None:
-    assert fit(schema, value) == kept
+    assert prune(schema, value) == kept
 
 
 OURS = {"type": "coroner.dev/Failing", "status": "True"}
@@ -158,33 +164,33 @@ THEIRS = {"type": "Ready", "status": "False"}
 
 
 def test_what_others_say_beside_us_does_not_matter() -> None:
-    assert is_said({"failure": {"a": 1}}, {"phase": "x", "failure": {"a": 1, "default": 2}})
-    assert not is_said({"failure": {"a": 1}}, {"phase": "x", "failure": {"a": 2}})
-    assert not is_said({"failure": {"a": 1}}, {})
-    assert is_said({"conditions": [OURS]}, {"conditions": [THEIRS, OURS]})
-    assert not is_said({"conditions": [OURS]}, {"conditions": [THEIRS]})
+    assert is_applied({"failure": {"a": 1}}, {"phase": "x", "failure": {"a": 1, "default": 2}})
+    assert not is_applied({"failure": {"a": 1}}, {"phase": "x", "failure": {"a": 2}})
+    assert not is_applied({"failure": {"a": 1}}, {})
+    assert is_applied({"conditions": [OURS]}, {"conditions": [THEIRS, OURS]})
+    assert not is_applied({"conditions": [OURS]}, {"conditions": [THEIRS]})
 
 
 def test_a_rest_of_an_earlier_word_of_ours_is_noticed() -> None:
-    assert is_exactly_said({"conditions": [OURS]}, {"conditions": [THEIRS, OURS]})
-    assert not is_exactly_said({"conditions": [OURS]}, {"conditions": [OURS], "failure": {"a": 1}})
-    assert not is_exactly_said({"failure": {"a": 1}}, {"failure": {"a": 1, "b": 2}})
-    assert not is_exactly_said({}, {"conditions": [OURS]})
-    assert is_exactly_said({}, {"conditions": [THEIRS]})
+    assert is_exactly_applied({"conditions": [OURS]}, {"conditions": [THEIRS, OURS]})
+    assert not is_exactly_applied({"conditions": [OURS]}, {"conditions": [OURS], "failure": {"a": 1}})
+    assert not is_exactly_applied({"failure": {"a": 1}}, {"failure": {"a": 1, "b": 2}})
+    assert not is_exactly_applied({}, {"conditions": [OURS]})
+    assert is_exactly_applied({}, {"conditions": [THEIRS]})
 
 
 def test_rounds_are_forgiven_after_a_while_without_one() -> None:
-    notice = Notice(sample_reports.failing().workload, BackOff())
-    assert [notice.was_overwritten(float(at)) for at in range(ROUNDS)] == [False] * ROUNDS
-    assert not notice.was_overwritten(ROUNDS + FORGIVEN_AFTER + 1)
-    assert [notice.was_overwritten(ROUNDS + FORGIVEN_AFTER + 2 + at) for at in range(ROUNDS)][-1]
+    notice = StatusSync(sample_reports.failing().workload, BackOff())
+    assert [notice.was_overwritten(float(at)) for at in range(MAX_OVERWRITES)] == [False] * MAX_OVERWRITES
+    assert not notice.was_overwritten(MAX_OVERWRITES + OVERWRITE_RESET_SECONDS + 1)
+    assert [notice.was_overwritten(MAX_OVERWRITES + OVERWRITE_RESET_SECONDS + 2 + at) for at in range(MAX_OVERWRITES)][-1]
 
 
 def test_looks_become_rarer_but_never_rarer_than_a_minute() -> None:
-    notice = Notice(sample_reports.failing().workload, BackOff())
+    notice = StatusSync(sample_reports.failing().workload, BackOff())
     waits = []
     for _ in range(10):
-        waits.append(notice.next_look)
-        notice.looks += 1
+        waits.append(notice.next_check)
+        notice.checks += 1
     assert waits[:4] == [0.5, 1, 2, 4]
     assert waits[-1] == 60

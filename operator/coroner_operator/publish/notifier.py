@@ -8,54 +8,54 @@ from functools import partial
 from coroner_operator.model.report import FailureRecord, Report, WorkloadRef
 from coroner_operator.publish.event_recorder import Recorder
 from coroner_operator.publish.event_series import Regarding
-from coroner_operator.publish.target_kinds import WorkloadKinds
-from coroner_operator.publish.workload_status import OnWorkload
+from coroner_operator.publish.target_kinds import TargetKinds
+from coroner_operator.publish.workload_status import WorkloadStatusWriter
 
-REMEMBERED = 10_000  # workloads, of which the failure that was told last is known
+CACHE_SIZE = 10_000  # workloads, of which the failure that was told last is known
 
-_CLUSTER_WIDE = frozenset({("v1", "Node")})
+_CLUSTER_SCOPED = frozenset({("v1", "Node")})
 """Owners of pods that have no namespace, custom kinds aside: a static pod belongs to its node."""
 
 
-class Telling:
-    def __init__(self, on_workload: OnWorkload, recorder: Recorder, kinds: WorkloadKinds) -> None:
-        self._on_workload = on_workload
+class Notifier:
+    def __init__(self, status_writer: WorkloadStatusWriter, recorder: Recorder, kinds: TargetKinds) -> None:
+        self._status_writer = status_writer
         self._recorder = recorder
         self._kinds = kinds
-        self._told: OrderedDict[str, str] = OrderedDict()
+        self._announced: OrderedDict[str, str] = OrderedDict()
         """UID of a workload → ID of the failure of which an Event has told."""
 
-    def tell(self, before: Report, after: Report) -> None:
+    def notify(self, before: Report, after: Report) -> None:
         """The report has become ``after``, or should have: a report that cannot be written hides no failure."""
         workload, failure = after.workload, after.current
-        known = self._told.get(workload.uid) or (before.current.id if before.current else "")
+        known = self._announced.get(workload.uid) or (before.current.id if before.current else "")
         if failure is None:
-            self._told.pop(workload.uid, None)
+            self._announced.pop(workload.uid, None)
         if failure is None or failure.id == known:
-            self._on_workload.put(after)
+            self._status_writer.put(after)
             return
-        self._told[workload.uid] = failure.id
-        self._told.move_to_end(workload.uid)
-        while len(self._told) > REMEMBERED:
-            self._told.popitem(last=False)
-        self._on_workload.put(after, then=partial(self._record, workload, failure))
+        self._announced[workload.uid] = failure.id
+        self._announced.move_to_end(workload.uid)
+        while len(self._announced) > CACHE_SIZE:
+            self._announced.popitem(last=False)
+        self._status_writer.put(after, then=partial(self._record_event, workload, failure))
 
-    def yielded(self, workload: WorkloadRef, sentence: str) -> None:
+    def on_gave_up(self, workload: WorkloadRef, reason: str) -> None:
         """Another writer insists on the workload's status."""
-        self._recorder.warn(self.regarding(workload), "StatusOverwritten", sentence)
+        self._recorder.warn(self.regarding(workload), "StatusOverwritten", reason)
 
     def regarding(self, workload: WorkloadRef) -> Regarding:
-        kind = self._kinds.of(workload)
-        cluster_wide = (workload.api_version, workload.kind) in _CLUSTER_WIDE or (kind and not kind.namespaced)
+        kind = self._kinds.kind_of(workload)
+        cluster_scoped = (workload.api_version, workload.kind) in _CLUSTER_SCOPED or (kind and not kind.namespaced)
         return Regarding(
             workload.api_version,
             workload.kind,
-            "" if cluster_wide else workload.namespace,
+            "" if cluster_scoped else workload.namespace,
             workload.name,
             workload.uid,
         )
 
-    def _record(self, workload: WorkloadRef, failure: FailureRecord) -> None:
+    def _record_event(self, workload: WorkloadRef, failure: FailureRecord) -> None:
         verdict = failure.verdict
         name = "/".join(filter(None, (verdict.category, verdict.subcategory)))
         self._recorder.record(

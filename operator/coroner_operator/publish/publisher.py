@@ -16,10 +16,10 @@ from coroner_operator.kube.errors import ApiError
 from coroner_operator.model.report import Report, WorkloadRef
 from coroner_operator.publish.event_recorder import Recorder
 from coroner_operator.publish.event_series import Regarding
-from coroner_operator.publish.notifier import Telling
-from coroner_operator.publish.target_kinds import WorkloadKinds
-from coroner_operator.publish.target_schema import Kind
-from coroner_operator.publish.workload_status import OnWorkload
+from coroner_operator.publish.notifier import Notifier
+from coroner_operator.publish.target_kinds import TargetKinds
+from coroner_operator.publish.target_schema import TargetKind
+from coroner_operator.publish.workload_status import WorkloadStatusWriter
 from coroner_operator.reports.cache import ReportCache
 from coroner_operator.telemetry.metrics import Metrics
 
@@ -28,7 +28,7 @@ log = logging.getLogger("coroner.workloads")
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
-class Outlets:
+class Publisher:
     """``start()``, ``run()`` once the reports are loaded, ``tell()`` at will, ``close()`` at the end."""
 
     def __init__(
@@ -43,19 +43,19 @@ class Outlets:
         self.recorder = Recorder(client, metrics, own=own_pod(), redactor=redactor)
         self._reports = reports
         self._back_off = back_off
-        self._kinds = WorkloadKinds(
-            client, settings.workloads, changed=self._kind_changed, watchers=metrics, back_off=back_off
+        self._kinds = TargetKinds(
+            client, settings.workloads, on_change=self._kind_changed, metrics=metrics, back_off=back_off
         )
-        self._on_workload = OnWorkload(
+        self._status_writer = WorkloadStatusWriter(
             client,
             self._kinds,
-            counts=metrics,
-            yielded=self._yielded,
+            metrics=metrics,
+            on_gave_up=self._gave_up,
             back_off=back_off,
             interval=settings.workload_interval,
         )
-        self._telling = Telling(self._on_workload, self.recorder, self._kinds)
-        self._again: set[asyncio.Task[None]] = set()
+        self._notifier = Notifier(self._status_writer, self.recorder, self._kinds)
+        self._republishing: set[asyncio.Task[None]] = set()
 
     @property
     def tasks(self) -> tuple[asyncio.Task[None], ...]:
@@ -69,31 +69,31 @@ class Outlets:
         """Find the listed kinds, and say the loaded reports on their objects. Ends only by cancellation."""
         await self._kinds.run()
 
-    def tell(self, before: Report, after: Report) -> None:
+    def publish(self, before: Report, after: Report) -> None:
         """The report has become ``after``, or should have."""
-        self._telling.tell(before, after)
+        self._notifier.notify(before, after)
 
     async def close(self, within: float) -> None:
         """Tell what is still to be told, within that many seconds."""
-        for task in self._again:
+        for task in self._republishing:
             task.cancel()
-        await asyncio.gather(*self._again, return_exceptions=True)
-        await self._on_workload.close(within / 2)
+        await asyncio.gather(*self._republishing, return_exceptions=True)
+        await self._status_writer.close(within / 2)
         await self.recorder.close(within / 2)
 
-    def _yielded(self, workload: WorkloadRef, sentence: str) -> None:
-        self._telling.yielded(workload, sentence)
+    def _gave_up(self, workload: WorkloadRef, sentence: str) -> None:
+        self._notifier.on_gave_up(workload, sentence)
 
-    def _kind_changed(self, kind: Kind) -> None:
-        task = asyncio.create_task(self._say_again(kind), name=f"reports of {kind.kind}")
-        self._again.add(task)
-        task.add_done_callback(self._again.discard)
+    def _kind_changed(self, kind: TargetKind) -> None:
+        task = asyncio.create_task(self._republish(kind), name=f"reports of {kind.kind}")
+        self._republishing.add(task)
+        task.add_done_callback(self._republishing.discard)
 
-    async def _say_again(self, kind: Kind) -> None:
+    async def _republish(self, kind: TargetKind) -> None:
         """What the reports say of the kind's workloads, the recovered too: an earlier run may have ended too soon."""
         back_off = self._back_off()
         for workload in self._reports.workloads:
-            while self._kinds.of(workload) == kind:
+            while self._kinds.kind_of(workload) == kind:
                 try:
                     stored = await self._reports.get(workload)
                 except ApiError as error:
@@ -102,7 +102,7 @@ class Outlets:
                     await asyncio.sleep(wait)
                     continue
                 if stored is not None:
-                    self._on_workload.put(stored.report)
+                    self._status_writer.put(stored.report)
                 back_off.reset()
                 break
 

@@ -20,32 +20,32 @@ _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
 
 
-class _Nothing:
+class _Omitted:
     """Nothing of the value can be said under the schema."""
 
 
-NOTHING = _Nothing()
+OMITTED = _Omitted()
 
 
-def fit(schema: Schema, value: Any) -> Any:
+def prune(schema: Schema, value: Any) -> Any:
     """``value``, JSON-shaped, without what ``schema`` drops or refuses; ``NOTHING`` where nothing is left."""
     if schema.get("enum") is not None and value not in schema["enum"]:
-        return NOTHING
+        return OMITTED
     if schema.get("x-kubernetes-embedded-resource"):  # must be a whole object with kind and name
-        return NOTHING
+        return OMITTED
     match value:
         case dict():
-            return _fit_object(schema, value)
+            return _prune_object(schema, value)
         case list():
-            return _fit_list(schema, value)
+            return _prune_list(schema, value)
         case str():
-            return _fit_text(schema, value)
+            return _prune_text(schema, value)
         case bool():
-            return value if schema.get("type", "boolean") == "boolean" else NOTHING
+            return value if schema.get("type", "boolean") == "boolean" else OMITTED
         case int():
-            return _fit_number(schema, value)
+            return _prune_number(schema, value)
         case _:
-            return NOTHING
+            return OMITTED
 
 
 def preserves_unknown(schema: Schema) -> bool:
@@ -59,18 +59,18 @@ def property_of(schema: Schema, name: str) -> Schema | None:
     return part if isinstance(part, Mapping) else None
 
 
-def _fit_object(schema: Schema, value: Mapping[str, Any]) -> Any:
+def _prune_object(schema: Schema, value: Mapping[str, Any]) -> Any:
     if schema.get("type", "object") != "object":
-        return NOTHING
-    fields = {name: fit(part, field) for name, field in value.items() if (part := _below(schema, name)) is not None}
-    kept = {name: field for name, field in fields.items() if field is not NOTHING}
+        return OMITTED
+    fields = {name: prune(part, field) for name, field in value.items() if (part := _field_schema(schema, name)) is not None}
+    kept = {name: field for name, field in fields.items() if field is not OMITTED}
     defaulted = {name for name, part in (schema.get("properties") or {}).items() if "default" in part}
     if not kept or not set(schema.get("required") or ()) <= kept.keys() | defaulted:
-        return NOTHING
-    return kept if len(kept) <= schema.get("maxProperties", len(kept)) else NOTHING
+        return OMITTED
+    return kept if len(kept) <= schema.get("maxProperties", len(kept)) else OMITTED
 
 
-def _below(schema: Schema, name: str) -> Schema | None:
+def _field_schema(schema: Schema, name: str) -> Schema | None:
     """The schema of a field; an empty one where anything is kept, None where it is dropped."""
     part = property_of(schema, name)
     if part is not None:
@@ -81,42 +81,42 @@ def _below(schema: Schema, name: str) -> Schema | None:
     return {_PRESERVE: True} if additional is True or preserves_unknown(schema) else None
 
 
-def _fit_list(schema: Schema, value: list[Any]) -> Any:
+def _prune_list(schema: Schema, value: list[Any]) -> Any:
     if schema.get("type", "array") != "array":
-        return NOTHING
+        return OMITTED
     items = schema.get("items")
     if items is None:
-        return value if preserves_unknown(schema) else NOTHING
-    kept = [item for each in value if (item := fit(items, each)) is not NOTHING]
+        return value if preserves_unknown(schema) else OMITTED
+    kept = [item for each in value if (item := prune(items, each)) is not OMITTED]
     match schema.get("x-kubernetes-list-type"):
         case "set":
-            kept = _first_of_each(kept, lambda item: item)
+            kept = _deduplicated(kept, lambda item: item)
         case "map":  # two items of one key are refused by the API server with 500
             keys = schema.get("x-kubernetes-list-map-keys") or ()
-            kept = _first_of_each(kept, lambda item: [item.get(key) for key in keys])
+            kept = _deduplicated(kept, lambda item: [item.get(key) for key in keys])
     kept = kept[: schema.get("maxItems", len(kept))]
-    return kept if kept and len(kept) >= schema.get("minItems", 0) else NOTHING
+    return kept if kept and len(kept) >= schema.get("minItems", 0) else OMITTED
 
 
-def _first_of_each(items: list[Any], key: Any) -> list[Any]:
+def _deduplicated(items: list[Any], key: Any) -> list[Any]:
     by_key: dict[str, Any] = {}
     for item in items:
         by_key.setdefault(json.dumps(key(item), sort_keys=True), item)
     return list(by_key.values())
 
 
-def _fit_text(schema: Schema, value: str) -> Any:
+def _prune_text(schema: Schema, value: str) -> Any:
     if schema.get("type", "string") != "string" and not schema.get("x-kubernetes-int-or-string"):
-        return NOTHING
+        return OMITTED
     limit = schema.get("maxLength", len(value))
     if len(value) > limit:
         if not limit or " " not in value:  # a word that was cut is another word; a sentence is still one
-            return NOTHING
+            return OMITTED
         value = value[: limit - 1] + "…"
     if len(value) < schema.get("minLength", 0):
-        return NOTHING
+        return OMITTED
     pattern = schema.get("pattern")
-    return value if pattern is None or _matches(pattern, value) else NOTHING
+    return value if pattern is None or _matches(pattern, value) else OMITTED
 
 
 def _matches(pattern: str, value: str) -> bool:
@@ -126,14 +126,14 @@ def _matches(pattern: str, value: str) -> bool:
         return False
 
 
-def _fit_number(schema: Schema, value: int) -> Any:
+def _prune_number(schema: Schema, value: int) -> Any:
     if schema.get("type", "integer") not in ("integer", "number") and not schema.get("x-kubernetes-int-or-string"):
-        return NOTHING
+        return OMITTED
     low, high = schema.get("minimum", value), schema.get("maximum", value)
     beyond = (schema.get("exclusiveMinimum") and value == low) or (schema.get("exclusiveMaximum") and value == high)
     multiple = schema.get("multipleOf")
     if not low <= value <= high or beyond or (multiple and value % multiple):
-        return NOTHING
+        return OMITTED
     if schema.get("format") == "int32" and not -(2**31) <= value < 2**31:
-        return NOTHING
+        return OMITTED
     return value

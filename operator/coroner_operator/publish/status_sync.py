@@ -11,37 +11,37 @@ from coroner_operator.kube.backoff import BackOff
 from coroner_operator.model.report import Report, WorkloadRef
 from coroner_operator.publish.status_block import BLOCK, CONDITION
 
-ROUNDS = 5  # times that what we wrote is written again; then the other writer has made its point
-CONFLICTS = 20  # writes in a row that came too late: someone writes the object faster than it can be read
-FORGIVEN_AFTER = 600.0  # s without being overwritten; a controller that rewrites once a day is no fight
+MAX_OVERWRITES = 5  # times that what we wrote is written again; then the other writer has made its point
+MAX_CONFLICTS = 20  # writes in a row that came too late: someone writes the object faster than it can be read
+OVERWRITE_RESET_SECONDS = 600.0  # s without being overwritten; a controller that rewrites once a day is no fight
 
-FIRST_LOOK = (
+FIRST_CHECK = (
     0.5  # s after a write, doubled with every look and every round: five rounds take 16 s, the last look 16 more
 )
-LAST_LOOK = 60.0
+LAST_CHECK = 60.0
 
 Status = Mapping[str, Any]
 
 
 @dataclass(eq=False)
-class Notice:
+class StatusSync:
     workload: WorkloadRef
     back_off: BackOff
-    first_look: float = FIRST_LOOK
+    first_check: float = FIRST_CHECK
     """Seconds."""
     report: Report | None = None
     """What is to be said; None: nothing new."""
     then: list[Callable[[], None]] = field(default_factory=list)
     """To be called after the next try, whatever becomes of it."""
-    said: Status | None = None
+    applied: Status | None = None
     """The status as we applied it last; None: not yet."""
-    stays: bool = False
+    must_persist: bool = False
     """What was said is to stay: the workload is failing."""
-    lost: bool = False
+    overwritten: bool = False
     """What was said was overwritten, and is not there again yet."""
-    rounds: int = 0
+    overwrites: int = 0
     conflicts: int = 0
-    looks: int = 0
+    checks: int = 0
     """Looks in a row at which all was well."""
     overwritten_at: float = float("-inf")
     last_try: float = float("-inf")
@@ -56,31 +56,31 @@ class Notice:
 
     def was_overwritten(self, now: float) -> bool:
         """One more round; whether it was the last one."""
-        if now - self.overwritten_at > FORGIVEN_AFTER:
-            self.rounds = 0
-        self.rounds += 1
-        self.overwritten_at, self.looks, self.lost = now, 0, True
-        return self.rounds > ROUNDS
+        if now - self.overwritten_at > OVERWRITE_RESET_SECONDS:
+            self.overwrites = 0
+        self.overwrites += 1
+        self.overwritten_at, self.checks, self.overwritten = now, 0, True
+        return self.overwrites > MAX_OVERWRITES
 
-    def now_said(self, status: Status, *, stays: bool) -> None:
+    def mark_applied(self, status: Status, *, must_persist: bool) -> None:
         """This is there now."""
-        self.said, self.stays = status, stays
-        self.lost = False
-        self.conflicts = self.looks = 0
+        self.applied, self.must_persist = status, must_persist
+        self.overwritten = False
+        self.conflicts = self.checks = 0
         self.back_off.reset()
 
     @property
-    def next_look(self) -> float:
+    def next_check(self) -> float:
         """Seconds from now."""
-        return float(min(self.first_look * 2 ** min(self.rounds + self.looks, 16), LAST_LOOK))
+        return float(min(self.first_check * 2 ** min(self.overwrites + self.checks, 16), LAST_CHECK))
 
 
-def is_said(wanted: Status, live: Status) -> bool:
+def is_applied(wanted: Status, live: Status) -> bool:
     """Whether ``live``, a workload's whole status, says what we want said; others may say more."""
     return all(_contains(_part(live, name), value) for name, value in _parts(wanted))
 
 
-def is_exactly_said(wanted: Status, live: Status) -> bool:
+def is_exactly_applied(wanted: Status, live: Status) -> bool:
     """Whether besides nothing of an earlier word of ours is left."""
     for name in (BLOCK, "conditions"):
         there, part = _part(live, name), _part(wanted, name)
@@ -102,7 +102,7 @@ def _part(status: Status, name: str) -> Any:
     return next(found, None) if isinstance(conditions, list) else None
 
 
-def _contains(there: Any, wanted: Any) -> bool:
+def _contains(live: Any, wanted: Any) -> bool:
     if isinstance(wanted, Mapping):
-        return isinstance(there, Mapping) and all(_contains(there.get(name), part) for name, part in wanted.items())
-    return bool(there == wanted)
+        return isinstance(live, Mapping) and all(_contains(live.get(name), part) for name, part in wanted.items())
+    return bool(live == wanted)

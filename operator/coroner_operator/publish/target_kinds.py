@@ -13,12 +13,12 @@ from coroner_operator.kube.client import Client
 from coroner_operator.kube.crd_watch import Crd, CrdWatch
 from coroner_operator.kube.list_watch import WatchMetrics
 from coroner_operator.model.report import WorkloadRef
-from coroner_operator.publish.target_schema import Kind, Nowhere, kind_of
+from coroner_operator.publish.target_schema import TargetKind, Unsupported, kind_of
 
 log = logging.getLogger("coroner.workloads")
 
 
-class WorkloadKinds:
+class TargetKinds:
     """``run()`` follows the kinds' CRDs and calls ``changed`` for each kind that has come or is served differently."""
 
     def __init__(
@@ -26,26 +26,26 @@ class WorkloadKinds:
         client: Client,
         listed: Sequence[ListedKind],
         *,
-        changed: Callable[[Kind], None],
-        watchers: WatchMetrics,
+        on_change: Callable[[TargetKind], None],
+        metrics: WatchMetrics,
         back_off: Callable[[], BackOff] = BackOff,
     ) -> None:
-        self._changed = changed
-        self._kinds: dict[str, Kind] = {}
+        self._on_change = on_change
+        self._kinds: dict[str, TargetKind] = {}
         """By the name of their CRD."""
         self._watches = [
             CrdWatch(
                 client,
                 each.crd,
-                on_change=partial(self._crd_changed, each),
-                on_forbidden=partial(self._cannot_read, each),
-                metrics=watchers,
+                on_change=partial(self._on_crd, each),
+                on_forbidden=partial(self._on_forbidden, each),
+                metrics=metrics,
                 back_off=back_off(),
             )
             for each in dict.fromkeys(listed)
         ]
 
-    def of(self, workload: WorkloadRef) -> Kind | None:
+    def kind_of(self, workload: WorkloadRef) -> TargetKind | None:
         """The workload's kind, if a site has listed it and it is served now."""
         group = workload.api_version.rpartition("/")[0]
         return next((k for k in self._kinds.values() if (k.group, k.kind) == (group, workload.kind)), None)
@@ -57,7 +57,7 @@ class WorkloadKinds:
                 group.create_task(watch.run(), name=f"watch of {watch.name}")
             await asyncio.Event().wait()  # for ever, also where none is listed
 
-    def _crd_changed(self, listed: ListedKind, crd: Crd | None) -> None:
+    def _on_crd(self, listed: ListedKind, crd: Crd | None) -> None:
         if crd is None:
             if self._kinds.pop(listed.crd, None) is not None:
                 log.info("%s: is not served any more", listed.crd)
@@ -66,11 +66,11 @@ class WorkloadKinds:
         if kind == self._kinds.get(listed.crd):
             return
         self._kinds[listed.crd] = kind
-        if isinstance(kind.place, Nowhere):
-            log.warning("%s: nothing can be written on its objects: %s", listed.crd, kind.place.why)
+        if isinstance(kind.placement, Unsupported):
+            log.warning("%s: nothing can be written on its objects: %s", listed.crd, kind.placement.reason)
         else:
             log.info("%s: the verdict is written on its objects", listed.crd)
-            self._changed(kind)
+            self._on_change(kind)
 
-    def _cannot_read(self, listed: ListedKind) -> None:
+    def _on_forbidden(self, listed: ListedKind) -> None:
         log.warning("%s: its definition may not be read, so nothing is written on its objects", listed.crd)

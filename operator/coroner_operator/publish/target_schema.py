@@ -19,11 +19,11 @@ from coroner_operator.kube.paths import ResourcePath
 from coroner_operator.kube.resources import Resource
 from coroner_operator.model import sample_reports
 from coroner_operator.model.report import Report
-from coroner_operator.publish.schema_pruning import NOTHING, Schema, fit, preserves_unknown, property_of
+from coroner_operator.publish.schema_pruning import OMITTED, Schema, preserves_unknown, property_of, prune
 from coroner_operator.publish.status_block import BLOCK, CONDITION, VERDICT_FIELDS, block, condition
 
 
-class AsBlock(msgspec.Struct, frozen=True):
+class StatusBlock(msgspec.Struct, frozen=True):
     """``status.failure`` takes a block."""
 
     schema: Schema
@@ -31,11 +31,11 @@ class AsBlock(msgspec.Struct, frozen=True):
 
     def status(self, report: Report) -> dict[str, Any]:
         """The status to be applied; empty: our field is to be gone."""
-        said = fit(self.schema, block(report))
-        return {} if said is NOTHING else {BLOCK: said}
+        said = prune(self.schema, block(report))
+        return {} if said is OMITTED else {BLOCK: said}
 
 
-class AsCondition(msgspec.Struct, frozen=True):
+class StatusCondition(msgspec.Struct, frozen=True):
     """``status.conditions`` takes a condition."""
 
     schema: Schema
@@ -43,19 +43,19 @@ class AsCondition(msgspec.Struct, frozen=True):
 
     def status(self, report: Report) -> dict[str, Any]:
         said = condition(report)
-        fitted = NOTHING if said is None else fit(self.schema, said)
-        return {} if fitted is NOTHING else {"conditions": [fitted]}
+        fitted = OMITTED if said is None else prune(self.schema, said)
+        return {} if fitted is OMITTED else {"conditions": [fitted]}
 
 
-class Nowhere(msgspec.Struct, frozen=True):
-    why: str
+class Unsupported(msgspec.Struct, frozen=True):
+    reason: str
     """For a person: "its conditions are an atomic list"."""
 
 
-Place: TypeAlias = AsBlock | AsCondition | Nowhere
+Placement: TypeAlias = StatusBlock | StatusCondition | Unsupported
 
 
-class Kind(msgspec.Struct, frozen=True):
+class TargetKind(msgspec.Struct, frozen=True):
     """A custom kind as it is served."""
 
     group: str
@@ -64,7 +64,7 @@ class Kind(msgspec.Struct, frozen=True):
     plural: str
     kind: str
     namespaced: bool
-    place: Place
+    placement: Placement
 
     @property
     def api_version(self) -> str:
@@ -79,7 +79,7 @@ class Kind(msgspec.Struct, frozen=True):
         return self.resource.path(namespace, name, subresource)
 
 
-def kind_of(crd: Mapping[str, Any], version: str = "*") -> Kind:
+def kind_of(crd: Mapping[str, Any], version: str = "*") -> TargetKind:
     """The kind that a CRD declares. ``version``: one that must be served for anything to be written; "*" = any.
 
     Writes are in the stored version in any case. Raises KeyError, TypeError for what is no CRD.
@@ -88,40 +88,40 @@ def kind_of(crd: Mapping[str, Any], version: str = "*") -> Kind:
     versions = spec["versions"]
     stored = next(v for v in versions if v["storage"])
     if not any(v["served"] and version in ("*", v["name"]) for v in versions):
-        place: Place = Nowhere("it is not served" if version == "*" else f"version {version} is not served")
+        place: Placement = Unsupported("it is not served" if version == "*" else f"version {version} is not served")
     elif not stored["served"]:
-        place = Nowhere(f"its stored version {stored['name']} is not served")
+        place = Unsupported(f"its stored version {stored['name']} is not served")
     elif "status" not in (stored.get("subresources") or {}):
-        place = Nowhere("it has no status subresource")
+        place = Unsupported("it has no status subresource")
     else:
-        place = place_in((stored.get("schema") or {}).get("openAPIV3Schema") or {})
+        place = placement_for((stored.get("schema") or {}).get("openAPIV3Schema") or {})
     names = spec["names"]
-    return Kind(spec["group"], stored["name"], names["plural"], names["kind"], spec["scope"] == "Namespaced", place)
+    return TargetKind(spec["group"], stored["name"], names["plural"], names["kind"], spec["scope"] == "Namespaced", place)
 
 
-def place_in(schema: Schema) -> Place:
+def placement_for(schema: Schema) -> Placement:
     """``schema``: of the whole object, structural."""
     status = property_of(schema, "status")
     if status is None:
         if preserves_unknown(schema):
-            return AsBlock(_ANYTHING)
-        return Nowhere("its schema has no status")
+            return StatusBlock(_ANYTHING)
+        return Unsupported("its schema has no status")
     declared = property_of(status, BLOCK)
-    if declared is not None and _keeps_a_verdict(declared):
-        return AsBlock(declared)
+    if declared is not None and _accepts_verdict(declared):
+        return StatusBlock(declared)
     conditions = property_of(status, "conditions")
     if conditions is not None and _is_map_by_type(conditions):
         items = conditions.get("items") or {}
-        if _keeps_a_condition(items):
-            return AsCondition(items)
-        return Nowhere("its conditions do not take one of another's type")
+        if _accepts_condition(items):
+            return StatusCondition(items)
+        return Unsupported("its conditions do not take one of another's type")
     if declared is not None:
-        return Nowhere("its status.failure keeps nothing of a verdict")
+        return Unsupported("its status.failure keeps nothing of a verdict")
     if preserves_unknown(status):
-        return AsBlock(_ANYTHING)
+        return StatusBlock(_ANYTHING)
     if conditions is not None:
-        return Nowhere("its conditions are no list-map by type: a write would take the whole list")
-    return Nowhere("its status has neither failure nor conditions")
+        return Unsupported("its conditions are no list-map by type: a write would take the whole list")
+    return Unsupported("its status has neither failure nor conditions")
 
 
 _ANYTHING: Schema = {"x-kubernetes-preserve-unknown-fields": True}
@@ -132,11 +132,11 @@ def _is_map_by_type(conditions: Schema) -> bool:
     return conditions.get("x-kubernetes-list-type") == "map" and list(keys or ()) == ["type"]
 
 
-def _keeps_a_verdict(schema: Schema) -> bool:
-    kept = fit(schema, block(sample_reports.failing()))
-    return kept is not NOTHING and bool(VERDICT_FIELDS & kept.keys())
+def _accepts_verdict(schema: Schema) -> bool:
+    kept = prune(schema, block(sample_reports.failing()))
+    return kept is not OMITTED and bool(VERDICT_FIELDS & kept.keys())
 
 
-def _keeps_a_condition(items: Schema) -> bool:
-    kept = fit(items, condition(sample_reports.failing()))
-    return kept is not NOTHING and kept.get("type") == CONDITION and "status" in kept
+def _accepts_condition(items: Schema) -> bool:
+    kept = prune(items, condition(sample_reports.failing()))
+    return kept is not OMITTED and kept.get("type") == CONDITION and "status" in kept

@@ -26,7 +26,7 @@ from coroner_operator.kube.list_watch import ListWatch
 from coroner_operator.kube.owner_resolver import OwnerResolver
 from coroner_operator.kube.resources import EVENT, POD, Resource
 from coroner_operator.publish.event_recorder import Recorder
-from coroner_operator.publish.publisher import Outlets
+from coroner_operator.publish.publisher import Publisher
 from coroner_operator.reports.cache import ReportCache
 from coroner_operator.reports.expiry_index import ApiReportIndex, ReportSummary
 from coroner_operator.reports.retention import Retention
@@ -69,7 +69,7 @@ class Engine:
         client.write_allowed_for = lambda: self.leadership.remaining
         store = store or ApiReportStore(client, settings.namespaces)
         self.reports = ReportCache(store)
-        self._publisher = Outlets(client, settings, self.reports, self.metrics, categorizer.redactor, back_off)
+        self._publisher = Publisher(client, settings, self.reports, self.metrics, categorizer.redactor, back_off)
         self._schema_gate = SchemaGate(client, self.metrics, back_off=back_off())
         living = ExistingPods(settings.namespaces, now)
         self.writer = ReportWriter(
@@ -78,7 +78,7 @@ class Engine:
             settings,
             metrics=self.metrics,
             prune=living.prune,
-            on_written=self._publisher.tell,
+            on_written=self._publisher.publish,
             schema_ready=self._schema_gate.schema_ok,
             now=now,
             back_off=back_off,

@@ -21,7 +21,7 @@ from uuid import uuid4
 from coroner_operator.config.settings import Settings
 from coroner_operator.kube.client import Client, ClientError
 from coroner_operator.kube.errors import ApiError, Conflict, NotFound
-from coroner_operator.kube.lease import ApiLease, LeaseRecord, Lease
+from coroner_operator.kube.lease import ApiLease, Lease, LeaseRecord
 
 log = logging.getLogger("coroner.leader")
 
