@@ -129,7 +129,7 @@ def test_a_report_stays_with_its_workload(reports: Reports) -> None:
     reports.write(FAILING)
     patch = json.dumps({"spec": {"workload": {"name": "other"}}})
     name = to_object(FAILING)["metadata"]["name"]
-    with pytest.raises(KubectlError, match="a report stays with its workload"):
+    with pytest.raises(KubectlError, match="kind, name and UID of the workload are immutable"):
         reports.kubectl("patch", "fr", "-n", NAMESPACE, name, "--type=merge", "-p", patch)
 
 
