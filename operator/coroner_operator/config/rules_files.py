@@ -1,4 +1,4 @@
-"""The site's files that decide verdicts: rules, and patterns for its secrets. Each is used, or rejected with all errors.
+"""The site's files that decide verdicts: rules, and patterns for its secrets. Either used, or rejected with all errors.
 
 ``coroner run``, ``lint`` and ``explain`` read them by the functions of this module, so that all accept the same files.
 A file of redaction patterns is a YAML list: ``- {name: acme-key, pattern: "acme_[0-9a-f]{32}"}``.

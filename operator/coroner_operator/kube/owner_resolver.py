@@ -18,7 +18,7 @@ from coroner_categorizer.objects.pod import Metadata, OwnerReference, Pod
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Forbidden, InvalidName, NotFound
-from coroner_operator.kube.paths import ResourcePath
+from coroner_operator.kube.paths import ResourcePath, is_object_name
 from coroner_operator.kube.resources import OPERATOR_WORKLOADS
 from coroner_operator.model.workload_ref import WorkloadRef
 
@@ -47,8 +47,8 @@ def workload_path(ref: WorkloadRef) -> ResourcePath | None:
 
 
 def controller_of(metadata: Metadata) -> OwnerReference | None:
-    """The one owner that controls the object, or None."""
-    return next((owner for owner in metadata.ownerReferences if owner.controller), None)
+    """The one owner that controls the object; None where there is none, or where nothing can have its name."""
+    return next((owner for owner in metadata.ownerReferences if owner.controller and is_object_name(owner.name)), None)
 
 
 class OwnerResolver:
