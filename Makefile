@@ -1,4 +1,4 @@
-# `make` alone lists the targets. Everything runs in .venv, which make itself builds from the exact versions in requirements/.
+# `make` lists the targets. Everything runs in .venv, which make builds from the exact versions in requirements/.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
@@ -12,7 +12,7 @@ PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.13 python3)
 PYTEST := $(PY) -m pytest
 RUN_STAMP := $(VENV)/.run-installed
 DEV_STAMP := $(VENV)/.dev-installed
-# Words that codespell takes for mistakes: an operator of exit-code rules, a path of Kubernetes, parts of patterns and of secrets.
+# Words that codespell would report: an operator of exit-code rules, a path of Kubernetes, parts of patterns and of secrets.
 SPELLING := --skip 'tests/fixtures/*,*.sum,requirements/*.txt' --ignore-words-list notin,linz,ontainers,reate,fo
 
 .PHONY: chart e2e-kind help demo test check lint types contracts format e2e golden bench bench-cluster cluster-up cluster-down lock clean
@@ -20,13 +20,13 @@ SPELLING := --skip 'tests/fixtures/*,*.sum,requirements/*.txt' --ignore-words-li
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(RUN_STAMP)  ## Watch the operator turn recorded failures into reports: no cluster needed (DEMO_KEEP=1 keeps it up)
+demo: $(RUN_STAMP)  ## Run the operator on recorded failures; needs no cluster (DEMO_KEEP=1 keeps the API server running)
 	@$(PY) -m demo
 
-test: $(DEV_STAMP)  ## Run all tests; what cannot run here is skipped, and said so at the end (ARGS=... for pytest)
+test: $(DEV_STAMP)  ## Run all tests; those that cannot run here are skipped and listed at the end (ARGS=... for pytest)
 	@$(PYTEST) tests $(ARGS)
 
-check: lint types contracts test  ## Everything that continuous integration checks
+check: lint types contracts test  ## Run all checks of continuous integration
 
 lint: $(DEV_STAMP)  ## Check style, formatting and spelling
 	@$(PY) -m ruff check .
@@ -37,42 +37,42 @@ types: $(DEV_STAMP)  ## Check types (mypy --strict)
 	@$(PY) -m mypy
 	@MYPYPATH=. $(PY) -m mypy --explicit-package-bases demo tests/conftest.py tests/bench tests/categorizer tests/cluster tests/rules tests/e2e tests/e2e_chart tests/chaos tests/repo_checks
 
-contracts: $(DEV_STAMP)  ## Check who may import whom (import-linter)
+contracts: $(DEV_STAMP)  ## Check the import contracts (import-linter)
 	@$(VENV)/bin/lint-imports
 
-format: $(DEV_STAMP)  ## Format the code and mend what ruff can mend
+format: $(DEV_STAMP)  ## Format the code and apply the automatic fixes of ruff
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check --fix .
 
-e2e: $(DEV_STAMP)  ## Run the tests on a real cluster, or fail where none can be had
+e2e: $(DEV_STAMP)  ## Run the tests on a real cluster; fail if there is none
 	@REQUIRE_CLUSTER=1 REQUIRE_HELM=1 $(PYTEST) tests/e2e tests/e2e_chart $(ARGS)
 
 e2e-kind: $(DEV_STAMP)  ## Install the chart on kind and run the same tests there (needs docker and kind)
 	@PYTHON=$(PY) tests/e2e_chart/on_kind
 
-chart: $(DEV_STAMP)  ## Write what the chart copies: the CRDs, and the tables of its README
+chart: $(DEV_STAMP)  ## Update the generated files of the chart: the CRDs, and the tables of its README
 	@$(PY) tools/chart.py
 
-golden: $(DEV_STAMP)  ## Write the golden files anew; read the difference before you commit it
+golden: $(DEV_STAMP)  ## Update the golden files; read the difference before you commit it
 	@UPDATE_GOLDEN=1 $(PYTEST) tests/categorizer
 
-bench: $(DEV_STAMP)  ## Measure the categorizer: microseconds a pod, by number of rules
+bench: $(DEV_STAMP)  ## Measure the categorizer: microseconds per pod, by number of rules
 	@$(PY) -m tests.bench.rules
 
 bench-cluster: $(DEV_STAMP)  ## Measure the operator on a real API server: 10,000 pods, a burst of 2,000 failures
 	@$(PY) -m tests.bench.cluster
 
-cluster-up:  ## Start a real one-node Kubernetes on this machine (root; the first time it is built)
+cluster-up:  ## Start a real single-node Kubernetes on this machine (needs root; built on first use)
 	@tests/cluster/up
 
-cluster-down:  ## End the Kubernetes that cluster-up started
+cluster-down:  ## Stop the Kubernetes started by cluster-up
 	@tests/cluster/down
 
-lock:  ## Write requirements/*.txt anew from pyproject.toml (needs uv)
+lock:  ## Update requirements/*.txt from pyproject.toml (needs uv)
 	@$(UV) pip compile $(LOCK) pyproject.toml requirements/build.in -o requirements/run.txt
 	@$(UV) pip compile $(LOCK) pyproject.toml requirements/build.in --extra dev -c requirements/run.txt -o requirements/dev.txt
 
-clean:  ## Remove what make made in this folder
+clean:  ## Remove the files created by make in this folder
 	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
