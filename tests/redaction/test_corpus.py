@@ -1,7 +1,7 @@
 """Every secret of the corpus is hidden, every harmless message comes back as it is.
 
-``named_forms.yaml`` and ``secrets_in_messages.yaml``: ``text``, what in it is ``secret``, and what it ``keeps``.
-``harmless.yaml``: messages that only look as if they held a secret.
+``named_forms.yaml`` and ``*secrets*.yaml``: ``text``, what in it is ``secret``, and what it ``keeps``.
+``*harmless.yaml``: messages that only look as if they held a secret.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ import yaml
 from coroner_categorizer.redaction.sanitize import one_line, safe_text
 
 NO_LIMIT = 1 << 20
-SECRET_FILES = [*sorted(Path(__file__).parent.glob("*secrets*.yaml")), Path(__file__).parent / "named_forms.yaml"]
-HARMLESS: list[str] = yaml.safe_load((Path(__file__).parent / "harmless.yaml").read_text())
+FOLDER = Path(__file__).parent
+SECRET_FILES = [*sorted(FOLDER.glob("*secrets*.yaml")), FOLDER / "named_forms.yaml"]
+HARMLESS: list[str] = [
+    text for file in sorted(FOLDER.glob("*harmless.yaml")) for text in yaml.safe_load(file.read_text())
+]
 
 
 def _samples() -> Iterator[Any]:
@@ -47,5 +50,5 @@ def test_a_harmless_message_is_unchanged(text: str) -> None:
 
 
 def test_the_corpus_is_large_enough() -> None:
-    assert sum(1 for _ in _samples()) >= 130
-    assert len(HARMLESS) >= 100
+    assert sum(1 for _ in _samples()) >= 200
+    assert len(HARMLESS) >= 300

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from coroner_categorizer.redaction.non_secrets import KeyValue, is_not_secret
+from coroner_categorizer.redaction.non_secrets import Form, KeyValue, is_not_secret
 from coroner_categorizer.redaction.rule import MARK, Rule, compiled, mark, replace_spans
 
 _MARK = mark("password")
@@ -49,13 +49,18 @@ _KEYWORDS = tuple(
 )
 
 _NAME = compiled(r"(?:[^\s]*/)?(?:" + "|".join(f"({program.name})" for program in _PROGRAMS) + ")")  # a group a program
-_LINE = compiled(r"[^\n]+")
+_LINE = compiled(r"[^\n]*\b(?:" + "|".join(program.name for program in _PROGRAMS) + r")\b[^\n]*")
 # A word in quotes, or one of bare characters; a quoted part may follow an option at once (-p'X').
 _WORD = compiled(
     r"\\*\"([^\"\\\n,\[\] ][^\"\\\n]*)\\*\"|'([^'\n,\[\] ][^'\n]*)'|(-[A-Za-z])(?:\"([^\"\n]+)\"|'([^'\n]+)')"
     r"|((?:\[redacted:[a-z0-9-]+\]|[^\s\"'`,;|&()\[\]{}<>\\]|\\[^\n\"'])+)"
     r"|[;|&)`\]]"
 )
+
+
+_HAS_LETTER = compiled(r"[A-Za-z0-9]")
+_PORT = compiled(r"[0-9]{2,5}:?")
+_NESTING_LIMIT = 3
 
 
 @dataclass(frozen=True)
@@ -84,23 +89,28 @@ def _words(data: bytes, start: int, end: int) -> Iterator[_Word]:
 def _redact_options(data: bytes) -> bytes:
     spans: list[tuple[int, int, bytes]] = []
     for line in _LINE.finditer(data):
-        for word in _passwords(list(_words(data, *line.span()))):
+        for word in _passwords(data, line.start(), line.end()):
             if word.text and not MARK.fullmatch(word.text) and not _is_placeholder(word, data):
                 spans.append((word.start, word.end, _MARK))
     return replace_spans(data, spans)
 
 
 def _is_placeholder(word: _Word, data: bytes) -> bool:
+    if not _HAS_LETTER.search(word.text) or _PORT.fullmatch(word.text):
+        return True
     after = data[word.end : word.end + 48]
-    return is_not_secret(KeyValue("password", b"password", b" --", word.text, after, False, True, True))
+    return is_not_secret(KeyValue("password", b"password", b" --", word.text, after, False, True, Form.FLAG))
 
 
-def _passwords(words: list[_Word]) -> Iterator[_Word]:
+def _passwords(data: bytes, start: int, end: int, depth: int = 0) -> Iterator[_Word]:
+    words = list(_words(data, start, end))
     program: _Program | None = None
     named = False  # the subcommand was seen
     for number, word in enumerate(words):
         if word is _END_OF_COMMAND:
             program = None
+        elif depth < _NESTING_LIMIT and b" " in word.text and _LINE.search(word.text):  # sh -c "mysql -pX"
+            yield from _passwords(data, word.start, word.end, depth + 1)
         elif found := _program(word.text):
             program, named = found, not found.only_after
         elif program and word.text == program.only_after:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from enum import Enum, auto
 
-from coroner_categorizer.redaction.non_secrets import KeyValue, is_not_secret
+from coroner_categorizer.redaction.non_secrets import Form, KeyValue, is_not_secret
 from coroner_categorizer.redaction.rule import MARK, Regexp, Rule, compiled, mark, replace_spans
 
 # Plurals are left out on purpose: "max_tokens: 2048" and "imagePullSecrets: […]" hold no secret.
@@ -54,6 +53,10 @@ _MARKS = {
 _MARKS |= {name: mark(name) for name in ("credentials", "authorization", "cookie", "key")}
 
 _OPEN_QUOTE = compiled(r"[bBuUrRfF]{0,2}(\"\"\"|'''|\\{0,7}[\"'`]|&quot;)")
+# Most values begin with none of these: a look at one byte is cheaper than a search.
+_MAY_OPEN_QUOTE = frozenset(bytes((char,)) for char in b"bBuUrRfF\"'`\\&")
+_MAY_OPEN_LIST = frozenset((b" ", b"\t", b"["))
+_DOUBLED = compiled(r"''([^'\s,;)}\]][^'\n]*)''|\"\"([^\"\s,;)}\]][^\"\n]*)\"\"")
 _IN_MARK = compiled(r"\[redacted:[a-z0-9-]*\z")
 _QUOTES = compiled(r"\\*[\"'`]|\n")
 _LIST = compiled(r"[ \t]*\[")
@@ -63,7 +66,7 @@ _SCHEME = compiled(
 )
 _SCHEMES_WITH_PARAMETERS = frozenset((b"digest", b"hawk", b"oauth", b"aws4-hmac-sha256"))
 
-_REFERENCE = compiled(r"\$\([^()\n]*\)|\$\{[^{}\n]*\}|\{\{[^{}\n]*\}\}|<[A-Za-z][A-Za-z _-]*>")
+_REFERENCE = compiled(r"\$\([^()\n]*\)|\$\{[^{}\n]*\}|\{\{[^{}\n]*\}\}|<[A-Za-z][A-Za-z0-9 _.-]*>")
 _RUN = compiled(r"[^\s\"'`,;&|)\]}>\\<]*")
 _CLOSERS = compiled(r"[\"'`,;&|)\]}>\\]+")
 _ENDS_VALUE = compiled(r"[:.]?(?:\s|\z)|[ \t]*[\"']?[A-Za-z_][A-Za-z0-9_. -]{0,40}[\"']?[=:]|&quot;|<")
@@ -103,15 +106,6 @@ def _kind(key: bytes) -> str:
     return "key"
 
 
-class _Form(Enum):
-    """How key and value are written."""
-
-    ASSIGNED = auto()
-    FLAG = auto()
-    """``--password VALUE``"""
-    TUPLE = auto()
-
-
 @dataclass(frozen=True)
 class _KeyMatch:
     """A key and its separator."""
@@ -122,10 +116,10 @@ class _KeyMatch:
     """Up to 48 bytes before the key."""
     end: int
     """Where the separator ends."""
-    form: _Form
+    form: Form
 
 
-def _redact_values(data: bytes, keys: Regexp, form: _Form = _Form.ASSIGNED) -> bytes:
+def _redact_values(data: bytes, keys: Regexp, form: Form = Form.ASSIGNED) -> bytes:
     spans: list[tuple[int, int, bytes]] = []
     at = 0
     while found := keys.search(data, at):
@@ -138,7 +132,7 @@ def _redact_values(data: bytes, keys: Regexp, form: _Form = _Form.ASSIGNED) -> b
             if _is_secret(data, head, value, is_quoted, end):
                 spans.append((value.start, value.stop, _MARKS[head.kind]))
                 at = end
-            elif end - at > _REREAD_LIMIT or MARK.fullmatch(data, value.start, value.stop):
+            elif end - at > _REREAD_LIMIT or _is_mark(data, value):
                 at = end
     return replace_spans(data, spans)
 
@@ -153,23 +147,26 @@ def _is_no_key(data: bytes, head: _KeyMatch, text: bytes) -> bool:
         return True
     if head.kind in ("authorization", "credentials") and _QUOTED_TUPLE.match(data, end):
         return True  # auth=('user', 'password') is for the rules about calls
-    return bool(_IN_MARK.search(head.before))
+    return b"[redacted:" in head.before and bool(_IN_MARK.search(head.before))
 
 
 def _is_secret(data: bytes, head: _KeyMatch, value: slice, is_quoted: bool, end: int) -> bool:
-    if value.start >= value.stop or MARK.fullmatch(data, value.start, value.stop):
+    if value.start >= value.stop or _is_mark(data, value):
         return False
-    if head.form is _Form.TUPLE and not (is_quoted and _ENDS_TUPLE.match(data, end)):
+    if head.form is Form.TUPLE and not (is_quoted and _ENDS_TUPLE.match(data, end)):
         return False
     return not is_not_secret(_key_value(data, head, value, is_quoted))
+
+
+def _is_mark(data: bytes, value: slice) -> bool:
+    return data.startswith(b"[redacted:", value.start) and bool(MARK.fullmatch(data, value.start, value.stop))
 
 
 def _key_value(data: bytes, head: _KeyMatch, value: slice, is_quoted: bool) -> KeyValue:
     is_spaced = data[head.end - 1 : head.end].isspace()
     after = data[value.stop : value.stop + 48]
-    has_scheme = bool(_SCHEME.search(data, head.end, value.start))
-    is_flag = head.form is _Form.FLAG
-    return KeyValue(head.kind, head.key, head.before, data[value], after, is_quoted, is_spaced, is_flag, has_scheme)
+    has_scheme = head.kind == "authorization" and bool(_SCHEME.search(data, head.end, value.start))
+    return KeyValue(head.kind, head.key, head.before, data[value], after, is_quoted, is_spaced, head.form, has_scheme)
 
 
 def _values(data: bytes, head: _KeyMatch) -> Iterator[tuple[slice, bool, int]]:
@@ -183,12 +180,14 @@ def _values(data: bytes, head: _KeyMatch) -> Iterator[tuple[slice, bool, int]]:
 def _value(data: bytes, head: _KeyMatch) -> tuple[slice, bool, int]:
     """Where the value is, whether it was quoted, and where to go on reading."""
     at = head.end
-    in_list = None if MARK.match(data, at) else _LIST.match(data, at)
-    if in_list:
+    in_list = None
+    if data[at : at + 1] in _MAY_OPEN_LIST and not MARK.match(data, at) and (in_list := _LIST.match(data, at)):
         at = in_list.end()
-    if opening := _OPEN_QUOTE.match(data, at):
+    if data[at : at + 1] in _MAY_OPEN_QUOTE and (opening := _OPEN_QUOTE.match(data, at)):
         start = opening.end()
         end, go_on = _closing(data, start, opening.group(1))
+        if start == end and (doubled := _DOUBLED.match(data, start - 1)):  # a literal inside another one
+            (start, end), go_on = doubled.span(doubled.lastindex), doubled.end()
         if head.kind == "authorization" and (scheme := _SCHEME.match(data, start, end)):
             start = scheme.end()
         return slice(start, end), True, go_on
@@ -206,13 +205,13 @@ def _bare_value(data: bytes, at: int, head: _KeyMatch, in_list: bool) -> tuple[i
         return at, _TO_BRACKET.match(data, at).end()
     if head.kind == "cookie":
         return at, _REST_OF_LINE.match(data, at).end()
-    if _BLOCK.match(data, at):
+    if data[at : at + 1] in (b"|", b">") and _BLOCK.match(data, at):
         return _block(data, at, head.before)
     end = _unquoted_end(data, at)
     if (
         head.kind == "password"
         and data[at - 1 : at] in b" \t"
-        and head.form is _Form.ASSIGNED
+        and head.form is Form.ASSIGNED
         and _LINE_START.search(head.before)
     ):
         end = max(end, _line_value_end(data, end))
@@ -245,10 +244,10 @@ def _closing(data: bytes, at: int, opening: bytes) -> tuple[int, int]:
 
 def _unquoted_end(data: bytes, at: int) -> int:
     """White space ends a bare value; so do closing or separating characters where something else begins after them."""
-    if reference := _REFERENCE.match(data, at):
+    if data[at : at + 1] in (b"$", b"{", b"<") and (reference := _REFERENCE.match(data, at)):
         at = reference.end()
     while True:
-        if marked := MARK.match(data, at):
+        if data[at : at + 1] == b"[" and (marked := MARK.match(data, at)):
             at = marked.end()
         at = _RUN.match(data, at).end()
         if at >= len(data) or data[at : at + 1].isspace() or data[at : at + 2] == b"</":
@@ -294,12 +293,8 @@ def _block(data: bytes, at: int, before: bytes) -> tuple[int, int]:
 KEY_VALUE_RULES: tuple[Rule, ...] = (
     Rule("named-value", (b"name",), lambda data: _redact_values(data, _NAMED)),
     Rule("variable-default", (b"variable",), lambda data: _redact_values(data, _DEFAULT)),
-    Rule("flag", _KEYWORDS, lambda data: _redact_values(data, _FLAG, _Form.FLAG)),
-    Rule("tuple", _KEYWORDS, lambda data: _redact_values(data, _TUPLE, _Form.TUPLE)),
-    Rule(
-        "provided",
-        _PROVIDED_KEYWORDS,
-        lambda data: _redact_values(data, _PROVIDED),
-    ),
+    Rule("flag", _KEYWORDS, lambda data: _redact_values(data, _FLAG, Form.FLAG)),
+    Rule("tuple", _KEYWORDS, lambda data: _redact_values(data, _TUPLE, Form.TUPLE)),
+    Rule("provided", _PROVIDED_KEYWORDS, lambda data: _redact_values(data, _PROVIDED, Form.PROVIDED)),
     Rule("pair", _KEYWORDS, lambda data: _redact_values(data, _ASSIGNED)),
 )

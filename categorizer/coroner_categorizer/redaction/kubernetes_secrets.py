@@ -16,12 +16,12 @@ _MARK = mark("secret-data")
 Span = tuple[int, int]
 
 _QUOTE = r"(\\{0,7}[\"'])?"
-_IS_SECRET = compiled(r"\bkind\\{0,7}[\"']?[ \t]*[:=][ \t]*\\{0,7}[\"']?Secret(?:List)?\b|\bSecret\{")
+_IS_SECRET = compiled(r"(?:\b|\\n)kind\\{0,7}[\"']?[ \t]*[:=][ \t]*\\{0,7}[\"']?Secret(?:List)?\b|\bSecret\{")
 # Group 1: the quote after the key of a data map, with its backslashes. Group 2: the map's opening bracket.
 _TOKEN = compiled(
     rf"\b(?:data|stringData|Data|StringData){_QUOTE}[ \t]*[:=]\s*"
     r"(?:map(?:\[string\](?:string|\[\]byte|\[\]uint8))?)?([{\[])"
-    r"|\bkind\\{0,7}[\"']?[ \t]*[:=][ \t]*\\{0,7}[\"']?Secret(?:List)?\b|\bSecret\{|[{}\[\]]"
+    r"|(?:\b|\\n)kind\\{0,7}[\"']?[ \t]*[:=][ \t]*\\{0,7}[\"']?Secret(?:List)?\b|\bSecret\{|[{}\[\]]"
 )
 _QUOTE_OR_BRACKET = compiled(r"\\*[\"']|[{}\[\]]")
 
@@ -68,7 +68,7 @@ def _data_in_brackets(data: bytes) -> list[Span]:
             end = _end_of_map(data, at, token.group(1) or b"")
             open_objects[-1].data_maps.append((at, end))
             at = min(end + 1, len(data))
-        elif text.startswith(b"kind"):
+        elif b"kind" in text:
             open_objects[-1].is_secret = True
         elif text[-1:] in b"{[":
             open_objects.append(_Object(is_secret=len(text) > 1))

@@ -8,8 +8,22 @@ word in a sentence does not.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from coroner_categorizer.redaction.rule import compiled
+
+
+class Form(Enum):
+    """How key and value are written."""
+
+    ASSIGNED = auto()
+    """``password: VALUE``"""
+    FLAG = auto()
+    """``--password VALUE``"""
+    TUPLE = auto()
+    """``("password", "VALUE")``"""
+    PROVIDED = auto()
+    """``password provided: VALUE``"""
 
 
 @dataclass(frozen=True)
@@ -26,10 +40,13 @@ class KeyValue:
     quoted: bool
     spaced: bool
     """White space precedes the value."""
-    is_flag: bool
-    """``--password VALUE``"""
+    form: Form
     has_scheme: bool = False
     """``Bearer`` or the like precedes the value."""
+
+    @property
+    def is_flag(self) -> bool:
+        return self.form is Form.FLAG
 
     @property
     def is_variable(self) -> bool:
@@ -39,7 +56,7 @@ class KeyValue:
 
 _WORDS = (
     r"null|nil|none|true|false|undefined|n/a|unset|empty|yes|no|on|off"
-    r"|redacted|masked|hidden|filtered|removed|omitted|optional|required"
+    r"|redacted|masked|hidden|filtered|removed|omitted|secure|sensitive|protected|encrypted|confidential|optional|required"
 )
 _PLACEHOLDERS = (
     r"\*+|x{3,}|\.{3,}|-+|_+|\xe2\x80\xa6|(?:\xe2\x80\xa2)+"
@@ -61,6 +78,7 @@ _REFERENCES = (
     r"|vault:[^\s]*[/#][^\s]*|projects/[^\s]*/secrets/[^\s]*|file:.*"
     r"|sha(?:256|512):[0-9a-f]*"
 )
+_TAGS = r"!(?:vault|secret|ref|sub|getatt|env|env_var|importvalue|unsafe|encrypted)(?:[ \t].*)?"  # of YAML
 _PATHS = (
     r"(?:[a-z]:)?[/\\](?:etc|var|run|home|root|mnt|tmp|opt|usr|data|srv|dev|proc|sys|app|workspace|secrets?|config|vault"
     r"|builds?|users|kaniko)[/\\].*|(?:~|\.{1,2})/.*"
@@ -69,9 +87,10 @@ _CODE = (
     r"str|bytes|string|int|bool|float|any|object|secretstr|optional\[.*|str \|.*"
     r"|(?:os|self|cls|config|cfg|settings|args|opts|options|env|environ|process|params|kwargs|request|req|ctx|context|this)"
     r"(?:\.[a-z_][a-z0-9_.]*|\[).*"
+    r"|(?:var|local|module|data)\.[a-z_][a-z0-9_]*(?:[.\[].*)?"
     r"|[a-z_.]*(?:get|load|read|fetch|generate|input|decode|create|make)[a-z_.]*\(.*"
 )
-_NEVER_SECRET = compiled(rf"(?is){_WORDS}|{_PLACEHOLDERS}|{_VARIABLES}|{_REFERENCES}|{_PATHS}|{_CODE}")
+_NEVER_SECRET = compiled(rf"(?is){_WORDS}|{_PLACEHOLDERS}|{_VARIABLES}|{_REFERENCES}|{_TAGS}|{_PATHS}|{_CODE}")
 _NUMBER = compiled(r"[0-9]{1,5}|[0-9]+\.[0-9]+|[0-9]{1,5}(?:ms|s|m|h|%|k|b)")
 _SYMBOLS = compiled(r"[^A-Za-z0-9\x80-\xff]*")
 _SPECIAL_TOKEN = compiled(r"</?[A-Za-z_|]+>|<\|[^|]*\|>|\[[A-Z_]+\]?")
@@ -122,19 +141,31 @@ _METAVARIABLE = compiled(
     r"[A-Z][A-Z_-]*(?:PASS|PWD|PASSWORD|SECRET|TOKEN|KEY|AUTH|CREDENTIALS?|COOKIE)|PASS|PASSWORD|PASSWD|SECRET|TOKEN|KEY|VALUE|STRING|FILE"
     r"|PATH|NAME|TEXT|URL"
 )
+# "POSTGRES_PASSWORD=password", "secretKey: password": an example, or the name of a key.
+_KEY_WORD = compiled(r"(?i)(?:your[_-])?(?:password|passwd|passphrase|pass|secret|token|api[_-]?key|credentials?)[.:]?")
+_FIELD_NAME = compiled(
+    r"(?i)e?mail|user(?:_?name)?|name|login|host(?:_?name)?|port|id|url|database|db(?:_?name)?|phone|role|type"
+    r"|[a-z_]*(?:password|secret|token|key)"
+)
+_NO_BEFORE = compiled(r"(?i)\bno[ \t]+\z")
+_PASSWD_PROGRAM = compiled(r"\b(?:ch|ht|g|k|smb|yp|ldap)\z")
+_NAMES_SECRET = compiled(r"(?i)(?:existing|pull|tls|ca)[_-]?\z")
+_OBJECT_NAME = compiled(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 _LOWER_OR_UPPER_WORD = compiled(r"[A-Z]?[a-z]+(?:[_-][a-z]+)*[.,;:]?|[A-Z]+(?:_[A-Z]+)*[.,;:]?")
 _TASK = compiled(r"edit|show|list|get|set|create|delete|read|write|diff|encode|decode|new|rotate|generate|clear|fetch")
-_FIXED_PHRASE = compiled(
-    r"(?i)(?:at least|at most|no such|permission denied|access denied|field required|required (?:value|field)"
-    r"|invalid value|(?:must|should|may|can|could|does|do|is|was|are|has|have) ?not"
-    r"|(?:must|should|has to|have to) (?:be|have|contain|match)"
-    r"|is (?:missing|required|invalid|empty|too|wrong|null|unset)"
-    r"|not (?:set|found|specified|defined|provided|configured|allowed|sent)"
-    r"|cannot be|can't be|unable to)\b"
+# Even after a variable: "DB_PASSWORD: at least 12 characters", "X-Auth-Token: missing header".
+_PHRASE = compiled(
+    r"(?i)(?:at (?:least|most)|no such|(?:permission|access) denied|field required"
+    r"|(?:must|should|may|can|could|does|do|is|was|are|has|have) ?not|cannot be|can't be|unable to)\b"
+    r"|(?:missing|required|invalid|expired|unknown|denied|rejected|failed|forbidden|unauthorized|unexpected|cannot|must"
+    r"|should|not|is|was|has|are|does|did)(?: [a-z']+)+(?:[.,;:!)]|\s*\z|\s*\n)"
 )
 
 _LOWER_WORD = compiled(r"[a-z]+(?:[_-][a-z]+)*")
 _OBJECT_KEYS = frozenset((b"secret", b"credential", b"credentials"))
+_PATH_BEFORE = compiled(r"/[A-Za-z0-9_.-]*\z")
+_TWO_WORDS = compiled(r"[A-Za-z']+ [a-z]+\b")
+_WRAPPED_ERROR = compiled(r"[a-z]+(?: [a-z]+)*: [a-z]+ [a-z]+")
 _COMMON_WORDS = frozenset(
     (b"secret", b"token", b"auth", b"authorization", b"credential", b"credentials", b"creds", b"pass", b"cookie")
 )
@@ -144,9 +175,14 @@ def is_not_secret(pair: KeyValue) -> bool:
     """Whether the value is no secret, and is kept."""
     if pair.kind == "cookie":
         return b"=" not in pair.value
-    if _NEVER_SECRET.fullmatch(pair.value):
-        return True
-    return any(check(pair) for check in (_is_setting, _is_variable_name, _is_metavariable, _is_word, _is_sentence))
+    return (
+        bool(_NEVER_SECRET.fullmatch(pair.value))
+        or _is_setting(pair)
+        or _is_variable_name(pair)
+        or _is_metavariable(pair)
+        or _is_word(pair)
+        or _is_sentence(pair)
+    )
 
 
 def _is_setting(pair: KeyValue) -> bool:
@@ -155,12 +191,15 @@ def _is_setting(pair: KeyValue) -> bool:
     if pair.kind == "password":
         # PWD and OLDPWD are directories; "bypass" and "pass: 12" are no passwords.
         is_directory = key == b"pwd" and value.startswith(b"/")
-        return is_directory or (key == b"pass" and _is_other_pass(pair))
+        is_program = key == b"passwd" and pair.spaced and bool(_PASSWD_PROGRAM.search(pair.before))
+        return is_directory or is_program or (key == b"pass" and _is_other_pass(pair))
+    if pair.kind == "secret" and _NAMES_SECRET.search(pair.before):
+        return bool(_OBJECT_NAME.fullmatch(value))
     if _NUMBER.fullmatch(value) or _SYMBOLS.fullmatch(value):
         return True
     if pair.kind == "token":
         return bool(_COUNTER_BEFORE.search(pair.before)) and (len(value) <= 24 or bool(_SPECIAL_TOKEN.fullmatch(value)))
-    return pair.kind == "authorization" and bool(_SCHEME_NAMES.fullmatch(value))
+    return pair.kind in ("authorization", "credentials") and bool(_SCHEME_NAMES.fullmatch(value))
 
 
 def _is_other_pass(pair: KeyValue) -> bool:
@@ -177,7 +216,9 @@ def _is_metavariable(pair: KeyValue) -> bool:
     """``--token TOKEN`` in a usage text, ``POSTGRES_PASSWORD=password`` in an example."""
     if pair.is_flag and not pair.quoted and _METAVARIABLE.fullmatch(pair.value):
         return True
-    return pair.value.strip(b".").lower() == pair.key.lower()
+    if pair.form is Form.PROVIDED and _NO_BEFORE.search(pair.before):
+        return True
+    return bool(_KEY_WORD.fullmatch(pair.value) or (pair.form is Form.TUPLE and _FIELD_NAME.fullmatch(pair.value)))
 
 
 def _is_word(pair: KeyValue) -> bool:
@@ -198,9 +239,16 @@ def _is_variable_name(pair: KeyValue) -> bool:
     return bool(_VARIABLE.fullmatch(pair.value)) and pair.value.lower().endswith(pair.key.lower())
 
 
+def _is_phrase(pair: KeyValue, text: bytes) -> bool:
+    """Words that only a message about the key has, or, after a path or in a chain of errors, any words."""
+    if _PHRASE.match(text) or (_PATH_BEFORE.search(pair.before) and _TWO_WORDS.match(text)):
+        return True
+    return not pair.is_variable and bool(_WORD_BEFORE.search(pair.before) and _WRAPPED_ERROR.match(text))
+
+
 def _is_sentence(pair: KeyValue) -> bool:
-    """Whether the value is the next word of a sentence, the key being one of its words."""
-    if pair.spaced and not pair.quoted and _FIXED_PHRASE.match(pair.value + pair.after):
+    """Whether the value is the next word of a sentence, the key being one of its words or the end of a path."""
+    if pair.spaced and not pair.quoted and _is_phrase(pair, pair.value + pair.after):
         return True
     words = pair.value.split(None, 1)
     word = _WORD.fullmatch(words[0]) if words else None
