@@ -1,17 +1,16 @@
 """Why a pod failed, decided by rules over what the cluster recorded. Pure: no client, no I/O, no clock, no logging.
 
-In the order in which data meets them:
+In the order in which data reaches them:
 
-pod, events, workload     the API's objects, cut down to typed structs (tolerant: any JSON shape is read)
-containers, pod_level,    findings: facts read from a pod; helped by who_ended (probes, kernel_oom), last_words,
-pending, job, findings    complaints, image_pull, scheduling; and put in the order in which they may speak for the pod
-config, reading           YAML text → rules, or every mistake at once
-matchers, rules, context    what a rule asks for, and what it is tried on; patterns: one RE2 set for all
-categorizer               findings → rules → verdict
-facts, last_line,         the sentence, the hint, the evidence
-template, wording
-redaction, text           what every text passes before it is written
-rules/default.yaml        the default pack
+objects/              pods, events and workloads of the API as typed structs; any JSON shape can be read
+findings/             facts read from them, the primary one first
+termination_message/  what the text that a container left says of its end
+rules/                YAML text → rules, or every error in it; what a rule asks for, and what it is tried on
+categorizer           findings → rules → verdict
+verdict_builder       the message, the hint and the evidence of a verdict
+redaction/            what every text passes before it is written
+verdict               the answer: verdicts, and the failures that they are about
+linear_regex          patterns over text from the cluster: RE2
 """
 
 from coroner_categorizer.categorizer import Categorizer, default, load

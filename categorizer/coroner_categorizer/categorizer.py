@@ -35,7 +35,7 @@ class Categorizer:
         self._rule_sets = [s for s in rule_sets if s.enabled]
         self.rules = tuple(rule for s in self._rule_sets for rule in s.rules)
         self.hash = text_hash
-        """First 12 hex digits of the rules' SHA-256: tells which pack decided."""
+        """First 12 hex digits of the rules' SHA-256: identifies the rules that decided."""
         wanted: dict[TextField, list[str]] = {domain: [] for domain in _TEXT_FIELDS}
         for rule in self.rules:
             for matcher in (*rule.matchers, *rule.unless):
@@ -64,7 +64,7 @@ class Categorizer:
     def classify_pod(
         self, pod: Pod, events: Sequence[Event] = (), owner: Workload | None = None, pod_error: str | None = None
     ) -> Classification:
-        """The verdict on a pod together with every failure that it shows, the one that speaks for it first."""
+        """The verdict on a pod, and every failure that it shows, the primary one first."""
         mine = _in_order(e for e in events if _is_about(e, pod.metadata) or e.involved.kind == "Node")
         findings = collect(pod, mine, owner)
         if pod_error and not any(f.current for f in findings):
@@ -80,7 +80,7 @@ class Categorizer:
         return self._classify_workload(workload, create_failure(workload, mine), mine)
 
     def classify_job(self, job: Workload) -> Classification:
-        """Why a Job failed by its own condition, for a Job none of whose pods was seen to fail."""
+        """Why a Job failed according to its own condition, for a Job none of whose pods was seen to fail."""
         return self._classify_workload(job, job_failure(job), ())
 
     def _classify_workload(
@@ -108,7 +108,7 @@ class Categorizer:
         return Classification(verdict, tuple(failures), failing)
 
     def _decide(self, context: MatchContext) -> tuple[Verdict | None, Finding | None]:
-        """The verdict on the pod, and the finding that it speaks of."""
+        """The verdict on the pod, and its primary finding."""
         current = [f for f in context.findings if f.current and not f.explained_by_pod]
         if not current:
             return None, None
@@ -137,7 +137,7 @@ class Categorizer:
                     yield found
 
     def _decide_one(self, finding: Finding, context: MatchContext) -> Verdict | None:
-        """The verdict on one failure by itself, for counts and history."""
+        """The verdict on one finding by itself, for counts and history."""
         for rule_set in self._rule_sets:
             for rule in rule_set.rules:
                 if match := rule.match_one(finding, context):
@@ -157,9 +157,9 @@ class Categorizer:
 
 
 def load(text: str, redactor: Redactor = DEFAULT_REDACTOR) -> Categorizer:
-    """Rules in YAML → Categorizer. Raises ConfigError, whose ``errors`` are all that is wrong with the document.
+    """Rules in YAML → Categorizer. Raises ConfigError, whose ``errors`` are everything that is wrong with the document.
 
-    ``redactor``: what verdicts pass; give one of your own to hide a site's own secrets too.
+    ``redactor``: applied to every text of a verdict; pass your own to hide a site's own secrets too.
     """
     rule_set = parse(text)
     if not rule_set.extends_default:
@@ -188,12 +188,12 @@ def _in_order(events: Iterable[Event]) -> list[Event]:
 
 
 def _is_about(event: Event, metadata: Metadata) -> bool:
-    """Names are reused, so an event is bound by UID (trap 11); one without a UID was already chosen by the caller."""
+    """Names are reused, so events are matched by UID; one without a UID was already selected by the caller."""
     return not event.involved.uid or not metadata.uid or event.involved.uid == metadata.uid
 
 
 def _given_by_caller(pod: Pod, pod_error: str) -> Finding:
-    """A caller that gives a pod-level text says that the pod failed."""
+    """The finding of a caller who passes a pod-level text: the pod failed."""
     return Finding(
         names=("PodError",),
         rank=FailureRank.POD,

@@ -19,7 +19,7 @@ class RegexMatch(NamedTuple):
 
 
 class LinearRegex:
-    """A pattern in RE2's syntax: no look-around, no back-references; ``\\w``, ``\\d``, ``\\s`` and ``\\b`` are ASCII."""
+    """A pattern in RE2's syntax: no look-around, no back-references; ``\\w``, ``\\d``, ``\\s``, ``\\b`` are ASCII."""
 
     __slots__ = ("_regexp", "pattern")
 

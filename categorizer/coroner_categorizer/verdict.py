@@ -45,14 +45,14 @@ class Verdict(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class FailureKey(NamedTuple):
-    """What makes a failure the same failure however often it is seen."""
+    """What identifies a failure, however often it is observed."""
 
     pod_uid: str
     """UID of the pod; of the workload for pods that were never created."""
     container: str
     """"" = the failure is the pod's."""
     instance: str
-    """containerID of the ended instance, or the reason for failures that are no end of a container."""
+    """containerID of the ended instance, or the reason for failures other than the end of a container."""
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -61,24 +61,24 @@ class Failure(msgspec.Struct, frozen=True):
     key: FailureKey
     verdict: Verdict
     at: datetime | None
-    """When it happened, as the cluster says; None = not recorded."""
+    """When it happened, as recorded by the cluster; None = not recorded."""
     current: bool
-    """False: the container runs again or the pod ended well; it counts, but accuses nobody."""
+    """False: the container runs again or the pod succeeded; it counts, but the workload is not failing because of it."""
     ended_instances: int | None = None
     """How many instances of this container have ended, this one included (from restartCount); None for
     failures that are not the end of a container instance."""
     waiting: bool = False
-    """The pod still waits for something (image, volume, node): may heal by itself, so patience applies."""
+    """The pod still waits for something (image, volume, node) and may recover; grace periods apply."""
     permanent: bool = False
-    """Waiting, but can never heal (InvalidImageName, ErrImageNeverPull): no patience is needed."""
+    """Waiting, but cannot recover (InvalidImageName, ErrImageNeverPull): no grace period applies."""
 
 
 class Classification(msgspec.Struct, frozen=True):
-    """All that one look at a pod gives."""
+    """The result of classifying one pod or workload."""
 
     verdict: Verdict | None
     """The current verdict; None: nothing is failing now, or no rule matched."""
     failures: tuple[Failure, ...]
-    """Every failure the pod shows, the one that speaks for it first; past ones included."""
+    """Every failure that the pod shows, the primary one first; past failures included."""
     failing: bool = False
     """Something is failing now, whether or not a rule says what."""

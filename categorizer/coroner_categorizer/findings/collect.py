@@ -1,4 +1,4 @@
-"""All findings of a pod, the one that speaks for it first: docs/verdicts.md, "Which failure of a pod speaks for it"."""
+"""All findings of a pod, the primary one first: docs/verdicts.md, "Which failure of a pod is the primary one"."""
 
 from __future__ import annotations
 
@@ -54,82 +54,80 @@ _LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 def collect(pod: Pod, events: Sequence[Event] = (), owner: Workload | None = None) -> list[Finding]:
-    """Everything that went wrong in this pod: current findings first, by the order in which they may speak."""
+    """Everything that went wrong in this pod: current findings before past ones, the primary finding first."""
     containers = container_findings(pod, events)
     if stopped_after_job_success(pod, owner):
-        # What was killed for it is no failure; what had failed before keeps its place in the counts.
+        # What was killed for it is not a failure; what had failed before stays in the counts.
         return [msgspec.structs.replace(f, current=False) for f in containers if f.exit_code not in KILLED_EXITS]
-    told = [f for f in (status_reason(pod), disruption(pod), deletion(pod, events, owner)) if f]
-    if told:
-        # One thing happened to the pod: further pod-level findings are evidence, not failures of their own.
-        first, *others = told
-        seen = (*first.supporting, *(s for f in others for s in f.supporting))
-        first = msgspec.structs.replace(first, supporting=tuple(dict.fromkeys(seen)))
-        told = [_with_earlier_cause(first, pod, containers, events)]
-        containers = [_failed_before_stop(f, pod, events) or _explained_by(first, f, pod) for f in containers]
-        if any(f.rank == FailureRank.BEFORE_POD for f in containers):
-            told = [
-                msgspec.structs.replace(f, explained_by_pod=True) for f in told
-            ]  # it stopped what had failed already
+    pod_level = [f for f in (status_reason(pod), disruption(pod), deletion(pod, events, owner)) if f]
+    if pod_level:
+        pod_finding = _with_earlier_cause(_merged(pod_level), pod, containers, events)
+        containers = [_failed_before_stop(f, pod, events) or _explained_by(pod_finding, f, pod) for f in containers]
+        if any(f.rank == FailureRank.BEFORE_POD for f in containers):  # the pod was stopped after it had failed
+            pod_finding = msgspec.structs.replace(pod_finding, explained_by_pod=True)
+        pod_level = [pod_finding]
     if pod.metadata.deletionTimestamp:
         containers = [msgspec.structs.replace(f, current=False) if f.waiting else f for f in containers]
-    found = [*told, *containers]
+    found = [*pod_level, *containers]
     if not any(f.current and not f.explained_by_pod for f in found):
         pending = unschedulable(pod) or startup_blocked(pod, events) or failed_without_reason(pod)
         found += [pending] if pending else []
     return sorted(found, key=_primary_order)
 
 
-def _with_earlier_cause(told: Finding, pod: Pod, containers: Sequence[Finding], events: Sequence[Event]) -> Finding:
-    """A pod that was stopped: what it had waited for if it never ran (i2, t15), or how it had kept failing."""
+def _merged(pod_level: Sequence[Finding]) -> Finding:
+    """The first of the pod-level findings. One thing happened to the pod, so the others are evidence for it."""
+    first, *others = pod_level
+    supporting = (*first.supporting, *(excerpt for f in others for excerpt in f.supporting))
+    return msgspec.structs.replace(first, supporting=tuple(dict.fromkeys(supporting)))
+
+
+def _with_earlier_cause(
+    pod_finding: Finding, pod: Pod, containers: Sequence[Finding], events: Sequence[Event]
+) -> Finding:
+    """A pod that was stopped: with what it had waited for if it never ran (i2, t15), or how it had kept failing."""
+    if cause := _crash_loop_cause(containers):
+        return msgspec.structs.replace(pod_finding, facts=pod_finding.facts | {"crashLoopCause": cause})
     statuses = (*pod.status.containerStatuses, *pod.status.initContainerStatuses)
     ends = [end for s in statuses for end in (s.state.terminated, s.lastState.terminated) if end]
     waiting = next((f for f in containers if f.waiting), None)
-    crashed = next(
-        (
-            f
-            for f in containers
-            if not f.waiting and not f.explained_by_pod and f.source.endswith("lastState.terminated")
-        ),
-        None,
-    )
-    if crashed:
-        said = crashed.facts.get("exception") or crashed.text.strip().rpartition("\n")[2]
-        kept = f'container "{crashed.container}" ended with exit code {crashed.exit_code}'
-        return msgspec.structs.replace(told, facts=told.facts | {"crashLoopCause": f"{kept}: {said}" if said else kept})
-    if any(has_run(e) for e in ends):
-        return told
-    waited = Excerpt(waiting.source, waiting.text) if waiting and waiting.text else startup_blocker(events)
-    if not waited or not (ends or waiting):
-        return told
-    return msgspec.structs.replace(
-        told, facts=told.facts | {"startupBlocker": waited.text}, supporting=(*told.supporting, waited)
-    )
+    if any(has_run(end) for end in ends) or not (ends or waiting):
+        return pod_finding
+    blocker = Excerpt(waiting.source, waiting.text) if waiting and waiting.text else startup_blocker(events)
+    if not blocker:
+        return pod_finding
+    facts = pod_finding.facts | {"startupBlocker": blocker.text}
+    return msgspec.structs.replace(pod_finding, facts=facts, supporting=(*pod_finding.supporting, blocker))
+
+
+def _crash_loop_cause(containers: Sequence[Finding]) -> str | None:
+    """How the earlier instance of a container had ended, in one sentence."""
+    failed = (f for f in containers if not f.waiting and not f.explained_by_pod)
+    crashed = next((f for f in failed if f.source.endswith("lastState.terminated")), None)
+    if not crashed:
+        return None
+    sentence = f'container "{crashed.container}" ended with exit code {crashed.exit_code}'
+    last = crashed.facts.get("exception") or crashed.text.strip().rpartition("\n")[2]
+    return f"{sentence}: {last}" if last else sentence
 
 
 def _failed_before_stop(container: Finding, pod: Pod, events: Sequence[Event]) -> Finding | None:
-    """A container that had failed for good, by itself, before the pod was stopped: it speaks first."""
+    """A container that had failed for good, by itself, before the pod was stopped: it comes before the pod."""
     stopped = stop_started_at(pod, events)
     by_itself = container.exit_code not in (*KILLED_EXITS, None) or "OOMKilled" in container.names
-    # Without a condition, the end of a container that is restarted may be a crash loop's, which the stop cut short.
+    # Without a condition, the end of a container that is restarted may be part of a crash loop, that the stop ended.
     restarts_no_more = pod.disruption is not None or pod.spec.restartPolicy == "Never"
     for_good = restarts_no_more and container.source.endswith(".state.terminated")
-    if not (
-        stopped
-        and by_itself
-        and for_good
-        and container.is_latest_instance
-        and not container.explained_by_pod
-        and container.at
-    ):
+    own_failure = container.is_latest_instance and not container.explained_by_pod
+    if not (stopped and by_itself and for_good and own_failure and container.at):
         return None
     if container.rank != FailureRank.CONTAINER or not is_before(container.at, stopped):
         return None
     return msgspec.structs.replace(container, rank=FailureRank.BEFORE_POD)
 
 
-def _explained_by(told: Finding, container: Finding, pod: Pod) -> Finding:
-    """A container's end that the pod-level finding explains is no failure of its own."""
+def _explained_by(pod_finding: Finding, container: Finding, pod: Pod) -> Finding:
+    """The container's finding; marked where the pod-level finding explains it, so that it is not counted by itself."""
     if "StatusLost" in container.names and container.at is None:
         # The kubelet lost the container while it stopped the pod, and may show that as a restart (k2, k18).
         return msgspec.structs.replace(container, explained_by_pod=True)
@@ -137,10 +135,10 @@ def _explained_by(told: Finding, container: Finding, pod: Pod) -> Finding:
         return container
     killed = container.exit_code in KILLED_EXITS
     since = pod.disruption.lastTransitionTime if pod.disruption else None
-    after = bool(since and container.at and container.at >= since and "DeletedWhileRunning" not in told.names)
-    return (
-        msgspec.structs.replace(container, explained_by_pod=True) if killed or after or container.waiting else container
-    )
+    deleted = "DeletedWhileRunning" in pod_finding.names
+    after = bool(since and container.at and container.at >= since and not deleted)
+    explained = killed or after or container.waiting
+    return msgspec.structs.replace(container, explained_by_pod=True) if explained else container
 
 
 def _primary_order(finding: Finding) -> tuple[bool, bool, int, int, datetime, str, str]:
@@ -156,7 +154,7 @@ def _primary_order(finding: Finding) -> tuple[bool, bool, int, int, datetime, st
 
 
 def _cause_rank(finding: Finding) -> int:
-    """OOM before other codes, a code of its own before what cannot start, and that before a kill by someone."""
+    """An OOM kill before other codes, a code of its own before what cannot start, and that before a requested kill."""
     if not finding.container:
         return 0
     if "OOMKilled" in finding.names and "StaleOOMKilled" not in finding.names:

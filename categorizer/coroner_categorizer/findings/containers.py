@@ -27,9 +27,9 @@ from coroner_categorizer.verdict import FailureKey
 
 Role = Literal["init", "sidecar", "main"]
 
-# Waiting for a while is normal: only events can say that something is wrong (pending.py).
+# Normal for a while: only events can show that something is wrong (startup_events).
 NORMAL_WAITING_REASONS = ("", "ContainerCreating", "PodInitializing")
-# The container was made and its start failed: the ended instance in lastState is the same failure (o4).
+# The container was created and its start failed: the ended instance in lastState is the same failure (o4).
 _START_REASONS = ("CrashLoopBackOff", "RunContainerError", "PostStartHookError")
 _KILLED_BY_KUBELET = frozenset({"KilledByLivenessProbe", "KilledByStartupProbe", "PostStartHookFailed"})
 _REQUESTED_EXIT_CODES = (*KILLED_EXITS, 130)  # SIGKILL, SIGTERM, SIGINT: somebody else ended the program
@@ -61,41 +61,41 @@ def container_views(pod: Pod) -> list[ContainerView]:
 
 
 def container_findings(pod: Pod, events: Sequence[Event]) -> list[Finding]:
-    """Every container that ended badly or waits in vain, in no particular order."""
+    """Every container that failed or cannot start, in no particular order."""
     views = container_views(pod)
-    pod_ended_at = _main_containers_ended_at(views)
-    return [finding for view in views for finding in _of_container(pod, view, events, pod_ended_at)]
+    main_ended_at = _main_containers_ended_at(views)
+    return [finding for view in views for finding in _of_container(pod, view, events, main_ended_at)]
 
 
 def _of_container(
-    pod: Pod, view: ContainerView, events: Sequence[Event], pod_ended_at: datetime | None
+    pod: Pod, view: ContainerView, events: Sequence[Event], main_ended_at: datetime | None
 ) -> Iterator[Finding]:
     state, last = view.status.state, view.status.lastState.terminated
     restarts = view.status.restartCount
     is_newest = bool(last and last.containerID and last.containerID == view.status.containerID)
     if state.terminated:
         if state.terminated.exitCode != 0:
-            yield _terminated(pod, view, state.terminated, "state", restarts + 1, events, pod_ended_at, current=True)
+            yield _terminated(pod, view, state.terminated, "state", restarts + 1, events, main_ended_at, current=True)
         if last and last.exitCode != 0:
-            earlier = _terminated(pod, view, last, "lastState", restarts, events, pod_ended_at, current=False)
+            earlier = _terminated(pod, view, last, "lastState", restarts, events, main_ended_at, current=False)
             yield msgspec.structs.replace(earlier, is_latest_instance=False)
     elif state.waiting:
-        yield from _waiting(pod, view, state.waiting, events, pod_ended_at)
+        yield from _waiting(pod, view, state.waiting, events, main_ended_at)
     elif state.running and last and last.exitCode != 0:
-        stuck = _not_ready_since_restart(pod, view, state.running.startedAt)
+        failing = _not_ready_since_restart(pod, view, state.running.startedAt)
         ended = restarts + 1 if is_newest else restarts
-        yield _terminated(pod, view, last, "lastState", ended, events, pod_ended_at, current=stuck)
+        yield _terminated(pod, view, last, "lastState", ended, events, main_ended_at, current=failing)
 
 
 def _waiting(
-    pod: Pod, view: ContainerView, waiting: Waiting, events: Sequence[Event], pod_ended_at: datetime | None
+    pod: Pod, view: ContainerView, waiting: Waiting, events: Sequence[Event], main_ended_at: datetime | None
 ) -> Iterator[Finding]:
     last = view.status.lastState.terminated
     # While a container waits, lastState holds its newest instance: the kubelet moved it there.
     ended = view.status.restartCount + 1
     if last and last.exitCode != 0:
         explains = waiting.reason in _START_REASONS or waiting.reason in NORMAL_WAITING_REASONS
-        found = _terminated(pod, view, last, "lastState", ended, events, pod_ended_at, current=explains)
+        found = _terminated(pod, view, last, "lastState", ended, events, main_ended_at, current=explains)
         if explains and waiting.reason:
             also = Excerpt(f"{view.path}.state.waiting", _with_message(waiting.reason, waiting.message))
             names = tuple(dict.fromkeys((*found.names, waiting.reason)))
@@ -117,22 +117,22 @@ def _terminated(
     where: str,
     ended_instances: int,
     events: Sequence[Event],
-    pod_ended_at: datetime | None,
+    main_ended_at: datetime | None,
     *,
     current: bool,
 ) -> Finding:
-    """One instance of a container that ended with another code than 0."""
-    words = find_uncaught_exception(ended.message, ended.exitCode)
-    by = termination_cause(pod, view.status.name, ended, words, events)
-    names = [by.name] if by.name else []
-    facts = by.facts | {"role": view.role}
+    """An instance of a container that ended with another code than 0."""
+    exception = find_uncaught_exception(ended.message, ended.exitCode)
+    cause = termination_cause(pod, view.status.name, ended, exception, events)
+    names = [cause.name] if cause.name else []
+    facts = cause.facts | {"role": view.role}
     if ended.exitCode not in KILLED_EXITS and _ended_after_deletion(pod, ended):
         facts["afterDeletion"] = "after its pod was marked for deletion"
     if ended.reason not in ("", "Error"):
         names.append(ended.reason)
-    if words:
+    if exception:
         names.append("UncaughtException")
-        facts |= {"exception": words.line, "language": words.language}
+        facts |= {"exception": exception.line, "language": exception.language}
     if ended.reason == "Error" or not names:
         names.append("Error")
     if _program_exited(names, ended.exitCode):
@@ -144,15 +144,15 @@ def _terminated(
         key=FailureKey(pod.metadata.uid, view.status.name, ended.containerID or f"{ended.reason}#{ended_instances}"),
         at=ended.finishedAt if ended.finishedAt and ended.finishedAt.year > 1970 else None,
         current=current and pod.status.phase != "Succeeded",
-        explained_by_pod=view.role == "sidecar" and _ended_with_its_pod(ended, pod_ended_at),
+        explained_by_pod=view.role == "sidecar" and _ended_with_its_pod(ended, main_ended_at),
         container=view.status.name,
         exit_code=ended.exitCode,
         termination_message=ended.message,
-        text=ended.message if ended.reason not in ("Error", "") else cause_text(ended.message, words),
+        text=ended.message if ended.reason not in ("Error", "") else cause_text(ended.message, exception),
         facts=facts,
-        max_confidence=by.max_confidence,
+        max_confidence=cause.max_confidence,
         ended_instances=ended_instances,
-        supporting=by.supporting,
+        supporting=cause.supporting,
     )
 
 
@@ -162,31 +162,31 @@ def _program_exited(names: Sequence[str], exit_code: int) -> bool:
 
 
 def _completed_restarting(pod: Pod, view: ContainerView, last: Terminated, events: Sequence[Event]) -> Finding:
-    """CrashLoopBackOff over an instance that ended with 0: restarted for succeeding (h2), or by a probe."""
-    by = stopped_externally(pod, view.status.name, last, None, events)
+    """CrashLoopBackOff after an instance that ended with 0: restarted although it succeeded (h2), or by a probe."""
+    cause = stopped_externally(pod, view.status.name, last, None, events)
     probed = bool(view.spec.livenessProbe or view.spec.startupProbe)
-    names = (by.name or "CompletedRestarting",)
+    names = (cause.name or "CompletedRestarting",)
     waits = Excerpt(f"{view.path}.state.waiting", "CrashLoopBackOff")
     return Finding(
         names=(*names, *((last.reason,) if last.reason else ())),
         rank=FailureRank.SIDECAR if view.role == "sidecar" else FailureRank.CONTAINER,
         source=f"{view.path}.lastState.terminated",
-        # One failure however often it completes: what is wrong is the pod's spec, not one instance.
+        # One failure however often it completes: the pod's spec is wrong, not one instance.
         key=FailureKey(pod.metadata.uid, view.status.name, names[0]),
         at=last.finishedAt,
         container=view.status.name,
         exit_code=0,
         termination_message=last.message,
         text=last.message,
-        facts=by.facts | {"role": view.role},
-        # With a probe in the spec its kill may be what the events no longer tell.
-        max_confidence="Likely" if by.supporting or probed or last.reason == "OOMKilled" else "Confirmed",
-        supporting=by.supporting if by.name else (waits, *by.supporting),
+        facts=cause.facts | {"role": view.role},
+        # With a probe in the spec, the events may no longer show that it killed the container.
+        max_confidence="Likely" if cause.supporting or probed or last.reason == "OOMKilled" else "Confirmed",
+        supporting=cause.supporting if cause.name else (waits, *cause.supporting),
     )
 
 
 def _waiting_for_start(pod: Pod, view: ContainerView, waiting: Waiting, events: Sequence[Event]) -> Finding:
-    """A container that waits for an image, its configuration or the runtime."""
+    """A container that waits for an image, its configuration or the container runtime."""
     text = waiting.message
     names: tuple[str, ...] = (waiting.reason,)
     seen: tuple[Excerpt, ...] = ()
@@ -216,7 +216,7 @@ def _waiting_for_start(pod: Pod, view: ContainerView, waiting: Waiting, events: 
 
 
 def _pull_facts(pod: Pod, view: ContainerView, waiting: Waiting, events: Sequence[Event]) -> dict[str, str]:
-    """The image that is meant, where it is that of an image volume, and the Secrets that were missing."""
+    """The image, where it is that of an image volume, and the imagePullSecrets that were missing."""
     references = [volume.image.reference for volume in pod.spec.volumes if volume.image]
     meant = [r for r in references if r and r in waiting.message and view.spec.image not in waiting.message]
     secrets = missing_pull_secrets(events)
@@ -229,10 +229,10 @@ def _hook_event(events: Sequence[Event], container: str) -> Excerpt | None:
 
 
 def _waiting_since(pod: Pod, view: ContainerView) -> datetime | None:
-    """The latest time at which it surely did not wait for this yet; a waiting container itself has no time.
+    """The latest time before which it cannot have waited for this; a waiting container has no time of its own.
 
-    The pod was made, scheduled, had its sandbox and volumes, was through with its init containers, or the container's
-    instance before had ended.
+    That is when the pod was created, scheduled, had its sandbox and volumes or its init containers done, or when the
+    previous instance of the container had ended.
     """
     reached = ["PodScheduled", "PodReadyToStartContainers", *(["Initialized"] if view.role == "main" else [])]
     met = [c for c in pod.status.conditions if c.type in reached and c.status == "True"]
@@ -251,22 +251,22 @@ def _main_containers_ended_at(views: list[ContainerView]) -> datetime | None:
 
 
 def _ended_after_deletion(pod: Pod, ended: Terminated) -> bool:
-    """The program ended, with a code of its own, after its pod's deletion had surely been asked for."""
+    """Whether the instance ended after the deletion of its pod had certainly been requested."""
     asked = deletion_requested(pod) if pod.metadata.deletionGracePeriodSeconds else None
     return bool(asked and ended.finishedAt and not is_before(ended.finishedAt, asked))
 
 
-def _ended_with_its_pod(ended: Terminated, pod_ended_at: datetime | None) -> bool:
-    """A native sidecar that the kubelet stopped because the main containers had ended (r2, r3): noise."""
-    if not pod_ended_at:
+def _ended_with_its_pod(ended: Terminated, main_ended_at: datetime | None) -> bool:
+    """Whether the kubelet stopped this native sidecar because the main containers had ended (r2, r3)."""
+    if not main_ended_at:
         return False
     if ended.reason == "ContainerStatusUnknown":
         return True
-    return bool(ended.finishedAt and not is_before(ended.finishedAt, pod_ended_at))
+    return bool(ended.finishedAt and not is_before(ended.finishedAt, main_ended_at))
 
 
 def _not_ready_since_restart(pod: Pod, view: ContainerView, started: datetime | None) -> bool:
-    """The container runs again after a failure, but has not been ready since: the failure still holds.
+    """Whether the container runs again after a failure, but has not been ready since: it is still failing.
 
     The pod's Ready condition turned False when the old instance ended, before the new one started; had the new one
     been ready in between, the condition would have turned again.

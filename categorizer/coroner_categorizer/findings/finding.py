@@ -1,4 +1,4 @@
-"""A finding: one fact read from a pod or its events, with everything that rules and sentences need of it."""
+"""A finding: one fact read from a pod or its events, with everything that rules and messages need of it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from coroner_categorizer.verdict import Confidence, FailureKey
 
 
 class FailureRank(IntEnum):
-    """Whose failure speaks first for a pod (docs/verdicts.md, "Which failure of a pod speaks for it")."""
+    """Which finding is the primary one of a pod, lowest first (docs/verdicts.md)."""
 
     BEFORE_POD = -1
-    """A container that had failed for good, by itself, before something happened to the pod."""
+    """A container that had already failed for good when something happened to the pod."""
     POD = 0
     """status.reason, DisruptionTarget, deletion: the kubelet or a controller says what happened."""
     CONTAINER = 1
@@ -25,7 +25,7 @@ class FailureRank(IntEnum):
 
 
 class Excerpt(NamedTuple):
-    """One thing that was read, unredacted."""
+    """A text that was read, unredacted, and where."""
 
     source: str
     text: str
@@ -33,7 +33,7 @@ class Excerpt(NamedTuple):
 
 class Finding(msgspec.Struct, frozen=True):
     names: tuple[str, ...]
-    """Our own name first where there is one (KilledByLivenessProbe), then Kubernetes' reasons."""
+    """Coroner's own name first where there is one (KilledByLivenessProbe), then the reasons of Kubernetes."""
     rank: FailureRank
     source: str
     """Where it was read: a path in the pod, or ``events[REASON]``."""
@@ -42,15 +42,15 @@ class Finding(msgspec.Struct, frozen=True):
     current: bool = True
     """False: a failure of the past; the container runs again or the pod ended well."""
     explained_by_pod: bool = False
-    """The end of a container that a pod-level finding already explains, or a sidecar's end with its pod:
-    no failure of its own. Rules in Armada's manner see it all the same."""
+    """The end of a container that a pod-level finding explains, or of a sidecar with its pod: not a failure of its
+    own. Rules of an errorCategories block see it nevertheless."""
     container: str = ""
     """"" = the pod."""
     exit_code: int | None = None
     termination_message: str = ""
     """Unredacted, as the API gives it."""
     text: str = ""
-    """What tells the cause, unredacted: the waiting message, the pod's message, the scheduler's or an event's text."""
+    """The text that holds the cause, unredacted: the waiting message, the pod's, the scheduler's or an event's."""
     facts: dict[str, str] = {}
     """Details for messages and hints: ``${name}`` in a rule's template. Unredacted."""
     max_confidence: Confidence = "Confirmed"
@@ -61,7 +61,7 @@ class Finding(msgspec.Struct, frozen=True):
     supporting: tuple[Excerpt, ...] = ()
     """Further places that support it, e.g. the probe's events."""
     is_latest_instance: bool = True
-    """False: an earlier instance of a container that has ended again since; no rule over the whole pod sees it."""
+    """False: an earlier instance of a container that has ended again since; rules over the whole pod do not see it."""
 
     @property
     def name(self) -> str:

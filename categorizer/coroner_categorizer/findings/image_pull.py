@@ -1,6 +1,6 @@
 """Why an image could not be pulled: the cause behind ErrImagePull and ImagePullBackOff (trap 8).
 
-The kubelet flips between the two for ever. BackOff's message carries the cause in Kubernetes 1.32+
+The kubelet alternates between the two until it succeeds. BackOff's message carries the cause in Kubernetes 1.32+
 (``Back-off pulling image "X": ErrImagePull: CAUSE``); before that only the event and the earlier status had it.
 """
 
@@ -28,7 +28,7 @@ _REASON_PREFIX = LinearRegex(r"^(?:ErrImagePull|RegistryUnavailable|SignatureVal
 def pull_cause(message: str) -> str:
     """The cause in a waiting message; "" where the message only says that the kubelet backs off.
 
-    What mirrors answered is left out: the registry itself was asked after them.
+    The answers of mirrors are left out: the registry itself was asked after them.
     """
     return _without_mirrors(_REASON_PREFIX.remove_prefix(_BACK_OFF.remove_prefix(message))).strip()
 

@@ -1,4 +1,4 @@
-"""Findings from a Job's own Failed condition: for Jobs whose pods vanished before anybody saw them fail (t15, t16)."""
+"""Findings from a Job's own Failed condition: of Jobs whose pods were gone before they were seen to fail (t15, t16)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.objects.workload import Workload, WorkloadCondition
 from coroner_categorizer.verdict import FailureKey
 
-# How the Job controller words that a rule of the pod failure policy matched (m1, m4).
+# The Job controller's message where a rule of the pod failure policy matched (m1, m4).
 _CONTAINER_ENDED = LinearRegex(r"Container (\S+) for pod \S+ failed with exit code (\d{1,3}) ")
 _CHOSEN_CODES = range(1, 126)  # by the program; from 126 on a shell, a runtime or a signal may have set it
 
@@ -22,9 +22,9 @@ def failed_condition(job: Workload) -> WorkloadCondition | None:
 
 
 def job_failure(job: Workload) -> Finding | None:
-    """What the Job says of its own failure; None where it has not failed.
+    """The failure that the Job's condition records; None where the Job has not failed.
 
-    Its deadline is a cause; a pod failure policy may tell the exit code of a container. All other reasons
+    Its deadline is a cause; a pod failure policy may name the exit code of a container. All other reasons
     (BackoffLimitExceeded, FailedIndexes, MaxFailedIndexesExceeded) only say that pods failed, not why.
     """
     condition = failed_condition(job)

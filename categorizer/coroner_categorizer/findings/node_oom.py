@@ -1,6 +1,6 @@
-"""Kills for lack of memory that a node's events tell: the kubelet's SystemOOM, node-problem-detector's OOMKilling.
+"""OOM kills in a node's events: SystemOOM of the kubelet, OOMKilling of node-problem-detector.
 
-A container's status is often silent about them: an OOM kill in its first second, or of the node as a whole, reads
+A container's status often does not show them: an OOM kill in its first second, or of the node as a whole, is
 ``Error 137`` like any other kill.
 """
 
@@ -15,24 +15,24 @@ from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.pod import Terminated
 
-_BEFORE = timedelta(seconds=30)  # a process was killed, and the container came to its end with it or because of it
-_AFTER = timedelta(seconds=10)  # whoever reads the kernel's log tells a little later
-_CGROUP_OOM = "Memory cgroup"  # "Memory cgroup out of memory": the kernel's words for a kill at a limit
+_BEFORE = timedelta(seconds=30)  # a process was killed, and the container ended with it or because of it
+_AFTER = timedelta(seconds=10)  # the kernel's log is read with a delay
+_CGROUP_OOM = "Memory cgroup"  # "Memory cgroup out of memory": what the kernel logs for a kill at a memory limit
 _VICTIM = LinearRegex(r"victim process: ([^,]+)|[Kk]ill(?:ed)? process \d+ \(([^)]+)\)")
 
 
 class NodeOom(NamedTuple):
-    """An OOM kill that an event tells of."""
+    """An OOM kill that an event reports."""
 
     excerpt: Excerpt
     system_wide: bool
-    """False: some cgroup had reached its own limit, which is what a container's memory limit is."""
+    """False: a cgroup had reached its own limit; a container's memory limit is one."""
     victim: str
-    """Name of the process that was killed; "" where it is not told."""
+    """Name of the process that was killed; "" = not reported."""
 
 
 def find_node_oom(events: Sequence[Event], node: str, ended: Terminated) -> NodeOom | None:
-    """An OOM kill on this node while this container ended; None where no event tells of one."""
+    """An OOM kill on this node while this container ended; None where no event reports one."""
     for event in events:
         about_it = event.reason in ("SystemOOM", "OOMKilling") and event.involved.kind == "Node"
         if not about_it or (node and event.involved.name != node) or not ended.finishedAt or not event.last_seen:

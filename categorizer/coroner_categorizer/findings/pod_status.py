@@ -1,6 +1,6 @@
-"""Findings of the pod as a whole: what the kubelet, the scheduler or a controller says they did to it.
+"""Findings of the pod as a whole: what the kubelet, the scheduler or a controller did to it.
 
-They outrank what the containers show, because a kill looks the same from inside whoever asked for it (137).
+They outrank the containers' findings, because the exit code of a kill (137) does not show who requested it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NODE_LACKS = LinearRegex(r"requested: (\d{1,19}), used: \d*, capacity: (\d{1,19
 
 
 def status_reason(pod: Pod) -> Finding | None:
-    """status.reason of a pod that is not well: Evicted, DeadlineExceeded, OutOfcpu, NodeAffinity, …"""
+    """status.reason of a pod that did not succeed: Evicted, DeadlineExceeded, OutOfcpu, NodeAffinity, …"""
     if not pod.status.reason or pod.status.phase == "Succeeded":
         return None
     # OutOfcpu, OutOfmemory, OutOfnvidia.com/gpu, …: kubelet lifecycle/predicate.go, InsufficientResourceError
@@ -47,7 +47,7 @@ def status_reason(pod: Pod) -> Finding | None:
 
 
 def _never_fits(message: str) -> bool:
-    """Whether the pod asks for more than the node has in all."""
+    """Whether the pod requests more than the node has in total."""
     found = _NODE_LACKS.search(message)
     return bool(found and int(found.groups[0]) > int(found.groups[1]))
 
@@ -55,8 +55,8 @@ def _never_fits(message: str) -> bool:
 def disruption(pod: Pod) -> Finding | None:
     """The DisruptionTarget (or Kueue's) condition, where the disruption ended the pod.
 
-    A taint also deletes pods that had finished long ago (c4, c9): their containers ended before the condition
-    was set, and keep their own verdict.
+    A taint also deletes pods that had ended long ago (c4, c9): their containers ended before the condition was set,
+    and keep their own verdict.
     """
     condition = pod.disruption
     if not condition or pod.status.phase == "Succeeded" or not _has_ended(pod):
@@ -78,8 +78,8 @@ def disruption(pod: Pod) -> Finding | None:
 def deletion(pod: Pod, events: Sequence[Event], owner: Workload | None) -> Finding | None:
     """A pod that was deleted while it ran, and whose containers were killed for it.
 
-    Only metadata tells: no condition, no reason (s2). Containers that ended by themselves, with a code of their own or
-    before the deletion was asked for, are not this.
+    Only the metadata shows it: there is no condition and no reason (s2). Containers that ended by themselves, with a
+    code of their own or before the deletion was requested, do not count.
     """
     if not pod.metadata.deletionTimestamp or pod.status.phase == "Succeeded" or pod.disruption:
         return None
@@ -96,14 +96,14 @@ def deletion(pod: Pod, events: Sequence[Event], owner: Workload | None) -> Findi
     facts = {"deletedWhen": "while it was running" if any(has_run(e) for e in killed) else "before it started"}
     if pod.metadata.deletionGracePeriodSeconds:
         facts["gracePeriod"] = f"{pod.metadata.deletionGracePeriodSeconds} s"
-    if owner and (fate := _owner_state(owner)):
-        facts["ownerState"] = fate
+    if owner and (state := _owner_state(owner)):
+        facts["ownerState"] = state
     if owner and owner.spec.activeDeadlineSeconds is not None:
         facts["ownerDeadline"] = f"{owner.spec.activeDeadlineSeconds} s"
     stopping = next((e for e in events if e.reason == "Killing"), None)
     if stopping:
         seen = (*seen, Excerpt("events[Killing]", stopping.text))
-    # Without the grace period that was asked for, a kill shortly before the deletion may have been another's.
+    # Without the requested grace period, a kill shortly before the deletion may have had another cause.
     max_confidence: Confidence = (
         "Confirmed" if pod.metadata.deletionGracePeriodSeconds or stopping or failed else "Likely"
     )
@@ -121,7 +121,7 @@ def deletion(pod: Pod, events: Sequence[Event], owner: Workload | None) -> Findi
 
 
 def stopped_after_job_success(pod: Pod, owner: Workload | None) -> bool:
-    """Whether a Job that has succeeded (its successPolicy, m14) deleted this pod: nothing failed then."""
+    """Whether the pod was deleted by a Job that has succeeded (its successPolicy, m14): nothing failed then."""
     if not owner or not pod.metadata.deletionTimestamp:
         return False
     conditions = (owner.condition("SuccessCriteriaMet"), owner.condition("Complete"))
@@ -129,16 +129,16 @@ def stopped_after_job_success(pod: Pod, owner: Workload | None) -> bool:
 
 
 def killed_by_deletion(pod: Pod, ended: Terminated) -> bool:
-    """Whether this instance was killed after the pod's deletion had been asked for."""
+    """Whether this instance was killed after the pod's deletion had been requested."""
     asked = deletion_requested(pod)
-    # OOMKilled with 143 is a stale mark of a child (b12), with 137 the cause itself.
+    # OOMKilled with 143 is a stale flag from a child process (b12), with 137 the cause itself.
     if ended.exitCode not in KILLED_EXITS or (ended.reason == "OOMKilled" and ended.exitCode != SIGTERM_EXIT):
         return False
     return not (asked and ended.finishedAt and is_before(ended.finishedAt, asked))
 
 
 def unschedulable(pod: Pod) -> Finding | None:
-    """PodScheduled=False/Unschedulable or SchedulerError. SchedulingGated is deliberate and no finding (j4)."""
+    """PodScheduled=False/Unschedulable or SchedulerError. SchedulingGated is intended, and not a finding (j4)."""
     scheduled = pod.condition("PodScheduled")
     if not scheduled or scheduled.status != "False" or scheduled.reason not in ("Unschedulable", "SchedulerError"):
         return None
@@ -155,27 +155,27 @@ def unschedulable(pod: Pod) -> Finding | None:
     )
     if scheduled.reason == "SchedulerError":
         return plain
-    refusal = parse_scheduler_message(scheduled.message)
+    parsed = parse_scheduler_message(scheduled.message)
     facts = {"scheduler": scheduled.message}
-    if refusal.total:
-        facts["nodes"] = str(refusal.total)
-    if refusal.reasons:
-        first = refusal.reasons[0]
+    if parsed.total:
+        facts["nodes"] = str(parsed.total)
+    if parsed.reasons:
+        first = parsed.reasons[0]
         facts["nodesRejected"] = str(first.nodes)
-        of_all = f" of {refusal.total}" if refusal.total else ""
-        facts["rejectionReasons"] = "; ".join(f"{b.nodes}{of_all} nodes: {b.reason}" for b in refusal.reasons)
-    alone = len(refusal.reasons) == 1
+        of_all = f" of {parsed.total}" if parsed.total else ""
+        facts["rejectionReasons"] = "; ".join(f"{b.nodes}{of_all} nodes: {b.reason}" for b in parsed.reasons)
+    alone = len(parsed.reasons) == 1
     return msgspec.structs.replace(
         plain,
-        text=refusal.reasons[0].reason if refusal.reasons else scheduled.message,
+        text=parsed.reasons[0].reason if parsed.reasons else scheduled.message,
         facts=facts,
-        # Several reasons: the one that came furthest need not be the one that matters to the author.
+        # Of several reasons, the most relevant one need not be the one that the author of the pod can change.
         max_confidence="Confirmed" if alone else "Likely",
     )
 
 
 def failed_without_reason(pod: Pod) -> Finding | None:
-    """phase Failed and nothing else: said as what it is."""
+    """phase Failed, and nothing else recorded."""
     if pod.status.phase != "Failed":
         return None
     return Finding(
@@ -190,11 +190,11 @@ def failed_without_reason(pod: Pod) -> Finding | None:
 
 
 def stop_started_at(pod: Pod, events: Sequence[Event]) -> datetime | None:
-    """The earliest time at which what stopped the pod as a whole can have begun; None where nothing tells."""
+    """The earliest time at which the stop of the whole pod can have started; None = not known."""
     if pod.disruption:
         return pod.disruption.lastTransitionTime
     if pod.metadata.deletionTimestamp:
-        # With a grace period of 0 the kubelet has set it anew (s23): the event with which it began tells when.
+        # With a grace period of 0 the kubelet has overwritten it (s23): its first Killing event has the time.
         is_final = not pod.metadata.deletionGracePeriodSeconds
         began = newest(e.last_seen for e in events if e.reason == "Killing") if is_final else None
         return began or deletion_requested(pod)
@@ -205,17 +205,17 @@ def stop_started_at(pod: Pod, events: Sequence[Event]) -> datetime | None:
 
 
 def has_run(ended: Terminated) -> bool:
-    """Whether this instance ever ran: one that did not has no start (i2, t15), or 1970 (o1)."""
+    """Whether this instance ever ran: one that did not has no start time (i2, t15), or 1970 (o1)."""
     return ended.startedAt is not None and ended.startedAt.year > 1970
 
 
 def ended_at(pod: Pod) -> datetime | None:
-    """When the last container that ended badly ended, or else when the pod ceased to be ready, or was made."""
+    """When the last failed container ended, or else when the pod became unready, or was created."""
     ends = [e.finishedAt for e in _failed_terminations(pod) if e.finishedAt and e.finishedAt.year > 1970]
     if ends:
         return max(ends)
-    marks = [condition.lastTransitionTime for condition in (pod.disruption, pod.condition("Ready")) if condition]
-    known = [m for m in marks if m]
+    changes = [condition.lastTransitionTime for condition in (pod.disruption, pod.condition("Ready")) if condition]
+    known = [m for m in changes if m]
     return max(known) if known else (pod.status.startTime or pod.metadata.creationTimestamp)
 
 
@@ -232,12 +232,12 @@ def _failed_terminations(pod: Pod) -> list[Terminated]:
 
 
 def _has_ended(pod: Pod) -> bool:
-    """Victims show DisruptionTarget while they still run; only an end makes it a failure."""
+    """A pod has DisruptionTarget while it still runs; it is a failure only once a container has ended."""
     return pod.status.phase == "Failed" or bool(_failed_terminations(pod))
 
 
 def _owner_state(owner: Workload) -> str | None:
-    """Why a Job deletes its pods by itself, as its conditions tell."""
+    """Why a Job deletes its own pods, according to its conditions."""
     failed = failed_condition(owner)
     if failed:
         return f"had failed ({failed.reason})"
@@ -246,6 +246,6 @@ def _owner_state(owner: Workload) -> str | None:
 
 
 def _owner_deadline(owner: Workload | None) -> WorkloadCondition | None:
-    """The Job's own DeadlineExceeded (m3): the Job controller deletes the pods, which then look deleted by a person."""
+    """The Job's DeadlineExceeded (m3): the Job controller deletes the pods, which then look deleted by a person."""
     condition = failed_condition(owner) if owner else None
     return condition if condition and condition.reason == "DeadlineExceeded" else None

@@ -1,8 +1,8 @@
-"""Kills for a failed probe or postStart hook, as a container's events tell.
+"""Kills for a failed probe or postStart hook, read from a container's events.
 
-The container's status never says so: it reads Error 137 (or the program's own code) like any other kill (q1, q2, q3,
-q5, s1). Needed are both the ``Unhealthy`` event of that container and a ``Killing`` of it, while this very
-instance ran; a probe that failed now and then on a container that ended by itself accuses nobody.
+The container's status never says so: it is Error 137 (or the program's own code) as after any other kill (q1, q2, q3,
+q5, s1). Both an ``Unhealthy`` and a ``Killing`` event of the container are required, while this instance ran: a probe
+that failed now and then did not end a container that exited by itself.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from coroner_categorizer.objects.pod import Terminated
 from coroner_categorizer.objects.times import is_before
 from coroner_categorizer.termination_message.runtimes.trace import UncaughtException
 
-# Events and statuses have whole seconds, and the two are written by different parts of the kubelet.
+# Events and statuses have whole seconds, and different parts of the kubelet write them.
 _SLACK = timedelta(seconds=2)
-_AT_ONCE = timedelta(seconds=10)  # between the last failure of a probe and the kill; a busy kubelet needs some
-_ENDED_BY_A_KILL = (0, *KILLED_EXITS)  # 0: ended well in answer to SIGTERM
+_KILL_DELAY = timedelta(seconds=10)  # between the last failure of a probe and the kill, on a busy node
+_ENDED_BY_A_KILL = (0, *KILLED_EXITS)  # 0: the program handled SIGTERM
 _EPOCH_YEAR = 1970  # startedAt of a container that never started
 _NAMED_PROBE = LinearRegex(r"failed (liveness|startup) probe")
 _UNHEALTHY = LinearRegex(r"^(Liveness|Startup) probe (?:failed|errored|warning)")
 
 
 class ProbeKill(NamedTuple):
-    """What ended a container."""
+    """A kill by the kubelet, and what shows it."""
 
     name: str
     """Finding name: KilledByLivenessProbe, KilledByStartupProbe or PostStartHookFailed."""
     supporting: tuple[Excerpt, ...]
     output: str
-    """What the probe answered, unredacted; "" where it printed nothing."""
+    """Of the probe, unredacted; "" where it printed nothing."""
 
     @property
     def facts(self) -> dict[str, str]:
@@ -46,23 +46,24 @@ def probe_kill(
     events: Sequence[Event],
     container: str,
     ended: Terminated,
-    words: UncaughtException | None,
+    exception: UncaughtException | None,
     deleted_at: datetime | None,
 ) -> ProbeKill | None:
-    """What ended this instance of the container, or None where the events do not say.
+    """The probe or hook that this instance of the container was killed for; None where the events name none.
 
-    ``words``: its last words; a program that says why it ended did so whatever was done besides. ``deleted_at``: when
-    its pod's deletion may first have been asked for; a kill from then on that names no probe is that deletion's.
+    ``exception``: the one that its termination message ends with; such a program ended by itself whatever else
+    happened. ``deleted_at``: the earliest time at which the pod's deletion can have been requested; a kill after it
+    that names no probe belongs to the deletion.
     """
     mine = [e for e in events if (e.container == container or not e.container) and _while_running(e, ended)]
     hook = next((e for e in mine if e.reason == "FailedPostStartHook" and e.container == container), None)
-    if hook and not words:
+    if hook and not exception:
         return ProbeKill("PostStartHookFailed", (_excerpt(hook),), hook.text)
     unhealthy = [(e, found.groups[0]) for e in mine if e.reason == "Unhealthy" and (found := _UNHEALTHY.match(e.text))]
     stopped = [e for e in mine if e.reason == "Killing" and _is_about_container(e, container)]
-    # The kubelet limits how often it says the same: of a container that is killed again and again, the newest
-    # ``Killing`` may be missing (q3). Then one of an earlier instance will do, if the same probe failed again.
-    may_be_killed = ended.exitCode in _ENDED_BY_A_KILL and not words
+    # The kubelet rate-limits its events: of a container that is killed repeatedly, the newest ``Killing`` may be
+    # missing (q3). Then one of an earlier instance counts, if the same probe failed again.
+    may_be_killed = ended.exitCode in _ENDED_BY_A_KILL and not exception
     earlier = [
         e for e in events if e.reason == "Killing" and e.container == container and e not in stopped and may_be_killed
     ]
@@ -74,15 +75,15 @@ def probe_kill(
         close = [failed for e, failed in unhealthy if _just_before(e, killing)]
         probe = named.groups[0].capitalize() if named else close[-1] if close and killing in stopped else ""
         if probe and (killing in stopped or probe in failing):
-            told = next((e for e, failed in reversed(unhealthy) if failed == probe), None)
+            failure = next((e for e, failed in reversed(unhealthy) if failed == probe), None)
             return ProbeKill(
-                f"KilledBy{probe}Probe", tuple(_excerpt(e) for e in (told, killing) if e), _probe_output(told)
+                f"KilledBy{probe}Probe", tuple(_excerpt(e) for e in (failure, killing) if e), _probe_output(failure)
             )
     return None
 
 
 def stopped_by_kubelet(events: Sequence[Event], container: str, ended: Terminated) -> Excerpt | None:
-    """What the kubelet says of stopping this instance, where it was no probe; None where it says nothing."""
+    """The event with which the kubelet stopped this instance, where it was not for a probe; None = there is none."""
     for event in reversed(events):
         about = event.reason == "Killing" and _is_about_container(event, container)
         if (about or event.reason == "SandboxChanged") and _while_running(event, ended):
@@ -91,11 +92,11 @@ def stopped_by_kubelet(events: Sequence[Event], container: str, ended: Terminate
 
 
 def _just_before(unhealthy: Event, killing: Event) -> bool:
-    """Whether the kubelet can have stopped it for that: it does so at once; a deletion or an edit comes at any time."""
+    """Whether the kubelet can have stopped it for that: it does so within seconds, unlike for a deletion or an edit."""
     if "definition changed" in killing.text:
         return False
-    told, stopped = unhealthy.last_seen, killing.last_seen
-    return not told or not stopped or abs(stopped - told) <= _AT_ONCE
+    failed, stopped = unhealthy.last_seen, killing.last_seen
+    return not failed or not stopped or abs(stopped - failed) <= _KILL_DELAY
 
 
 def _probe_output(unhealthy: Event | None) -> str:
@@ -106,8 +107,7 @@ def _probe_output(unhealthy: Event | None) -> str:
 def _is_about_container(event: Event, container: str) -> bool:
     if event.container:
         return event.container == container
-    words = event.text.replace(",", " ").split()
-    return container in words
+    return container in event.text.replace(",", " ").split()
 
 
 def _excerpt(event: Event) -> Excerpt:

@@ -1,4 +1,4 @@
-"""The scheduler's sentence, read: ``0/3 nodes are available: 2 Insufficient cpu, 1 node(s) had untolerated taint(s).``
+"""The scheduler's message, parsed: ``0/3 nodes are available: 2 Insufficient cpu, 1 node(s) had untolerated taint(s).``
 
 Format: kubernetes pkg/scheduler/framework/types.go, FitError.Error(). A node may be counted for several reasons.
 """
@@ -30,9 +30,9 @@ class SchedulerMessage(NamedTuple):
     """Why no node takes the pod."""
 
     total: int
-    """Nodes looked at; 0 = the sentence does not say."""
+    """Nodes that were considered; 0 = the sentence does not say."""
     reasons: tuple[RejectionReason, ...]
-    """The one that counts first: of the nodes that came furthest through the filters, then of most nodes."""
+    """Most relevant first: of the nodes that passed most of the scheduler's filters, then of most nodes."""
 
 
 def parse_scheduler_message(message: str) -> SchedulerMessage:
@@ -48,12 +48,12 @@ def parse_scheduler_message(message: str) -> SchedulerMessage:
         # No count: a reason found before any node was looked at (a missing PersistentVolumeClaim, say).
         return SchedulerMessage(total, (RejectionReason(total, body),) if body else ())
     ends = [m.start for m in starts[1:]] + [len(body)]
-    blockers = [
+    reasons = [
         RejectionReason(int(m.groups[0]), body[m.end : end].strip()) for m, end in zip(starts, ends, strict=True)
     ]
-    return SchedulerMessage(total, tuple(sorted(blockers, key=lambda b: (-_filter_rank(b.reason), -b.nodes, b.reason))))
+    return SchedulerMessage(total, tuple(sorted(reasons, key=lambda b: (-_filter_rank(b.reason), -b.nodes, b.reason))))
 
 
 def _filter_rank(reason: str) -> int:
-    """How far a node came through the scheduler's filters before this one stopped it."""
+    """How many of the scheduler's filters a node had passed before this one rejected it."""
     return next((rank for rank, part in enumerate(_FILTERS) if part in reason), -1)

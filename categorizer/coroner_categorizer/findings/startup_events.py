@@ -1,6 +1,6 @@
-"""Findings from events: why a pod stays in ContainerCreating, and why a workload's pods were never created.
+"""Findings from events: why a pod stays in ContainerCreating, and why a workload's pods could not be created.
 
-An event alone never makes a failing pod: these are looked at only while the pod really waits, or where no pod exists.
+An event alone never makes a pod fail: these are used only while the pod is waiting, or where no pod exists.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _STUCK_REASONS = frozenset(stuck.reason for stuck in VOCABULARY.stuck_reasons)
 _EMITTED_ONCE = frozenset(stuck.reason for stuck in VOCABULARY.stuck_reasons if stuck.once)
 _TRANSIENT = Phrases(VOCABULARY.transient_mount_errors)
 _UNINFORMATIVE = Phrases(VOCABULARY.uninformative_events)
-_SUMMARY_WINDOW = timedelta(minutes=5)  # the kubelet tries a mount again every two minutes at most
-# What the kubelet does once volumes and sandbox are there.
+_SUMMARY_WINDOW = timedelta(minutes=5)  # the kubelet retries a mount at least every two minutes
+# What the kubelet does once volumes and sandbox are ready.
 _PROGRESS_REASONS = ("Pulling", "Pulled", "Created", "Started")
 
 _VOLUME = LinearRegex(r'volume "[^"]+"')
-_PREAMBLE = LinearRegex(r"^Failed to create pod sandbox: |\brpc error: code = \w+ desc = ")
+_PREFIXES = LinearRegex(r"^Failed to create pod sandbox: |\brpc error: code = \w+ desc = ")
 _QUOTA = LinearRegex(r"requested: (.+?), used: .+?, limited: ([^\n]+)")
 _AMOUNT = LinearRegex(r"([^\s,=]+)=([^\s,=]+)")
 _CREATE_REASONS = ("FailedCreate", "FailedResourceClaimCreation")
@@ -40,14 +40,14 @@ def startup_blocked(pod: Pod, events: Sequence[Event]) -> Finding | None:
     """Why a scheduled pod still waits for its sandbox or volumes (b9, f3, s5); None where no event says."""
     if pod.status.phase != "Pending" or pod.metadata.deletionTimestamp:
         return None
-    progress = newest([_started_at(pod), *(e.last_seen for e in events if e.reason in _PROGRESS_REASONS)])
+    ready_at = newest([_started_at(pod), *(e.last_seen for e in events if e.reason in _PROGRESS_REASONS)])
     found = [
         e
         for e in events
         if e.reason in _STUCK_REASONS
         and e.type != "Normal"
         and not _TRANSIENT.found_in(e.text)
-        and not _is_resolved(e, progress)
+        and not _is_resolved(e, ready_at)
         and not (e.reason == "FailedAttachVolume" and _is_resolved(e, _attached_at(events, e)))
     ]
     event = _most_specific(found)
@@ -59,7 +59,7 @@ def startup_blocked(pod: Pod, events: Sequence[Event]) -> Finding | None:
         source=f"events[{event.reason}]",
         key=FailureKey(pod.metadata.uid, "", event.reason.replace("SandBox", "Sandbox")),
         at=event.first_seen,
-        text=_without_preamble(event.text),
+        text=_without_prefixes(event.text),
         max_confidence="Likely",
         waiting=True,
     )
@@ -70,7 +70,7 @@ def _is_resolved(event: Event, since: datetime | None) -> bool:
 
 
 def _attached_at(events: Sequence[Event], failed: Event) -> datetime | None:
-    """When the volume that ``failed`` names was attached after all."""
+    """When the volume that ``failed`` names was attached in the end."""
     volume = _VOLUME.search(failed.text)
     return newest(
         e.last_seen for e in events if e.reason == "SuccessfulAttachVolume" and volume and volume.text in e.text
@@ -78,7 +78,7 @@ def _attached_at(events: Sequence[Event], failed: Event) -> datetime | None:
 
 
 def _started_at(pod: Pod) -> datetime | None:
-    """When sandbox and volumes were there: the kubelet says so, or a first container has started."""
+    """When sandbox and volumes were ready: by the pod's condition, or because a first container has started."""
     ready = pod.condition("PodReadyToStartContainers")
     started = [
         s.state.running or s.state.terminated or s.lastState.terminated for s in pod.status.initContainerStatuses
@@ -88,16 +88,16 @@ def _started_at(pod: Pod) -> datetime | None:
 
 
 def startup_blocker(events: Sequence[Event]) -> Excerpt | None:
-    """What kept a pod from starting, of a pod that is no longer waiting: the newest event that names it."""
+    """What prevented a pod from starting that is no longer waiting: the newest event that names it."""
     pulls = [e for e in events if e.reason == "Failed" and e.text.startswith("Failed to pull image")]
     event = _most_specific([*pulls, *(e for e in events if e.reason in _STUCK_REASONS and e.type != "Normal")])
-    return Excerpt(f"events[{event.reason}]", _without_preamble(event.text)) if event else None
+    return Excerpt(f"events[{event.reason}]", _without_prefixes(event.text)) if event else None
 
 
 def create_failure(workload: Workload, events: Sequence[Event]) -> Finding | None:
     """Why a workload's pods could not be created (p1, p2, p3); None where nothing says so.
 
-    The FailedCreate events tell; of Deployments only the condition does, which the ReplicaSet's is copied to (p18).
+    Read from FailedCreate events; for a Deployment from its condition, which is a copy of the ReplicaSet's (p18).
     """
     found = [e for e in events if e.reason in _CREATE_REASONS and e.type != "Normal"]
     event = _most_specific(found)
@@ -121,16 +121,16 @@ def create_failure(workload: Workload, events: Sequence[Event]) -> Finding | Non
     )
 
 
-def _has_wanted_pods(workload: Workload, refused: Event | None) -> bool:
-    """Whether the workload's own status says that what could not be created then exists now, or is not wanted."""
+def _has_wanted_pods(workload: Workload, failed: Event | None) -> bool:
+    """Whether the workload's status shows that the pods exist by now, or are no longer wanted."""
     status, wanted = workload.status, workload.spec.replicas
-    refused_at = refused.last_seen if refused else None
+    failed_at = failed.last_seen if failed else None
     match workload.kind:
         case "Job":
             ended = (workload.condition("Complete"), workload.condition("Failed"), workload.condition("Suspended"))
             return any(c is not None and c.status == "True" for c in ended) or _has_all_active_pods(workload)
         case "CronJob":
-            return bool(refused_at and status.lastScheduleTime and status.lastScheduleTime > refused_at)
+            return bool(failed_at and status.lastScheduleTime and status.lastScheduleTime > failed_at)
         case "ReplicaSet" | "StatefulSet" | "Deployment":
             failing = workload.condition("ReplicaFailure")
             return wanted is not None and status.replicas >= wanted and not (failing and failing.status == "True")
@@ -140,7 +140,7 @@ def _has_wanted_pods(workload: Workload, refused: Event | None) -> bool:
 
 
 def _has_all_active_pods(job: Workload) -> bool:
-    """Whether the Job has as many pods at work as it may have now."""
+    """Whether the Job has as many active pods as it may have now."""
     at_once = 1 if job.spec.parallelism is None else job.spec.parallelism
     if job.spec.completions is not None:
         at_once = min(at_once, job.spec.completions - job.status.succeeded)
@@ -149,13 +149,13 @@ def _has_all_active_pods(job: Workload) -> bool:
 
 
 def quota_never_fits(text: str) -> bool:
-    """Whether one request alone is more than the quota allows in all: waiting does not help then."""
+    """Whether one pod alone requests more than the quota allows in total: waiting does not help then."""
     found = _QUOTA.search(text)
     if not found:
         return False
     wanted, limited = (_amounts(part) for part in found.groups)
     sizes = ((parse_quantity(amount), parse_quantity(limited.get(name, ""))) for name, amount in wanted.items())
-    return any(asked is not None and most is not None and asked > most for asked, most in sizes)
+    return any(request is not None and limit is not None and request > limit for request, limit in sizes)
 
 
 def _amounts(text: str) -> dict[str, str]:
@@ -187,21 +187,21 @@ def _workload_facts(workload: Workload) -> dict[str, str]:
     return {"workload": f"{workload.kind} {workload.metadata.name}"}
 
 
-def _without_preamble(text: str) -> str:
-    """The kubelet's text without the preambles that only name the call that failed."""
-    return _PREAMBLE.remove_all(text)
+def _without_prefixes(text: str) -> str:
+    """The kubelet's text without the prefixes that only name the failed call."""
+    return _PREFIXES.remove_all(text)
 
 
 def _most_specific(events: Sequence[Event]) -> Event | None:
-    """The newest event that names a cause, where it is not much older than the newest of all; else that one."""
+    """The newest event that names a cause, unless it is much older than the newest event; then that one."""
     last = newest(e.last_seen for e in events)
-    telling = [
+    specific = [
         e
         for e in events
         if not _UNINFORMATIVE.found_in(e.text.strip())
         and (e.reason in _EMITTED_ONCE or not (last and e.last_seen and last - e.last_seen > _SUMMARY_WINDOW))
     ] or list(events)
-    timed = [(e.last_seen, i, e) for i, e in enumerate(telling) if e.last_seen]
+    timed = [(e.last_seen, i, e) for i, e in enumerate(specific) if e.last_seen]
     if timed:
         return max(timed, key=lambda t: (t[0], t[2].reason, t[2].text))[2]
-    return max(telling, key=lambda e: (e.reason, e.text), default=None)
+    return max(specific, key=lambda e: (e.reason, e.text), default=None)

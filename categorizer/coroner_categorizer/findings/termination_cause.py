@@ -1,4 +1,4 @@
-"""Who ended an instance of a container, beyond what its exit code says: the kernel, a probe, a hook, the kubelet."""
+"""What ended an instance of a container, beyond what its exit code says: the kernel, a probe, a hook, the kubelet."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from coroner_categorizer.termination_message.exceptions import is_oom_symptom
 from coroner_categorizer.termination_message.runtimes.trace import UncaughtException
 from coroner_categorizer.verdict import Confidence
 
-# ContainerStatusUnknown is the kubelet's; Unknown with 255 is containerd's, for what ended while it was down.
+# ContainerStatusUnknown is set by the kubelet; Unknown with 255 by containerd, for what ended while it was down.
 _LOST_REASONS = ("ContainerStatusUnknown", "Unknown")
 _COMPETING_KILLS = {
     "KilledByLivenessProbe": "its liveness probe failed at the same time, which also makes the kubelet kill it",
@@ -29,10 +29,10 @@ _COMPETING_KILLS = {
 
 
 class TerminationCause(msgspec.Struct, frozen=True):
-    """What is known of an end besides the container's own status."""
+    """What is known of the end of an instance besides the container's own status."""
 
     name: str = ""
-    """Our own name for it; "" where the status tells all that is known."""
+    """A finding's name; "" where the status holds all that is known."""
     supporting: tuple[Excerpt, ...] = ()
     facts: dict[str, str] = {}
     max_confidence: Confidence = "Confirmed"
@@ -40,7 +40,7 @@ class TerminationCause(msgspec.Struct, frozen=True):
 
 
 class _CompetingCause(NamedTuple):
-    """What explains an end as well as the mark on it."""
+    """What explains the end of an instance as well as its OOMKilled flag does."""
 
     sentence: str
     """Continues a sentence after "but "."""
@@ -48,22 +48,25 @@ class _CompetingCause(NamedTuple):
 
 
 def termination_cause(
-    pod: Pod, container: str, ended: Terminated, words: UncaughtException | None, events: Sequence[Event]
+    pod: Pod, container: str, ended: Terminated, exception: UncaughtException | None, events: Sequence[Event]
 ) -> TerminationCause:
-    """What the pod and its node's events know of one end with another code than 0. ``words``: the program's last."""
+    """What the pod and the events say of an instance that ended with another code than 0.
+
+    ``exception``: the one that its termination message ends with.
+    """
     if ended.reason == "OOMKilled" and ended.exitCode == SIGTERM_EXIT:
         return TerminationCause(name="StaleOOMKilled")
     if ended.reason == "OOMKilled":
-        return _oom_killed(pod, container, ended, words, events)
+        return _oom_killed(pod, container, ended, exception, events)
     if ended.reason in _LOST_REASONS:
         return TerminationCause(name="StatusLost")
-    by = stopped_externally(pod, container, ended, words, events)
+    cause = stopped_externally(pod, container, ended, exception, events)
     oom = find_node_oom(events, pod.spec.nodeName, ended)
-    may_be_it = oom and (oom.system_wide or _has_memory_limit(pod, container))
-    if oom and may_be_it and not by.name and ended.reason == "Error" and ended.exitCode == SIGKILL_EXIT:
+    may_be_this = oom and (oom.system_wide or _has_memory_limit(pod, container))
+    if oom and may_be_this and not cause.name and ended.reason == "Error" and ended.exitCode == SIGKILL_EXIT:
         facts = {"oomVictim": oom.victim} if oom.victim else {}
         return TerminationCause("SystemOOM" if oom.system_wide else "CgroupOOM", (oom.excerpt,), facts)
-    return by if by.name or ended.exitCode in KILLED_EXITS else TerminationCause()
+    return cause if cause.name or ended.exitCode in KILLED_EXITS else TerminationCause()
 
 
 def _has_memory_limit(pod: Pod, container: str) -> bool:
@@ -73,21 +76,24 @@ def _has_memory_limit(pod: Pod, container: str) -> bool:
 
 
 def stopped_externally(
-    pod: Pod, container: str, ended: Terminated, words: UncaughtException | None, events: Sequence[Event]
+    pod: Pod, container: str, ended: Terminated, exception: UncaughtException | None, events: Sequence[Event]
 ) -> TerminationCause:
-    """A probe's or a hook's kill, else the kubelet's word that it stopped the container."""
-    if cause := probe_kill(events, container, ended, words, deletion_requested(pod)):
+    """A kill for a probe or a hook, else the event with which the kubelet stopped the container."""
+    if cause := probe_kill(events, container, ended, exception, deletion_requested(pod)):
         return TerminationCause(cause.name, cause.supporting, cause.facts, "Likely")
-    told = stopped_by_kubelet(events, container, ended)
-    return TerminationCause(supporting=(told,), facts={"kubeletEvent": told.text}) if told else TerminationCause()
+    stopped = stopped_by_kubelet(events, container, ended)
+    return (
+        TerminationCause(supporting=(stopped,), facts={"kubeletEvent": stopped.text}) if stopped else TerminationCause()
+    )
 
 
 def _oom_killed(
-    pod: Pod, container: str, ended: Terminated, words: UncaughtException | None, events: Sequence[Event]
+    pod: Pod, container: str, ended: Terminated, exception: UncaughtException | None, events: Sequence[Event]
 ) -> TerminationCause:
-    """The mark may be older than this end (b12); where the record names something else for it, both are said."""
+    """The OOMKilled flag may be older than this end (b12); another cause that is recorded is reported as well."""
     oom = find_node_oom(events, pod.spec.nodeName, ended)
-    other = _competing_cause(pod, ended, words, probe_kill(events, container, ended, words, deletion_requested(pod)))
+    kill = probe_kill(events, container, ended, exception, deletion_requested(pod))
+    other = _competing_cause(pod, ended, exception, kill)
     return TerminationCause(
         name="SystemOOM" if oom and oom.system_wide else "",
         supporting=(*((oom.excerpt,) if oom else ()), *(other.supporting if other else ())),
@@ -97,15 +103,15 @@ def _oom_killed(
 
 
 def _competing_cause(
-    pod: Pod, ended: Terminated, words: UncaughtException | None, cause: ProbeKill | None
+    pod: Pod, ended: Terminated, exception: UncaughtException | None, kill: ProbeKill | None
 ) -> _CompetingCause | None:
-    if ended.exitCode != SIGKILL_EXIT and words and not is_oom_symptom(words):
+    if ended.exitCode != SIGKILL_EXIT and exception and not is_oom_symptom(exception):
         return _CompetingCause("the program itself reported another cause", ())
-    if cause:
-        return _CompetingCause(_COMPETING_KILLS[cause.name], cause.supporting)
+    if kill:
+        return _CompetingCause(_COMPETING_KILLS[kill.name], kill.supporting)
     stamp = pod.metadata.deletionTimestamp
     at_its_end = stamp and ended.finishedAt and abs(stamp - ended.finishedAt) <= SLACK
     if stamp and at_its_end and pod.metadata.deletionGracePeriodSeconds and ended.exitCode == SIGKILL_EXIT:
-        told = Excerpt("metadata.deletionTimestamp", f"set to {stamp:%Y-%m-%dT%H:%M:%SZ}")
-        return _CompetingCause("its pod was being deleted and the grace period had expired", (told,))
+        deletion = Excerpt("metadata.deletionTimestamp", f"set to {stamp:%Y-%m-%dT%H:%M:%SZ}")
+        return _CompetingCause("its pod was being deleted and the grace period had expired", (deletion,))
     return None

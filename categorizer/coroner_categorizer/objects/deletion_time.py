@@ -1,4 +1,4 @@
-"""When things were asked of a pod, as far as its metadata tells."""
+"""When the deletion of a pod was requested, as far as its metadata shows."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from coroner_categorizer.objects.pod import Pod
 from coroner_categorizer.objects.times import shifted
 
 _DEFAULT_GRACE = 30  # seconds; the API's default of terminationGracePeriodSeconds
-# Seconds from the last container's end to the kubelet's own deletion: 3 were seen (m3), over 5 on a busy node.
+# Seconds from the last container's end to the kubelet's own deletion: 3 were observed (m3), over 5 on a busy node.
 _KUBELET_LAG = 60
 
 
 def deletion_requested(pod: Pod) -> datetime | None:
-    """When deletion was asked for, or the earliest time at which it can have been.
+    """When deletion was requested, or the earliest time at which it can have been.
 
-    deletionTimestamp lies a grace period later. The kubelet's own last deletion sets both anew, with a grace period
-    of 0 (m3, s2): from then on only the spec's grace period tells how long before that the kill may have been.
+    deletionTimestamp is a grace period later. The kubelet's own final deletion overwrites both, with a grace period
+    of 0 (m3, s2): from then on only the spec's grace period shows how long before that the kill may have been.
     """
     stamp = pod.metadata.deletionTimestamp
     if not stamp:
@@ -28,6 +28,6 @@ def deletion_requested(pod: Pod) -> datetime | None:
 
 
 def grace_period(pod: Pod) -> int:
-    """Seconds that the pod is given to end by itself, unless whoever stops it says otherwise."""
+    """Seconds that the pod is given to end by itself, unless whoever deletes it overrides them."""
     written = pod.spec.terminationGracePeriodSeconds
     return _DEFAULT_GRACE if written is None else written

@@ -15,12 +15,12 @@ from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.objects.lenient_decode import lenient_convert
 
 REPORTING_CONTROLLER = "coroner.dev/coroner"
-"""The reporting controller of Coroner's own events: they repeat what others said, and are evidence of nothing."""
+"""The reporting controller of Coroner's own events: they repeat what others reported, and are no evidence."""
 
 COMBINED_PREFIX = "(combined from similar events): "
 
 TEXT_LIMIT = 8192
-"""Characters of an event's text. The kubelet writes at most 1,024; anybody who may create events may write more."""
+"""Characters of an event's text. The kubelet writes at most 1,024; anyone who may create events can write more."""
 
 # involvedObject.fieldPath: spec.containers{main}, spec.initContainers{init}, spec.ephemeralContainers{debug}
 _FIELD_PATH = LinearRegex(r"^spec\.(?:init|ephemeral)?[cC]ontainers\{(.*)\}$")
@@ -81,28 +81,28 @@ class Event(msgspec.Struct, frozen=True):
 
     @property
     def is_from_coroner(self) -> bool:
-        """Whether Coroner itself has said it."""
+        """Whether Coroner itself emitted it."""
         return REPORTING_CONTROLLER in (self.reportingComponent, self.reportingController)
 
     @property
     def involved(self) -> ObjectReference:
-        """The object that the event speaks of."""
+        """The object that the event is about."""
         return self.involvedObject or self.regarding or ObjectReference()
 
     @property
     def text(self) -> str:
-        """The message without the mark of merged events."""
+        """The message without the prefix of merged events."""
         return (self.message or self.note).removeprefix(COMBINED_PREFIX)
 
     @property
     def container(self) -> str:
-        """Name of the container that the event speaks of; "" = the pod."""
+        """Name of the container that the event is about; "" = the pod."""
         found = _FIELD_PATH.match(self.involved.fieldPath)
         return found.groups[0] if found else ""
 
     @property
     def occurrences(self) -> int:
-        """How often it was seen, at least 1."""
+        """How often it occurred, at least 1."""
         return max(self.count or 0, self.deprecatedCount or 0, self.series.count if self.series else 0, 1)
 
     @property

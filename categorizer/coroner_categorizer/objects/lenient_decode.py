@@ -1,4 +1,4 @@
-"""Reading JSON of doubtful shape into typed structs: a wrong or null value is read as absent, the rest is kept."""
+"""JSON of unknown shape → typed structs: a value that is null or of the wrong type is read as absent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pod as the API serves it, cut down to the fields that a verdict can rest on.
+"""A pod as the API serves it, reduced to the fields that a verdict can rest on.
 
 Field names are the API's own (camelCase), so that a path in the evidence is a path that ``kubectl`` understands.
 Sources: ``k8s.io/api/core/v1`` types.go. Everything is optional: real objects lack what one would expect
@@ -30,7 +30,7 @@ class Metadata(msgspec.Struct, frozen=True):
     resourceVersion: str = ""
     creationTimestamp: datetime | None = None
     deletionTimestamp: datetime | None = None
-    """When the grace period ends, not when deletion was asked for: see ``deletion_requested``."""
+    """When the grace period ends, not when deletion was requested: see ``deletion_requested``."""
     deletionGracePeriodSeconds: int | None = None
     ownerReferences: list[OwnerReference] = []
     labels: dict[str, str] = {}
@@ -98,7 +98,7 @@ class Running(msgspec.Struct, frozen=True):
 class Terminated(msgspec.Struct, frozen=True):
     exitCode: int = 0
     signal: int | None = None
-    """Never set by containerd in any case seen here; CRI-O and dockershim set it now and then."""
+    """Never set by containerd in any case seen here; CRI-O and dockershim set it sometimes."""
     reason: str = ""
     message: str = ""
     startedAt: datetime | None = None
@@ -161,7 +161,7 @@ class Pod(msgspec.Struct, frozen=True):
 
     @property
     def disruption(self) -> PodCondition | None:
-        """The condition by which whoever stopped the pod says so; TerminationTarget is Kueue's."""
+        """The condition that whoever disrupts the pod sets on it; TerminationTarget is Kueue's."""
         conditions = (self.condition(type_) for type_ in ("DisruptionTarget", "TerminationTarget"))
         return next((c for c in conditions if c and c.status == "True"), None)
 

@@ -24,7 +24,7 @@ _BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 def total(quantities: list[str]) -> str | None:
     """The sum of Kubernetes quantities, in the largest unit that writes it without a fraction.
 
-    One quantity is given back as it was written. None where one cannot be read.
+    A single quantity is returned as written. None where one cannot be parsed.
     """
     if len(quantities) == 1:
         return quantities[0]

@@ -1,4 +1,4 @@
-"""Comparing times of different parts of a cluster, which agree only to a second or two, without overflow."""
+"""Comparing times from different parts of a cluster, which agree only to a second or two. Nothing overflows."""
 
 from __future__ import annotations
 

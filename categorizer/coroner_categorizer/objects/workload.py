@@ -1,4 +1,4 @@
-"""A workload (Job, Deployment, …) cut down to what speaks for or against its pods."""
+"""A workload (Job, Deployment, …), reduced to what shows whether its pods are healthy."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class WorkloadStatus(msgspec.Struct, frozen=True):
     succeeded: int = 0
     failed: int = 0
     lastScheduleTime: datetime | None = None
-    """When a CronJob last made a Job."""
+    """When a CronJob last created a Job."""
 
 
 class WorkloadSpec(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from coroner_categorizer.termination_message.vocabulary import VOCABULARY, Phras
 ERROR_WORDS = Phrases(VOCABULARY.error_words)
 LOG_LINE = Phrases(VOCABULARY.log_line_starts)
 
-_LINES_AFTER_SURVIVED_ERROR = 2  # lines of a log after the last error: a program that goes on has survived it
+_LINES_AFTER_SURVIVED_ERROR = 2  # log lines after the last error: a program that continues has survived it
 _HARMLESS_LEVELS = Phrases(VOCABULARY.harmless_levels)
 _SEVERE_LEVELS = Phrases(VOCABULARY.severe_levels)
 _ENDING_WORDS = Phrases(VOCABULARY.ending_words)
@@ -18,12 +18,12 @@ _JAVA_EXCEPTION = LinearRegex(r"^(?:[\w$]+\.)*[A-Z]\w*(?:Exception|Error|Throwab
 
 
 def is_harmless(line: str) -> bool:
-    """Whether whoever wrote the line says that it is no more than a warning or a notice."""
+    """Whether the line says of itself that it is no more than a warning or a notice."""
     return _HARMLESS_LEVELS.found_in(line)
 
 
 def without_harmless_lines(lines: Sequence[str]) -> list[str]:
-    """Without the lines that their own level calls harmless; a Java exception below a warning belongs to the warning."""
+    """Without the lines whose own level is harmless; a Java exception below a warning belongs to the warning."""
     harmless = [is_harmless(line) for line in lines]
     return [
         line
@@ -33,7 +33,7 @@ def without_harmless_lines(lines: Sequence[str]) -> list[str]:
 
 
 def last_error_line(lines: Sequence[str]) -> int | None:
-    """Index of the last line that names an error; the last line's where the program went on after it, and so survived it."""
+    """Index of the last line that names an error; of the last line if the program continued, and so survived it."""
     found = next((i for i in range(len(lines) - 1, -1, -1) if ERROR_WORDS.found_in(lines[i])), None)
     if found is None or _SEVERE_LEVELS.found_in(lines[found]):
         return found
