@@ -109,7 +109,7 @@ SCENARIOS: dict[str, list[AlertScenario]] = {
         AlertScenario(UP, "60m", None, {}),
     ],
     "CoronerWatchStale": [
-        # heard of at the start, and never again; the other replica hears all along
+        # one replica receives nothing after the start; the other receives events all the time
         AlertScenario(
             {
                 f'coroner_last_event_timestamp_seconds{{{N},kind="pods"}}': "0x60",
@@ -213,7 +213,7 @@ SCENARIOS: dict[str, list[AlertScenario]] = {
             "20m",
             {"namespace": "coroner"},
         ),
-        # handed over
+        # leadership was handed over
         AlertScenario(
             {f'coroner_leader{{{N},pod="a"}}': "1x10 _x60", f'coroner_leader{{{N},pod="b"}}': "0x10 1x60"},
             "50m",
@@ -232,11 +232,11 @@ SCENARIOS: dict[str, list[AlertScenario]] = {
             {"namespace": "coroner"},
             "75%",
         ),
-        # few: nobody is to be called for three failures a day
+        # too few: three failures a day must not alert anybody
         AlertScenario(
             {f'coroner_failures_total{{{N},category="unknown",subcategory="sigkill"}}': "0x100 1x100"}, "150m", None, {}
         ),
-        # many, and well explained
+        # many failures with known causes
         AlertScenario(
             {
                 f'coroner_failures_total{{{N},category="unknown",subcategory="sigkill"}}': "0+1x200",

@@ -24,7 +24,7 @@ def test_the_copies_in_the_chart_are_up_to_date(source: Any) -> None:
 
 def test_there_are_no_other_copies() -> None:
     assert sorted(file.name for file in (CHART / "files" / "crds").iterdir()) == [file.name for file in SOURCES]
-    assert not (CHART / "crds").exists(), "Helm never upgrades what is in there"
+    assert not (CHART / "crds").exists(), "helm never upgrades files in crds/"
 
 
 def definition(helm: Helm, **how: Any) -> Manifest:

@@ -31,7 +31,7 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 
 def test_it_has_a_uid_and_no_numeric_id() -> None:
-    assert DASHBOARD["id"] is None, "a number belongs to one Grafana"
+    assert DASHBOARD["id"] is None, "a numeric id is specific to one Grafana"
     assert re.fullmatch(r"[a-z-]{1,40}", DASHBOARD["uid"])
     assert DASHBOARD["schemaVersion"] >= 36
 
@@ -77,7 +77,7 @@ def test_it_queries_metrics_that_the_operator_exposes() -> None:
         assert names_in(expression) - exposed == set(), title
     assert names_in(json.dumps(DASHBOARD["templating"])) - exposed == set()
     unseen = {name for name in exposed - asked if not re.search(r"_(bucket|count|sum)$", name)}
-    assert unseen == set(), "metrics that no panel of the dashboard shows"
+    assert unseen == set(), "metrics that no panel shows"
 
 
 def test_rates_use_the_rate_interval() -> None:
@@ -88,7 +88,7 @@ def test_rates_use_the_rate_interval() -> None:
 
 def test_prometheus_accepts_every_expression(promtool: str, tmp_path: Path) -> None:
     rules = [{"record": f"panel:{number}", "expr": text} for number, (_, text) in enumerate(expressions())]
-    assert not [text for _, text in expressions() if "$" in text], "a variable that was not filled in"
+    assert not [text for _, text in expressions() if "$" in text], "a variable that was not replaced"
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
     done = subprocess.run(
         [promtool, "check", "rules", str(tmp_path / "rules.yaml")], capture_output=True, text=True, check=False

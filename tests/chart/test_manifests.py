@@ -71,7 +71,7 @@ def restricted_faults(pod: Manifest) -> list[str]:
 @pytest.mark.parametrize("case", CASES)
 def test_every_pod_conforms_to_the_restricted_standard(helm: Helm, case: str) -> None:
     pods = pod_specs(helm.render(CASES[case], apis=MONITORING))
-    assert pods, "there is a Deployment at least"
+    assert pods, "there must be at least a Deployment"
     assert {name: restricted_faults(pod) for name, pod in pods.items()} == {name: [] for name in pods}
 
 
@@ -154,7 +154,7 @@ def test_topology_spread_constraints_select_the_operators_pods(helm: Helm) -> No
 
 def test_a_disruption_budget_requires_more_than_one_replica(helm: Helm) -> None:
     alone = helm.render({"podDisruptionBudget": {"enabled": True}})
-    assert [each for each in alone if each["kind"] == "PodDisruptionBudget"] == [], "a node could never be drained"
+    assert [each for each in alone if each["kind"] == "PodDisruptionBudget"] == [], "the node could never be drained"
     assert only(helm.render(CASES["two-replicas"]), "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
     assert only(helm.render(CASES["budget"]), "PodDisruptionBudget")["spec"]["minAvailable"] == 2
     assert only(helm.render(CASES["budget-share"]), "PodDisruptionBudget")["spec"]["maxUnavailable"] == "50%"

@@ -177,7 +177,7 @@ def without(values: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
     return copy
 
 
-# Alerts: what only one case can show (each alone is a test of tests/chart/test_alerts.py).
+# Values that only take effect in one case (tests/chart/test_alerts.py tests each alone).
 @pytest.mark.parametrize("path", [p for p in LEAVES if p[:2] != ("prometheusRule", "alerts")], ids=".".join)
 def test_every_value_has_an_effect(helm: Helm, path: tuple[str, ...]) -> None:
     if path in WITHOUT_EFFECT:
@@ -196,12 +196,12 @@ def test_every_value_has_an_effect(helm: Helm, path: tuple[str, ...]) -> None:
 
 def test_config_has_every_setting_with_its_default() -> None:
     config = SCHEMA["properties"]["config"]["properties"]
-    assert set(config) | DECIDED_BY_THE_CHART >= set(Settings.model_fields), "a setting that no value reaches"
-    assert set(config) <= set(Settings.model_fields) - DECIDED_BY_THE_CHART, "a value that is no setting"
+    assert set(config) | DECIDED_BY_THE_CHART >= set(Settings.model_fields), "a setting without a value in the chart"
+    assert set(config) <= set(Settings.model_fields) - DECIDED_BY_THE_CHART, "a value without a setting"
     assert set(config["grace_periods"]["properties"]) == set(GracePeriods.model_fields)
     stated: dict[str, Any] = {name: entry["default"] for name, entry in config.items() if "default" in entry}
     stated["grace_periods"] = {name: entry["default"] for name, entry in config["grace_periods"]["properties"].items()}
-    assert Settings(**stated) == Settings(), "a default in values.schema.json is not the operator's"
+    assert Settings(**stated) == Settings(), "a default in values.schema.json differs from that of the operator"
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -40,7 +40,7 @@ def test_every_instruction_is_known_and_uses_no_shell() -> None:
 
 def test_all_stages_use_the_same_base_image() -> None:
     (argument,) = (each.text for each in ALL if each.word == "ARG" and each.text.startswith("PYTHON_IMAGE="))
-    assert re.fullmatch(r"PYTHON_IMAGE=python:3\.11-slim", argument), "no registry's address but the default one"
+    assert re.fullmatch(r"PYTHON_IMAGE=python:3\.11-slim", argument), "the base image must come from the default registry"
     assert [stage[0].arguments[0] for stage in STAGES] == ["${PYTHON_IMAGE}", "${PYTHON_IMAGE}"]
 
 
@@ -74,13 +74,13 @@ def test_only_locked_requirements_are_installed() -> None:
         locked = {"--require-hashes", "--only-binary=:all:"} <= set(arguments) and "requirements/run.txt" in arguments
         ours = {"--no-deps", "--no-build-isolation"} <= set(arguments) and arguments[-1] == "."
         assert locked or ours, arguments
-        assert "--no-compile" in arguments, "bytecode holds times, and is not wanted on a read-only root"
+        assert "--no-compile" in arguments, "bytecode contains timestamps, and is not needed on a read-only root"
     assert len(installs) == 2
 
 
 def test_the_last_stage_runs_nothing_and_is_not_root() -> None:
     last = STAGES[-1]
-    assert not [each for each in last if each.word == "RUN"], "it would have to be emulated for every other platform"
+    assert not [each for each in last if each.word == "RUN"], "RUN would have to be emulated for every other platform"
     (copy,) = (each for each in last if each.word == "COPY")
     assert (copy.flags, copy.arguments) == (["--from=build"], [f"/{VENV}", f"/{VENV}"])
     config = image_config(TEXT)

@@ -18,7 +18,7 @@ def test_a_case_is_a_list_of_an_object_and_its_events(file: Path) -> None:
     first, *events = document["items"]
     assert (document["apiVersion"], document["kind"]) == ("v1", "List")
     case = file.stem.removeprefix(f"{first['kind'].lower()}-")
-    name = first["metadata"]["name"]  # a controller adds its own ending to the name of the case
+    name = first["metadata"]["name"]  # a controller appends a suffix to the name of the case
     assert case == name or case.endswith(name) or name.startswith(case)
     assert "managedFields" not in first["metadata"]
     assert {event["kind"] for event in events} <= {"Event"}

@@ -34,7 +34,7 @@ def test_make_without_arguments_lists_every_target_with_a_description() -> None:
 def test_a_python_that_is_too_old_is_reported_in_one_line() -> None:
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
-    # another VENV, so that the folder's own is left alone
+    # another VENV, so that .venv is not changed
     command = ["make", "-C", str(ROOT), "PYTHON=false", "VENV=.venv-that-is-not-there", "test"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -6,7 +6,7 @@ import pytest
 
 from tests.repo_checks.tracked import ROOT, text_of, tracked_files
 
-# Written in halves, so that this file does not name them either.
+# Split in two, so that this file does not contain them.
 REGISTRIES = [
     "pypi." + "org",
     "pythonhosted." + "org",
@@ -16,7 +16,7 @@ REGISTRIES = [
 ]
 REGISTRIES += ["crates." + "io", "deb.debian." + "org", "registry." + "npmjs"]
 REGISTRY = re.compile("|".join(map(re.escape, REGISTRIES)))
-# A home folder, or a working folder at the root of a machine; not a path below another folder, nor /sys/fs/cgroup.
+# A home folder, or a working folder at the root of the file system; not a path below another folder, nor /sys/fs/cgroup.
 MACHINE_PATH = re.compile(r"(?<![\w.$}~*/-])/(?:wor[k]|far[m]|roo[t]|Use[r]s|home/[a-z]\w*)/[\w.]")
 
 

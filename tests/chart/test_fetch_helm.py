@@ -13,7 +13,7 @@ from tools import fetch_helm
 
 
 @pytest.fixture
-def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def no_helm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """No helm in the environment, on PATH or in the cache."""
     for variable in fetch_helm.VARIABLES.values():
         monkeypatch.delenv(variable, raising=False)
@@ -37,24 +37,24 @@ def test_packages_are_pinned_by_hash() -> None:
         assert re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}", digest)
 
 
-def test_the_environment_variable_comes_first(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_helm(nowhere / "bin" / "helm", "v4.0.0")
-    named = make_helm(nowhere / "my-helm", "v4.9.9")
+def test_the_environment_variable_comes_first(no_helm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_helm(no_helm / "bin" / "helm", "v4.0.0")
+    named = make_helm(no_helm / "my-helm", "v4.9.9")
     monkeypatch.setenv("HELM", str(named))
     assert fetch_helm.find_helm(4) == named
-    monkeypatch.setenv("HELM", str(nowhere / "absent"))
+    monkeypatch.setenv("HELM", str(no_helm / "absent"))
     with pytest.raises(fetch_helm.NoHelmError, match="there is no such program"):
         fetch_helm.find_helm(4)
 
 
-def test_the_helm_on_path_must_have_the_right_major_version(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = make_helm(nowhere / "bin" / "helm", "v3.99.0")
+def test_the_helm_on_path_must_have_the_right_major_version(no_helm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = make_helm(no_helm / "bin" / "helm", "v3.99.0")
     monkeypatch.setattr(fetch_helm, "fetch", lambda major: Path(f"fetched-{major}"))
     assert fetch_helm.find_helm(3) == found
     assert fetch_helm.find_helm(4) == Path("fetched-4")
 
 
-def test_the_program_is_extracted_from_the_package_and_cached(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_program_is_extracted_from_the_package_and_cached(no_helm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     layer = io.BytesIO()
     with zipfile.ZipFile(layer, "w") as archive:
         archive.writestr("helm/helm", b"the program")
@@ -80,10 +80,10 @@ def test_the_program_is_extracted_from_the_package_and_cached(nowhere: Path, mon
     assert first.read_bytes() == b"the program"
     assert os.access(first, os.X_OK)
     assert len(downloads) == 1
-    assert list(first.parent.iterdir()) == [first], "nothing else is left of the package"
+    assert list(first.parent.iterdir()) == [first], "no other file of the package is kept"
 
 
-def test_on_other_platforms_the_error_names_the_variable_to_set(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_other_platforms_the_error_names_the_variable_to_set(no_helm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "arm64")
     with pytest.raises(fetch_helm.NoHelmError, match="set HELM3"):
         fetch_helm.find_helm(3)
