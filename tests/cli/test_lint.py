@@ -152,7 +152,7 @@ NO_REDACTION_FILE = {
         "- {name: A b, pattern: x}\n- {name: b}\n- {name: c, pattern: '['}\n- 1\n",
         [r"\[0\]: .+; .+", r"\[1\]: expected `name` and `pattern`.+; .+", r"\[2\]: .+; .+", r"\[3\]: expected .+; .+"],
     ),
-    "a key twice": ("- {name: a, name: b, pattern: x}", [r'line 1, column \d+: not YAML: key "name" stands twice; .+']),
+    "a key twice": ("- {name: a, name: b, pattern: x}", [r'line 1, column \d+: not YAML: duplicate key "name"; .+']),
     "not YAML": ("[", [r"line \d, column \d: not YAML: .+; .+"]),
     "Latin-1": ("# für alle\n".encode("latin-1"), [r"not UTF-8: byte 3; save it as UTF-8"]),
     "two documents": ("- {name: a, pattern: x}\n---\n- {name: b, pattern: x}\n", [r"holds 2 documents; .+"]),

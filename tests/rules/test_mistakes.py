@@ -56,7 +56,7 @@ def test_every_mistake_is_told_with_path_fault_and_remedy() -> None:
         ("", "document: is empty; write one document with `categories:`"),
         ("- 1\n", "document: expected a mapping, found a list; write `key: value` pairs here"),
         ("categories: [\n", "line 2, column 1: not YAML: "),
-        ("a: 1\na: 2\n", 'line 2, column 1: not YAML: key "a" stands twice; correct the syntax there'),
+        ("a: 1\na: 2\n", 'line 2, column 1: not YAML: duplicate key "a"; correct the syntax there'),
         ("a: &x 1\nb: *x\n", "line 2, column 4: not YAML: aliases are not supported; correct the syntax there"),
         ("a: 1\n---\nb: 1\n", "document: holds 2 documents; write one document with `categories:`"),
         ("categories: []\nwhat: 1\n", "what: unknown key; known here: enabled, "),

@@ -26,11 +26,20 @@ def lenient_convert(value: Any, type_: type[T]) -> T:
 
 
 def lenient_decode(raw: bytes, decoder: msgspec.json.Decoder[T], type_: type[T]) -> T:
-    """JSON bytes as ``type_``; raises msgspec.DecodeError only where the bytes are not JSON."""
+    """JSON bytes as ``type_``; raises msgspec.DecodeError only where the bytes are not JSON or nested too deeply."""
     try:
         return decoder.decode(raw)
+    except RecursionError:
+        raise msgspec.DecodeError("JSON is nested too deeply") from None
     except msgspec.ValidationError:
+        return _decode_leniently(raw, type_)
+
+
+def _decode_leniently(raw: bytes, type_: type[T]) -> T:
+    try:
         return lenient_convert(msgspec.json.decode(raw), type_)
+    except RecursionError:
+        raise msgspec.DecodeError("JSON is nested too deeply") from None
 
 
 def _read(value: Any, info: msgspec.inspect.Type, depth: int) -> Any:

@@ -25,11 +25,9 @@ class WorkloadStatus(msgspec.Struct, frozen=True):
     readyReplicas: int = 0
     updatedReplicas: int = 0
     availableReplicas: int = 0
-    unavailableReplicas: int = 0
     observedGeneration: int | None = None
     desiredNumberScheduled: int = 0
     currentNumberScheduled: int = 0
-    numberReady: int = 0
     active: Any = None
     """A number on a Job, a list of references on a CronJob."""
     succeeded: int = 0
@@ -43,8 +41,6 @@ class WorkloadSpec(msgspec.Struct, frozen=True):
     parallelism: int | None = None
     completions: int | None = None
     activeDeadlineSeconds: int | None = None
-    backoffLimit: int | None = None
-    suspend: bool | None = None
 
 
 class Workload(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Where in a document a mistake is, and the errors themselves."""
+"""Where in a document an error is, and the errors themselves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Path(NamedTuple):
-    """A place in a document; grows with the nesting, becomes text at the end."""
+    """A place in a document: it grows with the nesting, and text is made of it at the end."""
 
     parts: tuple[str | int, ...] = ()
 
@@ -32,7 +32,7 @@ class FieldError(NamedTuple):
 
 
 class ConfigError(ValueError):
-    """A document that was refused; ``errors`` holds all of them, in the order of the document."""
+    """A document that was rejected; ``errors`` holds everything that is wrong with it, in the order of the document."""
 
     def __init__(self, errors: list[FieldError]) -> None:
         super().__init__("\n".join(str(m) for m in errors))
@@ -40,7 +40,7 @@ class ConfigError(ValueError):
 
 
 class FieldErrors:
-    """Collects what a parser finds wrong while it goes on reading."""
+    """Collects the errors that a parser finds while it continues reading."""
 
     def __init__(self) -> None:
         self.found: list[FieldError] = []

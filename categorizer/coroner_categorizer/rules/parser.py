@@ -1,4 +1,4 @@
-"""YAML text → a rule set, or every mistake at once.
+"""YAML text → a rule set, or every error in it at once.
 
 Two forms are read. A document with ``kind: Categorizer`` is Coroner's own. Anything else is read as Armada's
 ``errorCategories`` block, bare or under that key, and decides as Armada decides (docs/armada-rules.md).
@@ -34,7 +34,7 @@ _ARMADA_RULE_KEYS = (*_ARMADA_MATCHERS, "containerName", "subcategory", "hint")
 _OWN_RULE_KEYS = ("name", "reason", "retry", "confidence", "message", "unless")
 _MATCHER_BY_KEY: dict[str, type[Matcher]] = {m.key: m for m in MATCHERS}
 _REASON = re.compile(r"^[A-Z][A-Za-z0-9]*$")
-_DEPTH_LIMIT = 32  # a rule's deepest value stands at 7
+_DEPTH_LIMIT = 32  # a rule's deepest value is at 7
 _TEXT_LIMIT = 1024  # what status.message and status.hint of a FailureReport hold
 
 
@@ -44,31 +44,30 @@ class RuleSet(msgspec.Struct, frozen=True):
     rules: tuple[Rule, ...]
     """In file order over all categories."""
     precedence: Precedence = "Rules"
-    """Rules: the first rule that matches anything in the pod decides. Failures: the failure that speaks for the pod
-    is found first, and the first rule that matches it decides."""
+    """Rules: the first rule that matches anything in the pod decides. Failures: the primary failure of the pod is
+    found first, and the first rule that matches it decides."""
     default_category: str = ""
     default_subcategory: str = ""
     extends_default: bool = False
     enabled: bool = True
-    category_names: tuple[str, ...] = ()
 
 
 class _UniqueKeyLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
-    """YAML 1.1 without silent overwriting of a key that stands twice."""
+    """YAML 1.1 that refuses a duplicate key, instead of silently keeping the last value."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
-                    raise yaml.MarkedYAMLError(problem=f'key "{key.value}" stands twice', problem_mark=key.start_mark)
+                    raise yaml.MarkedYAMLError(problem=f'duplicate key "{key.value}"', problem_mark=key.start_mark)
                 seen.add(key.value)
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)
         return mapping
 
 
 def parse(text: str) -> RuleSet:
-    """One document. Raises ConfigError with every mistake in it."""
+    """One document. Raises ConfigError with every error in it."""
     errors = FieldErrors()
     node = _load_yaml(text, errors)
     rule_set = None if errors.found else _Parser(errors).document(node)
@@ -137,7 +136,7 @@ class _Parser(YamlReader):
         precedence = self.one_of(fields.get("precedence"), path / "precedence", get_args(Precedence), default="Rules")
         default = self.text(fields.get("defaultCategory"), path / "defaultCategory", limit=NAME_LIMIT)
         sub = self.text(fields.get("defaultSubcategory"), path / "defaultSubcategory", limit=NAME_LIMIT)
-        names, rules = self.categories(fields.get("categories"), path / "categories", required=not extends)
+        rules = self.categories(fields.get("categories"), path / "categories", required=not extends)
         return RuleSet(
             rules=tuple(rules),
             precedence="Failures" if precedence == "Failures" else "Rules",
@@ -145,12 +144,11 @@ class _Parser(YamlReader):
             default_subcategory=sub or "",
             extends_default=extends == "default",
             enabled=enabled is not False,
-            category_names=tuple(names),
         )
 
-    def categories(self, node: Any, path: Path, *, required: bool) -> tuple[list[str], list[Rule]]:
+    def categories(self, node: Any, path: Path, *, required: bool) -> list[Rule]:
         if node is None and not required:
-            return [], []
+            return []
         names: list[str] = []
         rules: list[Rule] = []
         for i, item in enumerate((self.items(node, path, "categories") if node is not None else []) or []):
@@ -162,7 +160,7 @@ class _Parser(YamlReader):
             if name == "":
                 self.errors.add(at / "name", "missing", "give the category a name")
             elif name in names:
-                self.errors.add(at / "name", f'"{name}" stands twice', "merge the two or rename one")
+                self.errors.add(at / "name", f'duplicate category "{name}"', "merge the two or rename one")
             names += [name] if name else []
             self.one_of(fields.get("action") or None, at / "action", get_args(Action), default="Retain")
             items = self.items(fields.get("rules"), at / "rules", "rules") if fields.get("rules") is not None else []
@@ -171,13 +169,13 @@ class _Parser(YamlReader):
             read = [self.rule(rule, at / "rules" / j, name or "") for j, rule in enumerate(items or [])]
             rules += [r for r in read if r]
         self.unique_names(rules)
-        return names, rules
+        return rules
 
     def unique_names(self, rules: list[Rule]) -> None:
         seen: set[str] = set()
         for rule in rules:
             if rule.id in seen:
-                self.errors.add(Path((rule.id,)), f'rule name "{rule.id}" stands twice', "rename one of the two")
+                self.errors.add(Path((rule.id,)), f'duplicate rule name "{rule.id}"', "rename one of the two")
             seen.add(rule.id)
 
     def rule(self, node: Any, path: Path, category: str) -> Rule | None:
@@ -241,7 +239,7 @@ class _Parser(YamlReader):
         return tuple(m for m in read if m)
 
     def templates(self, node: Any, path: Path, matchers: list[Matcher], own: bool) -> tuple[Template, ...]:
-        """A sentence, or several of which the first with all facts known is said. An Armada hint is literal."""
+        """A sentence, or several of which the first with all facts known is used. An Armada hint is literal."""
         if node is None or node == "":
             return ()
         if not own:

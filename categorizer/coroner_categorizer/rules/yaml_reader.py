@@ -1,4 +1,4 @@
-"""Reading YAML nodes into values, noting every mistake instead of stopping at the first."""
+"""Reads YAML nodes into values, and records every error instead of stopping at the first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAME_LIMIT = 63  # bytes; a label value's limit, and Armada's
 
 
 class YamlReader:
-    """Typed access to nodes of one document. A method returns None where it noted a mistake."""
+    """Typed access to nodes of one document. A method returns None where it recorded an error."""
 
     def __init__(self, errors: FieldErrors) -> None:
         self.errors = errors
@@ -86,7 +86,7 @@ class YamlReader:
 
 
 def kind_of(node: Any) -> str:
-    """What a person would call this node."""
+    """The node, as an error message names it."""
     match node:
         case None:
             return "nothing"

@@ -58,8 +58,9 @@ def _check(argument: str, summary: Callable[[Content], str]) -> int:
 def _rules_summary(content: Content) -> str:
     """``12 rules in 4 categories``: of the file itself. Raises ConfigError."""
     parse_rules(content)
-    own = parse(decode(content))
-    return f"{counted(len(own.rules), 'rule')} in {counted(len(own.category_names), 'category', 'categories')}"
+    rules = parse(decode(content)).rules
+    categories = {rule.category for rule in rules}
+    return f"{counted(len(rules), 'rule')} in {counted(len(categories), 'category', 'categories')}"
 
 
 def _redaction_summary(content: Content) -> str:
