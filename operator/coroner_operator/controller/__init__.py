@@ -1,1 +1,13 @@
-"""controller."""
+"""From a pod to its classification, the current failure of its workload, and recovery.
+
+pod_filters      which pods need to be looked at
+pod_controller   processes every change of a pod; with
+  classification   … the categorizer, with events and owner where they can change the verdict
+  pending_timers   … pods that are pending, until their grace period has expired
+  pod_cache        … pods that failed or are pending, to process them again
+  pod_uids         … UIDs of all existing pods
+  job_failures     … Jobs whose pods were deleted before their failure was observed
+recovery         when a failing workload has recovered; with
+  recovery_state   … the state of one failing workload
+  workload_health  … what the status of a workload says, per kind
+"""

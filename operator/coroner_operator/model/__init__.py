@@ -1,1 +1,14 @@
-"""model."""
+"""Reports and failures as pure values.
+
+workload_ref     the workload that a report is about, and the name of the report
+observation      one observation of one failure
+failure_record   a failure as a report stores it, and the order of records
+merge_order      which of two observations of one failure is kept
+current_failure  which failure of a workload is the current one
+ledger           the failures that have been counted; with
+  ledger_builder   … changes
+  ledger_codec     … its form in the report
+report           a report, and what can happen to it
+report_codec     a report as a FailureReport object, and back
+sample_reports   reports in which every field is set, to compare with the schema
+"""

@@ -1,1 +1,13 @@
-"""reports."""
+"""FailureReports in memory and on the API server.
+
+store               reads and writes reports
+cache               the reports that the operator knows
+pending_writes      what has to be written for a workload
+changes             which part of a report has changed
+writer              writes reports: batched, rate-limited, retried
+schema_gate         blocks writes until the served schema is complete; with
+  schema_check        … comparison of a served CRD with the fields that the code writes
+retention           deletes reports of deleted workloads; with
+  expiry_index        … a summary of every report
+  workload_existence  … whether a workload still exists
+"""
