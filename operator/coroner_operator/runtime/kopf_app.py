@@ -1,7 +1,7 @@
-"""kopf runs the process: start, stop, signals, and our own kind. The only module that knows kopf.
+"""kopf runs the process: start, stop, signals, and changes of FailureReports. Only it and kopf_storages import kopf.
 
-Pods stream past it: kopf copies every object three times for things that are not needed here (docs/adr). It asks for
-no namespaces and no CRDs, posts no events and never writes on anything.
+Pods are listed and watched without kopf, which would copy every object three times (docs/adr/0006). kopf watches no
+namespaces and no CRDs, posts no Events and writes to no object.
 """
 
 from __future__ import annotations
