@@ -63,7 +63,7 @@ class Failure(msgspec.Struct, frozen=True):
     at: datetime | None
     """When it happened, as recorded by the cluster; None = not recorded."""
     current: bool
-    """False: the container runs again or the pod succeeded; it counts, but the workload is not failing because of it."""
+    """False: the container runs again or the pod succeeded; it counts, but is not why the workload fails."""
     ended_instances: int | None = None
     """How many instances of this container have ended, this one included (from restartCount); None for
     failures that are not the end of a container instance."""

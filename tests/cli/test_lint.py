@@ -82,7 +82,7 @@ NO_RULES_FILE = {
         + "\n".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)),
         r"stdin: line \d+, column \d+: not YAML: aliases are not supported; .+",
     ),
-    "a key twice": ("categories: []\ncategories: []\n", r'stdin: line 2, column 1: not YAML: key "categories" .+; .+'),
+    "a key twice": ("categories: []\ncategories: []\n", r'stdin: line 2, column 1: not YAML: duplicate key "categories"; .+'),
     "Latin-1": ("# für alle\n".encode("latin-1") + RULES.encode(), r"stdin: not UTF-8: byte 3; save it as UTF-8"),
     "UTF-16": (RULES.encode("utf-16"), r"stdin: not UTF-8: byte 0; save it as UTF-8"),
 }

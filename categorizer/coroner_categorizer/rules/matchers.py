@@ -1,8 +1,8 @@
 """The matchers of a rule. Each is one class: its key in YAML, how it is read, and what it matches.
 
-A match returns what was seen, so that the evidence needs no second search. ``scope`` says what a matcher looks at:
+A match returns the text that matched, so that the evidence needs no second search. ``scope`` is what a matcher reads:
 ``container`` = one ended container (exit code not 0), ``finding`` = any one finding, ``pod`` = the pod as a whole.
-All matchers of a rule that are not about the pod must hold for the same finding.
+All matchers of a rule whose scope is not the pod must match the same finding.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Matcher(Protocol):
 
     @property
     def patterns(self) -> tuple[tuple[TextField, str], ...]:
-        """The patterns to be looked for, and in which texts."""
+        """The patterns to search for, and in which texts."""
         ...
 
     def match(self, finding: Finding | None, context: MatchContext) -> Excerpt | None: ...
@@ -85,7 +85,7 @@ class OnExitCodes(msgspec.Struct, frozen=True):
 
 
 class OnTerminationMessage(msgspec.Struct, frozen=True):
-    """A pattern in the termination message of a container that ended badly."""
+    """A pattern in the termination message of a container that failed."""
 
     key: ClassVar[str] = "onTerminationMessage"
     structural: ClassVar[bool] = False
@@ -109,9 +109,9 @@ class OnTerminationMessage(msgspec.Struct, frozen=True):
 
 
 class OnMessage(msgspec.Struct, frozen=True):
-    """A pattern in the text that tells a finding's cause: the waiting message without its back-off preamble, the
-    exception or last lines of the termination message, the pod's message, the reason of the nodes that came furthest
-    through the scheduler's filters, or the event's text."""
+    """A pattern in the text that holds a finding's cause: the waiting message without its back-off prefix, the
+    exception or last lines of the termination message, the pod's message, the reason that rejected the nodes which
+    passed most of the scheduler's filters, or the event's text."""
 
     key: ClassVar[str] = "onMessage"
     structural: ClassVar[bool] = False
@@ -225,7 +225,7 @@ class OnPodEvents(msgspec.Struct, frozen=True):
         for event in context.events:
             if event.type != self.type or (self.reason and event.reason != self.reason):
                 continue
-            # As it came, with the mark of merged events: that is what Armada sees.
+            # Unchanged, with the prefix of merged events: that is what Armada matches.
             text = event.message or event.note
             if context.matches("event", self.regexp, text):
                 return Excerpt(f"events[{event.reason}]", event.text)
@@ -265,7 +265,7 @@ class OnReasons(msgspec.Struct, frozen=True):
 
 
 class OnFindings(msgspec.Struct, frozen=True):
-    """Any of Coroner's own names for what Kubernetes knows but does not name."""
+    """Any of the names that Coroner gives to what Kubernetes knows but does not name."""
 
     key: ClassVar[str] = "onFindings"
     structural: ClassVar[bool] = True

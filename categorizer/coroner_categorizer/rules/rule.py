@@ -1,4 +1,4 @@
-"""A rule: matchers that must all hold, and what is said of the pod when they do."""
+"""A rule: matchers that must all hold, and the verdict if they do."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ CONFIDENCE_RANK: dict[Confidence, int] = {"Unknown": 0, "Likely": 1, "Confirmed"
 
 
 class Match(msgspec.Struct, frozen=True):
-    """A rule that held, for which finding, and what it saw."""
+    """A rule that matched, the finding that it matched, and what it read."""
 
     rule: Rule
     finding: Finding | None
-    """None: the rule looked at the pod as a whole."""
+    """None: the rule is about the pod as a whole."""
     excerpts: tuple[Excerpt, ...]
 
 
@@ -32,9 +32,9 @@ class Rule(msgspec.Struct, frozen=True):
     category: str
     subcategory: str
     matchers: tuple[Matcher, ...]
-    """All must hold."""
+    """All must match."""
     unless: tuple[Matcher, ...] = ()
-    """If one of these holds, the rule does not."""
+    """If one of these matches, the rule does not."""
     container: str = ""
     """Scope of the container matchers; "" = any."""
     retry: Retry = "Unknown"
@@ -42,7 +42,7 @@ class Rule(msgspec.Struct, frozen=True):
     reason: str = ""
     """"" = the finding's own name."""
     messages: tuple[Template, ...] = ()
-    """The first whose facts are all known is said."""
+    """The first whose facts are all known is used."""
     hints: tuple[Template, ...] = ()
 
     @property
@@ -50,7 +50,7 @@ class Rule(msgspec.Struct, frozen=True):
         return all(m.scope == "pod" for m in self.matchers)
 
     def match_any(self, findings: Iterable[Finding], context: MatchContext) -> Match | None:
-        """Try the rule on the whole pod: the first finding that all of its container matchers hold for."""
+        """Try the rule on the whole pod: the first finding that all of its container matchers match."""
         if self.is_pod_scoped:
             return self.match_one(None, context)
         return next((m for f in findings if (m := self.match_one(f, context))), None)
@@ -70,7 +70,7 @@ class Rule(msgspec.Struct, frozen=True):
         return Match(self, finding, tuple(seen))
 
     def captured(self, match: Match) -> dict[str, str]:
-        """What the named groups of the rule's patterns caught, e.g. ``{"object": "nope"}``, and ``matchedLine``."""
+        """What the named groups of the rule's patterns captured, e.g. ``{"object": "nope"}``, and ``matchedLine``."""
         caught: dict[str, str] = {}
         for matcher, seen in zip(self.matchers, match.excerpts, strict=True):
             text = valid_unicode(seen.text)

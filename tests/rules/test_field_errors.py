@@ -1,4 +1,4 @@
-"""A document is parsed into rules, or refused with every mistake at once: where, what, and what to do."""
+"""A document is parsed into rules, or rejected with every error at once: where, what, and what to do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 import coroner_categorizer as cc
 
-TEN_MISTAKES = """
+TEN_ERRORS = """
 apiVersion: coroner.dev/v1alpha1
 kind: Categorizer
 extends: defaults
@@ -26,14 +26,14 @@ categories:
 """
 
 
-def mistakes(text: str) -> list[str]:
+def errors_of(text: str) -> list[str]:
     with pytest.raises(cc.ConfigError) as refused:
         cc.load(text)
     return [str(m) for m in refused.value.errors]
 
 
-def test_every_mistake_is_told_with_path_fault_and_remedy() -> None:
-    found = mistakes(TEN_MISTAKES)
+def test_every_error_is_reported_with_path_detail_and_remedy() -> None:
+    found = errors_of(TEN_ERRORS)
     expected = {
         'extends: unknown value "defaults"; use "default"',
         "categories[0].name: missing; give the category a name",
@@ -51,7 +51,7 @@ def test_every_mistake_is_told_with_path_fault_and_remedy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("", "document: is empty; write one document with `categories:`"),
         ("- 1\n", "document: expected a mapping, found a list; write `key: value` pairs here"),
@@ -68,16 +68,16 @@ def test_every_mistake_is_told_with_path_fault_and_remedy() -> None:
         ("- " * 100_000 + "a", "line 1, column 65: not YAML: nested too deeply; correct the syntax there"),
     ],
 )  # fmt: skip
-def test_a_bad_document_is_refused_in_one_clear_line(text: str, told: str) -> None:
-    assert [m for m in mistakes(text) if m.startswith(told)]
+def test_an_invalid_document_is_rejected_with_one_clear_line(text: str, expected: str) -> None:
+    assert [m for m in errors_of(text) if m.startswith(expected)]
 
 
 TWO = "{onExitCodes: {operator: In, values: [3]}, onTerminationMessage: {pattern: disk}}"
 
 
-def test_an_armada_block_takes_one_matcher_a_rule() -> None:
-    told = mistakes(f"categories: [{{name: a, rules: [{TWO}]}}]")
-    assert told[0].startswith("categories[0].rules[0]: several matchers: onExitCodes, onTerminationMessage; ")
+def test_an_armada_block_takes_one_matcher_per_rule() -> None:
+    expected = errors_of(f"categories: [{{name: a, rules: [{TWO}]}}]")
+    assert expected[0].startswith("categories[0].rules[0]: several matchers: onExitCodes, onTerminationMessage; ")
 
 
 def test_our_own_documents_ask_for_all_matchers_of_a_rule_on_the_same_container() -> None:
