@@ -1,35 +1,16 @@
 """The permissions of the operator and of users are a short list, the same as in deploy/rbac.yaml."""
 
-from typing import Any
-
 import pytest
-import yaml
 
 from tests.chart.cases import CASES, JOBSET
-from tests.chart.charts import MONITORING, ROOT, Helm, Manifest, of_kind
+from tests.chart.charts import MONITORING, Helm, Manifest, of_kind
+from tests.support.permissions import of_a_listed_kind, shipped_roles
 
 READ = frozenset({"get", "list", "watch"})
 Grant = tuple[str, str, str, str]
 """Group, resource, verb, and the resource name or "" for all."""
 
-BUILT_IN = [
-    ("", "pods"), ("", "events"), ("events.k8s.io", "events"), ("batch", "jobs"), ("batch", "cronjobs"), ("apps", "deployments"),
-    ("apps", "replicasets"), ("apps", "statefulsets"), ("apps", "daemonsets"), ("coroner.dev", "failurereports"),
-]  # fmt: skip
-WATCHED: set[Grant] = {(group, resource, verb, "") for group, resource in BUILT_IN for verb in READ}
-WATCHED |= {("coroner.dev", "failurereports", verb, "") for verb in ("create", "patch", "delete")}
-WATCHED |= {("coroner.dev", "failurereports/status", verb, "") for verb in ("get", "patch", "update")}
-WATCHED |= {("events.k8s.io", "events", verb, "") for verb in ("create", "patch")}
 CRD = "failurereports.coroner.dev"
-SCHEMAS: set[Grant] = {("apiextensions.k8s.io", "customresourcedefinitions", verb, CRD) for verb in READ}
-OWN: set[Grant] = {
-    ("coordination.k8s.io", "leases", "create", ""),
-    ("coordination.k8s.io", "leases", "get", "coroner"),
-    ("coordination.k8s.io", "leases", "update", "coroner"),
-    ("events.k8s.io", "events", "get", ""),
-    ("events.k8s.io", "events", "create", ""),
-    ("events.k8s.io", "events", "patch", ""),
-}
 
 
 def grants(role: Manifest) -> set[Grant]:
@@ -62,16 +43,29 @@ def bound(objects: list[Manifest]) -> dict[tuple[str, str], set[Grant]]:
     return granted
 
 
-def test_the_operator_has_exactly_these_permissions(helm: Helm) -> None:
-    assert bound(helm.render(CASES["election"])) == {("ClusterRole", ""): WATCHED | SCHEMAS, ("Role", "coroner"): OWN}
-    unelected = {grant for grant in OWN if grant[1] != "leases"}
-    assert bound(helm.render(CASES["no-election"]))["Role", "coroner"] == unelected
+SHIPPED = bound(shipped_roles())
+"""Of deploy/rbac.yaml, which tests/operator_flows compares with what the operator asks for."""
+CLUSTER, OWN = SHIPPED["ClusterRole", ""], SHIPPED["Role", "coroner"]
+SCHEMAS = {grant for grant in CLUSTER if grant[1] == "customresourcedefinitions"}
+NAMESPACED = CLUSTER - SCHEMAS
+
+
+def test_the_chart_grants_exactly_what_the_plain_manifest_does(helm: Helm) -> None:
+    """There the Lease has the name that the operator gives it by default."""
+    assert bound(helm.render(CASES["election"])) == SHIPPED
+    without_election = {grant for grant in OWN if grant[1] != "leases"}
+    assert bound(helm.render(CASES["no-election"]))["Role", "coroner"] == without_election
+
+
+def test_the_plain_manifest_reads_one_definition_and_holds_one_lease() -> None:
+    assert {name for *_, name in SCHEMAS} == {CRD}
+    assert {name for _, resource, verb, name in OWN if resource == "leases" and verb != "create"} == {"coroner"}
 
 
 def test_with_namespaces_there_is_a_role_in_each_of_them(helm: Helm) -> None:
     assert bound(helm.render({**CASES["namespaced"], **CASES["election"]})) == {
-        ("Role", "team-a"): WATCHED,
-        ("Role", "team-b"): WATCHED,
+        ("Role", "team-a"): NAMESPACED,
+        ("Role", "team-b"): NAMESPACED,
         ("ClusterRole", ""): SCHEMAS,
         ("Role", "coroner"): OWN,
     }
@@ -83,13 +77,12 @@ def test_a_namespaced_install_needs_no_cluster_scoped_objects(helm: Helm) -> Non
 
 
 def test_only_the_status_of_listed_kinds_may_be_patched(helm: Helm) -> None:
-    more = bound(helm.render({"workloads": [JOBSET]}))["ClusterRole", ""] - WATCHED
-    group, kinds = "jobset.x-k8s.io", "customresourcedefinitions"
-    assert more - SCHEMAS == {
-        *((group, "jobsets", verb, "") for verb in READ),
-        (group, "jobsets/status", "patch", ""),
-        # to read their schema
-        *(("apiextensions.k8s.io", kinds, verb, f"jobsets.{group}") for verb in READ),
+    more = bound(helm.render({"workloads": [JOBSET]}))["ClusterRole", ""] - CLUSTER
+    group = "jobset.x-k8s.io"
+    assert more == {
+        *((*permission, "") for permission in of_a_listed_kind(group, "jobsets")),
+        # whether they are there, and what their schema has
+        *((*grant[:3], f"jobsets.{group}") for grant in SCHEMAS),
     }
 
 
@@ -127,9 +120,3 @@ def test_users_may_read_and_delete_reports_but_not_write_their_status(helm: Helm
     assert {key for key in edit["metadata"]["labels"] if key.startswith(label)} == {f"{label}edit", f"{label}admin"}
     unaggregated = of_kind(helm.render(CASES["user-roles-not-aggregated"]), "ClusterRole")
     assert "aggregate-to" not in str(unaggregated)
-
-
-def test_the_plain_manifest_grants_the_same_permissions(helm: Helm) -> None:
-    """deploy/rbac.yaml is for installations without Helm; its Lease has the operator's default name."""
-    documents: list[Any] = list(yaml.safe_load_all((ROOT / "deploy" / "rbac.yaml").read_text()))
-    assert bound(documents) == bound(helm.render(CASES["election"]))

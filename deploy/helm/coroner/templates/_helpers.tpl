@@ -84,34 +84,34 @@ yes
 {{- define "coroner.rules" -}}
 # pods, and events about them
 - apiGroups: [""]
-  resources: [pods, events]
+  resources: [pods]
   verbs: [get, list, watch]
-- apiGroups: [events.k8s.io]
+- apiGroups: [""]
   resources: [events]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 # owners of pods
 - apiGroups: [batch]
   resources: [jobs, cronjobs]
-  verbs: [get, list, watch]
+  verbs: [get]
 - apiGroups: [apps]
   resources: [deployments, replicasets, statefulsets, daemonsets]
-  verbs: [get, list, watch]
+  verbs: [get]
 # reports
 - apiGroups: [coroner.dev]
   resources: [failurereports]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [coroner.dev]
   resources: [failurereports/status]
-  verbs: [get, patch, update]
+  verbs: [patch]
 # Events on workloads
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [get, create, patch]
 {{- range .Values.workloads }}
 # the verdict in the status of {{ .resource }}
 - apiGroups: [{{ .group }}]
   resources: [{{ .resource }}]
-  verbs: [get, list, watch]
+  verbs: [get]
 - apiGroups: [{{ .group }}]
   resources: [{{ .resource }}/status]
   verbs: [patch]
@@ -128,5 +128,5 @@ yes
     {{- range .Values.workloads }}
     - {{ .resource }}.{{ .group }}
     {{- end }}
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 {{- end }}
