@@ -10,6 +10,7 @@ categorizer           findings → rules → verdict
 verdict_builder       the message, the hint and the evidence of a verdict
 redaction/            what every text passes before it is written
 verdict               the answer: verdicts, and the failures that they are about
+vocabulary/           texts that programs and the cluster print, as data
 linear_regex          patterns over text from the cluster: RE2
 """
 

@@ -21,7 +21,7 @@ from coroner_categorizer.findings.pod_status import (
 )
 from coroner_categorizer.findings.startup_events import startup_blocked, startup_blocker
 from coroner_categorizer.objects.event import Event
-from coroner_categorizer.objects.exit_codes import KILLED_EXITS
+from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES
 from coroner_categorizer.objects.pod import Pod
 from coroner_categorizer.objects.times import is_before
 from coroner_categorizer.objects.workload import Workload
@@ -58,7 +58,7 @@ def collect(pod: Pod, events: Sequence[Event] = (), owner: Workload | None = Non
     containers = container_findings(pod, events)
     if stopped_after_job_success(pod, owner):
         # What was killed for it is not a failure; what had failed before stays in the counts.
-        return [msgspec.structs.replace(f, current=False) for f in containers if f.exit_code not in KILLED_EXITS]
+        return [msgspec.structs.replace(f, current=False) for f in containers if f.exit_code not in KILL_EXIT_CODES]
     pod_level = [f for f in (status_reason(pod), disruption(pod), deletion(pod, events, owner)) if f]
     if pod_level:
         pod_finding = _with_earlier_cause(_merged(pod_level), pod, containers, events)
@@ -114,7 +114,7 @@ def _crash_loop_cause(containers: Sequence[Finding]) -> str | None:
 def _failed_before_stop(container: Finding, pod: Pod, events: Sequence[Event]) -> Finding | None:
     """A container that had failed for good, by itself, before the pod was stopped: it comes before the pod."""
     stopped = stop_started_at(pod, events)
-    by_itself = container.exit_code not in (*KILLED_EXITS, None) or "OOMKilled" in container.names
+    by_itself = container.exit_code not in (*KILL_EXIT_CODES, None) or "OOMKilled" in container.names
     # Without a condition, the end of a container that is restarted may be part of a crash loop, that the stop ended.
     restarts_no_more = pod.disruption is not None or pod.spec.restartPolicy == "Never"
     for_good = restarts_no_more and container.source.endswith(".state.terminated")
@@ -133,7 +133,7 @@ def _explained_by(pod_finding: Finding, container: Finding, pod: Pod) -> Finding
         return msgspec.structs.replace(container, explained_by_pod=True)
     if not container.is_latest_instance or not container.current or container.name == "OOMKilled":
         return container
-    killed = container.exit_code in KILLED_EXITS
+    killed = container.exit_code in KILL_EXIT_CODES
     since = pod.disruption.lastTransitionTime if pod.disruption else None
     deleted = "DeletedWhileRunning" in pod_finding.names
     after = bool(since and container.at and container.at >= since and not deleted)
@@ -163,4 +163,4 @@ def _cause_rank(finding: Finding) -> int:
         return 2
     if finding.exit_code == 0:
         return 4
-    return 3 if finding.exit_code in KILLED_EXITS else 1
+    return 3 if finding.exit_code in KILL_EXIT_CODES else 1

@@ -18,8 +18,8 @@ from coroner_categorizer.findings.image_pull import (
 from coroner_categorizer.findings.termination_cause import stopped_externally, termination_cause
 from coroner_categorizer.objects.deletion_time import deletion_requested
 from coroner_categorizer.objects.event import Event
-from coroner_categorizer.objects.exit_codes import KILLED_EXITS
-from coroner_categorizer.objects.pod import Container, ContainerStatus, Pod, Terminated, Waiting
+from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES
+from coroner_categorizer.objects.pod import NORMAL_WAITING_REASONS, Container, ContainerStatus, Pod, Terminated, Waiting
 from coroner_categorizer.objects.times import is_before
 from coroner_categorizer.termination_message.cause import cause_text
 from coroner_categorizer.termination_message.exceptions import find_uncaught_exception
@@ -27,12 +27,10 @@ from coroner_categorizer.verdict import FailureKey
 
 Role = Literal["init", "sidecar", "main"]
 
-# Normal for a while: only events can show that something is wrong (startup_events).
-NORMAL_WAITING_REASONS = ("", "ContainerCreating", "PodInitializing")
 # The container was created and its start failed: the ended instance in lastState is the same failure (o4).
 _START_REASONS = ("CrashLoopBackOff", "RunContainerError", "PostStartHookError")
 _KILLED_BY_KUBELET = frozenset({"KilledByLivenessProbe", "KilledByStartupProbe", "PostStartHookFailed"})
-_REQUESTED_EXIT_CODES = (*KILLED_EXITS, 130)  # SIGKILL, SIGTERM, SIGINT: somebody else ended the program
+_REQUESTED_EXIT_CODES = (*KILL_EXIT_CODES, 130)  # SIGKILL, SIGTERM, SIGINT: somebody else ended the program
 _PERMANENT_REASONS = ("InvalidImageName", "ErrImageNeverPull")
 
 
@@ -126,7 +124,7 @@ def _terminated(
     cause = termination_cause(pod, view.status.name, ended, exception, events)
     names = [cause.name] if cause.name else []
     facts = cause.facts | {"role": view.role}
-    if ended.exitCode not in KILLED_EXITS and _ended_after_deletion(pod, ended):
+    if ended.exitCode not in KILL_EXIT_CODES and _ended_after_deletion(pod, ended):
         facts["afterDeletion"] = "after its pod was marked for deletion"
     if ended.reason not in ("", "Error"):
         names.append(ended.reason)

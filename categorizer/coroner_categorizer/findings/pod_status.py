@@ -16,7 +16,7 @@ from coroner_categorizer.findings.scheduler_message import parse_scheduler_messa
 from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.objects.deletion_time import deletion_requested, grace_period
 from coroner_categorizer.objects.event import Event
-from coroner_categorizer.objects.exit_codes import KILLED_EXITS, SIGTERM_EXIT
+from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES, SIGTERM_EXIT
 from coroner_categorizer.objects.pod import Pod, Terminated
 from coroner_categorizer.objects.times import is_before, newest, shifted
 from coroner_categorizer.objects.workload import Workload, WorkloadCondition
@@ -132,7 +132,7 @@ def killed_by_deletion(pod: Pod, ended: Terminated) -> bool:
     """Whether this instance was killed after the pod's deletion had been requested."""
     asked = deletion_requested(pod)
     # OOMKilled with 143 is a stale flag from a child process (b12), with 137 the cause itself.
-    if ended.exitCode not in KILLED_EXITS or (ended.reason == "OOMKilled" and ended.exitCode != SIGTERM_EXIT):
+    if ended.exitCode not in KILL_EXIT_CODES or (ended.reason == "OOMKilled" and ended.exitCode != SIGTERM_EXIT):
         return False
     return not (asked and ended.finishedAt and is_before(ended.finishedAt, asked))
 
@@ -200,7 +200,7 @@ def stop_started_at(pod: Pod, events: Sequence[Event]) -> datetime | None:
         return began or deletion_requested(pod)
     if pod.status.reason == "DeadlineExceeded" and pod.status.startTime and pod.spec.activeDeadlineSeconds is not None:
         return shifted(pod.status.startTime, pod.spec.activeDeadlineSeconds)
-    kills = [e.finishedAt for e in _failed_terminations(pod) if e.exitCode in KILLED_EXITS and e.finishedAt]
+    kills = [e.finishedAt for e in _failed_terminations(pod) if e.exitCode in KILL_EXIT_CODES and e.finishedAt]
     return shifted(min(kills), -grace_period(pod)) if pod.status.reason and kills else None
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from coroner_categorizer.findings.finding import Excerpt
 from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.objects.event import Event
-from coroner_categorizer.objects.exit_codes import KILLED_EXITS
+from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES
 from coroner_categorizer.objects.pod import Terminated
 from coroner_categorizer.objects.times import is_before
 from coroner_categorizer.termination_message.runtimes.trace import UncaughtException
@@ -22,7 +22,7 @@ from coroner_categorizer.termination_message.runtimes.trace import UncaughtExcep
 # Events and statuses have whole seconds, and different parts of the kubelet write them.
 _SLACK = timedelta(seconds=2)
 _KILL_DELAY = timedelta(seconds=10)  # between the last failure of a probe and the kill, on a busy node
-_ENDED_BY_A_KILL = (0, *KILLED_EXITS)  # 0: the program handled SIGTERM
+_ENDED_BY_A_KILL = (0, *KILL_EXIT_CODES)  # 0: the program handled SIGTERM
 _EPOCH_YEAR = 1970  # startedAt of a container that never started
 _NAMED_PROBE = LinearRegex(r"failed (liveness|startup) probe")
 _UNHEALTHY = LinearRegex(r"^(Liveness|Startup) probe (?:failed|errored|warning)")

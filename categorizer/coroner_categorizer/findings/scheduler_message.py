@@ -9,7 +9,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from coroner_categorizer.linear_regex import LinearRegex
-from coroner_categorizer.termination_message.vocabulary import VOCABULARY
+from coroner_categorizer.vocabulary.phrases import VOCABULARY
 
 # Volcano's are "0/8 nodes are unavailable: " and "all nodes are unavailable: ".
 _HEAD = LinearRegex(r"^(?:\d+/(\d{1,9}) nodes are (?:un)?available|all nodes are unavailable): ")

@@ -15,8 +15,8 @@ from coroner_categorizer.objects.pod import Pod
 from coroner_categorizer.objects.quantity import parse_quantity
 from coroner_categorizer.objects.times import newest
 from coroner_categorizer.objects.workload import Workload
-from coroner_categorizer.termination_message.vocabulary import VOCABULARY, Phrases
 from coroner_categorizer.verdict import FailureKey
+from coroner_categorizer.vocabulary.phrases import VOCABULARY, Phrases
 
 _STUCK_REASONS = frozenset(stuck.reason for stuck in VOCABULARY.stuck_reasons)
 _EMITTED_ONCE = frozenset(stuck.reason for stuck in VOCABULARY.stuck_reasons if stuck.once)

@@ -12,7 +12,7 @@ from coroner_categorizer.findings.node_oom import find_node_oom
 from coroner_categorizer.findings.probe_kills import ProbeKill, probe_kill, stopped_by_kubelet
 from coroner_categorizer.objects.deletion_time import deletion_requested
 from coroner_categorizer.objects.event import Event
-from coroner_categorizer.objects.exit_codes import KILLED_EXITS, SIGKILL_EXIT, SIGTERM_EXIT
+from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES, SIGKILL_EXIT, SIGTERM_EXIT
 from coroner_categorizer.objects.pod import Pod, Terminated
 from coroner_categorizer.objects.times import SLACK
 from coroner_categorizer.termination_message.exceptions import is_oom_symptom
@@ -66,7 +66,7 @@ def termination_cause(
     if oom and may_be_this and not cause.name and ended.reason == "Error" and ended.exitCode == SIGKILL_EXIT:
         facts = {"oomVictim": oom.victim} if oom.victim else {}
         return TerminationCause("SystemOOM" if oom.system_wide else "CgroupOOM", (oom.excerpt,), facts)
-    return cause if cause.name or ended.exitCode in KILLED_EXITS else TerminationCause()
+    return cause if cause.name or ended.exitCode in KILL_EXIT_CODES else TerminationCause()
 
 
 def _has_memory_limit(pod: Pod, container: str) -> bool:

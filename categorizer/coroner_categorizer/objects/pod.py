@@ -14,6 +14,9 @@ import msgspec
 
 from coroner_categorizer.objects.lenient_decode import lenient_convert
 
+NORMAL_WAITING_REASONS = frozenset({"", "ContainerCreating", "PodInitializing"})
+"""For a while these are normal; only events can show that something is wrong."""
+
 
 class OwnerReference(msgspec.Struct, frozen=True):
     apiVersion: str = ""

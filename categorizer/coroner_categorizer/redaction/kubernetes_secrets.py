@@ -30,7 +30,7 @@ _KIND_LINE = compiled(r"(?:- )?kind:[ \t]*[\"']?Secret[\"']?[ \t]*(?:#.*)?[\"']?
 _DATA_LINE = compiled(r"(?:- )?(?:data|stringData):[ \t]*(?:#.*)?")
 _ENTRY = compiled(r"[\"']?[A-Za-z0-9_./-]+[\"']?:(?:[ \t]+|\z)")
 _BLOCK_HEADER = compiled(r"[|>][+-]?[0-9]?[+-]?[ \t]*(?:#.*)?")
-_EMPTY = compiled(r"|\"\"|''|null|~|\{\}|#.*")
+_EMPTY = compiled(r"|\"\"|''|null|~|\{\}|#.*|(?:\xe2\x80\xa6)+")
 
 
 def _redact_data(data: bytes) -> bytes:

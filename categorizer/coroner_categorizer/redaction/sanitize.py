@@ -12,6 +12,7 @@ import re2
 from coroner_categorizer.redaction.redactor import DEFAULT_REDACTOR, TextRedactor
 
 ELLIPSIS = "…"
+_MARK_START = "[redacted:"
 
 _ESCAPE_STARTS = frozenset("\x1b\x90\x98\x9b\x9d\x9e\x9f")  # ESC, DCS, SOS, CSI, OSC, PM, APC
 _ESCAPE_ENDS = frozenset("\x07\x9c")  # BEL and ST end a string sequence
@@ -58,10 +59,16 @@ def one_line(text: str, limit: int, redactor: TextRedactor = DEFAULT_REDACTOR) -
 
 
 def truncate(text: str, limit: int) -> str:
-    """The first ``limit`` characters; a cut ends in "…", which counts."""
+    """The first ``limit`` characters; a cut ends in "…", which counts, and never in half a mark."""
     if len(text) <= limit:
         return text
-    return text[: limit - 1] + ELLIPSIS if limit > 0 else ""
+    if limit <= 0:
+        return ""
+    end = limit - 1
+    mark = text.rfind(_MARK_START, 0, end + len(_MARK_START) - 1)
+    if mark >= 0 and not text.find("]", mark) < end:
+        end = mark
+    return text[:end] + ELLIPSIS
 
 
 def truncate_bytes(text: str, limit: int) -> str:

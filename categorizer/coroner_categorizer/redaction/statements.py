@@ -8,7 +8,7 @@ from coroner_categorizer.redaction.rule import Rule, compiled, pattern_rule
 
 _PLACEHOLDER = compiled(
     r"(?i)\*+|x{3,}|\.{3,}|<[^<>]*>|\$\{?[A-Za-z_][A-Za-z0-9_.]*\}?|\{\{.*|%\(?[a-z_]*\)?s?|[:?@]?[a-z_]*(?:password|passwd|secret)"
-    r"|(?:not?|null|none|is|was|are|has|must|the|a|an|and|or|clause|values?|required|missing|set)|\[redacted:[a-z0-9-]*\]?"
+    r"|(?:not?|null|none|is|was|are|has|must|the|a|an|and|or|clause|values?|required|missing|set)|(?:\xe2\x80\xa6)+"
     r"|\?|\$[0-9]+|:[a-z_]+|resource|object|array|null|[0-9]{1,3}"
 )
 _SINGLE = r"'((?:[^'\\\n]|''|\\.)+)'"

@@ -8,7 +8,7 @@ from coroner_categorizer.termination_message.error_lines import ERROR_WORDS, las
 from coroner_categorizer.termination_message.runtimes.python import PROCESS_FAILED, WRAPPER_EXCEPTIONS, last_traceback
 from coroner_categorizer.termination_message.runtimes.torchrun import first_failed_worker
 from coroner_categorizer.termination_message.runtimes.trace import UncaughtException, without_blank
-from coroner_categorizer.termination_message.vocabulary import VOCABULARY, Phrases
+from coroner_categorizer.vocabulary.phrases import VOCABULARY, Phrases
 
 _CAUSE_LINES = 5  # a program says why it ends in few lines; seven lines up it had read-only files and went on (x2)
 _NATIVE_FRAMES = Phrases(VOCABULARY.native_frames)

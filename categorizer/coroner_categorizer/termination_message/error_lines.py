@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coroner_categorizer.linear_regex import LinearRegex
-from coroner_categorizer.termination_message.vocabulary import VOCABULARY, Phrases
+from coroner_categorizer.vocabulary.phrases import VOCABULARY, Phrases
 
 ERROR_WORDS = Phrases(VOCABULARY.error_words)
 LOG_LINE = Phrases(VOCABULARY.log_line_starts)

@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 
 from coroner_categorizer.termination_message.runtimes import cpp, declared, go, java, node, python, r, rust
 from coroner_categorizer.termination_message.runtimes.trace import UncaughtException
-from coroner_categorizer.termination_message.vocabulary import VOCABULARY, Phrases
+from coroner_categorizer.vocabulary.phrases import VOCABULARY, Phrases
 
 _LINE_LIMIT = 400  # characters of a line that are read; the name of an error and its text stand at the front
 _OOM_SYMPTOMS = Phrases(VOCABULARY.oom_symptoms)
 
-# A new runtime is an entry of `traces` in vocabulary.yaml, or a module of runtimes/ and one entry here. The first that
+# A new runtime is an entry of vocabulary/stack_traces.yaml, or a module of runtimes/ and one entry here. The first that
 # recognizes the end of the message decides.
 _READERS: tuple[Callable[[Sequence[str], int | None], UncaughtException | None], ...] = (
     python.find,

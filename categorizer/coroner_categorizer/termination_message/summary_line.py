@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.termination_message.error_lines import last_error_line, without_harmless_lines
-from coroner_categorizer.termination_message.vocabulary import VOCABULARY, Phrases
+from coroner_categorizer.vocabulary.phrases import VOCABULARY, Phrases
 
 _CANDIDATES = 12  # lines; what is further up had been survived
 # Two letters in a row; \pL would say the same of all alphabets, and take as long to compile as all other patterns.

@@ -16,7 +16,7 @@ from coroner_operator.controller.pod_filters import is_starting, needs_normal_ev
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Forbidden, NotFound
 from coroner_operator.kube.event_cache import EventCache
-from coroner_operator.kube.owner_resolver import controller_of, workload_path, owner_ref
+from coroner_operator.kube.owner_resolver import controller_of, owner_ref, workload_path
 from coroner_operator.model.report import WorkloadRef
 
 log = logging.getLogger("coroner.judging")

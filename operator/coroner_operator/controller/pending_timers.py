@@ -10,14 +10,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from coroner_categorizer.objects.pod import Pod
+from coroner_categorizer.objects.pod import NORMAL_WAITING_REASONS, Pod
 from coroner_categorizer.verdict import Failure
 from coroner_operator.config.settings import GracePeriods
 from coroner_operator.controller.pod_filters import is_starting
 
 PendingPhase = Literal["image_pull", "container_creating", "unschedulable"]
-
-_CREATING = frozenset({"", "ContainerCreating", "PodInitializing"})
 
 
 def pending_phase(pod: Pod) -> PendingPhase:
@@ -30,7 +28,7 @@ def pending_phase(pod: Pod) -> PendingPhase:
         for container in pod.status.containerStatuses + pod.status.initContainerStatuses
         if container.state.waiting is not None
     }
-    return "container_creating" if reasons <= _CREATING else "image_pull"
+    return "container_creating" if reasons <= NORMAL_WAITING_REASONS else "image_pull"
 
 
 @dataclass

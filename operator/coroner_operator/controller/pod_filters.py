@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from coroner_categorizer.objects.event import Event
-from coroner_categorizer.objects.pod import ContainerStatus, Pod
+from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES
+from coroner_categorizer.objects.pod import NORMAL_WAITING_REASONS, ContainerStatus, Pod
 
-KILL_EXIT_CODES = (137, 143)
 EVENT_TTL = timedelta(hours=1)  # kube-apiserver --event-ttl, by default
-NORMAL_WAITING_REASONS = frozenset({"", "ContainerCreating", "PodInitializing"})
 
 
 def may_have_failed(pod: Pod) -> bool:

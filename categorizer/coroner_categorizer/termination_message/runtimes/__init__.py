@@ -1,6 +1,6 @@
 """How each runtime prints an uncaught exception, where that takes code: a state machine over a trace.
 
-What a first line and a list of frames can say is data: ``traces`` in ``vocabulary.yaml``, read by ``declared``.
+What a first line and a list of frames can say is data: ``vocabulary/stack_traces.yaml``, read by ``declared``.
 
 trace      what all of them share
 python     tracebacks, groups, prefixes of launchers; the exception of a torchrun worker

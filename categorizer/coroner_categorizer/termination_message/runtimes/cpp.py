@@ -7,7 +7,7 @@ from itertools import islice
 
 from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.termination_message.runtimes.trace import UncaughtException
-from coroner_categorizer.termination_message.vocabulary import VOCABULARY, Phrases
+from coroner_categorizer.vocabulary.phrases import VOCABULARY, Phrases
 
 _TERMINATE = LinearRegex(r"^terminate called (?:after throwing an instance of '(.+)'|without an active exception)$")
 _WHAT = LinearRegex(r"^  what\(\):\s+(\S.*)$")

@@ -1,4 +1,4 @@
-"""Traces that ``vocabulary.yaml`` declares: a first line, and nothing but frames below it to the end of the text."""
+"""Traces declared in ``vocabulary/stack_traces.yaml``: a first line, and only frames below it to the end of the text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.termination_message.runtimes.trace import UncaughtException, without_blank
-from coroner_categorizer.termination_message.vocabulary import VOCABULARY, TraceShape
+from coroner_categorizer.vocabulary.phrases import VOCABULARY, TraceShape
 
 _LONGEST = 40  # lines of a trace; a longer one has lost its first line to the limit of the message
 

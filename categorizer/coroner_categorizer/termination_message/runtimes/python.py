@@ -8,7 +8,7 @@ from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.termination_message.error_lines import LOG_LINE
 from coroner_categorizer.termination_message.runtimes.torchrun import CHILD_FAILED, first_failed_worker
 from coroner_categorizer.termination_message.runtimes.trace import DOTTED_NAME, UncaughtException, without_blank
-from coroner_categorizer.termination_message.vocabulary import VOCABULARY, Phrases
+from coroner_categorizer.vocabulary.phrases import VOCABULARY, Phrases
 
 PROCESS_FAILED = "subprocess.CalledProcessError"
 WRAPPER_EXCEPTIONS = (CHILD_FAILED, PROCESS_FAILED)

@@ -1,4 +1,4 @@
-"""``vocabulary.yaml``, read and compiled once: what is known of the texts that programs and the cluster print."""
+"""The YAML files of this package, read and compiled once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import msgspec
 import yaml
 
 from coroner_categorizer.linear_regex import LinearRegex
+
+FILES = ("program_output.yaml", "stack_traces.yaml", "startup_events.yaml", "scheduler_messages.yaml")
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,7 +59,7 @@ class SchedulerFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The file: see there for what each list is."""
+    """All lists; the files describe them."""
 
     error_words: PhraseList
     harmless_levels: PhraseList
@@ -106,10 +108,12 @@ def _pattern(listed: PhraseList, patterns: list[str]) -> str:
 
 
 def _load() -> Vocabulary:
-    text = resources.files("coroner_categorizer").joinpath("termination_message/vocabulary.yaml").read_text("utf-8")
-    # Every scalar is read as text; only the fields of Vocabulary say what is a number or a boolean.
-    read = yaml.load(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))
-    return msgspec.convert(read, Vocabulary, strict=False)
+    lists: dict[str, object] = {}
+    for name in FILES:
+        text = resources.files("coroner_categorizer").joinpath(f"vocabulary/{name}").read_text("utf-8")
+        # All scalars are read as text; the fields of Vocabulary define which are numbers or booleans.
+        lists |= yaml.load(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))
+    return msgspec.convert(lists, Vocabulary, strict=False)
 
 
 VOCABULARY = _load()
