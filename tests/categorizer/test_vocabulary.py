@@ -1,4 +1,4 @@
-"""Every entry of ``vocabulary.yaml`` finds its own example, is needed for it, and leaves its counterexample alone."""
+"""Every entry of ``vocabulary/*.yaml`` finds its own example, is needed for it, and leaves its counterexample alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import coroner_categorizer as cc
 from coroner_categorizer.findings.scheduler_message import parse_scheduler_message
 from coroner_categorizer.termination_message.exceptions import find_uncaught_exception
-from coroner_categorizer.termination_message.vocabulary import (
+from coroner_categorizer.vocabulary.phrases import (
     VOCABULARY,
     Entry,
     PhraseList,
