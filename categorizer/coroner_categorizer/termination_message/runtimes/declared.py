@@ -1,4 +1,4 @@
-"""Traces declared in ``vocabulary/stack_traces.yaml``: a first line, and only frames below it to the end of the text."""
+"""Traces declared in ``vocabulary/stack_traces.yaml``: a first line, and only frames below it until the text ends."""
 
 from __future__ import annotations
 
