@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,13 @@ from coroner_operator.runtime.engine import Engine
 from tests.apiserver_conformance.client import Answer, Api
 from tests.support.live_objects import ended, live_pod, running, waiting
 from tests.support.operators import QUICK
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 OUR_CRD = yaml.safe_load((ROOT / "crds" / "failurereports.coroner.dev.yaml").read_text())
 CATEGORIZER = cc.default()
-PATIENCE = 30.0  # s
+SYNC_SECONDS = 30.0
 
 Object = dict[str, Any]
 
@@ -68,8 +69,9 @@ class World:
         assert made.status == 201, made.body
         if status is not None:
             told = await self.put_status(made.body, status)
-            return told.body if told.status == 200 else made.body
-        return made.body
+            made = told if told.status == 200 else made
+        training: Object = made.body
+        return training
 
     async def put_status(self, obj: Object, status: Object) -> Answer:
         """As a controller does it: the whole status, from its own copy."""
@@ -77,7 +79,8 @@ class World:
         return await self.api.put(path, {**obj, "status": status}, fieldManager="controller")
 
     async def status(self, name: str = "run") -> Object:
-        return (await self.api.get(self.path(name))).body.get("status", {})
+        status: Object = (await self.api.get(self.path(name))).body.get("status", {})
+        return status
 
     # -- pods
 
@@ -109,8 +112,9 @@ class World:
         """The status of the workload's report; {} where there is none."""
         path = f"/apis/coroner.dev/v1alpha1/namespaces/{self.namespace}/failurereports"
         items = (await self.api.get(path)).body.get("items", ())  # 429 in the moment in which a schema is exchanged
-        found = (item for item in items if item["spec"]["workload"]["name"] == workload)
-        return next(found, {}).get("status", {})
+        found = (item.get("status", {}) for item in items if item["spec"]["workload"]["name"] == workload)
+        status: Object = next(found, {})
+        return status
 
     async def reported(self, workload: str = "run", **fields: Any) -> Object:
         """The report's status as soon as these fields have these values."""
@@ -139,7 +143,7 @@ class World:
             engine.start()
             try:
                 if ready:
-                    async with asyncio.timeout(PATIENCE):
+                    async with asyncio.timeout(SYNC_SECONDS):
                         await engine.synced()
                 yield engine
             finally:
@@ -152,15 +156,3 @@ def metric(engine: Engine, name: str, **labels: str) -> float:
     wanted = ",".join(f'{label}="{value}"' for label, value in sorted(labels.items()))
     found = re.search(rf"^{name}\{{{re.escape(wanted)}\}} (\S+)$", text, re.MULTILINE)
     return float(found.group(1)) if found else 0.0
-
-
-async def until(look: Callable[[], Awaitable[Any]]) -> Any:
-    """What ``look`` gives as soon as it gives anything."""
-    seen = None
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while not (seen := await look()):  # noqa: ASYNC110 - another process changes it
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        raise AssertionError(f"never within {PATIENCE} s: {seen!r}") from None
-    return seen

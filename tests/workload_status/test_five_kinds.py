@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.waiting import until
 from tests.workload_status import kinds
-from tests.workload_status.backend import World, metric, until
+from tests.workload_status.backend import World, metric
 
 CONTROLLERS = {"phase": "Active"}
 

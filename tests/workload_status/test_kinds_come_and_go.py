@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tests.support.live_objects import live_pod
+from tests.support.waiting import until
 from tests.workload_status import kinds
-from tests.workload_status.backend import World, until
+from tests.workload_status.backend import World
 
 
 def says_failing(world: World, name: str = "run") -> Any:
@@ -69,7 +70,8 @@ async def test_a_recovery_that_an_earlier_run_could_not_tell_is_told_by_the_next
     async with world.operator():
 
         async def recovered() -> bool:
-            return (await world.status())["failure"] == {"state": "Recovered", "failures": 1}
+            status = await world.status()
+            return bool(status["failure"] == {"state": "Recovered", "failures": 1})
 
         await until(recovered)
 

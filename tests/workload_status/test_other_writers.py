@@ -12,8 +12,9 @@ import pytest
 
 from coroner_operator.publish.status_sync import MAX_OVERWRITES
 from coroner_operator.publish.workload_status import WorkloadStatusWriter
+from tests.support.waiting import until
 from tests.workload_status import kinds
-from tests.workload_status.backend import World, metric, until
+from tests.workload_status.backend import World, metric
 
 EVERY = 0.2  # s between two rewrites
 
@@ -41,7 +42,9 @@ async def hostile(world: World, name: str = "run") -> AsyncIterator[list[int]]:
 @pytest.fixture
 def looks_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rounds take seconds, not half a minute."""
-    monkeypatch.setattr("coroner_operator.publish.publisher.WorkloadStatusWriter", partial(WorkloadStatusWriter, first_check=0.2))
+    monkeypatch.setattr(
+        "coroner_operator.publish.publisher.WorkloadStatusWriter", partial(WorkloadStatusWriter, first_check=0.2)
+    )
 
 
 async def test_against_one_who_rewrites_all_the_time_writes_are_bounded_and_the_report_is_right(
@@ -158,14 +161,15 @@ async def test_a_field_of_ours_that_another_has_changed_is_ours_again(world: Wor
         await world.crash(training)
 
         async def message() -> str:
-            return (await world.status()).get("failure", {}).get("message", "")
+            return str((await world.status()).get("failure", {}).get("message", ""))
 
         said = await until(message)
 
         async def changed() -> bool:
             obj = (await world.api.get(world.path("run"))).body
             failure = {**obj["status"]["failure"], "message": "all is well"}
-            return (await world.put_status(obj, {**obj["status"], "failure": failure})).status == 200
+            answer = await world.put_status(obj, {**obj["status"], "failure": failure})
+            return answer.status == 200
 
         await until(changed)
 

@@ -15,8 +15,8 @@ from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.support.live_objects import failed_pod
 from tests.support.operators import Operators
 from tests.support.reports import Reports
-from tests.support.waiting import until as until_now
-from tests.workload_status.backend import OUR_CRD, World, until
+from tests.support.waiting import until
+from tests.workload_status.backend import OUR_CRD, World
 
 SENTENCE = (
     "CustomResourceDefinition failurereports.coroner.dev is older than this operator; missing: status.hint in version "
@@ -25,7 +25,7 @@ SENTENCE = (
 
 
 def without_hint() -> dict[str, Any]:
-    crd = copy.deepcopy(OUR_CRD)
+    crd: dict[str, Any] = copy.deepcopy(OUR_CRD)
     schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
     del schema["properties"]["hint"]
     schema["x-kubernetes-validations"] = []
@@ -93,16 +93,17 @@ async def test_where_the_crd_may_not_be_read_that_is_said_once_and_work_goes_on(
     with caplog.at_level(logging.WARNING, "coroner"):
         async with Operators(embedded.kubeconfig(tmp_path / "kubeconfig")) as operators:
             engine = await operators.start()
-            await until_now(lambda: Reports(embedded).failures("alone") == 1)
+            await until(lambda: Reports(embedded).failures("alone") == 1)
             assert await readiness(engine) == (200, "ok")
     said = [record.getMessage() for record in caplog.records if record.name == "coroner.schema"]
     assert len(said) == 1
     assert said[0].startswith("failurereports.coroner.dev may not be read")
 
 
+@pytest.mark.embedded
 async def test_without_any_crd_it_says_what_to_install(tmp_path: Path) -> None:
     async with EmbeddedApiServer() as server, Operators(server.kubeconfig(tmp_path / "kubeconfig")) as operators:
         process = await operators.spawn("--health-address", "127.0.0.1:0", "--metrics-address", "")
-        await until_now(lambda: server.watch_count)
+        await until(lambda: server.watch_count)
         assert process.returncode is None
         assert not any(call.is_write for call in server.calls)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from coroner_operator.kube.backoff import BackOff
 from coroner_operator.model import sample_reports
 from coroner_operator.publish.schema_pruning import OMITTED, prune
 from coroner_operator.publish.status_sync import (
@@ -37,7 +36,10 @@ PLACES = {
         StatusCondition,
     ),
     "a status that keeps anything": (kinds.PRESERVING, StatusBlock),
-    "a failure that is a text, and conditions": (kinds.status(failure=TEXT, conditions=kinds.CONDITIONS), StatusCondition),
+    "a failure that is a text, and conditions": (
+        kinds.status(failure=TEXT, conditions=kinds.CONDITIONS),
+        StatusCondition,
+    ),
     "a failure that is a text, in a status that keeps anything": (
         {**kinds.status(failure=TEXT), "x-kubernetes-preserve-unknown-fields": True},
         Unsupported,
@@ -180,14 +182,16 @@ def test_a_rest_of_an_earlier_word_of_ours_is_noticed() -> None:
 
 
 def test_rounds_are_forgiven_after_a_while_without_one() -> None:
-    notice = StatusSync(sample_reports.failing().workload, BackOff())
+    notice = StatusSync(sample_reports.failing().workload)
     assert [notice.was_overwritten(float(at)) for at in range(MAX_OVERWRITES)] == [False] * MAX_OVERWRITES
     assert not notice.was_overwritten(MAX_OVERWRITES + OVERWRITE_RESET_SECONDS + 1)
-    assert [notice.was_overwritten(MAX_OVERWRITES + OVERWRITE_RESET_SECONDS + 2 + at) for at in range(MAX_OVERWRITES)][-1]
+    assert [notice.was_overwritten(MAX_OVERWRITES + OVERWRITE_RESET_SECONDS + 2 + at) for at in range(MAX_OVERWRITES)][
+        -1
+    ]
 
 
 def test_looks_become_rarer_but_never_rarer_than_a_minute() -> None:
-    notice = StatusSync(sample_reports.failing().workload, BackOff())
+    notice = StatusSync(sample_reports.failing().workload)
     waits = []
     for _ in range(10):
         waits.append(notice.next_check)

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from coroner_operator.kube.client import Client, load_configuration
-from coroner_operator.publish.event_recorder import IN_ALL, PER_OBJECT, Recorder
+from coroner_operator.publish.event_recorder import GLOBAL_LIMIT, PER_OBJECT, Recorder
 from coroner_operator.publish.event_series import Regarding
 from coroner_operator.publish.token_bucket import TokenBucket
 from embedded_apiserver import EmbeddedApiServer, Fault
-from tests.support.waiting import until as until_now
-from tests.workload_status.backend import World, until
+from tests.support.waiting import until
+from tests.workload_status.backend import World
 
 JOB = Regarding("batch/v1", "Job", "default", "train", "0123abcd-0000-4000-8000-000000000000")
 NODE = Regarding("v1", "Node", "", "node-1", "node-1")
@@ -65,7 +65,7 @@ async def test_an_event_says_who_saw_what_of_which_object_and_a_repetition_is_co
 ) -> None:
     about = Regarding("batch/v1", "Job", world.namespace, "train", "0123abcd-0000-4000-8000-000000000000")
     began = datetime.now(UTC) - timedelta(seconds=1)
-    async with recording(world.kubeconfig, again=0) as playing:
+    async with recording(world.kubeconfig, resend_interval=0) as playing:
         playing.happens("it failed", about)
         (event,) = await until(world.events)
         assert event["regarding"] == {
@@ -137,7 +137,7 @@ async def test_repetitions_are_told_once_in_a_while_and_at_the_end(place: Path, 
     async with recording(place) as playing:
         for _ in range(50):
             playing.happens()
-        await until_now(lambda: events(embedded))
+        await until(lambda: events(embedded))
         for _ in range(50):
             playing.happens()
     (event,) = events(embedded)
@@ -147,12 +147,12 @@ async def test_repetitions_are_told_once_in_a_while_and_at_the_end(place: Path, 
 
 
 async def test_an_event_that_the_api_server_has_forgotten_begins_anew(place: Path, embedded: EmbeddedApiServer) -> None:
-    async with recording(place, again=0) as playing:
+    async with recording(place, resend_interval=0) as playing:
         playing.happens()
-        (event,) = await until_now(lambda: events(embedded))
+        (event,) = await until(lambda: events(embedded))
         embedded.delete("Event", event["metadata"]["name"])
         playing.happens()
-        (again,) = await until_now(lambda: events(embedded))
+        (again,) = await until(lambda: events(embedded))
     assert not again.get("series")
     assert again["eventTime"] > event["eventTime"]
 
@@ -171,10 +171,10 @@ async def test_what_cannot_be_posted_is_dropped_and_the_next_is_not(
     embedded.faults.add(fault)
     async with recording(place) as playing:
         playing.happens()
-        await until_now(lambda: playing.outcomes["dropped"] == 1)
+        await until(lambda: playing.outcomes["dropped"] == 1)
         embedded.faults.clear()
         playing.happens()
-        await until_now(lambda: events(embedded))
+        await until(lambda: events(embedded))
     assert playing.outcomes == {"dropped": 1, "created": 1}
 
 
@@ -182,14 +182,14 @@ async def test_in_a_namespace_that_ends_nothing_is_tried_twice(world: World) -> 
     gone = Regarding("batch/v1", "Job", "no-such-namespace", "train", "u")
     async with recording(world.kubeconfig) as playing:
         playing.happens(about=gone)
-        await until_now(lambda: playing.outcomes["dropped"] == 1)
+        await until(lambda: playing.outcomes["dropped"] == 1)
 
 
 async def test_a_lost_answer_makes_no_second_event(place: Path, embedded: EmbeddedApiServer) -> None:
     embedded.faults.add(Fault(method="POST", path="/events", drop="after", times=1))
     async with recording(place) as playing:
         playing.happens()
-        await until_now(lambda: playing.outcomes["counted"] or playing.outcomes["created"])
+        await until(lambda: playing.outcomes["counted"] or playing.outcomes["created"])
     assert len(events(embedded)) == 1
 
 
@@ -213,7 +213,7 @@ async def test_one_talkative_object_silences_itself_and_no_other(place: Path, em
 
 async def test_all_objects_together_have_a_limit_too(place: Path, embedded: EmbeddedApiServer) -> None:
     async with recording(place, clock=lambda: 0.0) as playing:
-        for number in range(IN_ALL[0] + 30):
+        for number in range(GLOBAL_LIMIT[0] + 30):
             playing.happens(about=Regarding("batch/v1", "Job", "default", f"train-{number}", f"u-{number}"))
         assert playing.outcomes["dropped"] == 30
 
@@ -225,17 +225,15 @@ async def test_nobody_waits_for_an_api_server_that_does_not_answer(place: Path, 
         recorder = Recorder(client, outcomes)
         recorder.start()
         recorder.record(JOB, "Error", "it failed", action="Categorized")
-        await until_now(lambda: embedded.faults.hits(silence))
+        await until(lambda: embedded.faults.hits(silence))
         async with asyncio.timeout(10):
             await recorder.close(0.1)
 
 
-async def test_advice_does_not_tell_series_apart(place: Path, embedded: EmbeddedApiServer) -> None:
+async def test_the_hint_is_no_part_of_a_series_identity(place: Path, embedded: EmbeddedApiServer) -> None:
     async with recording(place) as playing:
         for pod in ("train-0", "train-1"):
-            playing.recorder.record(
-                JOB, "Error", "it failed", action="Categorized", advice=f"Look at the log of {pod}."
-            )
+            playing.recorder.record(JOB, "Error", "it failed", action="Categorized", hint=f"Look at the log of {pod}.")
     (event,) = events(embedded)
     assert (event["note"], event["series"]["count"]) == ("it failed Look at the log of train-0.", 2)
 
@@ -244,7 +242,7 @@ async def test_an_event_that_is_on_its_way_at_the_end_is_counted_once(place: Pat
     slow = embedded.faults.add(Fault(method="POST", path="/events", delay=0.3))
     async with recording(place) as playing:
         playing.happens()
-        await until_now(lambda: embedded.faults.hits(slow))
+        await until(lambda: embedded.faults.hits(slow))
     (event,) = events(embedded)
     assert "series" not in event
     assert playing.outcomes == {"created": 1}

@@ -103,6 +103,11 @@ class WorkQueue(Generic[Key]):
     def __iter__(self) -> Iterator[Key]:
         return iter(tuple(self._items))
 
+    @property
+    def ready(self) -> int:
+        """How many keys are due and wait for a worker."""
+        return len(self._ready)
+
     def start(self) -> None:
         """Nothing runs before this; keys may be added already."""
         self._started = True

@@ -1,8 +1,7 @@
-"""One Event as events.k8s.io/v1 keeps it: created once, then only its series changes (everything else is immutable)."""
+"""One Event as events.k8s.io/v1 stores it: created once, then only its series changes (all else is immutable)."""
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -21,7 +20,7 @@ NAME_LIMIT = 253
 
 
 class Regarding(msgspec.Struct, frozen=True):
-    """The object that an Event is about; ``namespace`` "" for objects of the whole cluster."""
+    """The object that an Event is about; ``namespace`` "" for cluster-scoped objects."""
 
     api_version: str
     kind: str
@@ -34,46 +33,45 @@ class Regarding(msgspec.Struct, frozen=True):
 
 
 class Key(NamedTuple):
-    """What makes two happenings one series."""
+    """What makes two occurrences one series."""
 
     regarding: Regarding
     type: EventType
     reason: str
     action: str
-    said: str
-    """The note without its advice."""
+    message: str
+    """The note without its hint."""
 
 
 @dataclass(eq=False)
 class Series:
     key: Key
     note: str
-    """What the first said, then its advice; the API server lets nobody change it."""
+    """Of the first occurrence, with its hint; the API server accepts no change of it."""
     first_at: datetime
     last_at: datetime
     count: int = 1
-    told: int = 0
-    """How many of them the API server knows of; 0: the Event is not there yet."""
+    sent: int = 0
+    """How many of them the API server has counted; 0: the Event is not created yet."""
     last_sent: float = float("-inf")
     """Loop time."""
     tries: int = 0
-    timer: asyncio.TimerHandle | None = None
-    queued: bool = False
+    """Failed requests in a row."""
 
     @property
     def namespace(self) -> str:
-        """Events of objects of the whole cluster are in ``default``."""
+        """Events about cluster-scoped objects are in ``default``."""
         return self.key.regarding.namespace or "default"
 
     @property
     def name(self) -> str:
-        """The same for the same series on every replica and after every start."""
+        """The same for one series on every replica and after every restart."""
         text = "\0".join((self.key.regarding.uid, *self.key[1:]))
         tail = blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
         return f"{self.key.regarding.name[: NAME_LIMIT - len(tail) - 1].rstrip('.-')}.{tail}"
 
     def body(self, instance: str) -> dict[str, Any]:
-        """To be created. ``instance``: which replica says so."""
+        """The object to create. ``instance``: the replica that reports it."""
         regarding, type_, reason, action, _ = self.key
         reference = {
             "apiVersion": regarding.api_version,

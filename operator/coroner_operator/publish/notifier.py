@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from functools import partial
+
+from cachetools import LRUCache
 
 from coroner_operator.model.report import FailureRecord, Report, WorkloadRef
 from coroner_operator.publish.event_recorder import Recorder
@@ -22,7 +23,7 @@ class Notifier:
         self._status_writer = status_writer
         self._recorder = recorder
         self._kinds = kinds
-        self._announced: OrderedDict[str, str] = OrderedDict()
+        self._announced: LRUCache[str, str] = LRUCache(CACHE_SIZE)
         """UID of a workload → ID of the failure of which an Event has told."""
 
     def notify(self, before: Report, after: Report) -> None:
@@ -35,10 +36,7 @@ class Notifier:
             self._status_writer.put(after)
             return
         self._announced[workload.uid] = failure.id
-        self._announced.move_to_end(workload.uid)
-        while len(self._announced) > CACHE_SIZE:
-            self._announced.popitem(last=False)
-        self._status_writer.put(after, then=partial(self._record_event, workload, failure))
+        self._status_writer.put(after, on_attempted=partial(self._record_event, workload, failure))
 
     def on_gave_up(self, workload: WorkloadRef, reason: str) -> None:
         """Another writer insists on the workload's status."""
@@ -62,6 +60,6 @@ class Notifier:
             self.regarding(workload),
             verdict.reason or "FailureWithoutReason",
             f"{verdict.message} [{name}]" if name else verdict.message,
-            advice=verdict.hint,
+            hint=verdict.hint,
             action="Categorized",
         )

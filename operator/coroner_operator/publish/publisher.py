@@ -1,48 +1,66 @@
-"""Where a verdict is told beyond the report: the parts put together, and told again when a kind is found."""
+"""Where a verdict is published beyond the report: builds the parts, and republishes when a kind becomes available."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Protocol
 
 from coroner_categorizer.redaction.redactor import Redactor
 from coroner_operator.config.settings import Settings
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
-from coroner_operator.kube.errors import ApiError
+from coroner_operator.kube.list_watch import WatchMetrics
+from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.report import Report, WorkloadRef
-from coroner_operator.publish.event_recorder import Recorder
+from coroner_operator.publish.event_recorder import EventMetrics, Recorder
 from coroner_operator.publish.event_series import Regarding
 from coroner_operator.publish.notifier import Notifier
 from coroner_operator.publish.target_kinds import TargetKinds
 from coroner_operator.publish.target_schema import TargetKind
-from coroner_operator.publish.workload_status import WorkloadStatusWriter
-from coroner_operator.reports.cache import ReportCache
-from coroner_operator.telemetry.metrics import Metrics
+from coroner_operator.publish.workload_status import WorkloadStatusWriter, WriteMetrics
 
-log = logging.getLogger("coroner.workloads")
+log = logging.getLogger("coroner.publisher")
 
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
+class PublishMetrics(WriteMetrics, EventMetrics, WatchMetrics, Protocol):
+    """What the operator's metrics count for this package."""
+
+
+class StoredReport(Protocol):
+    @property
+    def report(self) -> Report: ...
+
+
+class ReportSource(Protocol):
+    """The reports that exist."""
+
+    @property
+    def workloads(self) -> Iterable[WorkloadRef]: ...
+
+    async def get(self, workload: WorkloadRef, /) -> StoredReport | None:
+        """None: the workload has no report any more. Raises ApiError."""
+        ...
+
+
 class Publisher:
-    """``start()``, ``run()`` once the reports are loaded, ``tell()`` at will, ``close()`` at the end."""
+    """``start()``, ``run()`` once the reports are loaded, ``publish()`` at any time, ``close()`` at the end."""
 
     def __init__(
         self,
         client: Client,
         settings: Settings,
-        reports: ReportCache,
-        metrics: Metrics,
+        reports: ReportSource,
+        metrics: PublishMetrics,
         redactor: Redactor,
         back_off: Callable[[], BackOff] = BackOff,
     ) -> None:
         self.recorder = Recorder(client, metrics, own=own_pod(), redactor=redactor)
         self._reports = reports
-        self._back_off = back_off
         self._kinds = TargetKinds(
             client, settings.workloads, on_change=self._kind_changed, metrics=metrics, back_off=back_off
         )
@@ -55,56 +73,46 @@ class Publisher:
             interval=settings.workload_interval,
         )
         self._notifier = Notifier(self._status_writer, self.recorder, self._kinds)
-        self._republishing: set[asyncio.Task[None]] = set()
-
-    @property
-    def tasks(self) -> tuple[asyncio.Task[None], ...]:
-        """They never end by themselves."""
-        return self.recorder.tasks
+        self._republishing = WorkQueue(
+            self._republish, name="republishing", back_off=back_off, on_error=self._on_republish_error
+        )
 
     def start(self) -> None:
         self.recorder.start()
+        self._republishing.start()
 
     async def run(self) -> None:
-        """Find the listed kinds, and say the loaded reports on their objects. Ends only by cancellation."""
+        """Watch the listed kinds, and apply the loaded reports to their objects. Ends only by cancellation."""
         await self._kinds.run()
 
     def publish(self, before: Report, after: Report) -> None:
-        """The report has become ``after``, or should have."""
+        """The report was changed to ``after``, or could not be written although it should have been."""
         self._notifier.notify(before, after)
 
     async def close(self, within: float) -> None:
-        """Tell what is still to be told, within that many seconds."""
-        for task in self._republishing:
-            task.cancel()
-        await asyncio.gather(*self._republishing, return_exceptions=True)
+        """Publish what is not published yet, within that many seconds."""
+        await self._republishing.close()
         await self._status_writer.close(within / 2)
         await self.recorder.close(within / 2)
 
-    def _gave_up(self, workload: WorkloadRef, sentence: str) -> None:
-        self._notifier.on_gave_up(workload, sentence)
+    def _gave_up(self, workload: WorkloadRef, reason: str) -> None:
+        self._notifier.on_gave_up(workload, reason)
 
     def _kind_changed(self, kind: TargetKind) -> None:
-        task = asyncio.create_task(self._republish(kind), name=f"reports of {kind.kind}")
-        self._republishing.add(task)
-        task.add_done_callback(self._republishing.discard)
-
-    async def _republish(self, kind: TargetKind) -> None:
-        """What the reports say of the kind's workloads, the recovered too: an earlier run may have ended too soon."""
-        back_off = self._back_off()
+        """Publish again all reports on the kind, recovered ones too: an earlier run may have ended before its write."""
         for workload in self._reports.workloads:
-            while self._kinds.kind_of(workload) == kind:
-                try:
-                    stored = await self._reports.get(workload)
-                except ApiError as error:
-                    wait = back_off.next(error.retry_after)
-                    log.info("%s/%s: report: %s; again in %.1f s", workload.namespace, workload, error, wait)
-                    await asyncio.sleep(wait)
-                    continue
-                if stored is not None:
-                    self._status_writer.put(stored.report)
-                back_off.reset()
-                break
+            if self._kinds.kind_of(workload) == kind:
+                self._republishing.add(workload)
+
+    async def _republish(self, workload: WorkloadRef) -> None:
+        if self._kinds.kind_of(workload) is None:
+            return
+        stored = await self._reports.get(workload)
+        if stored is not None:
+            self._status_writer.put(stored.report)
+
+    def _on_republish_error(self, workload: WorkloadRef, error: Exception, wait: float) -> None:
+        log.info("%s/%s: cannot read its report: %s; retrying in %.1f s", workload.namespace, workload, error, wait)
 
 
 def own_pod() -> Regarding | None:

@@ -62,7 +62,9 @@ def property_of(schema: Schema, name: str) -> Schema | None:
 def _prune_object(schema: Schema, value: Mapping[str, Any]) -> Any:
     if schema.get("type", "object") != "object":
         return OMITTED
-    fields = {name: prune(part, field) for name, field in value.items() if (part := _field_schema(schema, name)) is not None}
+    fields = {
+        name: prune(part, field) for name, field in value.items() if (part := _field_schema(schema, name)) is not None
+    }
     kept = {name: field for name, field in fields.items() if field is not OMITTED}
     defaulted = {name for name, part in (schema.get("properties") or {}).items() if "default" in part}
     if not kept or not set(schema.get("required") or ()) <= kept.keys() | defaulted:

@@ -1,24 +1,22 @@
-"""What is to be said on one workload, and how its other writers have dealt with it so far."""
+"""What is still to be applied to one workload's status, and what its other writers did to it so far."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from coroner_operator.kube.backoff import BackOff
 from coroner_operator.model.report import Report, WorkloadRef
 from coroner_operator.publish.status_block import BLOCK, CONDITION
 
-MAX_OVERWRITES = 5  # times that what we wrote is written again; then the other writer has made its point
-MAX_CONFLICTS = 20  # writes in a row that came too late: someone writes the object faster than it can be read
-OVERWRITE_RESET_SECONDS = 600.0  # s without being overwritten; a controller that rewrites once a day is no fight
+MAX_OVERWRITES = 5  # times that a value of ours is restored; an overwrite after that is taken as intended
+MAX_CONFLICTS = 20  # conflicts in a row: another writer changes the object faster than it can be read and written
+OVERWRITE_RESET_SECONDS = 600.0  # without an overwrite; a controller that rewrites its status once a day is harmless
 
-FIRST_CHECK = (
-    0.5  # s after a write, doubled with every look and every round: five rounds take 16 s, the last look 16 more
-)
+FIRST_CHECK = 0.5
+"""Seconds after a write; doubled with each check and overwrite: five restores take 16 s, the last check 16 more."""
 LAST_CHECK = 60.0
+"""Seconds between two checks, at most."""
 
 Status = Mapping[str, Any]
 
@@ -26,36 +24,44 @@ Status = Mapping[str, Any]
 @dataclass(eq=False)
 class StatusSync:
     workload: WorkloadRef
-    back_off: BackOff
     first_check: float = FIRST_CHECK
     """Seconds."""
     report: Report | None = None
-    """What is to be said; None: nothing new."""
-    then: list[Callable[[], None]] = field(default_factory=list)
-    """To be called after the next try, whatever becomes of it."""
+    """To be applied; None: nothing new since the last attempt."""
+    on_attempted: list[Callable[[], None]] = field(default_factory=list)
+    """To be called after the next attempt, whether it succeeds or not."""
+    in_progress: bool = False
     applied: Status | None = None
-    """The status as we applied it last; None: not yet."""
+    """The status as it was applied last; None: not yet."""
     must_persist: bool = False
-    """What was said is to stay: the workload is failing."""
+    """The workload is failing, so what was applied is checked, and restored if another writer removes it."""
     overwritten: bool = False
-    """What was said was overwritten, and is not there again yet."""
+    """What was applied was overwritten and is not restored yet."""
     overwrites: int = 0
     conflicts: int = 0
     checks: int = 0
-    """Looks in a row at which all was well."""
+    """Checks in a row that found the status unchanged."""
     overwritten_at: float = float("-inf")
-    last_try: float = float("-inf")
-    timer: asyncio.TimerHandle | None = None
-    busy: bool = False
+    """Loop time."""
+    last_attempt: float = float("-inf")
+    """Loop time of the last write, or of the last error."""
 
-    def take(self) -> tuple[Report | None, list[Callable[[], None]]]:
-        """What is to be said, and to be called; from here on only what comes now is new."""
-        taken = self.report, self.then
-        self.report, self.then = None, []
-        return taken
+    def take(self) -> Report | None:
+        """What is to be applied in this attempt; whatever is set from now on is for the next one."""
+        report, self.report = self.report, None
+        return report
+
+    def requeue(self, report: Report | None) -> None:
+        """It could not be applied; a newer report replaces it."""
+        self.report = self.report or report
+
+    def notify_attempted(self) -> None:
+        callbacks, self.on_attempted = self.on_attempted, []
+        for callback in callbacks:
+            callback()
 
     def was_overwritten(self, now: float) -> bool:
-        """One more round; whether it was the last one."""
+        """Count an overwrite; whether it was one too many."""
         if now - self.overwritten_at > OVERWRITE_RESET_SECONDS:
             self.overwrites = 0
         self.overwrites += 1
@@ -63,11 +69,10 @@ class StatusSync:
         return self.overwrites > MAX_OVERWRITES
 
     def mark_applied(self, status: Status, *, must_persist: bool) -> None:
-        """This is there now."""
+        """The object has this status now."""
         self.applied, self.must_persist = status, must_persist
         self.overwritten = False
         self.conflicts = self.checks = 0
-        self.back_off.reset()
 
     @property
     def next_check(self) -> float:
@@ -76,15 +81,15 @@ class StatusSync:
 
 
 def is_applied(wanted: Status, live: Status) -> bool:
-    """Whether ``live``, a workload's whole status, says what we want said; others may say more."""
+    """Whether ``live``, a workload's whole status, contains ``wanted``; it may contain fields of other writers too."""
     return all(_contains(_part(live, name), value) for name, value in _parts(wanted))
 
 
 def is_exactly_applied(wanted: Status, live: Status) -> bool:
-    """Whether besides nothing of an earlier word of ours is left."""
+    """Whether ``live`` contains ``wanted``, and nothing that was applied earlier and is no longer wanted."""
     for name in (BLOCK, "conditions"):
-        there, part = _part(live, name), _part(wanted, name)
-        if there != part and not (part is not None and _contains(there, part) and set(part) == set(there)):
+        current, part = _part(live, name), _part(wanted, name)
+        if current != part and not (part is not None and _contains(current, part) and set(part) == set(current)):
             return False
     return True
 
@@ -94,7 +99,7 @@ def _parts(status: Status) -> list[tuple[str, Any]]:
 
 
 def _part(status: Status, name: str) -> Any:
-    """Our part of a status: the block, or our one condition; None where it is not there."""
+    """Our part of a status: the block, or our one condition; None if it is absent."""
     if name != "conditions":
         return status.get(name)
     conditions = status.get("conditions")

@@ -88,15 +88,17 @@ def kind_of(crd: Mapping[str, Any], version: str = "*") -> TargetKind:
     versions = spec["versions"]
     stored = next(v for v in versions if v["storage"])
     if not any(v["served"] and version in ("*", v["name"]) for v in versions):
-        place: Placement = Unsupported("it is not served" if version == "*" else f"version {version} is not served")
+        placement: Placement = Unsupported("it is not served" if version == "*" else f"version {version} is not served")
     elif not stored["served"]:
-        place = Unsupported(f"its stored version {stored['name']} is not served")
+        placement = Unsupported(f"its stored version {stored['name']} is not served")
     elif "status" not in (stored.get("subresources") or {}):
-        place = Unsupported("it has no status subresource")
+        placement = Unsupported("it has no status subresource")
     else:
-        place = placement_for((stored.get("schema") or {}).get("openAPIV3Schema") or {})
+        placement = placement_for((stored.get("schema") or {}).get("openAPIV3Schema") or {})
     names = spec["names"]
-    return TargetKind(spec["group"], stored["name"], names["plural"], names["kind"], spec["scope"] == "Namespaced", place)
+    return TargetKind(
+        spec["group"], stored["name"], names["plural"], names["kind"], spec["scope"] == "Namespaced", placement
+    )
 
 
 def placement_for(schema: Schema) -> Placement:

@@ -1,23 +1,24 @@
-"""The verdict on the workload itself, kept there against careless writers, given up against determined ones.
+"""The verdict in the workload's own status: restored when a writer removes it by accident, given up when one insists.
 
-An object is read before it is written: a name may have been reused (the API server ignores ``metadata.uid`` on
-/status), what is there already needs no write, and only so is it seen that another has removed what we wrote. While a
-workload fails its object is looked at again, more and more rarely.
+An object is read before it is written: its name may have been reused (the API server ignores ``metadata.uid`` on
+/status), what is already there needs no write, and this is how an overwrite by another writer is noticed. While a
+workload is failing, its object is checked again, at growing intervals.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
 
 import msgspec
+from cachetools import LRUCache
 
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import FIELD_MANAGER, Client
 from coroner_operator.kube.errors import ApiError, Conflict, Forbidden, InvalidRequest, NotFound
+from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.report import Report, WorkloadRef, report_name
 from coroner_operator.publish.status_sync import (
     FIRST_CHECK,
@@ -30,11 +31,11 @@ from coroner_operator.publish.status_sync import (
 from coroner_operator.publish.target_kinds import TargetKinds
 from coroner_operator.publish.target_schema import TargetKind, Unsupported
 
-log = logging.getLogger("coroner.workloads")
+log = logging.getLogger("coroner.workload_status")
 
 CONCURRENCY = 2
-REFUSED_RETRY_SECONDS = 300.0  # s: a role or a rule of the schema that forbids the write is changed by a person, or never
-GIVEN_UP_SIZE = 10_000  # workloads that are remembered to be left alone
+REFUSED_RETRY_SECONDS = 300.0  # a role or a schema rule that forbids the write is changed by a person, or never
+GIVEN_UP_SIZE = 10_000  # workloads that are remembered as given up
 
 Outcome = Literal["written", "unchanged", "conflict", "overwritten", "retried", "refused", "gave_up", "gone"]
 
@@ -44,7 +45,7 @@ class WriteMetrics(Protocol):
 
 
 class WorkloadStatusWriter:
-    """``put()`` at will, ``close()`` at the end."""
+    """``put()`` at any time, ``close()`` at the end."""
 
     def __init__(
         self,
@@ -57,145 +58,139 @@ class WorkloadStatusWriter:
         interval: float,
         first_check: float = FIRST_CHECK,
     ) -> None:
-        """``yielded(workload, sentence)`` is called once for a workload whose status another insists on.
+        """``on_gave_up(workload, reason)`` is called once for a workload whose status another writer insists on.
 
-        ``interval``: seconds between two tries on one object.
+        ``interval``: seconds between two writes of one object; ``first_check``: after a write.
         """
         self._client = client
         self._kinds = kinds
         self._metrics = metrics
         self._on_gave_up = on_gave_up
-        self._back_off = back_off
         self._interval = interval
         self._first_check = first_check
         self._syncs: dict[str, StatusSync] = {}
-        self._given_up: OrderedDict[str, None] = OrderedDict()
+        """By UID of the workload, for each key of the queue."""
+        self._given_up: LRUCache[str, None] = LRUCache(GIVEN_UP_SIZE)
+        """By UID."""
         self._logged_refusals: set[tuple[str, type[ApiError]]] = set()
-        self._slots = asyncio.Semaphore(CONCURRENCY)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._closing = False
+        self._queue = WorkQueue(
+            self._reconcile, name="workload status", workers=CONCURRENCY, back_off=back_off, on_error=self._on_error
+        )
+        self._queue.start()
 
-    def put(self, report: Report, then: Callable[[], None] = lambda: None) -> None:
-        """Say this report on its workload. ``then`` is called after the first try, or now if none is to be made."""
+    def put(self, report: Report, on_attempted: Callable[[], None] = lambda: None) -> None:
+        """Apply this report to its workload's status.
+
+        ``on_attempted`` is called after the first attempt, or now if there will be none.
+        """
         workload = report.workload
         kind = self._kinds.kind_of(workload)
         if kind is None or isinstance(kind.placement, Unsupported) or workload.uid in self._given_up:
-            then()
+            on_attempted()
             return
-        notice = self._syncs.get(workload.uid)
-        if notice is None:
-            notice = self._syncs[workload.uid] = StatusSync(workload, self._back_off(), self._first_check)
-        notice.report = report
-        notice.then.append(then)
-        self._plan(notice, self._wait_for_turn(notice))
+        sync = self._syncs.get(workload.uid)
+        if sync is None:
+            sync = self._syncs[workload.uid] = StatusSync(workload, self._first_check)
+        sync.report = report
+        sync.on_attempted.append(on_attempted)
+        if not sync.in_progress:  # else it is scheduled when the attempt is over, and its time is known
+            self._schedule(sync)
 
     async def close(self, within: float) -> None:
-        """Say what is still to be said, within that many seconds."""
-        self._closing = True
-        for notice in tuple(self._syncs.values()):
-            if notice.report is not None:
-                self._plan(notice, 0.0)
-        if self._tasks:
-            await asyncio.wait(tuple(self._tasks), timeout=within)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for notice in tuple(self._syncs.values()):
-            self._drop(notice)
+        """Apply what is not applied yet, within that many seconds."""
+        for uid, sync in self._syncs.items():
+            if sync.report is None and not sync.in_progress:
+                self._queue.remove(uid)
+        if not await self._queue.drain(within):
+            log.info("%d workloads' status not written before the end", len(self._queue))
+        await self._queue.close()
+        for sync in self._syncs.values():
+            sync.notify_attempted()
+        self._syncs.clear()
 
-    def _plan(self, notice: StatusSync, wait: float) -> None:
-        """Turn to the notice in ``wait`` seconds, unless that is due earlier anyway."""
-        if notice.busy:
-            return  # planned again when that is done
-        loop = asyncio.get_running_loop()
-        due = loop.time() + wait
-        if notice.timer is not None:
-            if notice.timer.when() <= due:
-                return
-            notice.timer.cancel()
-        if self._closing:
-            notice.timer = None
-            self._turn_to(notice)
-        else:
-            notice.timer = loop.call_at(due, self._turn_to, notice)
+    def _schedule(self, sync: StatusSync) -> None:
+        self._queue.add_after(sync.workload.uid, sync.last_attempt + self._interval - _now())
 
-    def _turn_to(self, notice: StatusSync) -> None:
-        notice.timer = None
-        notice.busy = True
-        task = asyncio.create_task(self._work(notice), name=f"status of {notice.workload}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _work(self, notice: StatusSync) -> None:
-        report, then = notice.take()
-        failed = True
+    async def _reconcile(self, workload_uid: str) -> float | None:
+        """One attempt; seconds until the next check, None if none is needed. Raises ApiError."""
+        sync = self._syncs[workload_uid]
+        report = sync.take()
+        sync.in_progress = True
         try:
-            async with self._slots:
-                wait = await self._reconcile(notice, report)
-            failed = False
-        except ApiError as error:
-            wait = self._wait_after(notice, error)
-        except Exception:  # one object must not stop another's
-            log.exception("%s: its status cannot be written", _describe(notice.workload))
+            wait = await self._sync(sync, report)
+        except NotFound as error:
+            self._metrics.count_workload_write("gone")
+            log.debug("%s: %s", _describe(sync.workload), error)
+            sync.report, wait = None, None
+        except (Forbidden, InvalidRequest) as error:
+            sync.requeue(report)
+            wait = self._refused(sync, error)
+        except ApiError:
+            sync.requeue(report)
+            sync.last_attempt = _now()
+            raise
+        except Exception:  # a bug that one object triggers must not be retried at once
+            log.exception("%s: its status cannot be written", _describe(sync.workload))
             self._metrics.count_workload_write("refused")
+            sync.requeue(report)
             wait = REFUSED_RETRY_SECONDS
+        else:
+            if sync.report is not None:  # set during the attempt
+                self._schedule(sync)
+                wait = None
         finally:
-            notice.busy = False
-            for each in then:
-                each()
-        if notice.report is not None and not failed:  # it has come meanwhile
-            wait = self._wait_for_turn(notice)
-        elif wait is not None and failed:
-            notice.report = notice.report or report
-        if wait is None:
-            self._drop(notice)
-        elif not self._closing:
-            self._plan(notice, wait)
+            sync.in_progress = False
+            sync.notify_attempted()
+        if wait is None and sync.report is None:
+            del self._syncs[workload_uid]
+        return wait
 
-    def _wait_for_turn(self, notice: StatusSync) -> float:
-        return max(0.0, notice.last_try + self._interval - _clock())
-
-    async def _reconcile(self, notice: StatusSync, report: Report | None) -> float | None:
-        """Seconds until the next look; None: all is done. ``report`` None: only look. Raises ApiError."""
-        workload = notice.workload
+    async def _sync(self, sync: StatusSync, report: Report | None) -> float | None:
+        """Seconds until the next check; None: nothing is left to do. ``report`` None: only check. Raises ApiError."""
+        workload = sync.workload
         kind = self._kinds.kind_of(workload)
         if kind is None or isinstance(kind.placement, Unsupported):
             return None
         live = msgspec.json.decode(await self._client.get(kind.path(workload.namespace, workload.name)))
         if live["metadata"]["uid"] != workload.uid:
-            raise NotFound(f"{_describe(workload)}: another object bears its name now")
+            raise NotFound(f"{_describe(workload)}: the name is in use by another object now")
         status = live.get("status") or {}
-        if notice.must_persist and notice.applied is not None and not notice.overwritten and not is_applied(notice.applied, status):
+        if _is_newly_overwritten(sync, status):
             self._metrics.count_workload_write("overwritten")
-            if notice.was_overwritten(_clock()):
-                self._give_up(notice, live)
+            if sync.was_overwritten(_now()):
+                self._give_up(sync, live)
                 return None
         if report is not None:
             wanted: Status = kind.placement.status(report)
-            stays = report.current is not None
-        elif notice.overwritten and notice.applied is not None:
-            wanted, stays = notice.applied, notice.must_persist
+            must_persist = report.current is not None
+        elif sync.overwritten and sync.applied is not None:
+            wanted, must_persist = sync.applied, sync.must_persist
         else:
-            notice.checks += 1
-            return notice.next_check
+            sync.checks += 1
+            return sync.next_check
         if is_exactly_applied(wanted, status):
             self._metrics.count_workload_write("unchanged")
-        else:
-            notice.last_try = _clock()
-            try:
-                await self._apply(kind, live, wanted)
-            except Conflict:
-                notice.conflicts += 1
-                if notice.conflicts >= MAX_CONFLICTS:
-                    self._give_up(notice, live)
-                    return None
+        elif not await self._write(sync, kind, live, wanted):
+            return None
+        sync.mark_applied(wanted, must_persist=must_persist)
+        return sync.next_check if must_persist else None
+
+    async def _write(self, sync: StatusSync, kind: TargetKind, live: Mapping[str, Any], wanted: Status) -> bool:
+        """False: given up. Raises ApiError."""
+        sync.last_attempt = _now()
+        try:
+            await self._apply(kind, live, wanted)
+        except Conflict:
+            sync.conflicts += 1
+            if sync.conflicts < MAX_CONFLICTS:
                 raise
-            self._metrics.count_workload_write("written")
-        notice.mark_applied(wanted, must_persist=stays)
-        return notice.next_check if stays else None
+            self._give_up(sync, live)
+            return False
+        self._metrics.count_workload_write("written")
+        return True
 
     async def _apply(self, kind: TargetKind, live: Mapping[str, Any], status: Mapping[str, Any]) -> None:
-        """What is not in ``status`` any more is removed where it was ours alone."""
+        """Fields that are no longer in ``status`` are removed by the API server if no other writer owns them."""
         metadata = live["metadata"]
         body: dict[str, Any] = {
             "apiVersion": kind.api_version,
@@ -208,54 +203,45 @@ class WorkloadStatusWriter:
         path = kind.path(metadata.get("namespace", ""), metadata["name"], "status")
         await self._client.apply(path, body)
 
-    def _wait_after(self, notice: StatusSync, error: ApiError) -> float | None:
-        if isinstance(error, NotFound):
-            self._metrics.count_workload_write("gone")
-            log.debug("%s: %s", _describe(notice.workload), error)
-            notice.report = None
-            return None
-        notice.last_try = _clock()
-        place = _describe(notice.workload)
-        if isinstance(error, Forbidden | InvalidRequest):
-            self._metrics.count_workload_write("refused")
-            complaint = (notice.workload.kind, type(error))
-            log.log(
-                logging.DEBUG if complaint in self._logged_refusals else logging.WARNING,
-                "%s: the verdict cannot be written on it: %s; again in %.0f s (said once for this kind)",
-                place,
-                error,
-                REFUSED_RETRY_SECONDS,
-            )
-            self._logged_refusals.add(complaint)
-            return REFUSED_RETRY_SECONDS
-        wait = notice.back_off.next(error.retry_after)
+    def _on_error(self, workload_uid: str, error: Exception, wait: float) -> None:
         self._metrics.count_workload_write("conflict" if isinstance(error, Conflict) else "retried")
-        log.info("%s: status: %s; again in %.1f s", place, error, wait)
-        return wait
+        log.info("%s: status: %s; retrying in %.1f s", _describe(self._syncs[workload_uid].workload), error, wait)
 
-    def _give_up(self, notice: StatusSync, live: Mapping[str, Any]) -> None:
-        workload = notice.workload
-        notice.report = None
+    def _refused(self, sync: StatusSync, error: ApiError) -> float:
+        """Seconds until the next attempt."""
+        sync.last_attempt = _now()
+        self._metrics.count_workload_write("refused")
+        refusal = (sync.workload.kind, type(error))
+        log.log(
+            logging.DEBUG if refusal in self._logged_refusals else logging.WARNING,
+            "%s: the verdict cannot be written to its status: %s; retrying in %.0f s (logged once for this kind)",
+            _describe(sync.workload),
+            error,
+            REFUSED_RETRY_SECONDS,
+        )
+        self._logged_refusals.add(refusal)
+        return REFUSED_RETRY_SECONDS
+
+    def _give_up(self, sync: StatusSync, live: Mapping[str, Any]) -> None:
+        workload = sync.workload
+        sync.report = None
         self._given_up[workload.uid] = None
-        while len(self._given_up) > GIVEN_UP_SIZE:
-            self._given_up.popitem(last=False)
         self._metrics.count_workload_write("gave_up")
-        sentence = (
-            f"{_other_writer(live)} keeps overwriting the status of {workload}: Coroner leaves it alone now; "
+        reason = (
+            f"{_other_writer(live)} keeps overwriting the status of {workload}: Coroner no longer writes it; "
             f"the verdict is in failurereport {report_name(workload)}"
         )
-        log.warning("%s: %s", workload.namespace, sentence)
-        self._on_gave_up(workload, sentence)
+        log.warning("%s: %s", workload.namespace, reason)
+        self._on_gave_up(workload, reason)
 
-    def _drop(self, notice: StatusSync) -> None:
-        if notice.timer is not None:
-            notice.timer.cancel()
-            notice.timer = None
-        self._syncs.pop(notice.workload.uid, None)
+
+def _is_newly_overwritten(sync: StatusSync, status: Status) -> bool:
+    applied = sync.applied
+    return sync.must_persist and applied is not None and not sync.overwritten and not is_applied(applied, status)
 
 
 def _other_writer(live: Mapping[str, Any]) -> str:
-    """Who updated the status last, as far as the object tells."""
+    """Who else updated the status last, according to the object's managed fields."""
     entries = live["metadata"].get("managedFields") or ()
     others = [
         e
@@ -267,7 +253,7 @@ def _other_writer(live: Mapping[str, Any]) -> str:
     return f'field manager "{last.get("manager", "")}"' if last else "another writer"
 
 
-def _clock() -> float:
+def _now() -> float:
     return asyncio.get_running_loop().time()
 
 

@@ -147,7 +147,7 @@ class Engine:
         """Begin to work; what cannot be reached yet is tried again."""
         self.writer.start()
         self._publisher.start()
-        self._monitor(*self.writer.tasks, *self._publisher.tasks)
+        self._monitor(*self.writer.tasks)
         self._leadership_task = asyncio.create_task(self.leadership.run(), name="leadership")
         self._monitor(self._leadership_task)
         self._spawn(self._schema_gate.run(), "schema")
