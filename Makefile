@@ -15,7 +15,7 @@ DEV_STAMP := $(VENV)/.dev-installed
 # Words that codespell would report: an operator of exit-code rules, a path of Kubernetes, parts of patterns and of secrets.
 SPELLING := --skip 'tests/fixtures/*,*.sum,requirements/*.txt' --ignore-words-list notin,linz,ontainers,reate,fo
 
-.PHONY: chart e2e-kind help demo test check lint types contracts format e2e golden bench bench-cluster cluster-up cluster-down lock clean
+.PHONY: chart e2e-kind help demo test check lint types contracts format e2e golden fuzz bench bench-cluster cluster-up cluster-down lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,6 @@ lint: $(DEV_STAMP)  ## Check style, formatting and spelling
 
 types: $(DEV_STAMP)  ## Check types (mypy --strict)
 	@$(PY) -m mypy
-	@MYPYPATH=. $(PY) -m mypy --explicit-package-bases demo tests/conftest.py tests/bench tests/categorizer tests/cluster tests/rules tests/e2e tests/e2e_chart tests/chaos tests/repo_checks
 
 contracts: $(DEV_STAMP)  ## Check the import contracts (import-linter)
 	@$(VENV)/bin/lint-imports
@@ -55,6 +54,9 @@ chart: $(DEV_STAMP)  ## Update the generated files of the chart: the CRDs, and t
 
 golden: $(DEV_STAMP)  ## Update the golden files; read the difference before you commit it
 	@UPDATE_GOLDEN=1 $(PYTEST) tests/categorizer
+
+fuzz: $(DEV_STAMP)  ## Try random hostile inputs on the redactor and the decoder (SECONDS=60 for each target)
+	@$(PY) -m tests.fuzz --seconds $(or $(SECONDS),60)
 
 bench: $(DEV_STAMP)  ## Measure the categorizer: microseconds per pod, by number of rules
 	@$(PY) -m tests.bench.rules

@@ -130,8 +130,10 @@ async def connected(kubeconfig: Path) -> AsyncIterator[Api]:
     names = next(c["context"] for c in config["contexts"] if c["name"] == config["current-context"])
     cluster = next(c["cluster"] for c in config["clusters"] if c["name"] == names["cluster"])
     user = next(u["user"] for u in config["users"] if u["name"] == names["user"])
-    agent = {"User-Agent": "conformance/1"}
-    async with aiohttp.ClientSession(headers=agent, read_bufsize=2**22) as session:
+    headers = {"User-Agent": "conformance/1"} | (
+        {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
+    )
+    async with aiohttp.ClientSession(headers=headers, read_bufsize=2**22) as session:
         yield Api(session, cluster["server"], _context(cluster, user))
 
 

@@ -212,7 +212,7 @@ async def test_a_put_that_keeps_our_fields_keeps_our_ownership(api: Api, made: s
     live["status"]["conditions"].append(_condition("B"))
     answer = await api.put(f"{made}/status", live, fieldManager="other")
     owners = _owners(answer)
-    item = {".": {}, "f:type": {}, "f:status": {}}
+    item: Object = {".": {}, "f:type": {}, "f:status": {}}
     assert owners[("m1", "Apply", "status")] == {"f:status": {"f:conditions": {'k:{"type":"A"}': item}}}
     assert owners[("other", "Update", "status")] == {"f:status": {"f:conditions": {'k:{"type":"B"}': item}}}
 
@@ -347,6 +347,8 @@ async def test_a_set_keeps_what_others_added(api: Api, made: str, gadget: MakeOb
     ],
     ids=["surrogate pair", "raw control", "raw noncharacter", "escaped", "raw emoji"],
 )
-async def test_an_apply_is_read_as_yaml(api: Api, gadgets: str, gadget: MakeObject, written, status: int) -> None:
+async def test_an_apply_is_read_as_yaml(
+    api: Api, gadgets: str, gadget: MakeObject, written: bytes, status: int
+) -> None:
     body = json.dumps(gadget(labels={}, spec={"size": 1, "env": {"A": "TEXT"}})).encode().replace(b'"TEXT"', written)
     assert (await api.apply(f"{gadgets}/a", body)).status == status

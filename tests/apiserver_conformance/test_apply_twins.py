@@ -100,7 +100,7 @@ def _comparable(answer: Answer) -> Any:
 
 
 @pytest.mark.parametrize("seed", range(40))
-async def test_both_servers_answer_alike(twins, gadget: MakeObject, seed: int) -> None:
+async def test_both_servers_answer_alike(twins: tuple[Api, Api], gadget: MakeObject, seed: int) -> None:
     rng = random.Random(seed)
     name = f"twin-{seed}"
     done: list[dict[str, Any]] = []

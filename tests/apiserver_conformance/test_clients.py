@@ -74,8 +74,9 @@ def kubeconfig(server: EmbeddedApiServer, tmp_path: Path) -> Path:
 
 
 def test_the_python_client_lists_watches_and_writes(server: EmbeddedApiServer, kubeconfig: Path) -> None:
-    api = config.new_client_from_config(str(kubeconfig))
-    core, custom = client.CoreV1Api(api), client.CustomObjectsApi(api)
+    api: Any = config.new_client_from_config(str(kubeconfig))  # type: ignore[no-untyped-call]
+    core: Any = client.CoreV1Api(api)
+    custom: Any = client.CustomObjectsApi(api)
     place = ("tests.coroner.dev", "v1", "default", "gadgets")
     assert [pod.metadata.name for pod in core.list_pod_for_all_namespaces(limit=10).items] == ["p"]
     condition = {"conditions": [{"type": "Failing", "status": "True"}]}
@@ -90,11 +91,13 @@ def test_the_python_client_lists_watches_and_writes(server: EmbeddedApiServer, k
     patched = core.patch_namespaced_pod_status("p", "default", {"status": {"phase": "Failed"}})
     assert patched.status.phase == "Failed"
     assert len(patched.status.container_statuses) == 1
-    events = watch.Watch().stream(core.list_namespaced_pod, "default", timeout_seconds=1)
+    watching: Any = watch.Watch()  # type: ignore[no-untyped-call]
+    events = watching.stream(core.list_namespaced_pod, "default", timeout_seconds=1)
     assert [(e["type"], e["object"].status.phase) for e in events] == [("ADDED", "Failed")]
     api.close()
 
 
+@pytest.mark.embedded
 async def test_kopf_sees_objects_come_change_and_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: asyncio.Queue[tuple[str | None, str]] = asyncio.Queue()
     registry = kopf.OperatorRegistry()

@@ -201,16 +201,17 @@ async def test_calls_are_remembered(server: EmbeddedApiServer, session: aiohttp.
     assert [call.is_write for call in server.calls] == [False, True]
 
 
+@pytest.mark.embedded
 def test_a_server_in_its_own_thread_takes_objects_from_ours(tmp_path: Path) -> None:
-    async def first_event(url: str) -> bytes:
-        async with aiohttp.ClientSession(base_url=url) as session:
+    async def first_event(server: EmbeddedApiServer) -> bytes:
+        async with aiohttp.ClientSession(base_url=server.url) as session:
             response = await _watch(session, resourceVersion="1000000")
             server.put(_pod("a"))
             response = await _watch(session)
             return await response.content.readline()
 
     with running_server() as server:
-        assert b'"name":"a"' in asyncio.run(first_event(server.url))
+        assert b'"name":"a"' in asyncio.run(first_event(server))
         assert "server: http://127.0.0.1:" in server.kubeconfig(tmp_path / "config").read_text()
 
 

@@ -275,7 +275,7 @@ async def test_a_pod_needs_containers(api: Api, pods: str) -> None:
 async def test_a_lease_is_created_by_put_and_replaced_only_with_its_version(api: Api, namespace: str) -> None:
     path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/leader"
     lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "leader"}}
-    body = {**lease, "spec": {"holderIdentity": "one", "renewTime": "2026-01-01T00:00:00.000000Z"}}
+    body: Object = {**lease, "spec": {"holderIdentity": "one", "renewTime": "2026-01-01T00:00:00.000000Z"}}
     created = await api.put(path, body)
     assert created.status == 201
     assert (await api.put(path, body)).status == 422

@@ -92,7 +92,7 @@ async def test_strict_validation_refuses_unknown_fields(api: Api, gadgets: str, 
     ],
 )
 async def test_an_invalid_value_is_refused_with_its_path(
-    api: Api, gadgets: str, gadget: MakeObject, spec: Object, cause: str
+    api: Api, gadgets: str, gadget: MakeObject, spec: Object, cause: tuple[str, str, str]
 ) -> None:
     answer = await api.post(gadgets, gadget(spec=spec))
     assert (answer.status, answer.body["reason"]) == (422, "Invalid")

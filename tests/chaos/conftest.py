@@ -30,7 +30,7 @@ def stage(server: EmbeddedApiServer) -> EmbeddedStage:
 def quick(tmp_path: Path) -> Path:
     """Settings for processes that shall not dawdle."""
     settings = {
-        "gather": 0.01,
+        "batch_window": 0.01,
         "write_interval": 0.05,
         "label_interval": 0.05,
         "recovery_after": 0.3,

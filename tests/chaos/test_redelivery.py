@@ -27,7 +27,7 @@ from tests.support.waiting import until
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 AT_ONCE = Settings.model_validate(
     {
-        "gather": 0,
+        "batch_window": 0,
         "write_interval": 0,
         "label_interval": 0,
         "recovery_after": 0,

@@ -122,7 +122,13 @@ def test_the_event_of_a_pod_with_the_same_name_is_not_this_pods(coroner: Coroner
         "categories: [{name: probe, rules: [{onPodEvents: {regexp: 'Liveness', type: Warning}}]},"
         " {name: other, rules: [{onExitCodes: {operator: NotIn, values: [0]}}]}]"
     )
-    event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"}, "type": "Warning", "reason": "Unhealthy"}
+    event: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": "e"},
+        "type": "Warning",
+        "reason": "Unhealthy",
+    }
     event |= {"message": "Liveness probe failed", "count": 1}
     about = {"kind": "Pod", "namespace": "ml", "name": "broken"}
 

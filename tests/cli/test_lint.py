@@ -70,7 +70,7 @@ def test_each_file_is_looked_at_whatever_the_others_are(coroner: Coroner, tmp_pa
     assert ran.exit_code == 2
 
 
-NO_RULES_FILE = {
+NO_RULES_FILE: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", r"stdin: is empty; .+"),
     "comments": ("# nothing\n", r"stdin: is empty; .+"),
     "two documents": (f"{RULES}---\na: 1\n", r"stdin: holds 2 documents; .+"),
@@ -82,7 +82,10 @@ NO_RULES_FILE = {
         + "\n".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)),
         r"stdin: line \d+, column \d+: not YAML: aliases are not supported; .+",
     ),
-    "a key twice": ("categories: []\ncategories: []\n", r'stdin: line 2, column 1: not YAML: duplicate key "categories"; .+'),
+    "a key twice": (
+        "categories: []\ncategories: []\n",
+        r'stdin: line 2, column 1: not YAML: duplicate key "categories"; .+',
+    ),
     "Latin-1": ("# für alle\n".encode("latin-1") + RULES.encode(), r"stdin: not UTF-8: byte 3; save it as UTF-8"),
     "UTF-16": (RULES.encode("utf-16"), r"stdin: not UTF-8: byte 0; save it as UTF-8"),
 }
@@ -146,7 +149,7 @@ def test_a_redaction_file_is_checked(coroner: Coroner, rules: Path, tmp_path: Pa
     assert coroner("lint", rules, "--redaction", patterns) == (0, ok, "")
 
 
-NO_REDACTION_FILE = {
+NO_REDACTION_FILE: dict[str, tuple[str | bytes, list[str]]] = {
     "rules": (RULES, [r"expected a list of patterns, found a mapping; .+"]),
     "every entry": (
         "- {name: A b, pattern: x}\n- {name: b}\n- {name: c, pattern: '['}\n- 1\n",

@@ -40,7 +40,9 @@ def test_every_instruction_is_known_and_uses_no_shell() -> None:
 
 def test_all_stages_use_the_same_base_image() -> None:
     (argument,) = (each.text for each in ALL if each.word == "ARG" and each.text.startswith("PYTHON_IMAGE="))
-    assert re.fullmatch(r"PYTHON_IMAGE=python:3\.11-slim", argument), "the base image must come from the default registry"
+    assert re.fullmatch(r"PYTHON_IMAGE=python:3\.11-slim", argument), (
+        "the base image must come from the default registry"
+    )
     assert [stage[0].arguments[0] for stage in STAGES] == ["${PYTHON_IMAGE}", "${PYTHON_IMAGE}"]
 
 

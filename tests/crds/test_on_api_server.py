@@ -36,7 +36,8 @@ class Reports:
 
     def _apply(self, obj: dict[str, Any], *more: str) -> dict[str, Any]:
         args = ("apply", "--server-side", "--force-conflicts", "--field-manager=coroner", "-o", "json", "-f", "-")
-        return json.loads(self.kubectl(*args, *more, input=json.dumps(obj)))
+        stored: dict[str, Any] = json.loads(self.kubectl(*args, *more, input=json.dumps(obj)))
+        return stored
 
     def table(self, *more: str) -> list[list[str]]:
         text = self.kubectl("get", "fr", "-n", NAMESPACE, *more)
@@ -155,7 +156,7 @@ def test_a_status_that_makes_no_sense_is_refused(reports: Reports, change: dict[
 
 def test_the_largest_report_is_accepted(reports: Reports) -> None:
     """20,000 failing containers, every text at its limit."""
-    loud = {"message": "💥" * 2000, "reason": "r" * 999, "hint": "h" * 5000}
+    loud: dict[str, Any] = {"message": "💥" * 2000, "reason": "r" * 999, "hint": "h" * 5000}
     seen = [ended(f"pod-{i}", number=2**31 - 1, when=i % 900, **loud) for i in range(20_500)]
     report = in_namespace(fold(Report(FAILING.workload), seen), name="huge")
     stored = reports.write(report)

@@ -49,7 +49,7 @@ class Replicas:
     def __init__(self, operators: Operators, folder: Path) -> None:
         self._operators = operators
         self._config = folder / "coroner.yaml"
-        lines = {**TERMS, "gather": "20ms", "write_interval": "50ms", "label_interval": "50ms"}
+        lines = {**TERMS, "batch_window": "20ms", "write_interval": "50ms", "label_interval": "50ms"}
         self._config.write_text("".join(f"{name}: {value}\n" for name, value in lines.items()))
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._kubelets: list[asyncio.Task[None]] = []

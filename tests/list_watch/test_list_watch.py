@@ -63,7 +63,9 @@ async def client(server: EmbeddedApiServer, tmp_path: Path) -> AsyncIterator[Cli
 
 
 @asynccontextmanager
-async def watching(client: Client, consumer: RecordingConsumer, metrics: Metrics, idle_timeout: float = 30) -> AsyncIterator[ListWatch[Pod]]:
+async def watching(
+    client: Client, consumer: RecordingConsumer, metrics: Metrics, idle_timeout: float = 30
+) -> AsyncIterator[ListWatch[Pod]]:
     list_watch = ListWatch(
         client,
         "pods",
@@ -94,7 +96,9 @@ async def test_what_exists_is_told_before_what_changes(
         await until(lambda: consumer.calls == ["update old", "list 1", "update new", "delete old"])
 
 
-async def test_a_list_comes_in_pages(server: EmbeddedApiServer, client: Client, consumer: RecordingConsumer, metrics: Metrics) -> None:
+async def test_a_list_comes_in_pages(
+    server: EmbeddedApiServer, client: Client, consumer: RecordingConsumer, metrics: Metrics
+) -> None:
     for number in range(1100):
         server.put(live_pod(f"pod-{number:04}"))
     async with watching(client, consumer, metrics) as list_watch:
@@ -157,7 +161,11 @@ async def test_bookmarks_keep_a_quiet_watch_alive(
 
 
 async def test_a_consumer_that_fails_on_one_object_hears_of_the_next(
-    server: EmbeddedApiServer, client: Client, consumer: RecordingConsumer, metrics: Metrics, caplog: pytest.LogCaptureFixture
+    server: EmbeddedApiServer,
+    client: Client,
+    consumer: RecordingConsumer,
+    metrics: Metrics,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     consumer.broken_by = "bad"
     server.put(live_pod("bad"))
@@ -181,7 +189,9 @@ async def test_a_pod_of_the_wrong_shape_is_told_all_the_same(
     assert consumer.calls == ["update odd", "list 1"]
 
 
-async def test_garbage_in_a_watch_starts_it_again(tmp_path: Path, consumer: RecordingConsumer, metrics: Metrics) -> None:
+async def test_garbage_in_a_watch_starts_it_again(
+    tmp_path: Path, consumer: RecordingConsumer, metrics: Metrics
+) -> None:
     watches = 0
 
     async def pods(request: web.Request) -> web.StreamResponse:

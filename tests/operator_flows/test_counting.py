@@ -17,14 +17,14 @@ async def test_a_relist_counts_nothing_twice(server: EmbeddedApiServer, operator
     await operators.start()
     server.put(failed_pod("one"))
     await until(lambda: reports.failures("one") == 1)
-    version = reports.of("one")["metadata"]["resourceVersion"]
+    version = reports.existing("one")["metadata"]["resourceVersion"]
     lists = _lists(server)
     server.expire_watches()
     await until(lambda: _lists(server) > lists)
     server.put(failed_pod("two"))
     await until(lambda: reports.failures("two") == 1)
     assert sum(call.is_write and "/pod-one-" in call.path for call in server.calls) == 2  # create, status
-    assert reports.of("one")["metadata"]["resourceVersion"] == version
+    assert reports.existing("one")["metadata"]["resourceVersion"] == version
 
 
 async def test_what_failed_while_the_watch_was_away_is_counted(
@@ -99,7 +99,7 @@ async def test_a_write_whose_answer_is_lost_is_counted_once(
     lost = server.faults.add(Fault(method="PATCH", path="/status", drop="after", times=3))
     for number in range(4):
         server.put(failed_pod(f"train-{number}", owner=job))
-        await until(lambda number=number: reports.failures("train") == number + 1)
+        await until(lambda: reports.failures("train") == number + 1)  # noqa: B023
     assert server.faults.hits(lost) == 3
     assert sum(entry["count"] for entry in reports.status("train")["counts"]) == 4
 
@@ -169,14 +169,14 @@ async def test_a_report_that_another_has_changed_is_read_again_and_not_overwritt
         )
     server.put(failed_pod("train-1", owner=job))
     await until(lambda: reports.failures("train") == 2)
-    assert reports.of("train")["metadata"]["labels"]["team"] == "ml"
+    assert reports.existing("train")["metadata"]["labels"]["team"] == "ml"
     assert reports.status("train")["message"] != "nothing to see here"
 
 
 async def test_a_burst_costs_writes_by_workloads_and_not_by_failures(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
-    await operators.start(gather=0.05, write_interval=0.5)
+    await operators.start(batch_window=0.05, write_interval=0.5)
     jobs = [server.put(workload("Job", f"job-{number}")) for number in range(50)]
     began = asyncio.get_running_loop().time()
     order = list(range(2000))
@@ -219,7 +219,7 @@ async def test_kill_9_at_any_moment_changes_no_count(
             server.put(failed_pod(f"pod-{round_}-{number}", owner=jobs[number % 5]))
         # the moment: after some writes of this round, in the middle of others
         wanted = began + dice.randint(1, 5)
-        await until(lambda wanted=wanted: reports.writes >= wanted)
+        await until(lambda: reports.writes >= wanted)  # noqa: B023
         process.kill()
         await process.wait()
     await operators.spawn()
@@ -230,7 +230,7 @@ async def test_what_is_gathered_is_written_before_a_sigterm_ends_the_process(
     server: EmbeddedApiServer, operators: Operators, reports: Reports, tmp_path: Path
 ) -> None:
     config = tmp_path / "settings.yaml"
-    config.write_text("gather: 1h\n")
+    config.write_text("batch_window: 1h\n")
     process = await operators.spawn("--config", str(config))
     await until(lambda: server.watch_count >= 2)
     server.put(failed_pod("last-words", owner=server.put(workload("Job", "train"))))

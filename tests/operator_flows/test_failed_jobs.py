@@ -43,7 +43,7 @@ async def test_a_job_whose_pod_told_the_cause_is_not_counted_again(
     witness = server.put(failed_job("witness", "BackoffLimitExceeded"))
     server.put(event(witness, "BackoffLimitExceeded", "Job has reached the specified backoff limit"))
     await until(lambda: reports.of("witness"))  # its event came later, so the other one has been looked at
-    status = reports.of("train")["status"]
+    status = reports.existing("train")["status"]
     assert (status["subcategory"], status["failures"]) == ("error-exit", 1)
 
 
@@ -61,4 +61,4 @@ async def test_what_was_told_before_a_restart_of_the_operator_is_not_counted_aga
     witness = server.put(failed_job("witness", "BackoffLimitExceeded"))
     server.put(event(witness, "BackoffLimitExceeded", "Job has reached the specified backoff limit"))
     await until(lambda: reports.of("witness"))
-    assert reports.of("train")["status"]["failures"] == 1
+    assert reports.existing("train")["status"]["failures"] == 1

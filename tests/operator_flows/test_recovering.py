@@ -1,5 +1,7 @@
 """When a workload is well again its report says so, keeps the history, and not a moment too early."""
 
+from typing import Any
+
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.support.live_objects import (
     ago,
@@ -17,7 +19,7 @@ from tests.support.operators import Operators
 from tests.support.reports import Reports
 from tests.support.waiting import until
 
-CRASHED = {"state": waiting("CrashLoopBackOff"), "last": ended(2)}
+CRASHED: dict[str, Any] = {"state": waiting("CrashLoopBackOff"), "last": ended(2)}
 
 
 async def test_a_job_that_completes_after_a_retry_has_recovered(
@@ -38,8 +40,8 @@ async def test_a_job_that_completes_after_a_retry_has_recovered(
     assert status["failures"] == 1
     assert [entry["reason"] for entry in status["history"]] == ["OOMKilled"]
     assert [(c["type"], c["status"], c["reason"]) for c in status["conditions"]] == [("Failing", "False", "Recovered")]
-    await until(lambda: reports.of("train")["metadata"]["labels"].get("coroner.dev/state") == "Recovered")
-    assert "coroner.dev/category" not in reports.of("train")["metadata"]["labels"]
+    await until(lambda: reports.existing("train")["metadata"]["labels"].get("coroner.dev/state") == "Recovered")
+    assert "coroner.dev/category" not in reports.existing("train")["metadata"]["labels"]
 
 
 async def test_a_failed_job_does_not_recover(server: EmbeddedApiServer, operators: Operators, reports: Reports) -> None:

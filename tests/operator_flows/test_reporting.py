@@ -1,7 +1,10 @@
 """From a failed pod to its report, on the workload that a person owns."""
 
+from typing import Any
+
 import pytest
 
+from coroner_categorizer import Pod
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.support.live_objects import ago, changed, ended, event, failed_pod, live_pod, reference, waiting, workload
 from tests.support.operators import Operators
@@ -140,7 +143,7 @@ async def test_a_pod_that_breaks_the_judge_does_not_stop_the_others(
 
     judge = CATEGORIZER.classify_pod
 
-    def touchy(pod, *rest):
+    def touchy(pod: Pod, *rest: Any) -> Any:
         if pod.metadata.name == "poison":
             raise ZeroDivisionError("on purpose")
         return judge(pod, *rest)
@@ -284,8 +287,8 @@ async def test_a_deleted_report_is_made_anew_of_a_job_that_has_failed_for_good_a
     quota = "exceeded quota: small, requested: pods=1, used: pods=1, limited: pods=1"
     server.put(event(refused, "FailedCreate", f'Error creating: pods "refused-x" is forbidden: {quota}'))
     for name in ("doomed", "refused"):
-        report = await until(lambda name=name: reports.failures(name) == 1 and reports.of(name))
+        report = await until(lambda: reports.failures(name) == 1 and reports.of(name))  # noqa: B023
         server.delete("FailureReport", report["metadata"]["name"], api_version="coroner.dev/v1alpha1")
         engine.report_deleted("default", report["metadata"]["name"])
-        anew = await until(lambda name=name: reports.failures(name) == 1 and reports.of(name))
+        anew = await until(lambda: reports.failures(name) == 1 and reports.of(name))  # noqa: B023
         assert anew["metadata"]["uid"] != report["metadata"]["uid"]

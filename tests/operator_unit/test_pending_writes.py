@@ -5,6 +5,7 @@ from datetime import timedelta
 import msgspec
 
 from coroner_operator.kube.backoff import BackOff
+from coroner_operator.model.observation import Observation
 from coroner_operator.model.report import Report, fold
 from coroner_operator.reports.pending_writes import OBSERVATIONS_LIMIT, PendingWrites
 from tests.operator_unit.test_store_contract import JOB, NOW, sighting
@@ -14,7 +15,7 @@ def desk() -> PendingWrites:
     return PendingWrites(JOB, BackOff())
 
 
-def past(exit_code: int):
+def past(exit_code: int) -> Observation:
     seen = sighting(exit_code)
     return msgspec.structs.replace(seen, failure=msgspec.structs.replace(seen.failure, current=False))
 

@@ -74,6 +74,10 @@ def test_a_cut_is_marked() -> None:
     assert truncate("abcdef", 4) == "abc…"
     assert truncate("abcdef", 1) == "…"
     assert truncate("abcdef", 0) == ""
+    assert truncate("password=[redacted:password]", 28) == "password=[redacted:password]"
+    assert [truncate("a=[redacted:password] b", limit) for limit in (3, 4, 12, 21, 22, 23)] == [
+        *("a=…", "a=…", "a=…", "a=…", "a=[redacted:password]…", "a=[redacted:password] b"),
+    ]
     assert truncate_bytes("😀😀", 8) == "😀😀"
     assert truncate_bytes("😀😀", 7) == "😀…"
     assert truncate_bytes("😀😀", 6) == "…"

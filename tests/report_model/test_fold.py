@@ -1,6 +1,7 @@
 """What a report says after what was seen."""
 
 import time
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -28,13 +29,15 @@ def counts(report: Report) -> dict[str, int]:
 
 
 def category(report: Report) -> str | None:
-    return report.current and f"{report.current.verdict.category}/{report.current.verdict.subcategory}"
+    if report.current is None:
+        return None
+    return f"{report.current.verdict.category}/{report.current.verdict.subcategory}"
 
 
 @given(plausible_looks(), st.randoms(use_true_random=False), st.lists(st.integers(0, 60), max_size=5))
 @settings(max_examples=400, deadline=None)
 def test_any_interleaving_any_repetition_and_any_batches_give_the_same_report(
-    pods, random: Random, cuts: list[int]
+    pods: list[list[Observation]], random: Random, cuts: list[int]
 ) -> None:
     at_once = fold(EMPTY, [sighting for looks in pods for sighting in looks])
     report = EMPTY
@@ -72,7 +75,9 @@ def test_the_counts_agree_with_a_slow_and_obvious_count(seen: list[Observation])
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 500)), max_size=60), st.data())
 @settings(max_examples=200, deadline=None)
-def test_the_total_is_exact_in_any_order_however_far_the_numbers_lie_apart(instances, data: st.DataObject) -> None:
+def test_the_total_is_exact_in_any_order_however_far_the_numbers_lie_apart(
+    instances: list[tuple[str, int]], data: st.DataObject
+) -> None:
     """Beyond the open window a late sighting may not find its category any more; the number never suffers."""
     report = EMPTY
     for pod, number in data.draw(st.permutations(instances)):
@@ -160,7 +165,7 @@ def test_events_that_explain_an_end_later_move_its_count_and_events_that_expired
 
 
 @pytest.mark.parametrize("make", [waits, ended])
-def test_a_failure_without_a_time_keeps_the_time_of_the_first_look(make) -> None:
+def test_a_failure_without_a_time_keeps_the_time_of_the_first_look(make: Callable[..., Observation]) -> None:
     report = fold(EMPTY, [make(when=None, seen=10)])
     again = fold(report, [make(when=None, seen=7200)])
     assert report.current is not None

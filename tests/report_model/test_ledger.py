@@ -105,7 +105,7 @@ def test_a_look_at_an_instance_that_is_settled_changes_no_number() -> None:
 
 
 @pytest.mark.parametrize("crashes", [200])
-def test_a_crash_loop_costs_a_constant(crashes) -> None:
+def test_a_crash_loop_costs_a_constant(crashes: int) -> None:
     report = EMPTY
     for number in range(1, crashes + 1):
         report = fold(report, [ended(number=number, when=number)])

@@ -25,7 +25,7 @@ def named(kind: str, name: str, uid: str = UID) -> str:
         ("Job", "x" * 239 + ".y", "job-" + "x" * 239 + "-3f2a9c1b"),
     ],
 )
-def test_a_report_is_named_after_its_workload(kind: str, name: str, expected) -> None:
+def test_a_report_is_named_after_its_workload(kind: str, name: str, expected: str) -> None:
     assert named(kind, name) == expected
     assert is_name(expected)
 

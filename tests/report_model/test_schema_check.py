@@ -1,6 +1,7 @@
 """The code and the CRD name the same fields, and a CRD that is too old is found out."""
 
 import copy
+from typing import Any
 
 from coroner_operator.reports.schema_check import declared_fields, describe, missing_fields, written_fields
 from tests.report_model.schemas import CRD, SCHEMA
@@ -8,7 +9,7 @@ from tests.report_model.schemas import CRD, SCHEMA
 WRITTEN = written_fields()
 
 
-def older(*paths: str, versions: int = 1):
+def older(*paths: str, versions: int = 1) -> dict[str, Any]:
     """The shipped CRD without these fields, served in so many versions; only the first one is older."""
     crd = copy.deepcopy(CRD)
     whole = crd["spec"]["versions"][0]

@@ -29,12 +29,13 @@ STATUS = SCHEMA["properties"]["status"]["properties"]
 
 def whole(report: Report) -> dict[str, Any]:
     """As the API server would give it: through JSON."""
-    return json.loads(json.dumps({**to_object(report), "status": to_status(report)}))
+    read: dict[str, Any] = json.loads(json.dumps({**to_object(report), "status": to_status(report)}))
+    return read
 
 
 @given(st.lists(wild_sightings, max_size=8), st.booleans())
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_whatever_was_seen_is_accepted_and_read_back_exactly(seen: list[Observation], recovers) -> None:
+def test_whatever_was_seen_is_accepted_and_read_back_exactly(seen: list[Observation], recovers: bool) -> None:
     report = fold(EMPTY, [msgspec.structs.replace(one, rules="abc") for one in seen])
     if recovers:
         report = recover(report, report.last_seen or at(0))
@@ -45,7 +46,7 @@ def test_whatever_was_seen_is_accepted_and_read_back_exactly(seen: list[Observat
 
 @given(plausible_sightings, st.sets(st.sampled_from(["p1", "p2", "p3", "p4"])))
 @settings(max_examples=150, deadline=None)
-def test_writing_and_reading_between_any_two_steps_changes_nothing(seen: list[Observation], living) -> None:
+def test_writing_and_reading_between_any_two_steps_changes_nothing(seen: list[Observation], living: set[str]) -> None:
     """So a new leader, or the same one after kill -9, goes on exactly where the last write left off."""
     in_memory = written = EMPTY
     for one in seen:
@@ -95,7 +96,7 @@ def test_an_exit_code_of_zero_is_said() -> None:
         ("Ends:", "Ends"),
     ],
 )
-def test_a_condition_has_a_reason_that_the_api_server_accepts(reason: str, said) -> None:
+def test_a_condition_has_a_reason_that_the_api_server_accepts(reason: str, said: str) -> None:
     assert condition_reason(reason) == said
 
 
@@ -182,7 +183,7 @@ def test_the_names_of_crd_and_code_agree() -> None:
 
 def test_the_worst_report_stays_below_what_the_api_server_takes() -> None:
     """1.5 MB is etcd's limit; this one has everything at its maximum, and 20,000 containers failing at once."""
-    loud = {"message": "💥" * 2000, "reason": "r" * 999, "hint": "h" * 5000}
+    loud: dict[str, Any] = {"message": "💥" * 2000, "reason": "r" * 999, "hint": "h" * 5000}
     seen = [ended(f"pod-{i}", number=2**31 - 1 - i % 3, when=i % 900, **loud) for i in range(20_500)]
     report = fold(EMPTY, seen)
     size = len(json.dumps(whole(report), ensure_ascii=False).encode())

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -106,7 +107,7 @@ class Cluster:
 
 def test_a_report_is_deleted_when_its_workload_is_gone_and_its_time_is_over() -> None:
     cluster = Cluster()
-    old = {"age": WEEK + 1}
+    old: dict[str, Any] = {"age": WEEK + 1}
     gone = cluster.add(exists=False, **old)
     young = cluster.add(exists=False, age=WEEK - 1)
     here = cluster.add(**old)
@@ -181,7 +182,7 @@ happenings = st.lists(
 
 @given(happenings, st.sampled_from([HOUR, 6 * HOUR, 20 * HOUR]), st.integers(1, 12))
 @settings(max_examples=200, deadline=None)
-def test_a_day_of_any_history(history, retention: float, cap: int) -> None:
+def test_a_day_of_any_history(history: list[tuple[str, int, str, float]], retention: float, cap: int) -> None:
     """24 hours, a walk every 10 minutes: no report of a living workload is ever deleted, and what should go goes."""
 
     async def story() -> None:

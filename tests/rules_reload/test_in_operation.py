@@ -41,7 +41,7 @@ async def test_what_fails_is_judged_again_and_the_report_names_the_rules_that_de
 
     mount.hold(rules_yaml=rules("another"))
     for name in ("train", "web"):
-        await until(lambda name=name: reports.status(name)["category"] == "another")
+        await until(lambda: reports.status(name)["category"] == "another")  # noqa: B023
     status = reports.status("train")
     assert status["rules"] != old
     await until(lambda: [(c["category"], c["count"]) for c in reports.status("train")["counts"]] == [("another", 3)])

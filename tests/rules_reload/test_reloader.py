@@ -10,7 +10,6 @@ import pytest
 from coroner_categorizer import Categorizer
 from coroner_operator.config.rules_files import SIZE_LIMIT, InvalidRules, RuleFiles
 from coroner_operator.config.rules_reloader import REASON, Reloader
-from coroner_operator.runtime.engine import Engine
 from tests.rules_reload.files import BROKEN, ConfigMapMount, rules
 
 POD = {
@@ -72,7 +71,9 @@ def mount(tmp_path: Path) -> ConfigMapMount:
     return mount
 
 
-async def test_a_config_map_that_changes_is_taken_over(operator: Engine, mount: ConfigMapMount, tmp_path: Path) -> None:
+async def test_a_config_map_that_changes_is_taken_over(
+    operator: Operator, mount: ConfigMapMount, tmp_path: Path
+) -> None:
     reloads = reloader(operator, RuleFiles(tmp_path / "rules.yaml"))
     assert operator.category == "first"
     mount.hold(rules_yaml=rules("second"))
@@ -82,7 +83,7 @@ async def test_a_config_map_that_changes_is_taken_over(operator: Engine, mount: 
 
 
 async def test_what_does_not_change_is_read_and_nothing_else(
-    operator: Engine, mount: ConfigMapMount, tmp_path: Path
+    operator: Operator, mount: ConfigMapMount, tmp_path: Path
 ) -> None:
     reloads = reloader(operator, RuleFiles(tmp_path / "rules.yaml"))
     for _ in range(5):
@@ -93,7 +94,7 @@ async def test_what_does_not_change_is_read_and_nothing_else(
 
 
 async def test_a_broken_file_is_refused_with_every_mistake_and_the_last_stays(
-    operator: Engine, mount: ConfigMapMount, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    operator: Operator, mount: ConfigMapMount, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     reloads = reloader(operator, RuleFiles(tmp_path / "rules.yaml"))
     mount.hold(rules_yaml=BROKEN)
@@ -121,7 +122,7 @@ async def test_a_broken_file_is_refused_with_every_mistake_and_the_last_stays(
 
 
 async def test_going_back_to_what_is_in_force_ends_the_trouble_and_judges_nothing_again(
-    operator: Engine, mount: ConfigMapMount, tmp_path: Path
+    operator: Operator, mount: ConfigMapMount, tmp_path: Path
 ) -> None:
     reloads = reloader(operator, RuleFiles(tmp_path / "rules.yaml"))
     mount.hold(rules_yaml=BROKEN)
@@ -131,7 +132,7 @@ async def test_going_back_to_what_is_in_force_ends_the_trouble_and_judges_nothin
     assert (len(operator.categorizers), operator.counts, reloads.errors) == (1, [False, True], ())
 
 
-async def test_a_file_that_is_half_written_is_not_read_by_half(operator: Engine, tmp_path: Path) -> None:
+async def test_a_file_that_is_half_written_is_not_read_by_half(operator: Operator, tmp_path: Path) -> None:
     """Half of these rules are valid rules."""
     file = tmp_path / "rules.yaml"
     file.write_text(rules("first"))
@@ -146,7 +147,7 @@ async def test_a_file_that_is_half_written_is_not_read_by_half(operator: Engine,
     assert len(operator.categorizers) == 2
 
 
-async def test_a_file_that_goes_away_is_refused_and_comes_back(operator: Engine, tmp_path: Path) -> None:
+async def test_a_file_that_goes_away_is_refused_and_comes_back(operator: Operator, tmp_path: Path) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text(rules("first"))
     reloads = reloader(operator, RuleFiles(file))
@@ -158,7 +159,7 @@ async def test_a_file_that_goes_away_is_refused_and_comes_back(operator: Engine,
     assert operator.category == "second"
 
 
-async def test_patterns_for_secrets_change_as_well(operator: Engine, mount: ConfigMapMount, tmp_path: Path) -> None:
+async def test_patterns_for_secrets_change_as_well(operator: Operator, mount: ConfigMapMount, tmp_path: Path) -> None:
     def message() -> str:
         verdict = operator.categorizers[-1].classify(POD)
         assert verdict is not None

@@ -1,6 +1,7 @@
 """What newer rules do to a report: each failure keeps its place and its count, and changes its verdict."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from random import Random
 
 import msgspec
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coroner_categorizer.verdict import FailureKey
 from coroner_operator.model.report import Observation, Report, fold, recover, without_observation_times
 from coroner_operator.model.report_codec import from_object, to_object, to_status
 from tests.report_model.observations import CATEGORIES, EMPTY, at, ended, few_sightings, in_batches, interleaved, waits
@@ -28,7 +30,9 @@ def said(report: Report) -> tuple[str, str]:
 
 @pytest.mark.parametrize("make", [ended, waits])
 @pytest.mark.parametrize("name", ["accelerator/cuda", "zzz/last"])
-def test_newer_rules_replace_the_verdict_its_count_and_its_history_whichever_sorts_first(make, name: str) -> None:
+def test_newer_rules_replace_the_verdict_its_count_and_its_history_whichever_sorts_first(
+    make: Callable[..., Observation], name: str
+) -> None:
     before = fold(EMPTY, [by("old", make(name="platform/sandbox"))])
     after = fold(before, [by("new", make(name=name, confidence="Likely"), reclassified=True)])
     assert said(before) == ("platform/sandbox", "old")
@@ -101,7 +105,7 @@ def by_pod(seen: list[Observation]) -> list[list[Observation]]:
     return list(pods.values())
 
 
-def failure_of(one: Observation) -> tuple:
+def failure_of(one: Observation) -> tuple[FailureKey, int | None]:
     return one.failure.key, one.failure.ended_instances
 
 
@@ -115,7 +119,9 @@ ANSWERS = [name for name in CATEGORIES if not name.startswith(("unknown", "/"))]
     st.lists(st.integers(0, 60), max_size=4),
 )
 @settings(max_examples=200, deadline=None)
-def test_in_any_order_and_batches_the_newer_rules_have_decided_everything(seen, names, random: Random, cuts) -> None:
+def test_in_any_order_and_batches_the_newer_rules_have_decided_everything(
+    seen: list[Observation], names: list[str], random: Random, cuts: list[int]
+) -> None:
     seen = [by("old", one) for one in seen]
     before = fold(EMPTY, seen)
     looks = revised(seen, names)

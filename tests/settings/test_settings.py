@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from coroner_operator.__main__ import main
+from coroner_operator.cli.run import run
 from coroner_operator.config.durations import parse_duration
 from coroner_operator.config.settings import Settings, SettingsError, load_settings, parse_address
 
@@ -66,7 +67,7 @@ def test_every_mistake_is_told_with_its_setting(file: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "fault"),
-    [("- a\n", "a mapping of settings is wanted"), ("a: [", "not YAML"), (None, "No such file or directory")],
+    [("- a\n", "expected a mapping of settings"), ("a: [", "not YAML"), (None, "No such file or directory")],
 )
 def test_a_file_that_cannot_be_used_is_one_line(file: Path, content: str | None, fault: str) -> None:
     if content is not None:
@@ -156,9 +157,9 @@ def test_run_without_a_cluster_says_so_and_exits_2(tmp_path: Path, own_logs: Non
 
 
 def test_every_setting_has_a_flag_or_is_only_for_the_file() -> None:
-    flags = {parameter.name for parameter in main.get_command(None, "run").params}
+    flags = {parameter.name for parameter in run.params}
     only_in_the_file = {
-        *("gather", "write_interval", "workload_interval", "label_interval", "shutdown_timeout", "grace_periods"),
+        *("batch_window", "write_interval", "workload_interval", "label_interval", "shutdown_timeout", "grace_periods"),
         *("workloads", "lease_duration", "renew_deadline", "retry_period"),
     }
     assert Settings.model_fields.keys() - flags == only_in_the_file

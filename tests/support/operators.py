@@ -19,7 +19,7 @@ from coroner_operator.runtime.engine import Engine
 ROOT = Path(__file__).parents[2]
 CATEGORIZER = cc.default()
 QUICK = {
-    "gather": 0.02,
+    "batch_window": 0.02,
     "write_interval": 0.1,
     "label_interval": 0.1,
     "recovery_after": 0.3,

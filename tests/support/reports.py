@@ -23,6 +23,13 @@ class Reports:
             None,
         )
 
+    def existing(self, name: str) -> Json:
+        """The same; LookupError if there is none."""
+        report = self.of(name)
+        if report is None:
+            raise LookupError(f"no report of {name}")
+        return report
+
     def status(self, name: str) -> Json:
         report = self.of(name)
         return report["status"] if report else {}

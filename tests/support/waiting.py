@@ -30,7 +30,7 @@ async def until(
     condition: Callable[[], Answer[T]], within: float = ..., message: str = ..., poll: float = ...
 ) -> T: ...
 async def until(
-    condition: Callable[[], Any], within: float = 15.0, message: str = "", poll: float = LOOP_POLL_SECONDS
+    condition: Callable[[], Any], within: float = 30.0, message: str = "", poll: float = LOOP_POLL_SECONDS
 ) -> Any:
     """The condition's first true answer; it may be a coroutine function. Fails after ``within`` seconds."""
     attempts = _Attempts[Any](within, message or inspect.getsource(condition).strip())
