@@ -74,18 +74,19 @@ def live_pod(
     """A pod with one container; healthy and Ready unless something else is said."""
     state = running() if state is None else state
     ready = "running" in state if ready is None else ready
+    created = created or ago(seconds=5)
     return pod(
         status("main", state, last, restarts, ready),
         name=name,
         namespace=namespace,
         uid=pod_uid or uid(),
-        created=created or ago(seconds=5),
+        created=created,
         owner=owner,
         resources={},
         phase=phase,
         restart_policy="Always",
         conditions=(
-            condition("PodScheduled", "True", at=ago(seconds=0)),
+            condition("PodScheduled", "True", at=created),  # dates a wait: later, it would be the newest failure
             condition("Ready", "True" if ready else "False", at=ago(seconds=0)),
         ),
     )
