@@ -11,7 +11,7 @@ server_side_apply  field ownership and conflicts
 schema             structural schemas of CRDs
 kinds              the kinds that are served
 store              objects, resource versions, history
-errors             errors as Status objects, worded as a kube-apiserver words them
+errors             errors as Status objects, with the messages of kube-apiserver
 """
 
 from embedded_apiserver.errors import Object

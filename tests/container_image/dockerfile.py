@@ -14,7 +14,7 @@ EXEC_FORM = ("RUN", "ENTRYPOINT", "CMD")
 
 @dataclass(frozen=True)
 class Instruction:
-    word: str
+    keyword: str
     """In upper case, like "COPY"."""
     text: str
     """The rest of the instruction, on one line."""
@@ -45,7 +45,7 @@ def stages(text: str) -> list[list[Instruction]]:
     """Split at FROM; instructions before the first FROM belong to no stage."""
     found: list[list[Instruction]] = []
     for instruction in instructions(text):
-        if instruction.word == "FROM":
+        if instruction.keyword == "FROM":
             found.append([])
         if found:
             found[-1].append(instruction)
@@ -56,7 +56,7 @@ def image_config(text: str) -> dict[str, Any]:
     """The image configuration that the last stage sets: Env, User, WorkingDir, Entrypoint, Cmd."""
     config: dict[str, Any] = {"Env": []}
     for instruction in stages(text)[-1]:
-        match instruction.word:
+        match instruction.keyword:
             case "ENV":
                 config["Env"] += instruction.arguments
             case "USER":
@@ -64,5 +64,5 @@ def image_config(text: str) -> dict[str, Any]:
             case "WORKDIR":
                 config["WorkingDir"] = instruction.text
             case "ENTRYPOINT" | "CMD":
-                config[instruction.word.title()] = instruction.arguments
+                config[instruction.keyword.title()] = instruction.arguments
     return config

@@ -31,15 +31,15 @@ def test_continued_lines_are_one_instruction() -> None:
 
 
 def test_every_instruction_is_known_and_uses_no_shell() -> None:
-    assert {each.word for each in ALL} <= KNOWN
+    assert {each.keyword for each in ALL} <= KNOWN
     for each in ALL:
-        if each.word in EXEC_FORM:
+        if each.keyword in EXEC_FORM:
             assert each.arguments, each
             assert each.text.startswith("["), f"shell form: {each.text}"
 
 
 def test_all_stages_use_the_same_base_image() -> None:
-    (argument,) = (each.text for each in ALL if each.word == "ARG" and each.text.startswith("PYTHON_IMAGE="))
+    (argument,) = (each.text for each in ALL if each.keyword == "ARG" and each.text.startswith("PYTHON_IMAGE="))
     assert re.fullmatch(r"PYTHON_IMAGE=python:3\.11-slim", argument), (
         "the base image must come from the default registry"
     )
@@ -48,13 +48,13 @@ def test_all_stages_use_the_same_base_image() -> None:
 
 def test_copied_files_exist() -> None:
     for each in STAGES[0]:
-        if each.word == "COPY":
+        if each.keyword == "COPY":
             for source in each.arguments[:-1]:
                 assert (ROOT / source).exists(), source
                 assert f"!{source}" in IGNORE, f"{source} is kept out by Dockerfile.dockerignore"
     allowed = {line[1:] for line in IGNORE if line.startswith("!")}
     assert IGNORE[1] == "*"
-    copied = {source for each in STAGES[0] if each.word == "COPY" for source in each.arguments[:-1]}
+    copied = {source for each in STAGES[0] if each.keyword == "COPY" for source in each.arguments[:-1]}
     assert allowed == copied
 
 
@@ -66,12 +66,12 @@ def test_everything_that_the_wheel_needs_is_copied() -> None:
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
     needed = {package.partition("/")[0] for package in wheel["packages"]} | set(wheel["force-include"])
     needed |= {project["project"]["readme"], *project["project"]["license-files"], "pyproject.toml"}
-    copied = {source for each in STAGES[0] if each.word == "COPY" for source in each.arguments[:-1]}
+    copied = {source for each in STAGES[0] if each.keyword == "COPY" for source in each.arguments[:-1]}
     assert needed <= copied
 
 
 def test_only_locked_requirements_are_installed() -> None:
-    installs = [each.arguments for each in STAGES[0] if each.word == "RUN" and "install" in each.arguments]
+    installs = [each.arguments for each in STAGES[0] if each.keyword == "RUN" and "install" in each.arguments]
     for arguments in installs:
         locked = {"--require-hashes", "--only-binary=:all:"} <= set(arguments) and "requirements/run.txt" in arguments
         ours = {"--no-deps", "--no-build-isolation"} <= set(arguments) and arguments[-1] == "."
@@ -82,8 +82,8 @@ def test_only_locked_requirements_are_installed() -> None:
 
 def test_the_last_stage_runs_nothing_and_is_not_root() -> None:
     last = STAGES[-1]
-    assert not [each for each in last if each.word == "RUN"], "RUN would have to be emulated for every other platform"
-    (copy,) = (each for each in last if each.word == "COPY")
+    assert not [each for each in last if each.keyword == "RUN"], "RUN would have to be emulated for every other platform"
+    (copy,) = (each for each in last if each.keyword == "COPY")
     assert (copy.flags, copy.arguments) == (["--from=build"], [f"/{VENV}", f"/{VENV}"])
     config = image_config(TEXT)
     assert config["User"] == "65532:65532"
@@ -94,13 +94,13 @@ def test_the_last_stage_runs_nothing_and_is_not_root() -> None:
 
 
 def test_the_build_does_not_depend_on_the_current_time() -> None:
-    text = " ".join(each.text for each in STAGES[0] if each.word in ("ARG", "ENV"))
+    text = " ".join(each.text for each in STAGES[0] if each.keyword in ("ARG", "ENV"))
     assert "SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH}" in text
     assert "PYTHONDONTWRITEBYTECODE=1" in text
 
 
 def test_the_image_of_the_tests_uninstalls_the_same_tools() -> None:
-    (arguments,) = (each.arguments for each in STAGES[0] if each.word == "RUN" and "uninstall" in each.arguments)
+    (arguments,) = (each.arguments for each in STAGES[0] if each.keyword == "RUN" and "uninstall" in each.arguments)
     assert tuple(arguments[-2:]) == BUILD_TOOLS
 
 
