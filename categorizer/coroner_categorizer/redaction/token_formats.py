@@ -22,6 +22,10 @@ _FORMATS: tuple[tuple[str, str, str], ...] = (
     ("azure-client-secret", "q~", r"[A-Za-z0-9_~.-]{3}[78]Q~[A-Za-z0-9_~.-]{30,}"),
     ("digitalocean-token", "_v1_", r"do[opr]_v1_[a-f0-9]{16,}"),
     ("cloudflare-token", "v1.0-", _LEFT + r"(v1\.0-[a-f0-9]{24}-[a-f0-9]{60,})"),
+    ("alibaba-key", "ltai", _LEFT + r"(LTAI[A-Za-z0-9]{16,})"),
+    ("heroku-key", "hrku-", r"HRKU-[A-Za-z0-9_-]{30,}"),
+    ("fly-token", "flyv1 fo1_", r"FlyV1 [A-Za-z0-9_,+/=-]{30,}|fo1_[A-Za-z0-9_-]{30,}"),
+    ("scalingo-token", "tk-us-", _LEFT + r"(tk-us-[A-Za-z0-9_-]{30,})"),
     ("tailscale-key", "tskey-", r"tskey-[a-z]+-[A-Za-z0-9-]{10,}"),
     # Code hosts, registries, CI
     ("github-token", "gho_ ghp_ ghr_ ghs_ ghu_", r"gh[pousr]_[A-Za-z0-9]{16,}"),
@@ -39,6 +43,10 @@ _FORMATS: tuple[tuple[str, str, str], ...] = (
     ("atlassian-token", "atatt3 atctt3", r"AT[AC]TT3[A-Za-z0-9_=-]{40,}"),
     ("artifactory-key", "akcp", r"AKCp[A-Za-z0-9]{40,}"),
     ("terraform-token", ".atlasv1.", r"[A-Za-z0-9]{10,}\.atlasv1\.[A-Za-z0-9_=-]{40,}"),
+    ("prefect-token", "pnu_", _LEFT + r"(pnu_[A-Za-z0-9]{30,})"),
+    ("postman-key", "pmak-", r"PMAK-[a-f0-9]{20,}-[a-f0-9]{20,}"),
+    ("octopus-key", "api-", _LEFT + r"(API-[A-Z0-9]{26})\b"),
+    ("infracost-token", "ico-", _LEFT + r"(ico-[A-Za-z0-9]{32})"),
     ("pulumi-token", "pul-", _LEFT + r"(pul-[a-f0-9]{40})"),
     ("openshift-token", "sha256~", r"sha256~[A-Za-z0-9_-]{20,}"),
     # Models and data
@@ -61,6 +69,9 @@ _FORMATS: tuple[tuple[str, str, str], ...] = (
     ("langsmith-key", "lsv2_", r"lsv2_(?:pt|sk)_[A-Za-z0-9_]{30,}"),
     ("kaggle-token", "kgat_", r"KGAT_[A-Za-z0-9]{20,}"),
     ("planetscale-token", "pscale_", r"pscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.=-]{20,}"),
+    ("notion-token", "ntn_", _LEFT + r"(ntn_[0-9]{8,}[A-Za-z0-9]{30,})"),
+    ("airtable-token", "pat", _LEFT + r"(pat[A-Za-z0-9]{14}\.[a-f0-9]{64})"),
+    ("linear-key", "lin_api_", r"lin_api_[A-Za-z0-9]{30,}"),
     ("supabase-token", "sbp_ sb_secret_", r"sbp_[a-f0-9]{32,}|sb_secret_[A-Za-z0-9_-]{16,}"),
     # Messages, mail, payments
     ("slack-token", "xox", r"xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,}"),
@@ -79,12 +90,20 @@ _FORMATS: tuple[tuple[str, str, str], ...] = (
     ("twilio-key", "sk", _LEFT + r"(SK[0-9a-f]{32})"),
     ("stripe-key", "k_live_ k_test_", r"[rs]k_(?:live|test)_[A-Za-z0-9]{10,}"),
     ("stripe-webhook-secret", "whsec_", r"whsec_[A-Za-z0-9+/=]{16,}"),
+    ("brevo-key", "xkeysib-", r"xkeysib-[a-f0-9]{40,}-[A-Za-z0-9]{10,}"),
+    ("facebook-token", "eaa", _LEFT + r"(EAA[A-Za-z0-9]{60,})"),
+    ("shippo-token", "shippo_", r"shippo_(?:live|test)_[a-f0-9]{30,}"),
+    ("easypost-key", "ezak eztk", _LEFT + r"(EZ[AT]K[A-Za-z0-9]{50,})"),
     ("shopify-token", "shp", r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}"),
     ("square-token", "sq0", r"sq0(?:atp|csp)-[A-Za-z0-9_-]{20,}"),
     # Machines
     ("vault-token", "hvs. hvb. hvr.", r"hv[sbr]\.[A-Za-z0-9_-]{16,}"),
     ("grafana-token", "glsa_ glc_", r"glsa_[A-Za-z0-9]{20,}(?:_[a-f0-9]+)?|glc_[A-Za-z0-9+/=]{30,}"),
     ("newrelic-key", "nrak-", r"NRAK-[A-Z0-9]{20,}"),
+    ("sentry-token", "sntrys_ sntryu_", r"sntry[su]_[A-Za-z0-9+/=_-]{30,}"),
+    ("dynatrace-token", "dt0", r"dt0[a-z][0-9]{2}\.[A-Z0-9]{24}\.[A-Z0-9]{30,}"),
+    ("doppler-token", "dp.", _LEFT + r"(dp\.(?:pt|st|ct|sa|scim|audit)\.[A-Za-z0-9_.-]{30,})"),
+    ("onepassword-token", "ops_eyj a3-", r"ops_eyJ[A-Za-z0-9+/=]{40,}|\bA3-[A-Z0-9]{6}-[A-Z0-9-]{26,}"),
     ("age-key", "age-secret-key-", r"AGE-SECRET-KEY-[A-Z0-9-]{10,}"),
     # The header may have been cut off by the tail, and the signature by another limit: ".eyJ" (the claims) is enough.
     (
