@@ -1,14 +1,14 @@
-"""Events about pods that may explain a failure: warnings as they come, and all of one pod's when they are asked for.
+"""Events about pods that may explain a failure: warnings as they arrive, and all events of one pod on request.
 
-Bounded: events of the pods heard of last, so many a pod. What they said is in the report by then.
+Bounded in pods and in events per pod, oldest first; by the time they are evicted the report contains what they said.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 
 import msgspec
+from cachetools import FIFOCache, LRUCache
 
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.lenient_decode import lenient_decode
@@ -37,38 +37,33 @@ _EVENT = msgspec.json.Decoder(Event)
 class EventCache:
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._by_pod: OrderedDict[str, OrderedDict[str, Event]] = OrderedDict()
+        self._by_pod: LRUCache[str, FIFOCache[str, Event]] = LRUCache(CACHE_SIZE)
 
     def __len__(self) -> int:
         return len(self._by_pod)
 
     def add(self, pod_uid: str, event: Event) -> None:
-        """Remember the event; a newer state of the same event replaces the older one."""
+        """Cache the event; a newer state of the same event replaces the older one."""
         if event.is_from_coroner:
             return
-        events = self._by_pod.setdefault(pod_uid, OrderedDict())
-        self._by_pod.move_to_end(pod_uid)
+        events = self._by_pod.setdefault(pod_uid, FIFOCache(EVENTS_PER_POD))
         events[event.metadata.uid or event.metadata.name] = event
-        while len(events) > EVENTS_PER_POD:
-            events.popitem(last=False)
-        while len(self._by_pod) > CACHE_SIZE:
-            self._by_pod.popitem(last=False)
 
     def cached(self, pod_uid: str) -> tuple[Event, ...]:
-        """What is remembered, oldest arrival first."""
-        return tuple(self._by_pod.get(pod_uid, {}).values())
+        """What is cached, in the order in which it first arrived."""
+        return tuple(self._by_pod[pod_uid].values()) if pod_uid in self._by_pod else ()
 
     def forget(self, pod_uid: str) -> None:
         self._by_pod.pop(pod_uid, None)
 
     async def read_all(self, metadata: Metadata) -> tuple[Event, ...]:
-        """Every event about the pod that still exists, asked for by its UID; what is remembered if that fails."""
+        """Every event about the pod that still exists, listed by the pod's UID; only what is cached if that fails."""
         query = {"fieldSelector": field_selector({"involvedObject.uid": metadata.uid}), "limit": LIST_LIMIT}
         try:
             path = EVENT.path(metadata.namespace)
             page = _PAGE.decode(await self._client.get(path, query, timeout_seconds=LIST_TIMEOUT))
         except (ApiError, msgspec.DecodeError) as error:
-            log.warning("pod %s/%s: judged without its events: %s", metadata.namespace, metadata.name, error)
+            log.warning("pod %s/%s: classified without its events: %s", metadata.namespace, metadata.name, error)
             return self.cached(metadata.uid)
         read = (lenient_decode(bytes(raw), _EVENT, Event) for raw in page.items or ())
         events = tuple(event for event in read if not event.is_from_coroner)

@@ -31,7 +31,7 @@ from coroner_operator.kube.errors import (
 from coroner_operator.kube.paging import list_pages
 from coroner_operator.kube.paths import ResourcePath
 
-log = logging.getLogger("coroner.streams")
+log = logging.getLogger("coroner.list_watch")
 
 PAGE_SIZE = 250  # 2 MB of pods a page; with 500 the peak is 8 MB higher and nothing is faster
 ITEMS_PER_TURN = 50  # objects of a page that are handed on without a pause: 3 ms

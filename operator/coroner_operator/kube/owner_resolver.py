@@ -1,25 +1,25 @@
-"""From a pod to its workload: the topmost controller that can be reached by ``ownerReferences``.
+"""From a pod to its workload: the topmost controller that can be reached through ``ownerReferences``.
 
-Only kinds that a site's operator may surely read (batch, apps) are looked at, and only their metadata; every other
-kind ends the walk at the reference, which names kind, name and UID itself. One GET a controller, remembered.
+Only kinds that the operator's role can always read (batch, apps) are read, and only their metadata; any other kind
+ends the walk at the reference, which contains kind, name and UID. One GET per controller, cached.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable
 
 import msgspec
+from cachetools import LRUCache
 
 from coroner_categorizer.objects.pod import Metadata, OwnerReference, Pod
 from coroner_operator.kube.backoff import BackOff
-from coroner_operator.kube.client import Client
-from coroner_operator.kube.errors import ApiError, Forbidden, InvalidName, NotFound
+from coroner_operator.kube.client import MAX_CONCURRENT_READS, Client
+from coroner_operator.kube.errors import Forbidden, InvalidName, NotFound
 from coroner_operator.kube.paths import ResourcePath, is_object_name
 from coroner_operator.kube.resources import OPERATOR_WORKLOADS
+from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.workload_ref import WorkloadRef
 
 log = logging.getLogger("coroner.owners")
@@ -52,20 +52,18 @@ def controller_of(metadata: Metadata) -> OwnerReference | None:
 
 
 class OwnerResolver:
-    """Remembers what controls what."""
+    """Caches what controls what. ``close()`` it at the end."""
 
-    def __init__(
-        self,
-        client: Client,
-        back_off: Callable[[], BackOff] = BackOff,
-        sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
-    ) -> None:
+    def __init__(self, client: Client, back_off: Callable[[], BackOff] = BackOff) -> None:
         self._client = client
-        self._back_off = back_off
-        self._sleep = sleep
-        self._controllers: OrderedDict[str, WorkloadRef | None] = OrderedDict()
+        self._controllers: LRUCache[str, WorkloadRef | None] = LRUCache(CACHE_SIZE)
         """UID → the next controller up; None = there is none, or it cannot be known."""
-        self._reading: dict[str, asyncio.Task[WorkloadRef | None]] = {}
+        self._waiting: dict[WorkloadRef, asyncio.Future[WorkloadRef | None]] = {}
+        """Who waits for what is being read: 40 pods of one Job fail together, and share one request."""
+        self._queue = WorkQueue(
+            self._reconcile, name="owners", workers=MAX_CONCURRENT_READS, back_off=back_off, on_error=self._on_error
+        )
+        self._queue.start()
 
     async def workload_of(self, pod: Pod) -> WorkloadRef:
         """The workload of a pod; a pod without a controller is its own. Waits until the API server answers."""
@@ -76,53 +74,45 @@ class OwnerResolver:
         return await self.top_controller(owner_ref(controller, meta.namespace))
 
     async def top_controller(self, ref: WorkloadRef) -> WorkloadRef:
-        """The topmost controller above ``ref``, or ``ref`` itself."""
+        """The topmost controller above ``ref``, or ``ref`` itself. Waits until the API server answers."""
         for _ in range(MAX_OWNER_DEPTH):
-            above = await self._next(ref)
+            above = await self._controller_above(ref)
             if above is None:
                 return ref
             ref = above
         return ref
 
     async def close(self) -> None:
-        """Ask no more."""
-        tasks = tuple(self._reading.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Cancels what is being read, and whoever waits for it."""
+        await self._queue.close()
+        for waiting in self._waiting.values():
+            waiting.cancel()
+        self._waiting.clear()
 
-    async def _next(self, ref: WorkloadRef) -> WorkloadRef | None:
+    async def _controller_above(self, ref: WorkloadRef) -> WorkloadRef | None:
         if workload_path(ref) is None:
             return None
         if ref.uid in self._controllers:
-            self._controllers.move_to_end(ref.uid)
             return self._controllers[ref.uid]
-        # 40 pods of one Job fail together: they share one question.
-        asking = self._reading.get(ref.uid)
-        if asking is None:
-            asking = self._reading[ref.uid] = asyncio.create_task(self._read_until_answered(ref), name=f"owner of {ref}")
-            asking.add_done_callback(lambda _: self._reading.pop(ref.uid, None))
-        return await asyncio.shield(asking)
+        waiting = self._waiting.get(ref)
+        if waiting is None:
+            waiting = self._waiting[ref] = asyncio.get_running_loop().create_future()
+            self._queue.add(ref)
+        return await asyncio.shield(waiting)
 
-    async def _read_until_answered(self, ref: WorkloadRef) -> WorkloadRef | None:
-        back_off = self._back_off()
-        while True:
-            try:
-                above = await self._read(ref)
-            except (NotFound, Forbidden) as error:
-                # Not there any more or not ours to read: the reference is all that can be known.
-                log.debug("%s/%s: taken as topmost: %s", ref.namespace, ref, error)
-                above = None
-            except ApiError as error:
-                # Never guess: a report on the wrong workload would stay.
-                wait = back_off.next(error.retry_after)
-                log.warning("%s/%s: its owner cannot be read: %s; again in %.1f s", ref.namespace, ref, error, wait)
-                await self._sleep(wait)
-                continue
-            self._controllers[ref.uid] = above
-            while len(self._controllers) > CACHE_SIZE:
-                self._controllers.popitem(last=False)
-            return above
+    async def _reconcile(self, ref: WorkloadRef) -> None:
+        """Read what controls ``ref``. Raises ApiError rather than guess: a report on the wrong workload would stay."""
+        try:
+            above = await self._read(ref)
+        except (NotFound, Forbidden) as error:
+            # It no longer exists, or may not be read: the reference is all that can be known.
+            log.debug("%s/%s: treated as the top controller: %s", ref.namespace, ref, error)
+            above = None
+        self._controllers[ref.uid] = above
+        self._waiting.pop(ref).set_result(above)
+
+    def _on_error(self, ref: WorkloadRef, error: Exception, wait: float) -> None:
+        log.warning("%s/%s: cannot read its owner: %s; retrying in %.1f s", ref.namespace, ref, error, wait)
 
     async def _read(self, ref: WorkloadRef) -> WorkloadRef | None:
         path = workload_path(ref)
