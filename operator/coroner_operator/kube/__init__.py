@@ -1,16 +1,16 @@
-"""Access to the API server.
+"""Access to the API server, and the work queue that everything keyed runs through.
 
-client          requests, authentication, the fence before writes
-errors          the errors of a request
-paths           the paths of resources
-paging          LIST in pages
-list_watch      LIST, then WATCH, of one kind
-crd_watch       one CustomResourceDefinition
-resources       kinds, their names on the command line, and where they are served
-owner_resolver  from a pod to its workload
-event_cache     Events about pods
+backoff         how long to wait before the next try
+errors          the API server's answers as exceptions
+paths           the one place that builds a path of the API
+resources       the kinds that Coroner knows, and where they are served
 apply_body      the body of a server-side apply
-lease           the Lease for leader election
-backoff         delays between retries
-workqueue       keyed work: delayed, retried, de-duplicated
+client          requests: get, apply, and lines of a watch
+paging          LIST in pages
+list_watch      LIST, then WATCH: every object of a kind, and every change
+crd_watch       one CustomResourceDefinition, followed by its name
+owner_resolver  from a pod to its topmost controller
+event_cache     the events that may explain a pod's failure
+lease           the Lease by which replicas elect a leader
+workqueue       keyed work: de-duplicated, delayed, retried, drained
 """

@@ -21,7 +21,7 @@ _ESCAPED = re.compile("[\x7f-\uffff]")
 
 def apply_body(obj: Mapping[str, Any]) -> bytes:
     """``obj`` as YAML that every API server reads. Lone surrogates, which no encoding has, become U+FFFD."""
-    # Such characters stand inside strings only, so escaping them in the text of the document is safe.
+    # Such characters occur inside strings only, so escaping them in the text of the document is safe.
     text = _ESCAPED.sub(lambda found: f"\\u{_readable(found.group()):04x}", json.dumps(obj, ensure_ascii=False))
     return text.encode()
 

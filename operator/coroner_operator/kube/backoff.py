@@ -1,4 +1,4 @@
-"""How long to wait before the next try: exponential, with full jitter, never less than the server asks for."""
+"""How long to wait before the next try: exponential, with full jitter, and at least what the server asks for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class BackOff:
-    """Full jitter: a uniform draw below a ceiling that doubles, so that many clients do not come back together."""
+    """Full jitter: a uniform draw below a ceiling that doubles, so that many clients do not retry at the same time."""
 
     base: float = 0.2
     """Seconds; the first ceiling."""
@@ -24,7 +24,7 @@ class BackOff:
         ceiling = min(self.cap, self.base * 2 ** min(self.tries, 32))
         self.tries += 1
         wait = self.draw(0, ceiling)
-        # The server's wish is a lower bound; the jitter comes on top, or all clients return in the same instant.
+        # What the server asks for is a lower bound; without jitter on top all clients would retry at the same instant.
         return wait if retry_after is None else retry_after + wait
 
     def reset(self) -> None:

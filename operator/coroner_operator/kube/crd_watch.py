@@ -1,7 +1,7 @@
-"""One CustomResourceDefinition, followed by its name: as it is served, that it is absent, or that it may not be read.
+"""One CustomResourceDefinition, watched by its name: its state, its absence, or that reading it is forbidden.
 
-The name of a kind's CRD is known (``<resource>.<group>``), so that only those are asked for that matter: a cluster may
-have hundreds, each of up to a megabyte, and a role can allow these few by name.
+The name of a kind's CRD is known (``<resource>.<group>``), so only the relevant ones are requested: a cluster may have
+hundreds, each of up to a megabyte, and a role can allow single ones by name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from coroner_operator.kube.resources import CUSTOM_RESOURCE_DEFINITION
 
 log = logging.getLogger("coroner.crds")
 
-FORBIDDEN_RETRY = 300.0  # s, after "forbidden": roles are given by people
+FORBIDDEN_RETRY = 300.0  # s; a role is changed by a person
 
 Crd = Mapping[str, Any]
 
@@ -32,7 +32,7 @@ class _Object(msgspec.Struct, frozen=True):
 
 
 class CrdWatch:
-    """``run()`` ends only by cancellation; ``changed`` is called with each state, None = there is no such CRD."""
+    """``run()`` ends only by cancellation; ``on_change`` is called with each state, None = the CRD does not exist."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class CrdWatch:
         back_off: BackOff | None = None,
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
     ) -> None:
-        """``forbidden`` is called once for as long as the CRD may not be read."""
+        """``on_forbidden`` is called once, before the first success, if the CRD may not be read."""
         self.name = name
         self._client = client
         self._selector = {"fieldSelector": field_selector({"metadata.name": name})}
@@ -90,5 +90,5 @@ class CrdWatch:
             log.debug("%s: %s", self.name, error)
             return False
         except ApiError:
-            pass  # the stream says so, and tries again
+            pass  # the list-watch logs it, and retries
         return True

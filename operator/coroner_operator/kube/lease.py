@@ -1,4 +1,4 @@
-"""The Lease by which replicas agree on one: raw JSON in and out, so that what others put on the object stays."""
+"""The Lease by which replicas elect a leader: raw JSON in and out, so that fields of other writers are kept."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from coroner_operator.kube.resources import LEASE
 
 
 class LeaseRecord(msgspec.Struct, frozen=True):
-    """The Lease as it lies on the API server."""
+    """The Lease as stored on the API server."""
 
     holder: str
     """"" = nobody."""
     duration: int
-    """Seconds that the holder may be silent before another takes it; 0 = not said."""
+    """Seconds without a renewal after which another may take the Lease; 0 = not set."""
     renewed_at: str
-    """By the holder's clock: compared with itself only, never with a time of ours."""
+    """By the holder's clock: only compared with earlier values of itself, never with our own clock."""
     transitions: int
     body: Mapping[str, Any]
     """The whole object, resource version included."""
 
 
 class Lease(Protocol):
-    """All methods raise ``ApiError``; Conflict where another was first."""
+    """All methods raise ``ApiError``; Conflict if another writer was first."""
 
     async def read(self) -> LeaseRecord | None:
-        """None: there is no Lease yet."""
+        """None: the Lease does not exist yet."""
         ...
 
     async def write(self, base: LeaseRecord | None, holder: str, duration: float) -> LeaseRecord:
-        """Write ``holder`` over what was read; None: make the Lease. A holder that changes is a transition."""
+        """Write ``holder``, and a transition if it is a new one. ``base``: what was read before; None: create the Lease."""
         ...
 
 
@@ -53,7 +53,7 @@ class ApiLease:
 
     async def read(self) -> LeaseRecord | None:
         try:
-            # Not Client.get: a renewal must not wait its turn behind reads of owners and events.
+            # Not Client.get: a renewal must not queue behind reads of owners and events.
             answer = await self._client.request("GET", LEASE.path(self._namespace, self._name))
         except NotFound:
             return None
@@ -80,8 +80,8 @@ class MemoryLease:
         return self.record
 
     async def write(self, base: LeaseRecord | None, holder: str, duration: float) -> LeaseRecord:
-        there = self.record and self.record.body["metadata"]["resourceVersion"]
-        if there != (base and base.body["metadata"]["resourceVersion"]):
+        current = self.record and self.record.body["metadata"]["resourceVersion"]
+        if current != (base and base.body["metadata"]["resourceVersion"]):
             raise Conflict("the Lease has changed", 409)
         self._writes += 1
         body = lease_body(base, holder, duration, datetime.fromtimestamp(self._writes, UTC))
@@ -91,7 +91,7 @@ class MemoryLease:
 
 
 def lease_body(base: LeaseRecord | None, holder: str, duration: float, now: datetime) -> dict[str, Any]:
-    """The object that says that ``holder`` has it, since ``now`` if it is a new one."""
+    """The Lease with ``holder`` as its holder; acquired at ``now`` if that is a new one."""
     before = base.body if base else {}
     spec = {**(before.get("spec") or {})}
     spec["renewTime"] = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,7 +1,7 @@
-"""One kind of object as a stream: LIST in chunks, each page handled as it arrives, then WATCH with bookmarks.
+"""One kind of object: LIST in pages, each handled as it arrives, then WATCH with bookmarks.
 
-Nothing is kept of an object once it was handed on. The consumer hears of every change in order, and after each LIST
-of all UIDs that exist, so that a deletion that fell into a gap of the watch is noticed.
+No object is kept once the consumer has it. The consumer gets every change in order, and after each LIST all UIDs that
+exist, so that a deletion during a gap of the watch is noticed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from coroner_operator.kube.paths import ResourcePath
 log = logging.getLogger("coroner.list_watch")
 
 PAGE_SIZE = 250  # 2 MB of pods a page; with 500 the peak is 8 MB higher and nothing is faster
-ITEMS_PER_TURN = 50  # objects of a page that are handed on without a pause: 3 ms
+ITEMS_PER_TURN = 50  # objects handled before other tasks get a turn: 3 ms
 WATCH_TIMEOUT = (240, 480)  # s; spread, so that all watches of all clients do not end together (client-go: 5 to 10 min)
 IDLE_TIMEOUT = 150.0  # s; bookmarks come about once a minute, so two have been missed
 
@@ -43,20 +43,20 @@ T_contra = TypeVar("T_contra", contravariant=True)
 
 
 class Consumer(Protocol[T_contra]):
-    """Who is told. The calls are synchronous: work that waits is the consumer's to schedule."""
+    """Receives the objects. The calls are synchronous: a consumer that has to wait schedules that itself."""
 
     def on_update(self, obj: T_contra, /) -> None:
-        """It exists and looks like this: listed, created or changed."""
+        """The object was listed, created or changed; ``obj`` is its state."""
 
     def on_delete(self, obj: T_contra, /) -> None:
-        """It was deleted; ``obj`` is its last state."""
+        """The object was deleted; ``obj`` is its last state."""
 
     def on_list(self, namespace: str | None, uids: set[str], /) -> None:
-        """A LIST of ``namespace`` (None: the cluster) is through; ``uids`` are all that exist."""
+        """A LIST of ``namespace`` (None: the cluster) is complete; ``uids`` are all that exist."""
 
 
 class WatchMetrics(Protocol):
-    """Who counts: ``metrics.Metrics`` in the operator."""
+    """Counters of a watch; the operator passes its ``Metrics``."""
 
     def event_received(self, kind: str, /) -> None: ...
 
@@ -83,7 +83,7 @@ _STATUS = msgspec.json.Decoder(Status)
 
 
 class ListWatch(Generic[T]):
-    """The objects under ``path``, for ever; ``run()`` ends only by cancellation."""
+    """The objects under ``path``; ``run()`` ends only by cancellation."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class ListWatch(Generic[T]):
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
     ) -> None:
         self.synced = asyncio.Event()
-        """Set after the first LIST is through."""
+        """Set when the first LIST is complete."""
         self._client = client
         self._kind = kind
         self._path = path
@@ -115,13 +115,13 @@ class ListWatch(Generic[T]):
         self._back_off = back_off or BackOff()
         self._sleep = sleep
         self._version: str | None = None
-        """Where the next WATCH begins; None = a LIST is needed."""
+        """The resource version at which the next WATCH starts; None = a LIST is needed."""
 
     def __str__(self) -> str:
         return f"{self._kind} in {self._namespace}" if self._namespace else self._kind
 
     async def run(self) -> None:
-        """LIST, then WATCH, and again after whatever goes wrong."""
+        """LIST, then WATCH; errors are counted and logged, and followed by a retry."""
         while True:
             try:
                 if self._version is None:
@@ -129,9 +129,9 @@ class ListWatch(Generic[T]):
                     self._back_off.reset()
                     self.synced.set()
                 await self._watch(self._version)
-                continue  # the server's own time-out: at once again, from where we are
+                continue  # the server's own time-out: watch again at once, from the same version
             except Gone as error:
-                # Old resource versions are forgotten by the server after some minutes; only a LIST helps.
+                # The server discards old resource versions after some minutes; only a LIST helps.
                 self._version = None
                 await self._wait_after("expired", error)
             except TooManyRequests as error:
@@ -145,13 +145,13 @@ class ListWatch(Generic[T]):
             except ApiError as error:
                 await self._wait_after("failed", error, logging.WARNING)
             except msgspec.DecodeError as error:
-                # A line that is no JSON: cut off by a proxy. What follows cannot be trusted either.
+                # A line that is not JSON, e.g. cut off by a proxy: what follows cannot be trusted either.
                 await self._wait_after("malformed", error, logging.WARNING)
 
     async def _wait_after(self, reason: str, error: Exception, level: int = logging.INFO) -> None:
         wait = self._back_off.next(getattr(error, "retry_after", None))
         self._metrics.restarted(self._kind, reason)
-        log.log(level, "%s: %s; again in %.1f s", self, error, wait)
+        log.log(level, "%s: %s; retrying in %.1f s", self, error, wait)
         await self._sleep(wait)
 
     async def _list(self) -> str:
@@ -161,7 +161,7 @@ class ListWatch(Generic[T]):
             async for page in pages:
                 for number, raw in enumerate(page.items or ()):
                     if number % ITEMS_PER_TURN == 0:
-                        await asyncio.sleep(0)  # others, and the next page, get their turn
+                        await asyncio.sleep(0)  # lets other tasks run, the request of the next page among them
                     if uid := self._dispatch(raw, self._consumer.on_update):
                         uids.add(uid)
                 version = page.metadata.resource_version
@@ -190,13 +190,13 @@ class ListWatch(Generic[T]):
         self._metrics.event_received(self._kind)
         if change.type == "DELETED":
             self._dispatch(change.object, self._consumer.on_delete)
-        elif change.type != "BOOKMARK":  # a bookmark's object is a shell ("containers": null): nothing to hand on
+        elif change.type != "BOOKMARK":  # the object of a bookmark has only a resource version
             self._dispatch(change.object, self._consumer.on_update)
-        # Only now: what was not handed on must come again.
+        # Only now: what the consumer did not get must be sent again.
         self._version = _META.decode(change.object).metadata.resourceVersion or self._version
 
     def _dispatch(self, raw: msgspec.Raw, handle: Callable[[T], None]) -> str:
-        """The object's UID; an exception in the consumer is said and stops neither this object's stream nor others."""
+        """The object's UID. An exception in the consumer is logged, and stops neither this list-watch nor others."""
         uid = _META.decode(raw).metadata.uid
         try:
             handle(lenient_decode(bytes(raw), self._decoder, self._type))

@@ -1,14 +1,14 @@
-"""The verdict outside of the report.
+"""Where a verdict is published beyond the report: in the workload's own status, and as Kubernetes Events.
 
-publisher        everything that follows the write of a report
-notifier         first the status of the workload, then an Event
-workload_status  writes the verdict to the status of listed kinds; with
-  status_sync      … the state of one workload, and of other writers
-  target_kinds     … the listed kinds, as they are currently served
-  target_schema    … where a kind has room for the verdict
-  status_block     … the verdict as a status block or condition
-  schema_pruning   … the part of it that the schema accepts
-event_recorder   Kubernetes Events; with
-  event_series     … repetitions, counted in a series
-  token_bucket     … rate limits
+publisher        builds the parts below; publishes again when a kind becomes available
+notifier         for each changed report: first the workload's status, then an Event
+target_kinds     the custom kinds that a site has listed, as they are served now
+target_schema    where in a kind's status a verdict can be written, decided by its CRD
+schema_pruning   the part of a value that a schema accepts
+status_block     a report as the block ``status.failure``, or as one condition
+workload_status  writes and checks the status of workloads
+status_sync      what is still to be applied to one workload's status
+event_recorder   sends Events, and counts repeated ones in a series
+event_series     one Event with its series
+token_bucket     the rate limit of Events
 """

@@ -1,4 +1,4 @@
-"""What follows a report: first the workload itself, then an Event; neither waits for the other's success."""
+"""For each changed report: first the workload's status, then an Event, whether or not the status was written."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from coroner_operator.publish.event_series import Regarding
 from coroner_operator.publish.target_kinds import TargetKinds
 from coroner_operator.publish.workload_status import WorkloadStatusWriter
 
-CACHE_SIZE = 10_000  # workloads, of which the failure that was told last is known
+CACHE_SIZE = 10_000  # workloads whose last announced failure is known
 
 _CLUSTER_SCOPED = frozenset({("v1", "Node")})
-"""Owners of pods that have no namespace, custom kinds aside: a static pod belongs to its node."""
+"""Built-in owners of pods that have no namespace: a static pod is owned by its node."""
 
 
 class Notifier:
@@ -24,10 +24,10 @@ class Notifier:
         self._recorder = recorder
         self._kinds = kinds
         self._announced: LRUCache[str, str] = LRUCache(CACHE_SIZE)
-        """UID of a workload → ID of the failure of which an Event has told."""
+        """UID of a workload → ID of the failure that an Event was recorded for."""
 
     def notify(self, before: Report, after: Report) -> None:
-        """The report has become ``after``, or should have: a report that cannot be written hides no failure."""
+        """The report was changed to ``after``, or could not be written: even then the failure is announced."""
         workload, failure = after.workload, after.current
         known = self._announced.get(workload.uid) or (before.current.id if before.current else "")
         if failure is None:
@@ -39,7 +39,7 @@ class Notifier:
         self._status_writer.put(after, on_attempted=partial(self._record_event, workload, failure))
 
     def on_gave_up(self, workload: WorkloadRef, reason: str) -> None:
-        """Another writer insists on the workload's status."""
+        """Another writer insists on the workload's status: record an Event about it."""
         self._recorder.warn(self.regarding(workload), "StatusOverwritten", reason)
 
     def regarding(self, workload: WorkloadRef) -> Regarding:

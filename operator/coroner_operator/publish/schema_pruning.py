@@ -1,8 +1,8 @@
 """The part of a value that a structural schema keeps and accepts.
 
-What the schema does not declare the API server drops without a word, and for one text that is too long it refuses the
-whole write. So what is written on a stranger's object is cut to that object's schema first. Rules in CEL, ``oneOf`` and
-the like are not evaluated: what they forbid is refused by the API server, and that is an answer too.
+The API server silently drops fields that the schema does not declare, and refuses the whole write for one string that
+is too long. So a value for an object of another owner is pruned to that object's schema first. CEL rules, ``oneOf``
+and the like are not evaluated: the API server refuses what they forbid.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _OPTIONS.log_errors = False
 
 
 class _Omitted:
-    """Nothing of the value can be said under the schema."""
+    """The schema accepts nothing of the value."""
 
 
 OMITTED = _Omitted()
@@ -31,7 +31,7 @@ def prune(schema: Schema, value: Any) -> Any:
     """``value``, JSON-shaped, without what ``schema`` drops or refuses; ``NOTHING`` where nothing is left."""
     if schema.get("enum") is not None and value not in schema["enum"]:
         return OMITTED
-    if schema.get("x-kubernetes-embedded-resource"):  # must be a whole object with kind and name
+    if schema.get("x-kubernetes-embedded-resource"):  # must be a complete object with kind and name
         return OMITTED
     match value:
         case dict():
@@ -73,7 +73,7 @@ def _prune_object(schema: Schema, value: Mapping[str, Any]) -> Any:
 
 
 def _field_schema(schema: Schema, name: str) -> Schema | None:
-    """The schema of a field; an empty one where anything is kept, None where it is dropped."""
+    """The schema of a field; an empty one if everything is kept, None if the field is dropped."""
     part = property_of(schema, name)
     if part is not None:
         return part
@@ -112,7 +112,7 @@ def _prune_text(schema: Schema, value: str) -> Any:
         return OMITTED
     limit = schema.get("maxLength", len(value))
     if len(value) > limit:
-        if not limit or " " not in value:  # a word that was cut is another word; a sentence is still one
+        if not limit or " " not in value:  # a shortened sentence is still one, a shortened word is another word
             return OMITTED
         value = value[: limit - 1] + "…"
     if len(value) < schema.get("minLength", 0):
@@ -132,9 +132,11 @@ def _prune_number(schema: Schema, value: int) -> Any:
     if schema.get("type", "integer") not in ("integer", "number") and not schema.get("x-kubernetes-int-or-string"):
         return OMITTED
     low, high = schema.get("minimum", value), schema.get("maximum", value)
-    beyond = (schema.get("exclusiveMinimum") and value == low) or (schema.get("exclusiveMaximum") and value == high)
+    is_excluded = (schema.get("exclusiveMinimum") and value == low) or (
+        schema.get("exclusiveMaximum") and value == high
+    )
     multiple = schema.get("multipleOf")
-    if not low <= value <= high or beyond or (multiple and value % multiple):
+    if not low <= value <= high or is_excluded_minimum or is_excluded_maximum or (multiple and value % multiple):
         return OMITTED
     if schema.get("format") == "int32" and not -(2**31) <= value < 2**31:
         return OMITTED

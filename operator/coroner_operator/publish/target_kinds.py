@@ -1,4 +1,4 @@
-"""The custom kinds that a site has listed, as they are served now: found at run time, lost at run time."""
+"""The custom kinds that a site has listed, as they are served now: they may be installed and removed at any time."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from coroner_operator.kube.list_watch import WatchMetrics
 from coroner_operator.model.report import WorkloadRef
 from coroner_operator.publish.target_schema import TargetKind, Unsupported, kind_of
 
-log = logging.getLogger("coroner.workloads")
+log = logging.getLogger("coroner.target_kinds")
 
 
 class TargetKinds:
-    """``run()`` follows the kinds' CRDs and calls ``changed`` for each kind that has come or is served differently."""
+    """``run()`` watches the kinds' CRDs, and calls ``on_change`` for each kind that is new or served differently."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class TargetKinds:
         ]
 
     def kind_of(self, workload: WorkloadRef) -> TargetKind | None:
-        """The workload's kind, if a site has listed it and it is served now."""
+        """The workload's kind, if a site has listed it and it is served now; else None."""
         group = workload.api_version.rpartition("/")[0]
         return next((k for k in self._kinds.values() if (k.group, k.kind) == (group, workload.kind)), None)
 
@@ -55,22 +55,25 @@ class TargetKinds:
         async with asyncio.TaskGroup() as group:
             for watch in self._watches:
                 group.create_task(watch.run(), name=f"watch of {watch.name}")
-            await asyncio.Event().wait()  # for ever, also where none is listed
+            await asyncio.Event().wait()  # until cancelled, also if no kind is listed
 
     def _on_crd(self, listed: ListedKind, crd: Crd | None) -> None:
         if crd is None:
             if self._kinds.pop(listed.crd, None) is not None:
-                log.info("%s: is not served any more", listed.crd)
+                log.info("%s: no longer served", listed.crd)
             return
         kind = kind_of(crd, listed.version)
         if kind == self._kinds.get(listed.crd):
             return
         self._kinds[listed.crd] = kind
         if isinstance(kind.placement, Unsupported):
-            log.warning("%s: nothing can be written on its objects: %s", listed.crd, kind.placement.reason)
+            log.warning("%s: no verdict in the status of its objects: %s", listed.crd, kind.placement.reason)
         else:
-            log.info("%s: the verdict is written on its objects", listed.crd)
+            log.info("%s: verdicts are written to the status of its objects", listed.crd)
             self._on_change(kind)
 
     def _on_forbidden(self, listed: ListedKind) -> None:
-        log.warning("%s: its definition may not be read, so nothing is written on its objects", listed.crd)
+        log.warning(
+            "%s: no verdict in the status of its objects: reading its CustomResourceDefinition is forbidden",
+            listed.crd,
+        )

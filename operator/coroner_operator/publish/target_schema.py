@@ -1,11 +1,11 @@
-"""Where on a kind's objects a verdict can be said, decided from its CustomResourceDefinition alone.
+"""Where in the status of a kind's objects a verdict can be written, decided from its CustomResourceDefinition alone.
 
-The first of these that holds (docs/adr/0010-verdict-on-the-workload.md):
+The first of these that applies (docs/adr/0010-verdict-on-the-workload.md):
 
-1. the schema names ``status.failure`` and keeps a verdict there: the block;
-2. ``status.conditions`` is a list-map keyed by type: one condition;
-3. the status keeps fields that it does not name: the block;
-4. otherwise nothing: it would be dropped, or would take the list of conditions away from its owner.
+1. the schema declares ``status.failure`` and accepts a verdict there: the block;
+2. ``status.conditions`` is a list-map with ``type`` as its only key: one condition;
+3. the status preserves undeclared fields: the block;
+4. otherwise nothing: it would be dropped, or would replace the conditions of the kind's own controller.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ from coroner_operator.publish.status_block import BLOCK, CONDITION, VERDICT_FIEL
 
 
 class StatusBlock(msgspec.Struct, frozen=True):
-    """``status.failure`` takes a block."""
+    """``status.failure`` accepts the block."""
 
     schema: Schema
     """Of the field itself."""
 
     def status(self, report: Report) -> dict[str, Any]:
-        """The status to be applied; empty: our field is to be gone."""
-        said = prune(self.schema, block(report))
-        return {} if said is OMITTED else {BLOCK: said}
+        """The status to apply; empty: our field is removed."""
+        pruned = prune(self.schema, block(report))
+        return {} if pruned is OMITTED else {BLOCK: pruned}
 
 
 class StatusCondition(msgspec.Struct, frozen=True):
-    """``status.conditions`` takes a condition."""
+    """``status.conditions`` accepts a condition."""
 
     schema: Schema
     """Of one item of the list."""
 
     def status(self, report: Report) -> dict[str, Any]:
-        said = condition(report)
-        fitted = OMITTED if said is None else prune(self.schema, said)
-        return {} if fitted is OMITTED else {"conditions": [fitted]}
+        wanted = condition(report)
+        pruned = OMITTED if wanted is None else prune(self.schema, wanted)
+        return {} if pruned is OMITTED else {"conditions": [pruned]}
 
 
 class Unsupported(msgspec.Struct, frozen=True):
     reason: str
-    """For a person: "its conditions are an atomic list"."""
+    """Logged: "its conditions are an atomic list"."""
 
 
 Placement: TypeAlias = StatusBlock | StatusCondition | Unsupported
@@ -60,7 +60,7 @@ class TargetKind(msgspec.Struct, frozen=True):
 
     group: str
     version: str
-    """The stored one: writing in another has wiped field ownership (kubernetes #133704)."""
+    """The stored one: a write in another version has removed field ownership (kubernetes #133704)."""
     plural: str
     kind: str
     namespaced: bool
@@ -80,9 +80,9 @@ class TargetKind(msgspec.Struct, frozen=True):
 
 
 def kind_of(crd: Mapping[str, Any], version: str = "*") -> TargetKind:
-    """The kind that a CRD declares. ``version``: one that must be served for anything to be written; "*" = any.
+    """The kind that a CRD declares. ``version``: a version that must be served for anything to be written; "*" = any.
 
-    Writes are in the stored version in any case. Raises KeyError, TypeError for what is no CRD.
+    Writes always use the stored version. Raises KeyError or TypeError for anything but a CRD.
     """
     spec = crd["spec"]
     versions = spec["versions"]
@@ -102,7 +102,7 @@ def kind_of(crd: Mapping[str, Any], version: str = "*") -> TargetKind:
 
 
 def placement_for(schema: Schema) -> Placement:
-    """``schema``: of the whole object, structural."""
+    """``schema``: the structural schema of the whole object."""
     status = property_of(schema, "status")
     if status is None:
         if preserves_unknown(schema):
@@ -116,13 +116,13 @@ def placement_for(schema: Schema) -> Placement:
         items = conditions.get("items") or {}
         if _accepts_condition(items):
             return StatusCondition(items)
-        return Unsupported("its conditions do not take one of another's type")
+        return Unsupported("its conditions do not accept our type")
     if declared is not None:
-        return Unsupported("its status.failure keeps nothing of a verdict")
+        return Unsupported("its status.failure accepts no field of a verdict")
     if preserves_unknown(status):
         return StatusBlock(_ANYTHING)
     if conditions is not None:
-        return Unsupported("its conditions are no list-map by type: a write would take the whole list")
+        return Unsupported("its conditions are no list-map keyed by type: a write would replace the whole list")
     return Unsupported("its status has neither failure nor conditions")
 
 

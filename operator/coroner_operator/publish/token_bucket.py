@@ -1,4 +1,4 @@
-"""How often something may be done: so many at once, then so many a second."""
+"""A rate limit: a burst, then a steady rate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class TokenBucket:
         self._tokens = self.burst
 
     def take(self, now: float) -> bool:
-        """Whether it may be done now."""
+        """Whether it is allowed now; if so, it is counted."""
         if self._at is not None:
             self._tokens = min(self.burst, self._tokens + (now - self._at) * self.per_second)
         self._at = now
