@@ -9,14 +9,14 @@ import click
 from coroner_operator.cli.lazy_import import gc_paused
 
 _COMMANDS = {
-    "run": "Watch pods and keep FailureReports, until SIGTERM.",
-    "explain": "Say why pods failed, from files or a cluster.",
-    "lint": "Check rules files.",
+    "run": "Watch pods and maintain FailureReports until SIGTERM.",
+    "explain": "Explain why pods failed, from files or a cluster.",
+    "lint": "Check rules and redaction files.",
 }
 
 
 class _Lazy(click.Group):
-    """Imports a command only when it is called: ``explain`` of one file is not to wait for kopf."""
+    """Imports a command only when it is called: ``explain`` of one file need not wait for kopf."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)

@@ -14,9 +14,9 @@ BROKEN = json.dumps(pod("broken", exit_code=3))
 REFUSED: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", "stdin: empty; "),
     "blank": (" \n\t\n", "stdin: empty; "),
-    "comments only": ("# nothing\n---\n# here\n", "stdin: holds no object, only comments or empty documents; "),
-    "cut off": (BROKEN[:200], "stdin: line 1, column 201: the JSON is cut off here; write the file again, whole"),
-    "cut off between objects": (BROKEN + "\n{", "stdin: line 2, column 2: the JSON is cut off here; "),
+    "comments only": ("# nothing\n---\n# here\n", "stdin: contains no object, only comments or empty documents; "),
+    "cut off": (BROKEN[:200], "stdin: line 1, column 201: the JSON is truncated here; write the file again, whole"),
+    "cut off between objects": (BROKEN + "\n{", "stdin: line 2, column 2: the JSON is truncated here; "),
     "a comma too many": ('{\n "kind": "Pod",\n}', "stdin: line 3, column 1: not JSON: "),
     "junk after an object": (BROKEN + "\nand so on", "stdin: line 2, column 1: not JSON: "),
     "a table": ("NAME   READY\ntrain  0/1\n", "stdin: not a Kubernetes object; "),
@@ -41,9 +41,9 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
         '{"kind":"List","apiVersion":"v1","items":[' * 30 + "]}" * 30,
         "stdin: items[0]: " + "items[0]: " * 20 + "items: more than 20 lists within lists; ",
     ),
-    "an alias to itself": ("a: &a [*a]", 'stdin: line 1, column 8: the alias "*a" stands for nothing that is complete'),
+    "an alias to itself": ("a: &a [*a]", 'stdin: line 1, column 8: the alias "*a" has no complete anchor'),
     "a number too large": (BROKEN.replace('"busybox"', "1e999"), "stdin: cannot be read: Number out of range"),
-    "a number of many digits": ('{"kind": "\0", "n": ' + "9" * 5000 + "}", "stdin: not JSON that can be read: "),
+    "a number of many digits": ('{"kind": "\0", "n": ' + "9" * 5000 + "}", "stdin: cannot be read as JSON: "),
 }
 
 
@@ -62,7 +62,7 @@ def test_aliases_that_multiply_are_refused_before_they_do(coroner: Coroner) -> N
     levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
     ran = coroner("explain", "-", stdin="\n".join(levels))
     assert ran.exit_code == 2
-    assert "its aliases stand for too much" in ran.stderr
+    assert "its aliases expand to too many values" in ran.stderr
 
 
 def test_a_few_aliases_are_fine(coroner: Coroner, rules: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_few_aliases_are_fine(coroner: Coroner, rules: Path) -> None:
 
 def test_much_yaml_is_refused_at_once_with_the_way_out(coroner: Coroner) -> None:
     ran = coroner("explain", "-", stdin=b"\0" * (11 * 1024 * 1024))
-    line = 'stdin: not JSON, and more than the 10 MiB of YAML that are read; use "kubectl ... -o json"\n'
+    line = 'stdin: not JSON, and larger than the limit of 10 MiB for YAML; use "kubectl ... -o json"\n'
     assert ran == (2, "", line)
 
 
@@ -103,7 +103,7 @@ def test_files_that_cannot_be_read_are_named(coroner: Coroner, tmp_path: Path) -
     absent = coroner("explain", tmp_path / "absent.json")
     assert absent.exit_code == 2
     assert absent.stderr == (
-        f"{tmp_path}/absent.json: no such file, and no KIND/NAME; name a file, a POD or KIND/NAME, e.g. job/train\n"
+        f"{tmp_path}/absent.json: no such file, and not of the form KIND/NAME; name a file, a POD or KIND/NAME, e.g. job/train\n"
     )
 
 

@@ -94,7 +94,7 @@ def test_a_failure_that_no_rule_explains_is_no_health(coroner: Coroner, tmp_path
     assert [(answer["verdict"], answer.get("unexplained")) for answer in ran.answers] == [(None, True), (None, None)]
     assert ran.exit_code == 1
     text = coroner("explain", *rules, stdin=as_lines(BROKEN, FINE)).stdout
-    assert "broken  failing, and no rule says why" in text
+    assert "broken  failing, and no rule matched" in text
     assert text.endswith("1 of 2 failing\n")
 
 

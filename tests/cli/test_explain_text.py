@@ -120,7 +120,7 @@ def test_names_cannot_write_to_the_terminal() -> None:
 
 
 def test_nothing_to_explain_is_said() -> None:
-    line = "Nothing to explain: no pods here, and no workload whose pods could not be created.\n"
+    line = "Nothing to explain: no pods, and no workload whose pods could not be created.\n"
     assert printed(width=100) == line
 
 

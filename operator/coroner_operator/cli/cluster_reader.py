@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_OWNERS_LIMIT = 200  # custom owners that are looked up one by one; a namespace with more is read as far as this
+_OWNERS_LIMIT = 200  # custom owners that are read one by one; with more of them, the rest is ignored
 _KIND = re.compile(r"[A-Za-z][A-Za-z0-9-]*(\.[a-z0-9.-]+)?")
 _PAGE_SIZE = 500  # objects a request, as kubectl does
 
@@ -38,7 +38,7 @@ class Target(NamedTuple):
     """As the user wrote it: ``job``, ``deploy``, ``JobSet``, ``jobs.batch``."""
     name: str
     argument: str
-    """For faults."""
+    """For messages."""
 
 
 class _ReportedWorkload(msgspec.Struct, rename="camel"):
@@ -57,12 +57,12 @@ class _Report(msgspec.Struct):
 
 
 def may_be_kind(word: str) -> bool:
-    """Whether the word can be a kind; which ones there are, only the cluster knows."""
+    """Whether the word can be a kind; only the cluster knows which kinds exist."""
     return _KIND.fullmatch(word) is not None
 
 
 class ClusterReader:
-    """Where the kubeconfig points; nothing is asked before the first ``add_to``."""
+    """The cluster of the kubeconfig; nothing is requested before the first ``add_to``."""
 
     def __init__(self, namespace: str | None, context: str | None, kubeconfig: str | None) -> None:
         self._namespace = namespace
@@ -71,7 +71,7 @@ class ClusterReader:
     def add_to(self, objects: InputObjects, target: Target) -> None:
         """The target with its pods, owners and events. Raises BadInput where it cannot be read."""
         try:
-            resources.POD.path(self._namespace or "default", target.name)  # before anything is asked
+            resources.POD.path(self._namespace or "default", target.name)  # before any request
         except InvalidName as error:
             raise BadInput(target.argument, str(error), "check the name and -n") from error
         asyncio.run(self._add_to(objects, target))
@@ -120,7 +120,7 @@ class _TargetReader:
         await self._add_events({uid}, {"fieldSelector": field_selector({"involvedObject.uid": uid})})
 
     async def reported(self, name: str) -> None:
-        """The pods of the workload that a FailureReport is about, also when the workload itself is gone."""
+        """The pods of the workload that a FailureReport is about, also when the workload itself is deleted."""
         about = (await self.get(resources.REPORT, name, _Report)).spec.workload
         if about.kind == "Pod":
             await self.pod(about.name)
@@ -130,7 +130,7 @@ class _TargetReader:
         await self.workload(resource, Workload(apiVersion=about.api_version, kind=about.kind, metadata=metadata))
 
     async def workload(self, resource: Resource, workload: Workload) -> None:
-        """The workload, what stands between it and its pods, the pods, and the events of all of them."""
+        """The workload, the objects between it and its pods, the pods, and the events about all of them."""
         workload = msgspec.structs.replace(workload, kind=resource.kind, apiVersion=resource.group_version)
         between = await self._between(resource)
         pods = [pod async for pod in self._list(resources.POD, Pod)]
@@ -150,7 +150,7 @@ class _TargetReader:
         await self._add_events(uids)
 
     async def custom_kind(self, word: str) -> Resource:
-        """The kind of this name, asked of the cluster. Raises BadInput if it has none."""
+        """The kind of this name, from the cluster's discovery. Raises BadInput if there is none."""
         for resource in await self._custom_kinds():
             if resource.matches_name(word):
                 return resource
@@ -169,7 +169,7 @@ class _TargetReader:
             kinds = resources.INTERMEDIATE_KINDS.get(resource, resources.CUSTOM_INTERMEDIATE_KINDS)
         found: list[Workload] = []
         for kind in kinds:
-            # Whole objects of what owns pods: a Job's condition and a ReplicaSet's count belong to the judgement.
+            # Complete objects of the owners of pods: a Job's conditions and a ReplicaSet's counts are classified.
             accept = "application/json" if kind in resources.POD_OWNERS else PARTIAL_LIST
             async for workload in self._list(kind, Workload, accept):
                 found.append(msgspec.structs.replace(workload, kind=kind.kind, apiVersion=kind.group_version))
@@ -197,7 +197,7 @@ class _TargetReader:
             waiting += owners[reference.uid]
 
     async def _owner(self, reference: OwnerReference) -> Workload | None:
-        """The owner itself; None where it is gone, may not be read, or is not of a kind that the cluster serves."""
+        """The owner itself; None where it does not exist, may not be read, or its kind is not served."""
         resource = resources.find_by_kind(reference.apiVersion, reference.kind)
         try:
             if resource is None:

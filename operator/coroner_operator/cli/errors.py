@@ -1,4 +1,4 @@
-"""How the commands end when they cannot do what was asked: one line on stderr, exit status 2, never a traceback."""
+"""How a command fails: one line on stderr, exit status 2, never a traceback."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from coroner_categorizer.redaction.sanitize import one_line
 BAD_INPUT = 2
 INTERRUPTED = 130  # what a shell reports for SIGINT: 128 + 2
 
-_LINE_LIMIT = 1000  # characters; a fault that quotes a file never fills the screen
+_LINE_LIMIT = 1000  # characters; a message that quotes a file never fills the screen
 
 
 class BadInput(click.ClickException):
-    """Input or usage that cannot be worked with: where, what is wrong, what to do."""
+    """Wrong input or usage: where, what is wrong, what to do."""
 
     exit_code = BAD_INPUT
 
@@ -34,7 +34,7 @@ class BadInput(click.ClickException):
 
 
 class OneLineCommand(click.Command):
-    """A command whose usage errors are one line, and which ends without a word on Ctrl-C."""
+    """A command whose usage errors are one line, and which prints nothing on Ctrl-C."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
@@ -49,13 +49,13 @@ class OneLineCommand(click.Command):
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:
-            raise  # click ends without a word
-        except OSError as error:  # the commands answer for what they read: this is standard output, e.g. a full disk
+            raise  # click exits silently
+        except OSError as error:  # commands handle errors of what they read: this is standard output, e.g. a full disk
             _discard_output()
             raise BadInput(ctx.command_path, f"cannot write: {error.strerror}", "") from error
 
 
 def _discard_output() -> None:
-    """What could not be written would otherwise be tried again, and complained of, at exit."""
+    """Otherwise Python would retry at exit to write what is buffered, and print the error."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

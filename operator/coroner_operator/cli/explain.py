@@ -23,19 +23,19 @@ Output = Literal["text", "json", "yaml"]
 _FILE_SUFFIXES = (".json", ".jsonl", ".yaml", ".yml", ".txt", ".log")
 
 
-@click.command(cls=OneLineCommand, short_help="Say why pods failed.")
+@click.command(cls=OneLineCommand, short_help="Explain why pods failed.")
 @click.argument("what", metavar="[FILE|-|POD|KIND/NAME]...", nargs=-1)
-@click.option("--rules", metavar="FILE", help="Judge by these rules instead of the shipped ones.")
+@click.option("--rules", metavar="FILE", help="Use these rules instead of the default pack.")
 @click.option(
     "-o",
     "--output",
     type=click.Choice(["text", "json", "yaml"]),
     default="text",
     show_default=True,
-    help="For a person, or for a program.",
+    help="Output format.",
 )
-@click.option("-n", "--namespace", metavar="NS", help="Of the objects in the cluster; default: the context's.")
-@click.option("--context", metavar="NAME", help="Context of the kubeconfig; default: its current one.")
+@click.option("-n", "--namespace", metavar="NS", help="Namespace in the cluster. Default: that of the context.")
+@click.option("--context", metavar="NAME", help="Context of the kubeconfig. Default: its current context.")
 @click.option("--kubeconfig", metavar="FILE", help="Default: $KUBECONFIG, else ~/.kube/config.")
 @click.pass_context
 def explain(
@@ -48,12 +48,12 @@ def explain(
     context: str | None,
     kubeconfig: str | None,
 ) -> None:
-    """Say why pods failed, or could not be created.
+    """Explain why pods failed, or could not be created.
 
     \b
     From files: what "kubectl get ... -o json" or "-o yaml" prints. Pods, workloads,
-    events and Lists of them, in any mixture. Events (also of another file) are joined
-    to their pods by UID and often tell the cause.
+    events and Lists of them, in any combination. Events (also from another file) are
+    joined to their pods by UID and often contain the cause.
         coroner explain pods.json events.json
         kubectl get pods,jobs,events -o json | coroner explain -
 
@@ -63,8 +63,8 @@ def explain(
         coroner explain train-x7k2p -n ml
         coroner explain job/train -n ml
 
-    An argument that exists as a file is a file. With -n, --context or --kubeconfig only arguments that
-    end like a file (.json, .yaml, ...) are. Without arguments standard input is read.
+    An argument that exists as a file is read as a file. With -n, --context or --kubeconfig, only
+    arguments with a file extension (.json, .yaml, ...) are. Without arguments, standard input is read.
 
     \b
     Exit status: 0  nothing is failing
@@ -92,7 +92,7 @@ def explain(
 
 
 def _target(argument: str, in_cluster: bool) -> Target | None:
-    """What to ask the cluster for; None: the argument is a file."""
+    """What to read from the cluster; None: the argument is a file."""
     like_a_file = argument.lower().endswith(_FILE_SUFFIXES)
     if argument == "-" or (like_a_file if in_cluster else _exists(argument)):
         return None
@@ -101,21 +101,23 @@ def _target(argument: str, in_cluster: bool) -> Target | None:
     if names_a_kind and (find_by_name(kind) or not like_a_file):
         return Target(kind, name, argument)
     if like_a_file or "/" in argument or "\\" in argument or not argument:
-        raise BadInput(argument, "no such file, and no KIND/NAME", "name a file, a POD or KIND/NAME, e.g. job/train")
+        raise BadInput(
+            argument, "no such file, and not of the form KIND/NAME", "name a file, a POD or KIND/NAME, e.g. job/train"
+        )
     return Target("pod", argument, argument)
 
 
 def _exists(argument: str) -> bool:
     try:
         return Path(argument).exists()
-    except (OSError, ValueError):  # too long, or a NUL in it
+    except (OSError, ValueError):  # too long, or it contains a NUL
         return False
 
 
 def _console() -> Console:
     """Standard output: colour on a terminal only, NO_COLOR and FORCE_COLOR respected."""
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8 gets "?", not a traceback
+        sys.stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8 gets "?" instead of a traceback
     console = Console(highlight=False, markup=False, emoji=False)
     console.width = min(console.width, WIDTH_LIMIT) if console.is_terminal else WIDTH_LIMIT
     return console

@@ -1,4 +1,4 @@
-"""Objects → one answer for each pod, and for each workload whose pods could not be created."""
+"""Objects → one explanation for each pod, and for each workload whose pods could not be created."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from coroner_categorizer.verdict import Classification, Verdict
 from coroner_operator.cli.input_objects import InputObjects
 
 _NO_WORKLOADS = frozenset({"", "Pod", "Node", "Namespace", "PersistentVolume", "PersistentVolumeClaim"})
-"""Kinds whose events never speak of pods that could not be created."""
+"""Kinds whose events are never about pods that could not be created."""
 
 
 class Classifier(Protocol):
-    """The two questions that are put to a Categorizer."""
+    """The two methods of a Categorizer that are used."""
 
     def classify_pod(self, pod: Pod, events: Sequence[Event] = (), owner: Workload | None = None) -> Classification: ...
 
@@ -30,7 +30,7 @@ class Explanation(NamedTuple):
     verdict: Verdict | None
     """None: nothing is failing, or no rule matched."""
     unexplained: bool = False
-    """It fails, and no rule says why."""
+    """It is failing, and no rule matched."""
 
     @property
     def is_failing(self) -> bool:
@@ -38,7 +38,7 @@ class Explanation(NamedTuple):
 
 
 def explain_objects(objects: InputObjects, judge: Classifier) -> list[Explanation]:
-    """The answers in input order; last the workloads that only events speak of. Joined by UID, never by name."""
+    """In input order; workloads that only events name come last. Joined by UID, never by name."""
     events = _by_uid(objects.events)
     nodes = _by_node(objects.events)
     explanations: list[Explanation] = []
@@ -67,7 +67,7 @@ def _by_uid(events: Iterable[Event]) -> dict[str, list[Event]]:
 
 
 def _by_node(events: Iterable[Event]) -> dict[str, list[Event]]:
-    """Events about nodes, e.g. SystemOOM. By name: the kubelet writes its node's name for a UID, others the UID."""
+    """Events about nodes, e.g. SystemOOM. By name: the kubelet uses the name of its node as UID, others the UID."""
     found: dict[str, list[Event]] = {}
     for event in events:
         if event.involved.kind == "Node":
@@ -76,7 +76,7 @@ def _by_node(events: Iterable[Event]) -> dict[str, list[Event]]:
 
 
 def _owner(pod: Pod, find: Callable[[str], Workload | None]) -> Workload | None:
-    """The pod's controller if it is in the input, else any other owner that is."""
+    """The pod's controller if it is in the input, else another owner that is."""
 
     def controller_first(reference: OwnerReference) -> bool:
         return not reference.controller
@@ -97,6 +97,6 @@ def _explanation(subject: Pod | Workload, judgement: Classification) -> Explanat
 
 
 def _workload_from_reference(reference: ObjectReference) -> Workload:
-    """All that is known of a workload that is not in the input."""
+    """What is known about a workload that is not in the input."""
     metadata = Metadata(name=reference.name, namespace=reference.namespace, uid=reference.uid)
     return Workload(apiVersion=reference.apiVersion, kind=reference.kind, metadata=metadata)

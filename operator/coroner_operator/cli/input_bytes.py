@@ -1,4 +1,4 @@
-"""The bytes of a file or of standard input, at most ``INPUT_LIMIT`` of them, as clean UTF-8."""
+"""The bytes of a file or of standard input, at most ``INPUT_LIMIT``, as valid UTF-8."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from coroner_operator.cli.errors import BadInput
 
 INPUT_LIMIT = 512 * 1024 * 1024
-"""Bytes. About 60,000 pods as JSON; read whole, so this bounds the memory too (and ``/dev/zero`` ends)."""
+"""Bytes. About 60,000 pods as JSON. Input is read whole, so this bounds the memory as well (and ``/dev/zero``)."""
 
 
 class InputBytes(NamedTuple):
@@ -35,9 +35,9 @@ def read_input(argument: str) -> InputBytes:
         raise BadInput(name, "is a directory", "name the files in it") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or str(error)
-        raise BadInput(name, f"cannot be read: {reason}", "name a file that you may read") from error
+        raise BadInput(name, f"cannot be read: {reason}", "name a file that you can read") from error
     if len(data) > INPUT_LIMIT:
-        raise BadInput(name, f"larger than {INPUT_LIMIT // 2**20} MiB", "give it in parts")
+        raise BadInput(name, f"larger than {INPUT_LIMIT // 2**20} MiB", "split it")
     return InputBytes(name, _as_utf8(data))
 
 
@@ -50,6 +50,6 @@ def _as_utf8(data: bytes) -> bytes:
     try:
         data.decode()
     except UnicodeDecodeError:
-        # A termination message may hold any bytes: the object is still worth a verdict.
+        # A termination message may contain any bytes; the object can be explained nevertheless.
         return data.decode(errors="replace").encode()
     return data

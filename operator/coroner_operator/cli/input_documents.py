@@ -1,4 +1,4 @@
-"""Text as JSON documents, whatever it came as: one, several, concatenated, or YAML."""
+"""Text as JSON documents, in whatever form: one, several, concatenated, or YAML."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from coroner_operator.cli.safe_yaml import yaml_documents
 
 Json = bytes | memoryview
 
-KUBECTL = 'give what "kubectl get ... -o json" prints'
+KUBECTL = 'use the output of "kubectl get ... -o json"'
 
-_LENIENT_LIMIT = 64 * 1024 * 1024  # bytes; the standard library's parser takes ten times the memory and the time
+_LENIENT_LIMIT = 64 * 1024 * 1024  # bytes; the standard library's parser needs ten times the memory and time
 _BLANK = re.compile(rb"[ \t\r\n]*")
 _BLANK_TEXT = re.compile(r"[ \t\r\n]*")
 _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
@@ -26,7 +26,7 @@ _BYTE = re.compile(r"\(byte (\d+)\)")
 
 class Document(NamedTuple):
     place: str
-    """For a fault: ``pods.json``, or ``pods.json: document 2`` from the second on."""
+    """For a message: ``pods.json``, or ``pods.json: document 2`` from the second on."""
     json: Json
 
 
@@ -43,7 +43,7 @@ def iter_documents(source: InputBytes) -> Iterator[Document]:
     for count, raw in enumerate(found, start=1):
         yield Document(source.name if count == 1 else f"{source.name}: document {count}", raw)
     if not count:
-        raise BadInput(source.name, "holds no object, only comments or empty documents", KUBECTL)
+        raise BadInput(source.name, "contains no object, only comments or empty documents", KUBECTL)
 
 
 def _after_blanks(data: bytes, start: int) -> int:
@@ -59,7 +59,7 @@ def _json_documents(source: InputBytes, start: int) -> Iterator[Json]:
         except RecursionError as error:
             raise BadInput(source.name, "nested too deeply", KUBECTL) from error
         except msgspec.DecodeError as error:
-            # The decoder takes one document; where the next one begins (counted from 1) only its message tells.
+            # The decoder takes one document; only its message says where the next one begins (counted from 1).
             trailing = _TRAILING.search(str(error))
             if trailing is None:
                 yield from _lenient_documents(source, start, str(error))
@@ -72,7 +72,7 @@ def _json_documents(source: InputBytes, start: int) -> Iterator[Json]:
 
 
 def _lenient_documents(source: InputBytes, start: int, problem: str) -> Iterator[Json]:
-    """Once more with the standard library, which takes raw control characters in strings and lone surrogates."""
+    """Again with the standard library, which accepts raw control characters in strings and lone surrogates."""
     cut_off = "truncated" in problem
     if len(source.data) - start > _LENIENT_LIMIT:
         at = _BYTE.search(problem)
@@ -91,7 +91,7 @@ def _lenient_documents(source: InputBytes, start: int, problem: str) -> Iterator
         position = len(source.data) if cut_off else start + len(text[: error.pos].encode())
         raise _not_json(source, position, error.msg, cut_off) from error
     except ValueError as error:  # a number of thousands of digits
-        raise BadInput(source.name, "not JSON that can be read: a number is too long", KUBECTL) from error
+        raise BadInput(source.name, "cannot be read as JSON: a number is too long", KUBECTL) from error
 
 
 def _after_blank_text(text: str, start: int) -> int:
@@ -104,6 +104,6 @@ def _not_json(source: InputBytes, position: int, problem: str, cut_off: bool) ->
     column = position - source.data.rfind(b"\n", 0, position)
     place = f"{source.name}: line {line}, column {column}"
     if cut_off:
-        return BadInput(place, "the JSON is cut off here", "write the file again, whole")
+        return BadInput(place, "the JSON is truncated here", "write the complete file")
     problem = _BYTE.sub("", problem.removeprefix("JSON is malformed: ")).strip()
     return BadInput(place, f"not JSON: {problem[:1].lower()}{problem[1:]}", KUBECTL)

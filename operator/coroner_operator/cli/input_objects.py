@@ -1,4 +1,4 @@
-"""What the input holds: pods and workloads in input order, and every event once."""
+"""The objects of the input: pods and workloads in input order, and every event once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WORKLOADS = msgspec.json.Decoder(Workload)
 
 
 class _Envelope(msgspec.Struct, rename="camel"):
-    """The fields that tell what an object is. ``Any``: nothing is refused for a field of a wrong type."""
+    """The fields that say what an object is. ``Any``: a field of a wrong type is no error."""
 
     api_version: Any = None
     kind: Any = None
@@ -49,11 +49,11 @@ class InputObjects:
 
     @property
     def events(self) -> Iterable[Event]:
-        """In input order; an event that was given several times counts once, as it was seen last."""
+        """In input order; an event that occurs several times counts once, in its newest state."""
         return self._events.values()
 
     def add_input(self, source: InputBytes) -> None:
-        """Everything in the text. Raises BadInput where it is not JSON, not YAML or not Kubernetes."""
+        """Every object of the text. Raises BadInput where it is neither JSON nor YAML, or not a Kubernetes object."""
         for document in iter_documents(source):
             self._add(document, _Envelope(), 0)
 
@@ -69,7 +69,7 @@ class InputObjects:
         self.add_owner(workload)
 
     def add_owner(self, owner: Workload) -> None:
-        """A workload that only speaks for its pods: nothing is asked about it."""
+        """A workload that is only needed to explain its pods: it gets no explanation of its own."""
         if owner.metadata.uid:
             self._owners[owner.metadata.uid] = owner
 
@@ -83,7 +83,7 @@ class InputObjects:
             self._events[key] = event
 
     def _add(self, document: Document, within: _Envelope, depth: int) -> None:
-        """One object or List; ``within`` names kind and apiVersion where a typed list leaves them out."""
+        """One object or List; ``within`` has kind and apiVersion for items of a typed list, which omits them."""
         place, raw = document
         if bytes(raw[:1]) == b"[":
             self._add_items(f"{place}: ", raw, _Envelope(), depth)

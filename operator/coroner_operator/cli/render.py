@@ -1,6 +1,7 @@
 """Explanations as text for a person, or as JSON or YAML for a program.
 
-Verdict texts come redacted and clean; names of objects are cleaned here. Nothing is ever read as rich markup.
+The texts of a verdict are redacted and sanitized already; names of objects are sanitized here. Nothing is interpreted
+as rich markup.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def print_text(explanations: Sequence[Explanation], console: Console) -> None:
     """Failing objects as blocks with a blank line between, the others as one line each."""
     page = _Page(console)
     if not explanations:
-        page.line(Text("Nothing to explain: no pods here, and no workload whose pods could not be created."))
+        page.line(Text("Nothing to explain: no pods, and no workload whose pods could not be created."))
         return
     after_block = False
     for index, explanation in enumerate(explanations):
@@ -118,7 +119,7 @@ class _Page:
         self._wrapped(text, Text(_INDENT))
 
     def field(self, label: str, text: Text, *, deeper: bool = False) -> None:
-        """A paragraph beside its label; ``deeper``: belongs to the fact before."""
+        """A paragraph beside its label; ``deeper``: belongs to the field before."""
         start = Text(_INDENT).append(label.ljust(_LABEL_WIDTH), style="dim")
         self._wrapped(text, start.append(_INDENT if deeper else ""))
 
@@ -129,7 +130,7 @@ class _Page:
             line.rstrip()
             whole = start.copy().append_text(line)
             whole.rstrip()
-            self._console.print(whole, soft_wrap=True)  # it is wrapped already
+            self._console.print(whole, soft_wrap=True)  # already wrapped
             start = Text(" " * start.cell_len)
 
 
@@ -138,7 +139,7 @@ def _render(explanation: Explanation, page: _Page) -> None:
     title = Text.assemble((_name(explanation.kind), "dim"), " ", (place or "(no name)", "bold"), "  ")
     verdict = explanation.verdict
     if verdict is None:
-        failing = "failing, and no rule says why"
+        failing = "failing, and no rule matched"
         page.line(
             title.append(failing, "bold red")
             if explanation.unexplained

@@ -15,29 +15,30 @@ from coroner_operator.config.settings import SettingsError, load_settings
 @click.command()
 @click.option("--config", type=click.Path(path_type=Path), envvar="CORONER_CONFIG", help="YAML file with settings.")
 @click.option("-n", "--namespaces", help="Only these, separated by commas; default: the whole cluster.")
-@click.option("--kubeconfig", help="Default: $KUBECONFIG, the pod's service account, ~/.kube/config.")
-@click.option("--rules", help="Rules file; default: the shipped pack.")
-@click.option("--redaction", help="File with patterns for your own secrets.")
-@click.option("--grace-period-image-pull", help="Report image and container configuration trouble after this. [10s]")
-@click.option("--grace-period-container-creating", help="Report volume and sandbox trouble after this. [30s]")
-@click.option("--grace-period-unschedulable", help="Report pods without a node after this. [60s]")
-@click.option("--retention", help="Reports of workloads that are gone are deleted after this. [7d]")
-@click.option("--reports-per-namespace", help="With more, reports of gone workloads are deleted earlier. [500]")
-@click.option("--recovery-after", help="A pod must be Ready this long to be well again. [10s]")
-@click.option("--writers", help="Reports written at one time. [4]")
-@click.option("--leader-election", help="true: replicas agree by a Lease on the one that works. [false]")
-@click.option("--lease-name", help="[coroner]")
-@click.option("--lease-namespace", help="Default: $POD_NAMESPACE, the pod's own.")
-@click.option("--identity", help="Default: the pod's name.")
-@click.option("--health-address", help='host:port of /healthz and /readyz; "" = none. [:8080]')
-@click.option("--metrics-address", help='host:port of /metrics; "" = none. [:9090]')
+@click.option("--kubeconfig", help="Default: $KUBECONFIG, ~/.kube/config, the service account of the pod.")
+@click.option("--rules", help="Rules file; default: the default pack.")
+@click.option("--redaction", help="File with patterns for the site's own secrets.")
+@click.option("--grace-period-image-pull", help="Report image pull and configuration problems after this. [10s]")
+@click.option("--grace-period-container-creating", help="Report volume and sandbox problems after this. [30s]")
+@click.option("--grace-period-unschedulable", help="Report unschedulable pods after this. [60s]")
+@click.option("--retention", help="Delete reports of deleted workloads after this. [7d]")
+@click.option("--reports-per-namespace", help="With more, delete reports of deleted workloads earlier. [500]")
+@click.option("--recovery-after", help="A pod must be Ready this long to count as recovered. [10s]")
+@click.option("--writers", help="Reports written concurrently. [4]")
+@click.option("--leader-election", help="true: replicas elect the active one by a Lease. [false]")
+@click.option("--lease-name", help="Name of the Lease. [coroner]")
+@click.option("--lease-namespace", help="Namespace of the Lease. Default: $POD_NAMESPACE, else that of the pod.")
+@click.option("--identity", help="Name of this replica in the Lease. Default: the pod's name.")
+@click.option("--health-address", help='host:port of /healthz and /readyz; "" = not served. [:8080]')
+@click.option("--metrics-address", help='host:port of /metrics; "" = not served. [:9090]')
 @click.option("--log-format", help="text or json. [text]")
 @click.option("--log-level", help="debug, info, warning or error. [info]")
 def run(config: Path | None, **flags: Any) -> None:
-    """Watch pods and keep FailureReports, until SIGTERM.
+    """Watch pods and maintain FailureReports until SIGTERM.
 
-    Every setting can also be given in the environment (CORONER_LOG_FORMAT, CORONER_GRACE_PERIODS__IMAGE_PULL, …) and in
-    a YAML file (log_format: json); flags win over the environment, and that over the file. Durations: 500ms, 10s, 7d.
+    Every setting can also be given in the environment (CORONER_LOG_FORMAT, CORONER_GRACE_PERIODS__IMAGE_PULL, …) or in
+    a YAML file (log_format: json). Flags override the environment, which overrides the file. Durations: 500ms, 1h30m,
+    7d.
     """
     given = {name: value for name, value in flags.items() if value is not None}
     grace_periods = {
@@ -56,7 +57,7 @@ _GRACE_PERIODS = ("image_pull", "container_creating", "unschedulable")
 
 
 def _run(settings: Any) -> int:
-    # Imported late: `coroner explain` and a mistake in the settings are not to wait for kopf.
+    # Imported late: an error in the settings is reported without waiting for kopf.
     with gc_paused():
         from coroner_operator.config.rules_files import InvalidRules, RuleFiles  # noqa: PLC0415
         from coroner_operator.kube.client import ClientError  # noqa: PLC0415

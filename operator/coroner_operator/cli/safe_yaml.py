@@ -1,8 +1,8 @@
-"""YAML text as plain values, with a bound on everything that hostile YAML can make grow.
+"""YAML text as plain values, with limits on everything that hostile YAML can make grow.
 
-PyYAML's own loaders do not serve here: the C loader ends the process with a segmentation fault on deep nesting, aliases
-can make a page of text into gigabytes, unquoted times become datetimes, and a bare ``=`` is an error. So the values are
-built here from the parser's events. Plain scalars are read as Kubernetes reads them (YAML 1.1), times stay text.
+PyYAML's own loaders are not usable here: the C loader crashes on deep nesting, aliases can turn a page of text into
+gigabytes, unquoted times become datetimes, and a bare ``=`` is an error. The values are therefore built from the
+parser's events. Plain scalars are read as Kubernetes reads them (YAML 1.1); times remain text.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class YamlDocument(NamedTuple):
 def yaml_documents(name: str, data: bytes) -> Iterator[YamlDocument]:
     """Every document of the text that is not null. Raises BadInput with line and column where it is not YAML."""
     if len(data) > YAML_LIMIT:
-        fault = f"not JSON, and more than the {YAML_LIMIT // 2**20} MiB of YAML that are read"
+        fault = f"not JSON, and larger than the limit of {YAML_LIMIT // 2**20} MiB for YAML"
         raise BadInput(name, fault, 'use "kubectl ... -o json"')
     try:
         yield from _Builder(name).documents(data.decode())
@@ -49,7 +49,7 @@ def yaml_documents(name: str, data: bytes) -> Iterator[YamlDocument]:
         place = _place(name, error.problem_mark or error.context_mark)
         raise BadInput(place, f"neither JSON nor YAML: {problem}", "correct it there") from error
     except yaml.YAMLError as error:
-        raise BadInput(name, f"neither JSON nor YAML: {_first_line(error)}", "give kubectl's own text") from error
+        raise BadInput(name, f"neither JSON nor YAML: {_first_line(error)}", "use the output of kubectl") from error
 
 
 def _line(event: Any) -> int:
@@ -75,7 +75,7 @@ class _Builder:
     def __init__(self, name: str) -> None:
         self.name = name
         self.size = 0
-        """Values seen so far, each alias counted with all that it stands for."""
+        """Values read so far, each alias counted with everything that it expands to."""
 
     def documents(self, text: str) -> Iterator[YamlDocument]:
         loader = _Parser(text)
@@ -114,7 +114,7 @@ class _Builder:
             elif isinstance(event, yaml.AliasEvent):
                 anchored = anchors.get(event.anchor or "")
                 if anchored is None:  # unknown, or an alias to a value that holds it
-                    self._reject(event, f'the alias "*{event.anchor}" stands for nothing that is complete here')
+                    self._reject(event, f'the alias "*{event.anchor}" has no complete anchor')
                 else:
                     self._count(event, anchored.size)
                     open_[-1].put(anchored.value)
@@ -127,14 +127,14 @@ class _Builder:
     def _count(self, event: Any, values: int) -> None:
         self.size += values
         if self.size > VALUES_LIMIT:
-            self._reject(event, "its aliases stand for too much")
+            self._reject(event, "its aliases expand to too many values")
 
     def _reject(self, event: Any, fault: str) -> None:
-        raise BadInput(_place(self.name, event.start_mark), fault, "give what kubectl prints")
+        raise BadInput(_place(self.name, event.start_mark), fault, "use the output of kubectl")
 
 
 class _OpenContainer:
-    """A mapping or sequence whose end has not come yet."""
+    """A mapping or sequence that has not ended yet."""
 
     __slots__ = ("anchor", "container", "key", "size_before")
 
@@ -145,7 +145,7 @@ class _OpenContainer:
         self.key: str | None = None
 
     def put(self, value: Any, text: str = "") -> None:
-        """``text``: as which it serves for a key. Keys of JSON are text, and what is none is no field of any object."""
+        """``text``: the value as a key. Keys in JSON are text; anything else is no field of an object."""
         if isinstance(self.container, list):
             self.container.append(value)
         elif self.key is None:

@@ -1,7 +1,7 @@
-"""What a site can configure.
+"""What a site can set.
 
-settings        flags, environment and settings file
-durations       durations such as ``1h30m``
-rules_files     rules and redaction patterns, read and validated together
-rules_reloader  detects changed files and reloads them
+settings        flags, environment and file → Settings, or every error
+durations       ``1h30m`` → seconds
+rules_files     rules and redaction files → Categorizer, or every error; also for ``lint`` and ``explain``
+rules_reloader  the same when the files change
 """

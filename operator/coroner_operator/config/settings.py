@@ -1,6 +1,6 @@
-"""What a site can set: flags, then the environment (``CORONER_…``), then a YAML file, then the defaults here.
+"""What a site can set: by flags, the environment (``CORONER_…``) or a YAML file, in this order; else the defaults here.
 
-Addresses hold host and port in one setting on purpose: for a Service named ``coroner-metrics`` Kubernetes puts
+Addresses have host and port in one setting on purpose: for a Service named ``coroner-metrics`` Kubernetes puts
 ``CORONER_METRICS_PORT=tcp://…`` into every pod of the namespace, which a setting called ``metrics_port`` would read.
 """
 
@@ -24,6 +24,9 @@ from coroner_operator.config.durations import Duration
 
 PREFIX = "CORONER_"
 
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"  # DNS-1123, as the API server requires
+Namespace = Annotated[str, Field(pattern=f"^{_LABEL}$", max_length=63)]
+
 
 class SettingsError(Exception):
     """The settings cannot be used. ``errors``: one line each, with the name of the setting."""
@@ -34,26 +37,26 @@ class SettingsError(Exception):
 
 
 class GracePeriods(BaseModel):
-    """How long a pod may wait for something before it is called a failure. What can never heal is told at once."""
+    """How long a pod may wait before that is reported as a failure. What cannot recover is reported at once."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     image_pull: Duration = 10.0
-    """Image pulls and container configuration: the kubelet tries again after 10 s, so this sees the second try."""
+    """Image pulls and container configuration: the kubelet retries after 10 s, so the second attempt is seen."""
     container_creating: Duration = 30.0
-    """Mounts and sandboxes: a volume often takes this long to be attached."""
+    """Mounts and sandboxes: attaching a volume often takes this long."""
     unschedulable: Duration = 60.0
-    """An autoscaler needs about a minute to bring a node."""
+    """A cluster autoscaler takes about a minute to add a node."""
 
 
 class ListedKind(BaseModel):
-    """A custom kind whose objects may bear the verdict."""
+    """A custom kind to whose objects the verdict is written."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     group: str = Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$")
     version: str = Field(default="*", pattern=r"^(\*|v[0-9]+((alpha|beta)[0-9]+)?)$")
-    """One that must be served; "*" = any. What is written is in the stored version."""
+    """A version that must be served; "*" = any. Writes use the stored version."""
     resource: str = Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
     """The plural, as in ``kubectl api-resources``."""
 
@@ -77,54 +80,54 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
 
-    namespaces: Annotated[tuple[str, ...], NoDecode] = ()
+    namespaces: Annotated[tuple[Namespace, ...], NoDecode] = ()
     """Only these, separated by commas in a flag or the environment; empty = the whole cluster."""
     kubeconfig: Path | None = None
-    """Default: $KUBECONFIG, then the pod's own service account, then ~/.kube/config."""
+    """Default: $KUBECONFIG, then ~/.kube/config, then the service account of the pod."""
     rules: Path | None = None
-    """Rules file; default: the shipped pack. Read again when it changes, as is ``redaction``."""
+    """Rules file; default: the default pack. Reloaded when it changes, as is ``redaction``."""
     redaction: Path | None = None
-    """File with patterns for secrets that only this site knows: a list of ``{name, pattern}``."""
+    """File with patterns for the site's own secrets: a list of ``{name, pattern}``."""
     workloads: tuple[ListedKind, ...] = ()
-    """Custom kinds on whose objects the verdict is written too, each once."""
+    """Custom kinds to whose objects the verdict is also written, each listed once."""
     grace_periods: GracePeriods = GracePeriods()
     retention: Duration = 7 * 86400.0
-    """Reports of workloads that are gone are deleted this long after the last word of them; failures older than this
-    are not reported when they are seen for the first time."""
+    """Reports of deleted workloads are deleted this long after their last activity; failures older than this are not
+    reported when they are first seen."""
     reports_per_namespace: int = Field(default=500, ge=1)
-    """With more, the oldest reports of workloads that are gone are deleted earlier."""
+    """With more, the oldest reports of deleted workloads are deleted earlier."""
     recovery_after: Duration = 10.0
-    """A pod must be Ready this long to count as well again. At least: a container that crashed before must also
-    outlive twice its previous run (see recovery.py), so a loop that crashes every minute does not flicker."""
-    gather: Duration = 0.05
-    """Failures of one workload are gathered this long before the first write."""
+    """A pod must be Ready at least this long to count as recovered. A container that crashed before must also run twice
+    as long as its previous run (see recovery.py), so that one that crashes every minute does not flap."""
+    batch_window: Duration = 0.05
+    """Failures of a workload are collected this long before the first write of its report."""
     write_interval: Duration = 0.5
     """At most one status write per workload in this time."""
     workload_interval: Duration = 2.0
-    """At most one write on a workload's own status in this time: each of them wakes its controller."""
+    """At most one write to the status of a workload in this time: each one wakes its controller."""
     label_interval: Duration = 5.0
-    """Labels may follow the status this much later: labels that flip with every failure cost a third of all writes."""
+    """Labels are updated at most this often: labels that change with every failure cause a third of all writes."""
     writers: int = Field(default=4, ge=1, le=64)
-    """4 writers starve a busy API server less than 64 do, and are as fast."""
+    """Reports that are written concurrently. 4 are as fast as 64, and load the API server less."""
     leader_election: bool = False
-    """Several replicas agree by a Lease on the one that works; the others stand by."""
-    lease_name: str = "coroner"
-    lease_namespace: str = ""
+    """Replicas elect the active one by a Lease; the others stand by."""
+    lease_name: str = Field(default="coroner", pattern=rf"^{_LABEL}(\.{_LABEL})*$", max_length=253)
+    lease_namespace: str = Field(default="", pattern=rf"^({_LABEL})?$", max_length=63)
     """Default: $POD_NAMESPACE, then that of the pod's service account."""
     identity: str = ""
-    """Who leads, in the Lease and the log; default: the host's name, which is the pod's. A random part is added."""
+    """The holder in the Lease and in the log; default: the host name, which is the pod's. A random suffix is added."""
     lease_duration: Duration = 15.0
-    """A leader that is not heard of for so long is replaced."""
+    """A leader that has not renewed the Lease for this long is replaced."""
     renew_deadline: Duration = 10.0
-    """A leader that could not renew the Lease for so long writes no more, and ends."""
+    """A leader that could not renew the Lease for this long stops writing and exits."""
     retry_period: Duration = 2.0
-    """The leader renews the Lease this often; the others look at it twice as often."""
+    """How often the leader renews the Lease; the others read it twice as often."""
     shutdown_timeout: Duration = 10.0
-    """SIGTERM: what is gathered is written within this time."""
+    """On SIGTERM pending reports are written within this time."""
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     health_address: str = ":8080"
-    """host:port of /healthz and /readyz; no host = all addresses; port 0 = any free one; "" = do not serve."""
+    """host:port of /healthz and /readyz; no host = all addresses; port 0 = any free port; "" = not served."""
     metrics_address: str = ":9090"
     """host:port of /metrics; may be the same as health_address."""
 
@@ -155,7 +158,7 @@ class Settings(BaseSettings):
 
 
 def parse_address(address: str) -> tuple[str | None, int] | None:
-    """``host:port`` as (host or None for all, port); None = do not serve. Raises ValueError."""
+    """``host:port`` as (host or None for all, port); None = not served. Raises ValueError."""
     if not address:
         return None
     host, colon, port = address.rpartition(":")
@@ -165,7 +168,7 @@ def parse_address(address: str) -> tuple[str | None, int] | None:
 
 
 def load_settings(flags: Mapping[str, Any], file: Path | None = None) -> Settings:
-    """Flags over environment over file. Raises SettingsError with one line per mistake.
+    """Flags over environment over file. Raises SettingsError with one line per error.
 
     ``flags`` hold only what was given; nested ones as nested mappings.
     """
@@ -199,12 +202,12 @@ def _read_file(file: Path) -> dict[str, Any]:
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise SettingsError((f"{file}: a mapping of settings is wanted, not {type(content).__name__}",))
+        raise SettingsError((f"{file}: expected a mapping of settings, found {type(content).__name__}",))
     return content
 
 
 def _format_error(fault: Any) -> str:
-    name = ".".join(str(part) for part in fault["loc"]) or "lease_duration"  # the one mistake between settings
+    name = ".".join(str(part) for part in fault["loc"]) or "lease_duration"  # the only check across settings
     if fault["type"] == "extra_forbidden":
         return f"{name}: unknown setting"
     return f"{name}: {fault['msg'].removeprefix('Value error, ')}"

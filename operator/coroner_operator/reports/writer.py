@@ -122,7 +122,7 @@ class ReportWriter:
             return  # planned again when the write is done
         now, settings = _clock(), self._settings
         if desk.observations or desk.recovered_at is not None:
-            due = max(now + settings.gather, desk.last_write + settings.write_interval)
+            due = max(now + settings.batch_window, desk.last_write + settings.write_interval)
         else:
             due = desk.last_labels + settings.label_interval
         if wait is not None:

@@ -1,6 +1,6 @@
-"""What can be observed of the operator itself.
+"""What others can see of the operator itself.
 
-metrics        Prometheus metrics
-health_server  /healthz, /readyz, /metrics
-log_format     log records, redacted, as text or JSON
+metrics        counters and gauges for Prometheus
+health_server  serves them, /healthz and /readyz
+log_format     log records as text or JSON, redacted
 """

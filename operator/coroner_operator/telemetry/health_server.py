@@ -1,4 +1,4 @@
-"""/healthz, /readyz and /metrics. Liveness does not depend on the API server: a restart would not bring it back."""
+"""Serves /healthz, /readyz and /metrics. Liveness does not depend on the API server: a restart would not bring it back."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from aiohttp import web
 from coroner_operator.config.settings import parse_address
 from coroner_operator.telemetry.metrics import Metrics
 
-log = logging.getLogger("coroner.health")
+log = logging.getLogger("coroner.health_server")
 
 
 class HealthServer:
-    """Serves what ``problems`` and ``unready`` say: an empty text is good news, any other is the answer with 503."""
+    """``problem`` and ``unready`` say why a probe fails; "" = it succeeds. Any other text is the body of a 503."""
 
     def __init__(self, metrics: Metrics, problem: Callable[[], str], unready: Callable[[], str]) -> None:
         self._metrics = metrics
@@ -22,10 +22,10 @@ class HealthServer:
         self._unready = unready
         self._runners: list[web.AppRunner] = []
         self.ports: dict[str, int] = {}
-        """Address as set → port in use: what port 0 became."""
+        """Address as set → port in use, also where port 0 is set."""
 
     async def start(self, health_address: str, metrics_address: str) -> None:
-        """Raises OSError where an address cannot be had."""
+        """Raises OSError where an address cannot be bound."""
         health = [web.get("/healthz", self._healthz), web.get("/readyz", self._readyz)]
         metrics = [web.get("/metrics", self._exposition)]
         if health_address == metrics_address:
@@ -63,5 +63,5 @@ class HealthServer:
         )
 
 
-def _response(trouble: str) -> web.Response:
-    return web.Response(text=f"{trouble or 'ok'}\n", status=503 if trouble else 200)
+def _response(problem: str) -> web.Response:
+    return web.Response(text=f"{problem or 'ok'}\n", status=503 if problem else 200)

@@ -1,4 +1,4 @@
-"""Log records of ours, of kopf and of every library: one format, and nothing that the redactor would hide."""
+"""The format of all log records, those of kopf and other libraries included. Secrets are redacted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 
 from coroner_categorizer.redaction.sanitize import safe_text
 
-# kopf tells every handler call at INFO; the client library warns of a kubeconfig that we complain about ourselves.
+# kopf logs every handler call at INFO; the client library warns about a kubeconfig whose error we report ourselves.
 _LIBRARIES = {
     "kopf": logging.WARNING,
     "aiohttp": logging.WARNING,
@@ -29,7 +29,7 @@ def _safe(text: str) -> str:
 
 
 class TextFormatter(logging.Formatter):
-    """``2026-11-22T02:12:00.123Z INFO coroner.streams: pods: watching``; a traceback follows on its own lines."""
+    """``2026-11-22T02:12:00.123Z INFO coroner.list_watch: pods: watching``; a traceback follows on lines of its own."""
 
     def format(self, record: logging.LogRecord) -> str:
         return _safe(f"{_time(record)} {record.levelname} {record.name}: {self._message(record)}")
@@ -40,14 +40,14 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(TextFormatter):
-    """One JSON object a line: time, level, logger, message and, with an exception, trace."""
+    """One JSON object per line: time, level, logger, message and, for an exception, trace."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {
             "time": _time(record),
             "level": record.levelname.lower(),
             "logger": record.name,
-            # Redacted before it is quoted: escapes would hide a secret's shape from the redactor.
+            # Redacted before quoting: escapes would hide a secret from the redactor.
             "message": _safe(record.getMessage()),
         }
         if record.exc_info:
@@ -56,14 +56,14 @@ class JsonFormatter(TextFormatter):
 
 
 def configure_logging(form: Literal["text", "json"], level: str, stream: TextIO | None = None) -> None:
-    """All loggers write to ``stream`` (default: stderr) in ``form``, ours from ``level`` on."""
+    """All loggers write to ``stream`` (default: stderr) in ``form``; ours from ``level`` up."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for name, least in _LIBRARIES.items():
-        logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else least)
+    for name, minimum in _LIBRARIES.items():
+        logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else minimum)
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -1,6 +1,6 @@
-"""What Prometheus may ask. Labels come from closed sets: never a pod's, node's or workload's name.
+"""The metrics for Prometheus. Labels come from closed sets: never the name of a pod, a node or a workload.
 
-Categories are a closed set too: those of the rules in force, at most ``CATEGORY_LIMIT`` pairs, then "other".
+Categories are a closed set too: those of the rules in use, at most ``CATEGORY_LIMIT`` pairs, then "other".
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
-CATEGORY_LIMIT = 500  # pairs; the shipped pack has about 100, a site's own rules rarely more
+CATEGORY_LIMIT = 500  # pairs; the default pack has about 100, a site's own rules rarely more
 
 WriteOutcome = Literal["written", "unchanged", "conflict", "retried", "dropped"]
 
@@ -19,62 +19,70 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics:
-    """All metrics of one operator, in a registry of its own: two operators in one process do not mix."""
+    """All metrics of one operator, in a registry of its own: two operators in one process stay apart."""
 
     def __init__(self, rules_hash: str = "") -> None:
         self.registry = CollectorRegistry()
         self._pairs: set[tuple[str, str]] = set()
         self._failures = Counter(
-            "coroner_failures", "Failures recorded, each once.", ("category", "subcategory"), registry=self.registry
+            "coroner_failures", "Failures, each counted once.", ("category", "subcategory"), registry=self.registry
         )
-        self._writes = Counter("coroner_writes", "Report writes by outcome.", ("outcome",), registry=self.registry)
+        self._writes = Counter("coroner_writes", "Writes of reports, by outcome.", ("outcome",), registry=self.registry)
         self._workload_writes = Counter(
             "coroner_workload_writes",
-            "Writes on the workloads themselves by outcome.",
+            "Writes to the status of workloads, by outcome.",
             ("outcome",),
             registry=self.registry,
         )
-        self._events = Counter("coroner_events", "Kubernetes Events by outcome.", ("outcome",), registry=self.registry)
+        self._events = Counter("coroner_events", "Kubernetes Events, by outcome.", ("outcome",), registry=self.registry)
         self._delay = Histogram(
             "coroner_write_delay_seconds",
-            "From the first unwritten sighting of a workload's failure to the write that holds it.",
+            "From the first unwritten observation of a workload's failure to the write that contains it.",
             buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60),
             registry=self.registry,
         )
-        self.queue = Gauge("coroner_queue_length", "Workloads with something to write.", registry=self.registry)
+        self.queue = Gauge("coroner_queue_length", "Workloads with pending writes.", registry=self.registry)
         self._last_event = Gauge(
             "coroner_last_event_timestamp_seconds",
-            "When the API server was last heard of a kind, bookmarks included.",
+            "When the last watch event of a kind was received, bookmarks included.",
             ("kind",),
             registry=self.registry,
         )
         self._restarts = Counter(
-            "coroner_watch_restarts", "Watches that had to begin again.", ("kind", "reason"), registry=self.registry
+            "coroner_watch_restarts",
+            "Watches that were restarted, by reason.",
+            ("kind", "reason"),
+            registry=self.registry,
         )
         self.errors = Counter(
-            "coroner_errors", "Pods or workloads whose handling failed with an exception.", registry=self.registry
+            "coroner_errors", "Exceptions while a pod or workload was processed.", registry=self.registry
         )
-        self._leader = Gauge("coroner_leader", "1 where this replica leads, and writes.", registry=self.registry)
+        self._leader = Gauge("coroner_leader", "1 on the replica that is the leader.", registry=self.registry)
         self._reload_failures = Counter(
-            "coroner_rules_reload_failures", "Changed rules that were refused.", registry=self.registry
+            "coroner_rules_reload_failures", "Reloads of rules that were rejected.", registry=self.registry
         )
         self._last_reload = Gauge(
             "coroner_rules_last_reload_success",
-            "1 where the rules in force are those in the files, 0 where those were refused.",
+            "1 if the rules in use are those of the files, 0 if the files were rejected.",
             registry=self.registry,
         )
         self._last_reload.set(1)
         self._deleted = Counter(
             "coroner_reports_deleted",
-            "Reports of workloads that are gone, deleted for their age or because there were too many.",
+            "Reports of deleted workloads that were deleted for their age or number.",
             ("reason",),
             registry=self.registry,
         )
-        self._info = Gauge("coroner_build_info", "1.", ("version", "rules"), registry=self.registry)
+        self._info = Gauge(
+            "coroner_build_info",
+            "Always 1; version and hash of the rules as labels.",
+            ("version", "rules"),
+            registry=self.registry,
+        )
         self.set_rules_hash(rules_hash)
 
     def set_rules_hash(self, rules_hash: str) -> None:
-        """These rules are in force."""
+        """The rules in use have this hash."""
         self._info.clear()
         self._info.labels(_version(), rules_hash).set(1)
 
