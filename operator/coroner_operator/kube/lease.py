@@ -36,7 +36,7 @@ class Lease(Protocol):
         ...
 
     async def write(self, base: LeaseRecord | None, holder: str, duration: float) -> LeaseRecord:
-        """Write ``holder``, and a transition if it is a new one. ``base``: what was read before; None: create the Lease."""
+        """Write ``holder``, and a transition if it is new. ``base``: what was read before; None: create the Lease."""
         ...
 
 

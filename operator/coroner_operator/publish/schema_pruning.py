@@ -132,9 +132,8 @@ def _prune_number(schema: Schema, value: int) -> Any:
     if schema.get("type", "integer") not in ("integer", "number") and not schema.get("x-kubernetes-int-or-string"):
         return OMITTED
     low, high = schema.get("minimum", value), schema.get("maximum", value)
-    is_excluded = (schema.get("exclusiveMinimum") and value == low) or (
-        schema.get("exclusiveMaximum") and value == high
-    )
+    is_excluded_minimum = schema.get("exclusiveMinimum") and value == low
+    is_excluded_maximum = schema.get("exclusiveMaximum") and value == high
     multiple = schema.get("multipleOf")
     if not low <= value <= high or is_excluded_minimum or is_excluded_maximum or (multiple and value % multiple):
         return OMITTED
