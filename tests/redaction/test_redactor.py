@@ -13,9 +13,11 @@ from coroner_categorizer.redaction import (
     kubernetes_secrets,
     non_secrets,
     pem,
+    sentences,
     statements,
     token_formats,
     urls,
+    value_reader,
 )
 from coroner_categorizer.redaction import rule as rule_module
 from coroner_categorizer.redaction.redactor import RULES, Redactor, SitePattern, redact
@@ -196,7 +198,7 @@ def test_a_rule_that_the_prefilter_skips_would_change_nothing(text: str) -> None
 def test_every_pattern_is_re2_and_so_linear() -> None:
     modules = (
         *(command_lines, encoded, key_values, kubernetes_secrets, non_secrets),
-        *(pem, rule_module, statements, token_formats, urls),
+        *(pem, rule_module, sentences, statements, token_formats, urls, value_reader),
     )
     names = set(chain.from_iterable(vars(module) for module in modules))
     assert "re" not in names

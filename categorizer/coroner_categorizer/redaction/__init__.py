@@ -11,5 +11,7 @@ token_formats       tokens that a provider's prefix identifies
 statements          SQL, .netrc, .pgpass, configuration lines, call arguments, validation errors
 command_lines       short options: ``mysql -pX``
 key_values          ``password: …``, headers, flags, JSON in JSON
-non_secrets         which values after such a key are no secrets
+value_reader        the value after such a key
+non_secrets         which values are no secrets: references, placeholders, settings
+sentences           … and words of a sentence about the key
 """

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from coroner_categorizer.redaction.non_secrets import Form, KeyValue, is_not_secret
+from coroner_categorizer.redaction.non_secrets import is_not_secret
 from coroner_categorizer.redaction.rule import MARK, Rule, compiled, mark, replace_spans
+from coroner_categorizer.redaction.value_reader import Form, KeyValue
 
 _MARK = mark("password")
 

@@ -44,7 +44,7 @@ _RULES: tuple[tuple[str, str, str], ...] = (
     ),
     # Lines of configuration and of protocols
     ("password", "requirepass masterauth", r"(?i)\b(?:requirepass|masterauth)[ \t]+[\"']?([^\s\"']+)"),
-    ("password", "set", rf"(?i)\bconfig(?:ure)?[ \t]+set[ \t]+[a-z0-9_.-]*{_KEY}[ \t]+[\"']?([^\s\"']+)"),
+    ("password", "set", rf"(?i)\b(?:config|configure)[ \t]+set[ \t]+[a-z0-9_.-]*{_KEY}[ \t]+[\"']?([^\s\"']+)"),
     (
         "password",
         "auth",
@@ -65,7 +65,7 @@ _RULES: tuple[tuple[str, str, str], ...] = (
         "password",
         "auth credential login(",
         r"(?i)(?:\b[a-z0-9_]*auth[ \t]*[=:][ \t]*|(?:basic|digest|proxy|ntlm|negotiate)_?auth|credentials?|\.login)"
-        rf"[ \t]*[(\[][ \t]*(?:{_ARGUMENT}),[ \t]*[bu]?(?:{_SINGLE}|{_DOUBLE})",
+        rf"[ \t]*[(\[][ \t]*(?:{_ARGUMENT}),[ \t]*[bBuU]?(?:{_SINGLE}|{_DOUBLE})",
     ),
     # PHP writes the arguments of a call into its stack traces.
     (
@@ -86,7 +86,7 @@ _RULES: tuple[tuple[str, str, str], ...] = (
         "input-value",
         "input_value=",
         rf"(?i){_KEY}[a-z0-9_.]*\s[^\[\n]*\[type=[a-z_.]+, input_value="
-        rf"[bu]?(?:{_SINGLE}|{_DOUBLE}|([^{{\['\"\s,\]][^,\n\]]*))",
+        rf"[bBuU]?(?:{_SINGLE}|{_DOUBLE}|([^{{\['\"\s,\]][^,\n\]]*))",
     ),
 )
 
