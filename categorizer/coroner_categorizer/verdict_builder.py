@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from itertools import islice
 
 from coroner_categorizer.findings.collect import FINDING_NAMES
 from coroner_categorizer.findings.finding import Excerpt, Finding
+from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.objects.exit_codes import signal_of
 from coroner_categorizer.redaction.redactor import TextRedactor
 from coroner_categorizer.redaction.sanitize import one_line, safe_text, truncate
@@ -30,7 +30,7 @@ _KEEP_END = ("text", "startupBlocker")
 EVIDENCE_ITEMS = 16
 TERMINATION_MESSAGE_LIMIT = 1024
 _REASON_LIMIT = 63
-_NOT_REASON = re.compile(r"[^A-Za-z0-9]+([A-Za-z0-9]?)")
+_REASON_WORD = LinearRegex(r"[A-Za-z0-9]+")
 
 
 def build_verdict(
@@ -64,7 +64,8 @@ def build_verdict(
 
 def camel_case(reason: str) -> str:
     """A reason that a condition may carry: ``OutOfephemeral-storage`` → ``OutOfephemeralStorage``."""
-    joined = _NOT_REASON.sub(lambda found: found.group(1).upper(), reason)[:_REASON_LIMIT]
+    words = islice(_REASON_WORD.find_all(reason), _REASON_LIMIT)
+    joined = "".join(w.text if w.start == 0 else w.text[0].upper() + w.text[1:] for w in words)[:_REASON_LIMIT]
     return joined if joined[:1].isalpha() else f"Reason{joined}"
 
 
