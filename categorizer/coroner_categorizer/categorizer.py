@@ -36,12 +36,12 @@ class Categorizer:
         self.rules = tuple(rule for s in self._rule_sets for rule in s.rules)
         self.hash = text_hash
         """First 12 hex digits of the rules' SHA-256: identifies the rules that decided."""
-        wanted: dict[TextField, list[str]] = {domain: [] for domain in _TEXT_FIELDS}
+        wanted: dict[TextField, list[str]] = {field: [] for field in _TEXT_FIELDS}
         for rule in self.rules:
             for matcher in (*rule.matchers, *rule.unless):
-                for domain, pattern in matcher.patterns:
-                    wanted[domain].append(pattern)
-        self._patterns = {domain: PatternSet(patterns) for domain, patterns in wanted.items()}
+                for field, pattern in matcher.patterns:
+                    wanted[field].append(pattern)
+        self._patterns = {field: PatternSet(patterns) for field, patterns in wanted.items()}
 
     def classify(
         self,
@@ -65,19 +65,19 @@ class Categorizer:
         self, pod: Pod, events: Sequence[Event] = (), owner: Workload | None = None, pod_error: str | None = None
     ) -> Classification:
         """The verdict on a pod, and every failure that it shows, the primary one first."""
-        mine = _in_order(e for e in events if _is_about(e, pod.metadata) or e.involved.kind == "Node")
-        findings = collect(pod, mine, owner)
+        own_events = _in_order(e for e in events if _is_about(e, pod.metadata) or e.involved.kind == "Node")
+        findings = collect(pod, own_events, owner)
         if pod_error and not any(f.current for f in findings):
             findings.insert(0, _given_by_caller(pod, pod_error))
-        mine = [e for e in mine if e.involved.kind != "Node"]
+        own_events = [e for e in own_events if e.involved.kind != "Node"]
         return self._classify(
-            MatchContext(pod, findings, mine, pod_texts(pod, pod_error), self._patterns, self.redactor)
+            MatchContext(pod, findings, own_events, pod_texts(pod, pod_error), self._patterns, self.redactor)
         )
 
     def classify_workload(self, workload: Workload, events: Sequence[Event]) -> Classification:
         """Why a workload's pods were never created, from the FailedCreate events about it."""
-        mine = _in_order(e for e in events if _is_about(e, workload.metadata))
-        return self._classify_workload(workload, create_failure(workload, mine), mine)
+        own_events = _in_order(e for e in events if _is_about(e, workload.metadata))
+        return self._classify_workload(workload, create_failure(workload, own_events), own_events)
 
     def classify_job(self, job: Workload) -> Classification:
         """Why a Job failed according to its own condition, for a Job none of whose pods was seen to fail."""

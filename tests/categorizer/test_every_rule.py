@@ -6,8 +6,14 @@ from collections.abc import Iterator
 
 import coroner_categorizer as cc
 from tests.categorizer.test_fixtures import EXPECTED, recorded
-from tests.categorizer.test_lookalikes import CLAIMS, DENIALS, JOB_CONDITIONS, REFUSALS, TRAPS
-from tests.categorizer.test_message_cases import TEXTS, classified
+from tests.categorizer.test_lookalikes import (
+    CONFIDENCE_CASES,
+    CREATE_FAILURES,
+    JOB_CONDITIONS,
+    LOOKALIKES,
+    SCHEDULER_MESSAGES,
+)
+from tests.categorizer.test_message_cases import MESSAGES, classified
 from tests.support.pods import create_failed, job, unschedulable
 
 
@@ -16,19 +22,19 @@ def verdicts(categorizer: cc.Categorizer) -> Iterator[cc.Verdict | None]:
         obj, events = recorded(name)
         parsed = [cc.parse_event(event) for event in events]
         if obj["kind"] == "Pod":
-            judgement = categorizer.classify_pod(cc.parse_pod(obj), parsed)
+            classification = categorizer.classify_pod(cc.parse_pod(obj), parsed)
         else:
-            judgement = categorizer.classify_workload(cc.parse_workload(obj), parsed)
-        yield from (judgement.verdict, *(failure.verdict for failure in judgement.failures))
-    for where, cases in TEXTS.items():
+            classification = categorizer.classify_workload(cc.parse_workload(obj), parsed)
+        yield from (classification.verdict, *(failure.verdict for failure in classification.failures))
+    for where, cases in MESSAGES.items():
         yield from (classified(where, case, categorizer) for case in cases)
-    for _, subject, events, owner, _ in TRAPS:
+    for _, subject, events, owner, _ in LOOKALIKES:
         yield categorizer.classify(subject, events, owner=owner)
-    for _, subject, events, *_ in CLAIMS:
+    for _, subject, events, *_ in CONFIDENCE_CASES:
         yield categorizer.classify(subject, events)
-    for message, _ in REFUSALS:
+    for message, _ in SCHEDULER_MESSAGES:
         yield categorizer.classify(unschedulable(message))
-    for text, _ in DENIALS:
+    for text, _ in CREATE_FAILURES:
         yield categorizer.classify_workload(cc.parse_workload(job()), [cc.parse_event(create_failed(text))]).verdict
     for failed_job, _ in JOB_CONDITIONS:
         yield categorizer.classify_job(cc.parse_workload(failed_job)).verdict

@@ -31,7 +31,7 @@ Json = dict[str, Any]
 TRACEBACK = 'Traceback (most recent call last):\n  File "train.py", line 3, in <module>\n    main()\n{}\n'
 
 # (rule, pod, events, owner, category/subcategory or None)
-TRAPS: list[tuple[str, Json, list[Json], Json | None, str | None]] = [
+LOOKALIKES: list[tuple[str, Json, list[Json], Json | None, str | None]] = [
     ("OOMKilled with 137 is an OOM", pod(failed(137, "OOMKilled")), [], None, "resources/oom-killed"),
     ("OOMKilled with another code is an OOM", pod(failed(1, "OOMKilled")), [], None, "resources/oom-killed"),
     ("OOMKilled with 0 on a pod that succeeded is not an OOM", pod(completed() | {"state": {"terminated": terminated(0, "OOMKilled")}}), [], None, None),
@@ -139,8 +139,10 @@ def categorizer() -> cc.Categorizer:
     return cc.default()
 
 
-@pytest.mark.parametrize(("subject", "events", "owner", "expected"), [t[1:] for t in TRAPS], ids=[t[0] for t in TRAPS])
-def test_trap(
+@pytest.mark.parametrize(
+    ("subject", "events", "owner", "expected"), [t[1:] for t in LOOKALIKES], ids=[t[0] for t in LOOKALIKES]
+)
+def test_lookalike(
     subject: Json, events: list[Json], owner: Json | None, expected: str | None, categorizer: cc.Categorizer
 ) -> None:
     verdict = categorizer.classify(subject, events, owner=owner)
@@ -148,7 +150,7 @@ def test_trap(
 
 
 # (scheduler's sentence, subcategory)
-REFUSALS = [
+SCHEDULER_MESSAGES = [
     ("0/3 nodes are available: 3 Insufficient cpu. preemption: 0/3 nodes are available: 3 No preemption victims found for incoming pod.", "capacity/insufficient-cpu"),
     ("0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient memory. preemption: 0/3 nodes are available.", "capacity/insufficient-memory"),
     ("0/3 nodes are available: 3 Insufficient nvidia.com/gpu.", "capacity/insufficient-gpu"),
@@ -172,7 +174,9 @@ REFUSALS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("message", "expected"), REFUSALS, ids=[r[1] + " " + str(i) for i, r in enumerate(REFUSALS)])
+@pytest.mark.parametrize(
+    ("message", "expected"), SCHEDULER_MESSAGES, ids=[r[1] + " " + str(i) for i, r in enumerate(SCHEDULER_MESSAGES)]
+)
 def test_the_scheduler_message_is_parsed(message: str, expected: str, categorizer: cc.Categorizer) -> None:
     verdict = categorizer.classify(unschedulable(message))
     assert verdict is not None
@@ -188,7 +192,7 @@ def test_several_scheduler_reasons_are_never_confirmed(categorizer: cc.Categoriz
 
 FORBIDDEN = 'pods "j-x" is forbidden: '
 # (text of FailedCreate, category/subcategory)
-DENIALS = [
+CREATE_FAILURES = [
     (FORBIDDEN + "exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0", "capacity/quota-exceeded"),
     (FORBIDDEN + "failed quota: q: must specify limits.memory for: main", "user-config/quota-requires-limits"),
     (FORBIDDEN + 'violates PodSecurity "restricted:latest": runAsNonRoot != true', "user-config/pod-security"),
@@ -205,7 +209,7 @@ DENIALS = [
 
 
 @pytest.mark.parametrize("prefix", ["Error creating: ", "create Pod s-0 in StatefulSet s failed error: "])
-@pytest.mark.parametrize(("text", "expected"), DENIALS, ids=[d[1] for d in DENIALS])
+@pytest.mark.parametrize(("text", "expected"), CREATE_FAILURES, ids=[d[1] for d in CREATE_FAILURES])
 def test_a_pod_that_was_never_created_is_explained(
     prefix: str, text: str, expected: str, categorizer: cc.Categorizer
 ) -> None:
@@ -293,7 +297,7 @@ SANDBOX = [event("SandboxChanged", "Pod sandbox changed, it will be killed and r
 REFUSED = TRACEBACK.format("psycopg2.OperationalError: Connection refused")
 
 # (rule, pod, events, confidence, a part of the text)
-CLAIMS: list[tuple[str, Json, list[Json], str, str]] = [
+CONFIDENCE_CASES: list[tuple[str, Json, list[Json], str, str]] = [
     ("OOMKilled alone is Confirmed", pod(failed(137, "OOMKilled")), [], "Confirmed", "used more than its memory limit of 256Mi"),
     ("the kernel event is about the limit, not the node", pod(failed(137, "OOMKilled")), [on_node("OOMKilling", "Memory cgroup out of memory: Killed process 4711 (java)")], "Confirmed", "used more than its memory limit of 256Mi"),
     ("the node itself was out of memory", pod(failed(137, "OOMKilled")), [on_node("SystemOOM", "System OOM encountered, victim process: java, pid: 4711")], "Likely", "may have been below its own limit"),
@@ -306,7 +310,9 @@ CLAIMS: list[tuple[str, Json, list[Json], str, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("subject", "events", "confidence", "expected"), [c[1:] for c in CLAIMS], ids=[c[0] for c in CLAIMS]
+    ("subject", "events", "confidence", "expected"),
+    [c[1:] for c in CONFIDENCE_CASES],
+    ids=[c[0] for c in CONFIDENCE_CASES],
 )
 def test_no_more_is_claimed_than_was_recorded(
     subject: Json, events: list[Json], confidence: str, expected: str, categorizer: cc.Categorizer
@@ -334,8 +340,8 @@ def test_a_deadline_after_the_end_of_a_container_is_not_its_cause(categorizer: c
 
 def test_a_container_that_failed_permanently_and_was_then_stopped_counts_once(categorizer: cc.Categorizer) -> None:
     early, side = failed(1, at="2026-11-21T21:15:41Z"), failed(137, name="side", at="2026-11-21T22:16:09Z")
-    judgement = categorizer.classify_pod(cc.parse_pod(pod(early, side, deleted="2026-11-21T22:16:10Z")))
-    assert [(f.verdict.subcategory, f.current) for f in judgement.failures] == [("error-exit", True)]
+    classification = categorizer.classify_pod(cc.parse_pod(pod(early, side, deleted="2026-11-21T22:16:10Z")))
+    assert [(f.verdict.subcategory, f.current) for f in classification.failures] == [("error-exit", True)]
 
 
 def test_the_image_of_an_image_volume_is_named(categorizer: cc.Categorizer) -> None:
@@ -363,15 +369,15 @@ def test_an_evicted_pod_whose_container_status_was_lost_counts_once(categorizer:
     evicted = pod(
         main, phase="Failed", reason="Evicted", message='Usage of EmptyDir volume "v" exceeds the limit "10Mi". '
     )
-    judgement = categorizer.classify_pod(cc.parse_pod(evicted))
-    assert [(f.verdict.subcategory, f.current) for f in judgement.failures] == [("emptydir-limit", True)]
+    classification = categorizer.classify_pod(cc.parse_pod(evicted))
+    assert [(f.verdict.subcategory, f.current) for f in classification.failures] == [("emptydir-limit", True)]
 
 
 def test_a_deletion_that_the_kubelet_finished_late_counts_once(categorizer: cc.Categorizer) -> None:
     late = pod(failed(137, at="2026-11-21T21:15:50Z"), deleted="2026-11-21T21:16:30Z", grace=0)
     late["spec"]["terminationGracePeriodSeconds"] = 2
-    judgement = categorizer.classify_pod(cc.parse_pod(late))
-    assert [(f.verdict.subcategory, f.verdict.confidence) for f in judgement.failures] == [("deleted", "Likely")]
+    classification = categorizer.classify_pod(cc.parse_pod(late))
+    assert [(f.verdict.subcategory, f.verdict.confidence) for f in classification.failures] == [("deleted", "Likely")]
 
 
 @pytest.mark.parametrize(

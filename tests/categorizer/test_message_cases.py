@@ -13,8 +13,8 @@ from tests.support.pods import condition, create_failed, event, failed, job, pod
 
 Json = dict[str, Any]
 
-TEXTS: dict[str, list[Json]] = yaml.safe_load((Path(__file__).parent / "message_cases.yaml").read_text())
-CASES = [pytest.param(where, case, id=f"{where}: {case['what']}") for where in TEXTS for case in TEXTS[where]]
+MESSAGES: dict[str, list[Json]] = yaml.safe_load((Path(__file__).parent / "message_cases.yaml").read_text())
+CASES = [pytest.param(where, case, id=f"{where}: {case['what']}") for where in MESSAGES for case in MESSAGES[where]]
 
 
 def classified(where: str, case: Json, categorizer: cc.Categorizer) -> cc.Verdict | None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import msgspec
 import pytest
 
 from coroner_categorizer import default
+from tests.redaction.corpus import SAMPLES, Sample
 from tests.support.pods import failed, pod, waiting
 
+CATEGORIZER = default()
 SECRET = "hunter2Xq9"
 KEY_LINES = ["MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj" + "QmFzZTY0" * 3 + f"{number:02}" for number in range(8)]
 MESSAGES = {
@@ -29,6 +34,25 @@ def texts(message: str) -> str:
 @pytest.mark.parametrize("message", MESSAGES.values(), ids=MESSAGES)
 def test_a_value_stays_hidden_where_its_key_was_cut_off(message: str) -> None:
     assert SECRET not in texts(message)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.id)
+@pytest.mark.parametrize("before", ["", "starting\n" * 30], ids=["alone", "after other lines"])
+@pytest.mark.parametrize("after", ["", "\nfatal: gave up"], ids=["last", "before another line"])
+def test_no_verdict_shows_a_secret_of_the_corpus(sample: Sample, before: str, after: str) -> None:
+    verdict = CATEGORIZER.classify(pod(failed(1, "Error", ("" if sample.is_cut else before) + sample.text + after)))
+    assert verdict is not None
+    assert not sample.leaks("\n".join(_strings(msgspec.to_builtins(verdict))))
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for part in value:
+            yield from _strings(part)
+    elif isinstance(value, str):
+        yield value
 
 
 @pytest.mark.parametrize("reason", ["ErrImagePull", "CreateContainerError"])

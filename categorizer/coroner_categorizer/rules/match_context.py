@@ -35,12 +35,12 @@ class MatchContext:
         self._patterns = patterns
         self._found: dict[tuple[TextField, str], frozenset[str]] = {}
 
-    def matches(self, domain: TextField, pattern: str, text: str) -> bool:
-        """Whether the pattern is found in the text; all patterns of the domain are searched for at once."""
-        key = (domain, text)
+    def matches(self, field: TextField, pattern: str, text: str) -> bool:
+        """Whether the pattern is found in the text; all patterns of the field are searched for at once."""
+        key = (field, text)
         found = self._found.get(key)
         if found is None:
-            found = self._found[key] = self._patterns[domain].found_in(text)
+            found = self._found[key] = self._patterns[field].found_in(text)
         return pattern in found
 
 
