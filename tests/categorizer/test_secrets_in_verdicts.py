@@ -37,8 +37,9 @@ def test_a_value_stays_hidden_where_its_key_was_cut_off(message: str) -> None:
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.id)
-@pytest.mark.parametrize("before", ["", "starting\n" * 30], ids=["alone", "after other lines"])
-@pytest.mark.parametrize("after", ["", "\nfatal: gave up"], ids=["last", "before another line"])
+@pytest.mark.parametrize(
+    ("before", "after"), [("", ""), ("starting\n" * 30, "\nfatal: gave up")], ids=["alone", "between other lines"]
+)
 def test_no_verdict_shows_a_secret_of_the_corpus(sample: Sample, before: str, after: str) -> None:
     verdict = CATEGORIZER.classify(pod(failed(1, "Error", ("" if sample.is_cut else before) + sample.text + after)))
     assert verdict is not None
