@@ -10,6 +10,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
+from coroner_operator.config.durations import parse_duration
 from coroner_operator.config.rules_files import RuleFiles
 from coroner_operator.config.settings import GracePeriods, Settings, load_settings
 from tests.chart.cases import CASES, JOBSET
@@ -251,3 +252,38 @@ def test_the_operator_loads_the_redaction_patterns_that_the_chart_renders(either
     container = only(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     assert settings_of(objects)["redaction"] == f"{mounts['redaction']}/redaction.yaml"
+
+
+DURATIONS = [
+    "10s",
+    "500ms",
+    "1h30m",
+    "1d12h",
+    "1.5h",
+    "1m0.5s",
+    "0",
+    "30",
+    "0.5",
+    "",
+    "ten",
+    "-1s",
+    "1w",
+    "1s2",
+    "1mm",
+    "1s 2s",
+    "1h x 2m",
+]
+
+
+@pytest.mark.parametrize("text", DURATIONS)
+def test_the_schema_accepts_the_durations_that_the_operator_does(text: str) -> None:
+    config = SCHEMA["properties"]["config"]["properties"]
+    patterns = {entry["pattern"] for entry in config.values() if "d)" in str(entry.get("pattern"))}
+    patterns |= {entry["pattern"] for entry in config["grace_periods"]["properties"].values()}
+    (pattern,) = patterns
+    try:
+        parse_duration(text)
+    except ValueError:
+        assert not re.search(pattern, text)
+    else:
+        assert re.search(pattern, text)

@@ -15,7 +15,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", "stdin: empty; "),
     "blank": (" \n\t\n", "stdin: empty; "),
     "comments only": ("# nothing\n---\n# here\n", "stdin: contains no object, only comments or empty documents; "),
-    "cut off": (BROKEN[:200], "stdin: line 1, column 201: the JSON is truncated here; write the file again, whole"),
+    "cut off": (BROKEN[:200], "stdin: line 1, column 201: the JSON is truncated here; write the complete file"),
     "cut off between objects": (BROKEN + "\n{", "stdin: line 2, column 2: the JSON is truncated here; "),
     "a comma too many": ('{\n "kind": "Pod",\n}', "stdin: line 3, column 1: not JSON: "),
     "junk after an object": (BROKEN + "\nand so on", "stdin: line 2, column 1: not JSON: "),

@@ -193,3 +193,13 @@ def test_listed_kinds_are_custom_and_listed_once(file: Path) -> None:
 def test_listed_kinds_can_be_given_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CORONER_WORKLOADS", '[{"group": "ray.io", "resource": "rayjobs"}]')
     assert load_settings({}).workloads[0].crd == "rayjobs.ray.io"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("namespaces", "ml,../kube-system"), ("namespaces", "ML"), ("lease_name", "a/b"), ("lease_namespace", "a.b")],
+)
+def test_what_can_be_no_name_in_kubernetes_is_refused(setting: str, value: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({setting: value})
+    assert [error.partition(":")[0].partition(".")[0] for error in caught.value.errors] == [setting]

@@ -1,4 +1,4 @@
-"""Serves /healthz, /readyz and /metrics. Liveness does not depend on the API server: a restart would not bring it back."""
+"""Serves /healthz, /readyz and /metrics. Liveness does not depend on the API server: a restart would not repair it."""
 
 from __future__ import annotations
 
