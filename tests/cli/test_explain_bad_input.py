@@ -57,7 +57,7 @@ def test_what_cannot_be_read_is_one_line_with_its_place(coroner: Coroner, case: 
     assert (ran.exit_code, ran.stdout) == (2, "")
 
 
-def test_aliases_that_multiply_are_refused_before_they_do(coroner: Coroner) -> None:
+def test_aliases_that_multiply_are_rejected_before_they_expand(coroner: Coroner) -> None:
     levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
     ran = coroner("explain", "-", stdin="\n".join(levels))
@@ -70,7 +70,7 @@ def test_a_few_aliases_are_fine(coroner: Coroner, rules: Path) -> None:
     assert coroner("explain", "--rules", rules, "-o", "json", "-", stdin=text).names == ["a", "a"]
 
 
-def test_much_yaml_is_refused_at_once_with_the_way_out(coroner: Coroner) -> None:
+def test_large_yaml_is_rejected_at_once_with_the_remedy(coroner: Coroner) -> None:
     ran = coroner("explain", "-", stdin=b"\0" * (11 * 1024 * 1024))
     line = 'stdin: not JSON, and larger than the limit of 10 MiB for YAML; use "kubectl ... -o json"\n'
     assert ran == (2, "", line)
@@ -131,7 +131,7 @@ def test_wrong_usage_is_one_line(coroner: Coroner, arguments: list[str], line: s
     assert (ran.exit_code, ran.stderr.count("\n"), ran.stdout) == (2, 1, "")
 
 
-def test_rules_with_mistakes_are_one_line_that_names_the_first(coroner: Coroner, tmp_path: Path) -> None:
+def test_wrong_rules_are_one_line_that_names_the_first_error(coroner: Coroner, tmp_path: Path) -> None:
     rules = tmp_path / "rules.yaml"
     rules.write_text("categories: [{name: a, rules: [{onExitCodes: {operator: Is, values: []}}]}]")
     ran = coroner("explain", "--rules", rules, "-", stdin=BROKEN)

@@ -112,7 +112,7 @@ def without_kind(item: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in item.items() if key not in ("kind", "apiVersion")}
 
 
-def test_a_pod_is_judged_with_its_events_and_owner(explain: Explain, api: FewPages) -> None:
+def test_a_pod_is_explained_with_its_events_and_owner(explain: Explain, api: FewPages) -> None:
     api.answers[f"{PODS}/broken"] = pod("broken", exit_code=3, ownerReferences=owned_by("Job", "train", "batch/v1"))
     api.answers[f"{BATCH}/train"] = workload("train")
     api.lists[EVENTS] = []
@@ -190,7 +190,7 @@ def test_a_report_leads_to_its_workload_even_where_that_is_gone(explain: Explain
     assert explain("fr/job-train-1").names == ["a"]
 
 
-def test_an_owner_of_the_same_name_that_came_later_does_not_speak_for_the_pod(explain: Explain, api: FewPages) -> None:
+def test_an_owner_of_the_same_name_that_was_created_later_is_not_used(explain: Explain, api: FewPages) -> None:
     reference = owned_by("Job", "train", "batch/v1")[0] | {"uid": "uid-of-the-job-before"}
     api.answers[f"{PODS}/broken"] = pod("broken", exit_code=3, ownerReferences=[reference])
     deadline = {"type": "Failed", "status": "True", "reason": "DeadlineExceeded"}
@@ -210,7 +210,7 @@ def test_without_the_right_to_read_events_and_owners_there_is_a_verdict_and_a_no
     assert ran.stderr == "broken: explained without events (403): refused with 403\n"
 
 
-def test_what_is_not_there_or_refused_is_one_line(explain: Explain, api: FewPages) -> None:
+def test_what_is_missing_or_rejected_is_one_line(explain: Explain, api: FewPages) -> None:
     absent = explain("train")
     line = 'train: no file and no Pod called "train" in namespace ml; check the name, -n and --context\n'
     assert absent == (2, "", line)

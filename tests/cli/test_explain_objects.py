@@ -143,7 +143,7 @@ def test_the_event_of_a_pod_with_the_same_name_is_not_this_pods(coroner: Coroner
     assert category(involvedObject=about) == "other"
 
 
-def test_the_job_in_the_input_speaks_for_its_pod(coroner: Coroner, recorded: Callable[[str], Path]) -> None:
+def test_the_job_in_the_input_explains_its_pod(coroner: Coroner, recorded: Callable[[str], Path]) -> None:
     alone = coroner("explain", "-o", "json", recorded("m3-job-active-deadline-b6nvs"))
     assert alone.answers[0]["verdict"]["subcategory"] == "deleted"
     with_job = coroner(
@@ -153,7 +153,7 @@ def test_the_job_in_the_input_speaks_for_its_pod(coroner: Coroner, recorded: Cal
     assert (answer["verdict"]["category"], answer["verdict"]["subcategory"]) == ("resources", "deadline-exceeded")
 
 
-def test_a_workload_speaks_only_where_its_pods_could_not_be_created(coroner: Coroner, rules: Path) -> None:
+def test_a_workload_is_explained_only_where_its_pods_could_not_be_created(coroner: Coroner, rules: Path) -> None:
     silent = coroner("explain", "--rules", rules, "-o", "json", "-", stdin=as_lines(JOB, BROKEN))
     assert silent.names == ["broken"]
     event = refused_to_create("Job", "train", "uid-train")

@@ -119,7 +119,7 @@ def test_names_cannot_write_to_the_terminal() -> None:
     assert answer["object"] == {"kind": "Pod", "namespace": "", "name": "ab"}
 
 
-def test_nothing_to_explain_is_said() -> None:
+def test_nothing_to_explain_is_reported() -> None:
     line = "Nothing to explain: no pods, and no workload whose pods could not be created.\n"
     assert printed(width=100) == line
 

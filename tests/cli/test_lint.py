@@ -1,4 +1,4 @@
-"""``coroner lint``: a line a mistake."""
+"""``coroner lint``: one line per error."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from coroner_categorizer.redaction.sanitize import one_line
 from coroner_operator.config.rules_files import InvalidRules, RuleFiles
 from tests.cli.conftest import RULES, Coroner
 
-TEN_MISTAKES = """
+TEN_ERRORS = """
 apiVersion: coroner.dev/v1alpha1
 kind: Categorizer
 categories:
@@ -42,9 +42,9 @@ def test_the_bare_form_is_counted_too(coroner: Coroner) -> None:
     assert coroner("lint", "-", stdin=under_its_key) == (0, "stdin: ok (1 rule in 1 category)\n", "")
 
 
-def test_every_mistake_is_a_line_with_file_and_path(coroner: Coroner, tmp_path: Path) -> None:
+def test_every_error_is_a_line_with_file_and_path(coroner: Coroner, tmp_path: Path) -> None:
     path = tmp_path / "wrong.yaml"
-    path.write_text(TEN_MISTAKES)
+    path.write_text(TEN_ERRORS)
     ran = coroner("lint", path)
     lines = ran.stdout.splitlines()
     assert len(lines) >= 10
@@ -54,7 +54,7 @@ def test_every_mistake_is_a_line_with_file_and_path(coroner: Coroner, tmp_path: 
     assert ran.exit_code == 2
 
 
-def test_each_file_is_looked_at_whatever_the_others_are(coroner: Coroner, tmp_path: Path, rules: Path) -> None:
+def test_each_file_is_checked_whatever_the_others_are(coroner: Coroner, tmp_path: Path, rules: Path) -> None:
     (tmp_path / "empty.yaml").touch()
     (tmp_path / "wrong.yaml").write_text("categories: [{name: a, rules: []}]")
     ran = coroner("lint", tmp_path / "empty.yaml", tmp_path / "wrong.yaml", tmp_path / "absent.yaml", rules)
@@ -103,7 +103,7 @@ TOO_LARGE = (RULES + "#" * 5 * 2**20 + "\n").encode()
 
 
 @pytest.mark.parametrize("where", ["file", "stdin"])
-def test_a_file_that_the_operator_refuses_for_its_size_is_refused(coroner: Coroner, tmp_path: Path, where: str) -> None:
+def test_a_file_that_is_too_large_for_the_operator_is_rejected(coroner: Coroner, tmp_path: Path, where: str) -> None:
     (tmp_path / "rules.yaml").write_bytes(TOO_LARGE)
     name = "stdin" if where == "stdin" else str(tmp_path / "rules.yaml")
     argument, stdin = ("-", TOO_LARGE) if where == "stdin" else (name, b"")
@@ -116,7 +116,7 @@ def test_a_file_that_the_operator_refuses_for_its_size_is_refused(coroner: Coron
 FILES: dict[str, bytes] = {
     "good": RULES.encode(),
     "too large": TOO_LARGE,
-    "wrong": TEN_MISTAKES.encode(),
+    "wrong": TEN_ERRORS.encode(),
     **{name: text if isinstance(text, bytes) else text.encode() for name, (text, _) in NO_RULES_FILE.items()},
 }
 
@@ -188,7 +188,7 @@ def test_a_redaction_file_without_patterns_is_allowed(coroner: Coroner, tmp_path
 
 
 @pytest.mark.parametrize("text", ["5", "text", "[]", "categories: 5", "[[[]]]", "a: b", "kind: Cat"])
-def test_yaml_that_is_no_rule_set_is_a_mistake_not_a_traceback(coroner: Coroner, text: str) -> None:
+def test_yaml_that_is_no_rule_set_is_an_error_not_a_traceback(coroner: Coroner, text: str) -> None:
     ran = coroner("lint", "-", stdin=text)
     assert ran.exit_code == 2
     assert ran.stdout.startswith("stdin: ")

@@ -53,7 +53,7 @@ def test_documents_know_the_line_where_they_begin() -> None:
     assert [(document.line, document.value) for document in found] == [(1, {"a": 1}), (3, {"b": 2}), (6, ["c"])]
 
 
-def test_a_mistake_has_line_and_column() -> None:
+def test_an_error_has_line_and_column() -> None:
     with pytest.raises(BadInput, match=r"^file: line 2, column 4: neither JSON nor YAML: .*; correct it there$"):
         read("a: 1\n  b: 2\n")
 
@@ -84,7 +84,7 @@ def test_what_yaml_can_say_is_read_as_json_would_be(value: object) -> None:
 
 
 @given(st.text())
-def test_any_text_is_read_or_refused(text: str) -> None:
+def test_any_text_is_read_or_rejected(text: str) -> None:
     try:
         read(text.encode(errors="replace").decode())
     except BadInput as refused:

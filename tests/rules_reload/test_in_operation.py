@@ -1,4 +1,4 @@
-"""Rules that change under a running operator: failing pods are judged again, and people are told."""
+"""Rules that change while the operator runs: failing pods are classified again, and an Event says what is wrong."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def mount(tmp_path: Path) -> ConfigMapMount:
     return mount
 
 
-async def test_what_fails_is_judged_again_and_the_report_names_the_rules_that_decided(
+async def test_failing_pods_are_classified_again_and_the_report_names_the_rules(
     server: EmbeddedApiServer, operators: Operators, reports: Reports, mount: ConfigMapMount, tmp_path: Path
 ) -> None:
     engine = await operators.start(rules=tmp_path / "rules" / "rules.yaml")
@@ -56,7 +56,7 @@ async def test_what_fails_is_judged_again_and_the_report_names_the_rules_that_de
     assert [(c["category"], c["count"]) for c in reports.status("web")["counts"]] == [("another", 2)]
 
 
-async def test_broken_rules_are_told_where_people_look_and_the_last_good_decide(
+async def test_broken_rules_are_reported_and_the_previous_rules_stay_in_use(
     server: EmbeddedApiServer,
     operators: Operators,
     reports: Reports,
@@ -80,7 +80,7 @@ async def test_broken_rules_are_told_where_people_look_and_the_last_good_decide(
     assert b"coroner_rules_last_reload_success 1.0" in engine.metrics.exposition()
 
 
-async def test_a_restart_with_other_rules_judges_again_what_still_fails(
+async def test_a_restart_with_other_rules_classifies_failing_pods_again(
     server: EmbeddedApiServer, operators: Operators, reports: Reports, mount: ConfigMapMount, tmp_path: Path
 ) -> None:
     first = await operators.start(rules=tmp_path / "rules" / "rules.yaml")
@@ -105,19 +105,19 @@ async def test_an_answer_by_an_event_that_has_expired_outlives_a_restart_with_th
     server.put(probe)
     server.put({**crashing, "metadata": {**crashing["metadata"], "labels": {"touched": "yes"}}})
     await until(lambda: reports.failures("web") == 1)
-    told = reports.status("web")["history"][0]["subcategory"]
+    reported = reports.status("web")["history"][0]["subcategory"]
     await first.stop()
-    for told_event in server.objects("Event"):
-        server.delete("Event", told_event["metadata"]["name"])
+    for old_event in server.objects("Event"):
+        server.delete("Event", old_event["metadata"]["name"])
     before = reports.writes
     await operators.start()
     server.put(failed_pod("other"))
     await until(lambda: reports.of("other"))
-    assert reports.status("web")["history"][0]["subcategory"] == told
+    assert reports.status("web")["history"][0]["subcategory"] == reported
     assert reports.writes > before
 
 
-async def test_pods_that_cannot_be_created_are_judged_again(
+async def test_pods_that_cannot_be_created_are_classified_again(
     server: EmbeddedApiServer, operators: Operators, reports: Reports, tmp_path: Path
 ) -> None:
     mount = ConfigMapMount(tmp_path / "rules")

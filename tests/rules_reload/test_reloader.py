@@ -1,4 +1,4 @@
-"""When files change: what is taken over, what is refused, and what is said."""
+"""When files change: what is used, what is rejected, and what is reported."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ POD = {
 
 
 class Operator:
-    """What a reloader talks to."""
+    """The callbacks of a reloader."""
 
     def __init__(self) -> None:
         self.categorizers: list[Categorizer] = []
@@ -59,7 +59,7 @@ def reloader(operator: Operator, files: RuleFiles) -> Reloader:
     return Reloader(files, contents, on_reload=operator.categorizers.append, warn=operator.warn, counts=operator)
 
 
-async def look_twice(reloader: Reloader) -> None:
+async def poll_twice(reloader: Reloader) -> None:
     await reloader.poll()
     await reloader.poll()
 
@@ -71,29 +71,27 @@ def mount(tmp_path: Path) -> ConfigMapMount:
     return mount
 
 
-async def test_a_config_map_that_changes_is_taken_over(
-    operator: Operator, mount: ConfigMapMount, tmp_path: Path
-) -> None:
+async def test_a_config_map_that_changes_is_used(operator: Operator, mount: ConfigMapMount, tmp_path: Path) -> None:
     reloads = reloader(operator, RuleFiles(tmp_path / "rules.yaml"))
     assert operator.category == "first"
     mount.hold(rules_yaml=rules("second"))
-    await look_twice(reloads)
+    await poll_twice(reloads)
     assert operator.category == "second"
     assert (operator.counts, operator.warnings, reloads.errors) == ([True], [], ())
 
 
-async def test_what_does_not_change_is_read_and_nothing_else(
+async def test_files_that_do_not_change_are_only_read(
     operator: Operator, mount: ConfigMapMount, tmp_path: Path
 ) -> None:
     reloads = reloader(operator, RuleFiles(tmp_path / "rules.yaml"))
     for _ in range(5):
         await reloads.poll()
-    mount.hold(rules_yaml=rules("first"))  # the kubelet has swapped, the text is the same
-    await look_twice(reloads)
+    mount.hold(rules_yaml=rules("first"))  # the kubelet has swapped the link, the text is the same
+    await poll_twice(reloads)
     assert (len(operator.categorizers), operator.counts) == (1, [])
 
 
-async def test_a_broken_file_is_refused_with_every_mistake_and_the_last_stays(
+async def test_a_broken_file_is_rejected_with_every_error_and_the_previous_stays(
     operator: Operator, mount: ConfigMapMount, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     reloads = reloader(operator, RuleFiles(tmp_path / "rules.yaml"))
@@ -106,7 +104,7 @@ async def test_a_broken_file_is_refused_with_every_mistake_and_the_last_stays(
     assert operator.counts == [False]
     assert [m for m in reloads.errors if "operator" in m]
     assert [m for m in reloads.errors if "pattern" in m]
-    assert all(mistake in caplog.text for mistake in reloads.errors)
+    assert all(error in caplog.text for error in reloads.errors)
     ((reason, note),) = operator.warnings
     assert reason == REASON
     assert reloads.errors[0] in note
@@ -115,24 +113,24 @@ async def test_a_broken_file_is_refused_with_every_mistake_and_the_last_stays(
     reloads.reannounce()
     assert operator.warnings == [(reason, note)] * 2
     mount.hold(rules_yaml=rules("fixed"))
-    await look_twice(reloads)
+    await poll_twice(reloads)
     assert (operator.category, operator.counts, reloads.errors) == ("fixed", [False, True], ())
     reloads.reannounce()
     assert len(operator.warnings) == 2
 
 
-async def test_going_back_to_what_is_in_force_ends_the_trouble_and_judges_nothing_again(
+async def test_going_back_to_the_rules_in_use_clears_the_errors_and_reclassifies_nothing(
     operator: Operator, mount: ConfigMapMount, tmp_path: Path
 ) -> None:
     reloads = reloader(operator, RuleFiles(tmp_path / "rules.yaml"))
     mount.hold(rules_yaml=BROKEN)
-    await look_twice(reloads)
+    await poll_twice(reloads)
     mount.hold(rules_yaml=rules("first"))
-    await look_twice(reloads)
+    await poll_twice(reloads)
     assert (len(operator.categorizers), operator.counts, reloads.errors) == (1, [False, True], ())
 
 
-async def test_a_file_that_is_half_written_is_not_read_by_half(operator: Operator, tmp_path: Path) -> None:
+async def test_a_file_that_is_half_written_is_not_used(operator: Operator, tmp_path: Path) -> None:
     """Half of these rules are valid rules."""
     file = tmp_path / "rules.yaml"
     file.write_text(rules("first"))
@@ -147,15 +145,15 @@ async def test_a_file_that_is_half_written_is_not_read_by_half(operator: Operato
     assert len(operator.categorizers) == 2
 
 
-async def test_a_file_that_goes_away_is_refused_and_comes_back(operator: Operator, tmp_path: Path) -> None:
+async def test_a_file_that_is_deleted_is_rejected_until_it_is_back(operator: Operator, tmp_path: Path) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text(rules("first"))
     reloads = reloader(operator, RuleFiles(file))
     file.unlink()
-    await look_twice(reloads)
+    await poll_twice(reloads)
     assert reloads.errors == (f"{file}: No such file or directory",)
     file.write_text(rules("second"))
-    await look_twice(reloads)
+    await poll_twice(reloads)
     assert operator.category == "second"
 
 
@@ -169,11 +167,11 @@ async def test_patterns_for_secrets_change_as_well(operator: Operator, mount: Co
     reloads = reloader(operator, RuleFiles(tmp_path / "rules.yaml", tmp_path / "redaction.yaml"))
     assert "acme_1234" in message()
     mount.hold(rules_yaml=rules("first"), redaction_yaml="- {name: acme, pattern: 'acme_[0-9]{4}'}\n")
-    await look_twice(reloads)
+    await poll_twice(reloads)
     assert "acme_1234" not in message()
     assert "[redacted:acme]" in message()
     mount.hold(rules_yaml=rules("first"), redaction_yaml="- {name: acme, pattern: '('}\n")
-    await look_twice(reloads)
+    await poll_twice(reloads)
     assert "[redacted:acme]" in message()
     assert len(reloads.errors) == 1
 
@@ -187,27 +185,27 @@ async def test_patterns_for_secrets_change_as_well(operator: Operator, mount: Co
         ("- 1\n- {name: 1, pattern: x}\n", ["[0]", "[1]"]),
     ],
 )
-def test_every_mistake_of_both_files_is_told_at_once(tmp_path: Path, text: str, faults: list[str]) -> None:
+def test_every_error_of_both_files_is_reported_at_once(tmp_path: Path, text: str, faults: list[str]) -> None:
     rules_file, redaction = tmp_path / "rules.yaml", tmp_path / "redaction.yaml"
     rules_file.write_text(BROKEN)
     redaction.write_text(text)
     with pytest.raises(InvalidRules) as caught:
         RuleFiles(rules_file, redaction).read().compile()
-    told = [m for m in caught.value.errors if str(redaction) in m]
-    assert len(told) == len(faults)
-    for mistake, fault in zip(told, faults, strict=True):
-        assert fault in mistake
+    found = [m for m in caught.value.errors if str(redaction) in m]
+    assert len(found) == len(faults)
+    for error, fault in zip(found, faults, strict=True):
+        assert fault in error
     assert [m for m in caught.value.errors if str(rules_file) in m]
-    assert all("\n" not in mistake for mistake in caught.value.errors)
+    assert all("\n" not in error for error in caught.value.errors)
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"a: " + b"[" * 20_000, b"x" * (SIZE_LIMIT + 1), b"", b"- a"])
-def test_what_is_no_rules_file_is_refused_whatever_it_is(tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_rules_file_is_rejected(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "rules.yaml"
     file.write_bytes(content)
     with pytest.raises(InvalidRules) as caught:
         RuleFiles(file).read().compile()
-    assert all(mistake.startswith(str(file)) for mistake in caught.value.errors)
+    assert all(error.startswith(str(file)) for error in caught.value.errors)
 
 
 def test_without_files_it_is_the_shipped_pack() -> None:

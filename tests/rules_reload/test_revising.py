@@ -50,7 +50,7 @@ def test_the_same_verdict_by_newer_rules_names_the_newer_rules() -> None:
 
 
 def test_an_answer_only_gives_way_to_an_answer() -> None:
-    """The event that told of a probe has expired; the new rules know no more than an exit code."""
+    """The event about a probe has expired; the new rules know only the exit code."""
     before = fold(EMPTY, [by("old", ended(name="user-code/liveness-probe", confidence="Likely"))])
     vague = ended(name="unknown/sigkill", confidence="Unknown")
     assert said(fold(before, [by("new", vague, reclassified=True)])) == ("user-code/liveness-probe", "old")
@@ -84,7 +84,7 @@ def test_what_has_recovered_stays_recovered() -> None:
 def revised(seen: list[Observation], names: list[str]) -> list[Observation]:
     """One look at each failure by newer rules, each with a verdict of its own; each pod fails by what it failed by."""
     last = {failure_of(s): s for s in seen}
-    accused = {s.pod_uid: failure_of(s) for s in seen if s.failure.current}
+    current_failures = {s.pod_uid: failure_of(s) for s in seen if s.failure.current}
     looks = []
     for place, one in enumerate(last.values()):
         category, _, subcategory = names[place % len(names)].partition("/")
@@ -92,7 +92,7 @@ def revised(seen: list[Observation], names: list[str]) -> list[Observation]:
             one.failure.verdict, category=category, subcategory=subcategory, confidence="Confirmed"
         )
         failure = msgspec.structs.replace(
-            one.failure, verdict=verdict, current=failure_of(one) == accused.get(one.pod_uid)
+            one.failure, verdict=verdict, current=failure_of(one) == current_failures.get(one.pod_uid)
         )
         looks.append(by("new", msgspec.structs.replace(one, failure=failure), reclassified=True))
     return looks

@@ -1,4 +1,4 @@
-"""Flags over environment over file, and every mistake in a line of its own."""
+"""Flags override the environment, which overrides the file; every error is one line."""
 
 import logging
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def test_namespaces_are_a_list_in_a_file_and_separated_by_commas_elsewhere(
     assert load_settings({"namespaces": "e"}, file).namespaces == ("e",)
 
 
-def test_what_kubernetes_puts_into_the_environment_for_a_service_called_coroner_does_no_harm(
+def test_the_environment_of_a_service_called_coroner_is_ignored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("", "_METRICS", "_HEALTH"):
@@ -51,7 +51,7 @@ def test_what_kubernetes_puts_into_the_environment_for_a_service_called_coroner_
     assert load_settings({}) == Settings()
 
 
-def test_every_mistake_is_told_with_its_setting(file: Path) -> None:
+def test_every_error_names_its_setting(file: Path) -> None:
     file.write_text("nope: 1\nlog_format: xml\ngrace_periods: {image_pul: 3s, unschedulable: soon}\nwriters: 0\n")
     with pytest.raises(SettingsError) as caught:
         load_settings({"health_address": "8080"}, file)
@@ -109,7 +109,7 @@ def test_durations(text: str, expected: float) -> None:
     "text",
     ["", "ten", "-1s", "1w", "1s2", "1s 2s", "1h xx 2m", "1mm", "1y", None, True, [1], float("nan"), "9" * 400 + "d"],
 )
-def test_what_is_no_duration_is_refused(text: object) -> None:
+def test_what_is_no_duration_is_rejected(text: object) -> None:
     with pytest.raises(ValueError, match="is not a duration"):
         parse_duration(text)
 
@@ -124,7 +124,7 @@ def test_addresses(address: str, expected: object) -> None:
 
 @pytest.fixture
 def own_logs() -> Iterator[None]:
-    """``run`` sets the root logger up; afterwards it is pytest's again."""
+    """``run`` configures the root logger; afterwards it is restored."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -132,7 +132,7 @@ def own_logs() -> Iterator[None]:
     root.setLevel(level)
 
 
-def test_run_with_mistakes_says_them_and_exits_2() -> None:
+def test_run_with_errors_prints_them_and_exits_2() -> None:
     result = CliRunner().invoke(main, ["run", "--writers", "many", "--log-level", "loud"])
     assert result.exit_code == 2
     assert result.stderr.splitlines() == [
@@ -141,7 +141,7 @@ def test_run_with_mistakes_says_them_and_exits_2() -> None:
     ]
 
 
-def test_run_with_rules_that_have_mistakes_says_them_and_exits_2(tmp_path: Path, own_logs: None) -> None:
+def test_run_with_wrong_rules_prints_the_errors_and_exits_2(tmp_path: Path, own_logs: None) -> None:
     rules = tmp_path / "rules.yaml"
     rules.write_text("categories: [{name: a, rules: [{onExitCodes: {operator: Is, values: [1]}}]}]\n")
     result = CliRunner().invoke(main, ["run", "--rules", str(rules)])
@@ -150,7 +150,7 @@ def test_run_with_rules_that_have_mistakes_says_them_and_exits_2(tmp_path: Path,
     assert "operator" in result.stderr
 
 
-def test_run_without_a_cluster_says_so_and_exits_2(tmp_path: Path, own_logs: None) -> None:
+def test_run_without_a_cluster_exits_2(tmp_path: Path, own_logs: None) -> None:
     result = CliRunner().invoke(main, ["run", "--kubeconfig", str(tmp_path / "nowhere")])
     assert result.exit_code == 2
     assert result.stderr == f"coroner run: no kubeconfig at {tmp_path / 'nowhere'}\n"
@@ -178,7 +178,7 @@ def test_listed_kinds_are_custom_and_listed_once(file: Path) -> None:
     )
     with pytest.raises(SettingsError) as caught:
         load_settings({}, file)
-    assert [mistake.partition(":")[0] for mistake in caught.value.errors] == [
+    assert [error.partition(":")[0] for error in caught.value.errors] == [
         "workloads.0.group",
         "workloads.1.group",
         "workloads.2.resource",
@@ -199,7 +199,7 @@ def test_listed_kinds_can_be_given_in_the_environment(monkeypatch: pytest.Monkey
     ("setting", "value"),
     [("namespaces", "ml,../kube-system"), ("namespaces", "ML"), ("lease_name", "a/b"), ("lease_namespace", "a.b")],
 )
-def test_what_can_be_no_name_in_kubernetes_is_refused(setting: str, value: str) -> None:
+def test_what_can_be_no_name_in_kubernetes_is_rejected(setting: str, value: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings({setting: value})
     assert [error.partition(":")[0].partition(".")[0] for error in caught.value.errors] == [setting]

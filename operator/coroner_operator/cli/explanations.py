@@ -37,24 +37,24 @@ class Explanation(NamedTuple):
         return self.unexplained or self.verdict is not None
 
 
-def explain_objects(objects: InputObjects, judge: Classifier) -> list[Explanation]:
+def explain_objects(objects: InputObjects, classifier: Classifier) -> list[Explanation]:
     """In input order; workloads that only events name come last. Joined by UID, never by name."""
     events = _by_uid(objects.events)
     nodes = _by_node(objects.events)
     explanations: list[Explanation] = []
     for subject in objects.subjects:
-        about_it = events.get(subject.metadata.uid, [])
+        involving = events.get(subject.metadata.uid, [])
         if isinstance(subject, Pod):
-            seen = [*about_it, *nodes.get(subject.spec.nodeName, [])]
+            relevant = [*involving, *nodes.get(subject.spec.nodeName, [])]
             explanations.append(
-                _explanation(subject, judge.classify_pod(subject, seen, _owner(subject, objects.find_owner)))
+                _explanation(subject, classifier.classify_pod(subject, relevant, _owner(subject, objects.find_owner)))
             )
         else:
-            explanations += _create_failures(subject, about_it, judge)
+            explanations += _create_failures(subject, involving, classifier)
     given = {subject.metadata.uid for subject in objects.subjects}
-    for uid, about_it in events.items():
-        if uid not in given and about_it[0].involved.kind not in _NO_WORKLOADS:
-            explanations += _create_failures(_workload_from_reference(about_it[0].involved), about_it, judge)
+    for uid, involving in events.items():
+        if uid not in given and involving[0].involved.kind not in _NO_WORKLOADS:
+            explanations += _create_failures(_workload_from_reference(involving[0].involved), involving, classifier)
     return explanations
 
 
@@ -85,14 +85,14 @@ def _owner(pod: Pod, find: Callable[[str], Workload | None]) -> Workload | None:
     return next((owner for owner in owners if owner is not None), None)
 
 
-def _create_failures(workload: Workload, events: list[Event], judge: Classifier) -> list[Explanation]:
-    judgement = judge.classify_workload(workload, events)
-    return [_explanation(workload, judgement)] if judgement.failing else []
+def _create_failures(workload: Workload, events: list[Event], classifier: Classifier) -> list[Explanation]:
+    classification = classifier.classify_workload(workload, events)
+    return [_explanation(workload, classification)] if classification.failing else []
 
 
-def _explanation(subject: Pod | Workload, judgement: Classification) -> Explanation:
-    verdict, metadata = judgement.verdict, subject.metadata
-    unexplained = judgement.failing and verdict is None
+def _explanation(subject: Pod | Workload, classification: Classification) -> Explanation:
+    verdict, metadata = classification.verdict, subject.metadata
+    unexplained = classification.failing and verdict is None
     return Explanation(subject.kind, metadata.namespace, metadata.name, verdict, unexplained)
 
 

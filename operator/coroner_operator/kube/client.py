@@ -1,6 +1,6 @@
 """One connection to the API server: raw JSON in and out, failures as the exceptions of ``errors``.
 
-The typed models of the client library are not used: they refuse real objects (an Event with ``eventTime: null``).
+The typed models of the client library are not used: they reject real objects (an Event with ``eventTime: null``).
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ _DNS_SUBDOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _DNS_1035_LABEL = re.compile(r"[a-z](?:[-a-z0-9]*[a-z0-9])?")
 _LABEL_LENGTH = 63
 _SUBDOMAIN_LENGTH = 253
-_QUOTED_LENGTH = 80  # characters of a refused name that a message repeats
+_QUOTED_LENGTH = 80  # characters of an invalid name that a message repeats
 
 
 class ResourcePath(msgspec.Struct, frozen=True):
