@@ -26,7 +26,7 @@ def loop_time() -> float:
 
 
 @dataclass
-class Trouble:
+class CallFault:
     """What happens to one call, in seconds."""
 
     before: float = 0.0
@@ -36,32 +36,32 @@ class Trouble:
 
 
 @dataclass
-class RoughLease:
+class UnreliableLease:
     """A Lease behind a bad connection; calls that are cancelled on the way may still arrive."""
 
     lease: MemoryLease
-    trouble: Callable[[], Trouble] = Trouble
+    fault: Callable[[], CallFault] = CallFault
     away: bool = False
 
     async def read(self) -> LeaseRecord | None:
-        return await self._through(self.lease.read)
+        return await self._call(self.lease.read)
 
     async def write(self, over: LeaseRecord | None, holder: str, duration: float) -> LeaseRecord:
-        return await self._through(lambda: self.lease.write(over, holder, duration))
+        return await self._call(lambda: self.lease.write(over, holder, duration))
 
-    async def _through(self, call: Callable[[], Awaitable[T]]) -> T:
-        trouble = self.trouble()
-        if self.away or trouble.error == "before":
-            await asyncio.sleep(trouble.before)
+    async def _call(self, call: Callable[[], Awaitable[T]]) -> T:
+        fault = self.fault()
+        if self.away or fault.error == "before":
+            await asyncio.sleep(fault.before)
             raise Transient("no connection")
 
         async def arrive() -> T:
-            await asyncio.sleep(trouble.before)
+            await asyncio.sleep(fault.before)
             return await call()
 
         answer = await asyncio.shield(asyncio.ensure_future(_quietly(arrive())))
-        await asyncio.sleep(trouble.after)
-        if trouble.error == "after":
+        await asyncio.sleep(fault.after)
+        if fault.error == "after":
             raise Transient("the answer was lost")
         if isinstance(answer, ApiError):
             raise answer
@@ -103,7 +103,7 @@ def replica(lease: Lease, name: str, *, rate: float = 1.0, offset: float = 0.0, 
     return Replica(election, asyncio.create_task(election.run()), changes)
 
 
-def test_one_leads_and_the_other_waits() -> None:
+def test_one_replica_leads_and_the_other_waits() -> None:
     async def story() -> None:
         lease = MemoryLease()
         a, b = replica(lease, "a"), replica(lease, "b")
@@ -117,7 +117,7 @@ def test_one_leads_and_the_other_waits() -> None:
     run(story())
 
 
-def test_after_a_kill_the_other_leads_within_20_seconds() -> None:
+def test_after_a_kill_the_other_replica_leads_within_20_seconds() -> None:
     async def story() -> None:
         lease = MemoryLease()
         a, b = replica(lease, "a"), replica(lease, "b")
@@ -132,7 +132,7 @@ def test_after_a_kill_the_other_leads_within_20_seconds() -> None:
     run(story())
 
 
-def test_a_clean_hand_over_takes_less_than_2_seconds() -> None:
+def test_a_clean_handover_takes_less_than_2_seconds() -> None:
     async def story() -> None:
         lease = MemoryLease()
         a, b = replica(lease, "a"), replica(lease, "b")
@@ -149,10 +149,10 @@ def test_a_clean_hand_over_takes_less_than_2_seconds() -> None:
     run(story())
 
 
-def test_without_the_api_server_it_stops_writing_before_another_may_begin() -> None:
+def test_without_the_api_server_a_leader_stops_writing_before_another_may_start() -> None:
     async def story() -> None:
         lease = MemoryLease()
-        cut_off = RoughLease(lease)
+        cut_off = UnreliableLease(lease)
         a = replica(cut_off, "a")
         await a.election.leading.wait()
         b = replica(lease, "b")
@@ -172,7 +172,7 @@ def test_without_the_api_server_it_stops_writing_before_another_may_begin() -> N
 
 def test_a_short_outage_is_survived() -> None:
     async def story() -> None:
-        lease = RoughLease(MemoryLease())
+        lease = UnreliableLease(MemoryLease())
         a = replica(lease, "a")
         await asyncio.sleep(100)
         assert a.may_write
@@ -186,7 +186,7 @@ def test_a_short_outage_is_survived() -> None:
     run(story())
 
 
-def test_who_stood_still_for_a_minute_does_not_write_in_its_first_instant_awake() -> None:
+def test_a_leader_suspended_for_a_minute_does_not_write_on_wake_up() -> None:
     """A suspended process: its clock has gone on, its timers have not."""
 
     async def story() -> None:
@@ -204,7 +204,7 @@ def test_who_stood_still_for_a_minute_does_not_write_in_its_first_instant_awake(
 
 
 @pytest.mark.parametrize("renewed_at", ["1971-01-01T00:00:00.000000Z", "2999-01-01T00:00:00.000000Z", "soon", ""])
-def test_times_of_another_clock_mean_nothing(renewed_at: str) -> None:
+def test_times_of_other_clocks_are_ignored(renewed_at: str) -> None:
     async def story() -> None:
         lease = MemoryLease()
         await lease.write(None, "gone", 15)
@@ -217,7 +217,7 @@ def test_times_of_another_clock_mean_nothing(renewed_at: str) -> None:
     run(story())
 
 
-def test_a_holder_with_a_longer_duration_is_given_it() -> None:
+def test_a_longer_lease_duration_of_the_holder_is_respected() -> None:
     async def story() -> None:
         lease = MemoryLease()
         await lease.write(None, "gone", 60)
@@ -227,7 +227,7 @@ def test_a_holder_with_a_longer_duration_is_given_it() -> None:
     run(story())
 
 
-def test_a_lease_that_somebody_touches_or_deletes_stays_with_its_leader() -> None:
+def test_an_edited_or_deleted_lease_stays_with_its_leader() -> None:
     async def story() -> None:
         lease = MemoryLease()
         a = replica(lease, "a")
@@ -244,7 +244,7 @@ def test_a_lease_that_somebody_touches_or_deletes_stays_with_its_leader() -> Non
     run(story())
 
 
-def test_a_lease_that_another_holds_suddenly_is_lost_at_the_next_look() -> None:
+def test_a_lease_taken_by_another_is_lost_at_the_next_read() -> None:
     async def story() -> None:
         lease = MemoryLease()
         a = replica(lease, "a")
@@ -261,7 +261,7 @@ def test_a_lease_that_another_holds_suddenly_is_lost_at_the_next_look() -> None:
     run(story())
 
 
-def test_what_others_put_on_the_lease_stays() -> None:
+def test_fields_of_other_writers_on_the_lease_are_kept() -> None:
     async def story() -> None:
         lease = MemoryLease()
         held = await lease.write(None, "a", 15)
@@ -284,7 +284,7 @@ def test_what_others_put_on_the_lease_stays() -> None:
 
 
 troubles = st.builds(
-    Trouble,
+    CallFault,
     before=st.sampled_from([0.0, 0.0, 0.01, 0.5, 1.4, 3.0, 9.0]),
     after=st.sampled_from([0.0, 0.0, 0.01, 0.5, 1.4, 20.0]),
     error=st.sampled_from(["", "", "", "before", "after"]),
@@ -298,15 +298,15 @@ troubles = st.builds(
     deaths=st.lists(st.tuples(st.floats(1, 60), st.integers(0, 2), st.booleans()), max_size=5),
 )
 @settings(max_examples=150, deadline=None)
-def test_never_two_and_at_last_one(
-    rates: list[float], offsets: list[float], troubled: list[Trouble], deaths: list[tuple[float, int, bool]]
+def test_never_two_leaders_and_always_one_in_the_end(
+    rates: list[float], offsets: list[float], troubled: list[CallFault], deaths: list[tuple[float, int, bool]]
 ) -> None:
     """Clocks that differ and drift, calls that are late, lost or arrive after they were given up, deaths and ends."""
 
     async def story() -> None:
         lease = MemoryLease()
         todo = iter(troubled)
-        rough = RoughLease(lease, lambda: next(todo, Trouble()))
+        rough = UnreliableLease(lease, lambda: next(todo, CallFault()))
         replicas = [replica(rough, f"r{i}", rate=rate, offset=offsets[i]) for i, rate in enumerate(rates)]
         born = len(replicas)
 
@@ -333,8 +333,8 @@ def test_never_two_and_at_last_one(
             await wait(seconds)
             await end(place % len(replicas), cleanly)
         await wait(60)
-        # From here on nothing goes wrong any more; who has lost begins anew, as the kubelet sees to it.
-        rough.trouble = Trouble
+        # From here on there are no more faults; a replica that has lost is restarted, as by the kubelet.
+        rough.fault = CallFault
         for place, each in enumerate(replicas):
             if each.task.done():
                 assert isinstance(each.task.exception(), LeadershipLost)

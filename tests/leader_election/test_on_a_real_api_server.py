@@ -48,7 +48,7 @@ async def spec(client: Client) -> dict[str, Any]:
     return held
 
 
-async def test_a_lease_is_taken_held_and_given_back(client: Client, lease: ApiLease) -> None:
+async def test_a_lease_is_acquired_held_and_released(client: Client, lease: ApiLease) -> None:
     first, second = Election(lease, "first", retry=0.4), Election(lease, "second", retry=0.4)
     leads = asyncio.create_task(first.run())
     async with asyncio.timeout(20):
@@ -74,7 +74,7 @@ async def test_a_lease_is_taken_held_and_given_back(client: Client, lease: ApiLe
             await waits
 
 
-async def test_of_two_writes_over_one_version_the_second_is_a_conflict(lease: ApiLease) -> None:
+async def test_the_second_of_two_writes_of_one_version_is_a_conflict(lease: ApiLease) -> None:
     held = await lease.write(None, "a", 15)
     with pytest.raises(Conflict):
         await lease.write(None, "b", 15)
@@ -83,7 +83,7 @@ async def test_of_two_writes_over_one_version_the_second_is_a_conflict(lease: Ap
         await lease.write(held, "b", 15)
 
 
-async def test_behind_the_fence_only_the_lease_is_written(client: Client, lease: ApiLease) -> None:
+async def test_without_leadership_only_the_lease_is_written(client: Client, lease: ApiLease) -> None:
     client.write_allowed_for = lambda: 0.0
     await lease.write(None, "a", 15)
     with pytest.raises(NotLeader):
@@ -92,7 +92,7 @@ async def test_behind_the_fence_only_the_lease_is_written(client: Client, lease:
         )
 
 
-async def test_a_report_is_deleted_only_as_it_was_outlined(client: Client) -> None:
+async def test_a_report_is_deleted_only_in_the_version_that_was_listed(client: Client) -> None:
     workload = WorkloadRef("batch/v1", "Job", NAMESPACE, "train", EMPTY.workload.uid)
     store, archive = ApiReportStore(client, (NAMESPACE,)), ApiReportIndex(client, (NAMESPACE,))
     report = fold(type(EMPTY)(workload), [ended()])
@@ -107,7 +107,7 @@ async def test_a_report_is_deleted_only_as_it_was_outlined(client: Client) -> No
     assert await store.get(workload) is None
 
 
-async def test_workloads_that_are_there_and_that_are_not(client: Client) -> None:
+async def test_existing_and_deleted_workloads(client: Client) -> None:
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
     await client.apply(parse_path(f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/default"), account)
     body = {

@@ -14,8 +14,9 @@ import pytest
 from coroner_operator.config.settings import load_settings
 from coroner_operator.runtime.kopf_app import App
 from embedded_apiserver import EmbeddedApiServer, Fault
+from tests.support.default_pack import CATEGORIZER
 from tests.support.live_objects import failed_pod, workload
-from tests.support.operators import CATEGORIZER, QUICK, Operators
+from tests.support.operators import QUICK, Operators
 from tests.support.pods import Json
 from tests.support.reports import Reports
 from tests.support.waiting import until
@@ -117,7 +118,7 @@ async def test_the_leader_killed_20_times_during_1000_failures_and_each_is_count
             first = await until(lambda: (now := leader(server)) != first and now, within=60)  # noqa: B023
         await until(lambda: leader(server) not in ("", first), within=60)  # noqa: B023
         await until(lambda: counted(server) >= put, within=100)  # noqa: B023
-        if kill % 2:  # as a Job's TTL does it; the rest stays for every new leader to list again
+        if kill % 2:  # as the TTL of a Job does; the rest stays, and each new leader lists it
             for number in range(put - FAILURES // KILLS, put):
                 server.delete("Pod", f"pod-{number}")
     assert put == FAILURES == wanted.total()
@@ -186,19 +187,19 @@ async def test_a_replica_that_may_not_read_the_lease_is_not_ready(server: Embedd
     try:
         await until(lambda: app.port is not None)
         async with aiohttp.ClientSession(f"http://127.0.0.1:{app.port}") as session:
-            said = ""
-            while "leads" not in said:
+            text = ""
+            while "leads" not in text:
                 async with session.get("/readyz") as answer:
-                    said = await answer.text()
+                    text = await answer.text()
                     assert answer.status == 503
                 await asyncio.sleep(0.01)
-        assert said == "who leads is not known yet\n"
+        assert text == "who leads is not known yet\n"
     finally:
         stop.set()
         assert await asyncio.wait_for(running, 20) == 0
 
 
-async def test_without_its_lease_it_writes_nothing_and_ends(
+async def test_a_replica_that_lost_its_lease_writes_nothing_and_exits(
     server: EmbeddedApiServer, reports: Reports, tmp_path: Path
 ) -> None:
     """The API server answers everything else: only the fence keeps it from writing."""
@@ -222,7 +223,7 @@ async def test_without_its_lease_it_writes_nothing_and_ends(
     assert reports.of("after") is None
 
 
-async def test_a_write_that_hangs_is_cut_off_when_its_time_is_over(
+async def test_a_hanging_write_is_cancelled_when_the_lease_expires(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     engine = await operators.start(leader_election=True, lease_namespace="default", **TERMS)

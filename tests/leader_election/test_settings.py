@@ -18,23 +18,23 @@ async def client(server: EmbeddedApiServer, tmp_path: Path) -> Client:
     return Client(await load_configuration(server.kubeconfig(tmp_path / "kubeconfig")))
 
 
-async def test_without_an_election_it_leads_from_the_start(client: Client) -> None:
-    told: list[bool] = []
-    alone = leadership(load_settings({}), client, told.append)
-    assert isinstance(alone, SingleReplica)
-    assert alone.leading.is_set()
-    assert alone.observed.is_set()
-    assert alone.remaining > 10**9
-    assert told == [True]
+async def test_without_leader_election_it_leads_from_the_start(client: Client) -> None:
+    states: list[bool] = []
+    single = leadership(load_settings({}), client, states.append)
+    assert isinstance(single, SingleReplica)
+    assert single.leading.is_set()
+    assert single.observed.is_set()
+    assert single.remaining > 10**9
+    assert states == [True]
 
 
 async def test_the_namespace_is_the_settings_then_the_environments_then_the_pods_own(
     client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def place(**more: str) -> str:
-        stands = leadership(load_settings({"leader_election": "true", **more}), client, lambda leads: None)
-        assert isinstance(stands, Election)
-        return str(stands._lease)
+        election = leadership(load_settings({"leader_election": "true", **more}), client, lambda leads: None)
+        assert isinstance(election, Election)
+        return str(election._lease)
 
     file = tmp_path / "namespace"
     monkeypatch.setattr(leader_election, "_NAMESPACE_FILE", file)
@@ -47,7 +47,7 @@ async def test_the_namespace_is_the_settings_then_the_environments_then_the_pods
     assert place(lease_namespace="set", lease_name="mine") == "Lease set/mine"
 
 
-def test_a_process_that_starts_again_is_another_candidate() -> None:
+def test_a_restarted_process_is_another_candidate() -> None:
     assert new_identity("coroner-0") != new_identity("coroner-0")
     assert new_identity("coroner-0").startswith("coroner-0_")
 
@@ -56,7 +56,7 @@ def test_a_process_that_starts_again_is_another_candidate() -> None:
     "wrong",
     [{"renew_deadline": "15s"}, {"retry_period": "6s"}, {"retry_period": 0}, {"lease_duration": "9s"}],
 )
-def test_times_that_leave_no_gap_are_refused(wrong: dict[str, str]) -> None:
+def test_durations_without_a_safety_margin_are_rejected(wrong: dict[str, str]) -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings(wrong)
     assert caught.value.errors == (

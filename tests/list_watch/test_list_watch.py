@@ -85,7 +85,7 @@ async def watching(
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_what_exists_is_told_before_what_changes(
+async def test_existing_objects_are_delivered_before_changes(
     server: EmbeddedApiServer, client: Client, consumer: RecordingConsumer, metrics: Metrics
 ) -> None:
     server.put(live_pod("old"))
@@ -96,7 +96,7 @@ async def test_what_exists_is_told_before_what_changes(
         await until(lambda: consumer.calls == ["update old", "list 1", "update new", "delete old"])
 
 
-async def test_a_list_comes_in_pages(
+async def test_a_list_is_read_in_pages(
     server: EmbeddedApiServer, client: Client, consumer: RecordingConsumer, metrics: Metrics
 ) -> None:
     for number in range(1100):
@@ -109,7 +109,7 @@ async def test_a_list_comes_in_pages(
     assert len(pages) == 5
 
 
-async def test_a_dropped_watch_goes_on_where_it_was(
+async def test_a_dropped_watch_resumes_at_its_resource_version(
     server: EmbeddedApiServer, client: Client, consumer: RecordingConsumer, metrics: Metrics
 ) -> None:
     async with watching(client, consumer, metrics):
@@ -122,7 +122,7 @@ async def test_a_dropped_watch_goes_on_where_it_was(
     assert consumer.calls == ["list 0", "update one", "update two"]
 
 
-async def test_an_expired_watch_lists_again_and_says_what_is_left(
+async def test_an_expired_watch_lists_again_and_reports_what_exists(
     server: EmbeddedApiServer, client: Client, consumer: RecordingConsumer, metrics: Metrics
 ) -> None:
     server.put(live_pod("stays"))
@@ -138,7 +138,7 @@ async def test_an_expired_watch_lists_again_and_says_what_is_left(
     assert b'reason="expired"' in metrics.exposition()
 
 
-async def test_a_watch_that_went_silent_is_noticed(
+async def test_an_idle_watch_is_noticed(
     server: EmbeddedApiServer, client: Client, consumer: RecordingConsumer, metrics: Metrics
 ) -> None:
     async with watching(client, consumer, metrics, idle_timeout=0.3):
@@ -160,7 +160,7 @@ async def test_bookmarks_keep_a_quiet_watch_alive(
     assert consumer.calls == ["list 0"]
 
 
-async def test_a_consumer_that_fails_on_one_object_hears_of_the_next(
+async def test_a_consumer_that_fails_on_one_object_gets_the_next(
     server: EmbeddedApiServer,
     client: Client,
     consumer: RecordingConsumer,
@@ -178,7 +178,7 @@ async def test_a_consumer_that_fails_on_one_object_hears_of_the_next(
     assert "could not be handled" in caplog.text
 
 
-async def test_a_pod_of_the_wrong_shape_is_told_all_the_same(
+async def test_a_pod_of_the_wrong_shape_is_delivered_all_the_same(
     server: EmbeddedApiServer, client: Client, consumer: RecordingConsumer, metrics: Metrics
 ) -> None:
     odd = live_pod("odd")
@@ -189,9 +189,7 @@ async def test_a_pod_of_the_wrong_shape_is_told_all_the_same(
     assert consumer.calls == ["update odd", "list 1"]
 
 
-async def test_garbage_in_a_watch_starts_it_again(
-    tmp_path: Path, consumer: RecordingConsumer, metrics: Metrics
-) -> None:
+async def test_malformed_lines_restart_the_watch(tmp_path: Path, consumer: RecordingConsumer, metrics: Metrics) -> None:
     watches = 0
 
     async def pods(request: web.Request) -> web.StreamResponse:

@@ -12,12 +12,12 @@ from uuid import uuid4
 
 import yaml
 
-import coroner_categorizer as cc
 from coroner_operator.config.settings import load_settings
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.runtime.engine import Engine
 from tests.apiserver_conformance.client import Answer, Api
+from tests.support.default_pack import CATEGORIZER
 from tests.support.live_objects import ended, live_pod, running, waiting
 from tests.support.operators import QUICK
 from tests.support.waiting import until
@@ -25,13 +25,12 @@ from tests.support.waiting import until
 ROOT = Path(__file__).parents[2]
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 OUR_CRD = yaml.safe_load((ROOT / "crds" / "failurereports.coroner.dev.yaml").read_text())
-CATEGORIZER = cc.default()
 SYNC_SECONDS = 30.0
 
 Object = dict[str, Any]
 
 
-class World:
+class Sandbox:
     def __init__(self, api: Api, kubeconfig: Path, namespace: str) -> None:
         self.api = api
         self.kubeconfig = kubeconfig
@@ -68,8 +67,8 @@ class World:
         made = await self.api.post(self.path(""), body, fieldManager="controller")
         assert made.status == 201, made.body
         if status is not None:
-            told = await self.put_status(made.body, status)
-            made = told if told.status == 200 else made
+            response = await self.put_status(made.body, status)
+            made = response if response.status == 200 else made
         training: Object = made.body
         return training
 
@@ -84,7 +83,7 @@ class World:
 
     # -- pods
 
-    async def play(self, obj: Object) -> None:
+    async def set_pod(self, obj: Object) -> None:
         """Create the pod if it is not there, and give it this status. Bound to no node: no kubelet is asked."""
         path = f"/api/v1/namespaces/{self.namespace}/pods"
         name = obj["metadata"]["name"]
@@ -93,18 +92,18 @@ class World:
         if (await self.api.get(f"{path}/{name}")).status == 404:
             made = await self.api.post(path, {**obj, "metadata": metadata, "spec": spec})
             assert made.status == 201, made.body
-        told = await self.api.merge(f"{path}/{name}/status", {"status": obj["status"]})
-        assert told.status == 200, told.body
+        response = await self.api.merge(f"{path}/{name}/status", {"status": obj["status"]})
+        assert response.status == 200, response.body
 
     async def crash(self, owner: Object | None, *, number: int = 1, exit_code: int = 1, name: str = "run-0") -> None:
         """The pod's container has ended ``number`` times, last with this code."""
         last = ended(exit_code, number=number, ran=0)
         state = waiting("CrashLoopBackOff")
-        await self.play(live_pod(name, owner=owner, state=state, last=last, restarts=number - 1))
+        await self.set_pod(live_pod(name, owner=owner, state=state, last=last, restarts=number - 1))
 
     async def heal(self, owner: Object, *, number: int = 1, exit_code: int = 1, name: str = "run-0") -> None:
         last = ended(exit_code, number=number, ran=0)
-        await self.play(live_pod(name, owner=owner, state=running(), last=last, restarts=number))
+        await self.set_pod(live_pod(name, owner=owner, state=running(), last=last, restarts=number))
 
     # -- what the operator has written
 

@@ -1,4 +1,4 @@
-"""Each test of ``world`` runs twice: on our embedded API server, and on a real one."""
+"""Each test of ``sandbox`` runs twice: on our embedded API server, and on a real one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from embedded_apiserver import EmbeddedApiServer, running_server
 from tests.apiserver_conformance.client import connected
 from tests.cluster.server import Server
-from tests.workload_status.backend import OUR_CRD, ROOT, World
+from tests.workload_status.backend import OUR_CRD, ROOT, Sandbox
 
 
 @pytest.fixture(
@@ -37,15 +37,15 @@ def kubeconfig(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> 
 
 
 @pytest.fixture
-async def world(kubeconfig: Path, backend: str) -> AsyncIterator[World]:
+async def sandbox(kubeconfig: Path, backend: str) -> AsyncIterator[Sandbox]:
     """A namespace with our CRD; the test's own kind and namespace are gone afterwards."""
     async with connected(kubeconfig) as api:
         made = await api.post("/api/v1/namespaces", {"metadata": {"generateName": "workloads-"}})
-        world = World(api, kubeconfig, made.body["metadata"]["name"])
+        sandbox = Sandbox(api, kubeconfig, made.body["metadata"]["name"])
         if backend == "real":  # pods are refused until a controller has made the service account
-            account = f"/api/v1/namespaces/{world.namespace}/serviceaccounts/default"
+            account = f"/api/v1/namespaces/{sandbox.namespace}/serviceaccounts/default"
             await api.until(account, lambda answer: answer.status == 200)
-        await world.install(OUR_CRD)
-        yield world
-        await world.uninstall(f"trainings.{world.group}")
-        await api.delete(f"/api/v1/namespaces/{world.namespace}")
+        await sandbox.install(OUR_CRD)
+        yield sandbox
+        await sandbox.uninstall(f"trainings.{sandbox.group}")
+        await api.delete(f"/api/v1/namespaces/{sandbox.namespace}")

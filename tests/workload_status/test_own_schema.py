@@ -16,7 +16,7 @@ from tests.support.live_objects import failed_pod
 from tests.support.operators import Operators
 from tests.support.reports import Reports
 from tests.support.waiting import until
-from tests.workload_status.backend import OUR_CRD, World
+from tests.workload_status.backend import OUR_CRD, Sandbox
 
 SENTENCE = (
     "CustomResourceDefinition failurereports.coroner.dev is older than this operator; missing: status.hint in version "
@@ -38,54 +38,54 @@ async def readiness(engine: Engine) -> tuple[int, str]:
         return answer.status, (await answer.text()).strip()
 
 
-async def test_an_older_crd_keeps_the_operator_unready_until_it_is_upgraded(world: World) -> None:
-    await world.install(without_hint())
+async def test_an_older_crd_keeps_the_operator_unready_until_it_is_upgraded(sandbox: Sandbox) -> None:
+    await sandbox.install(without_hint())
     try:
-        async with world.operator(ready=False, workloads=[]) as engine:
-            await world.crash(None, name="alone")
+        async with sandbox.operator(ready=False, workloads=[]) as engine:
+            await sandbox.crash(None, name="alone")
 
             async def unready() -> bool:
                 return await readiness(engine) == (503, SENTENCE)
 
             await until(unready)
-            assert await world.report("alone") == {}
-            await world.install(OUR_CRD)
-            assert (await world.reported("alone", failures=1))["hint"]
+            assert await sandbox.report("alone") == {}
+            await sandbox.install(OUR_CRD)
+            assert (await sandbox.reported("alone", failures=1))["hint"]
 
             async def ready() -> bool:
                 return (await readiness(engine))[0] == 200
 
             await until(ready)
     finally:
-        await world.install(OUR_CRD)
+        await sandbox.install(OUR_CRD)
 
 
-async def test_a_crd_that_is_downgraded_while_it_runs_holds_writes_back_and_loses_none(world: World) -> None:
+async def test_a_crd_downgraded_at_run_time_delays_writes_and_loses_none(sandbox: Sandbox) -> None:
     try:
-        async with world.operator(workloads=[]) as engine:
-            await world.crash(None, name="alone", number=1)
-            await world.reported("alone", failures=1)
-            await world.install(without_hint())
+        async with sandbox.operator(workloads=[]) as engine:
+            await sandbox.crash(None, name="alone", number=1)
+            await sandbox.reported("alone", failures=1)
+            await sandbox.install(without_hint())
 
             async def unready() -> bool:
                 return await readiness(engine) == (503, SENTENCE)
 
             await until(unready)
-            await world.crash(None, name="alone", number=2, exit_code=7)
-            await world.crash(None, name="alone", number=3, exit_code=8)
+            await sandbox.crash(None, name="alone", number=2, exit_code=7)
+            await sandbox.crash(None, name="alone", number=3, exit_code=8)
 
             async def noticed() -> bool:
                 return b"coroner_queue_length 1.0" in engine.metrics.exposition()
 
             await until(noticed)
-            await world.reported("alone", failures=1)
-            await world.install(OUR_CRD)
-            assert (await world.reported("alone", failures=3))["hint"]
+            await sandbox.reported("alone", failures=1)
+            await sandbox.install(OUR_CRD)
+            assert (await sandbox.reported("alone", failures=3))["hint"]
     finally:
-        await world.install(OUR_CRD)
+        await sandbox.install(OUR_CRD)
 
 
-async def test_where_the_crd_may_not_be_read_that_is_said_once_and_work_goes_on(
+async def test_a_crd_that_may_not_be_read_is_logged_once_and_work_goes_on(
     embedded: EmbeddedApiServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     embedded.faults.add(Fault(path="customresourcedefinitions", status=403))
@@ -95,13 +95,13 @@ async def test_where_the_crd_may_not_be_read_that_is_said_once_and_work_goes_on(
             engine = await operators.start()
             await until(lambda: Reports(embedded).failures("alone") == 1)
             assert await readiness(engine) == (200, "ok")
-    said = [record.getMessage() for record in caplog.records if record.name == "coroner.schema"]
-    assert len(said) == 1
-    assert said[0].startswith("failurereports.coroner.dev may not be read")
+    messages = [record.getMessage() for record in caplog.records if record.name == "coroner.schema"]
+    assert len(messages) == 1
+    assert messages[0].startswith("failurereports.coroner.dev may not be read")
 
 
 @pytest.mark.embedded
-async def test_without_any_crd_it_says_what_to_install(tmp_path: Path) -> None:
+async def test_without_the_crd_readiness_says_what_to_install(tmp_path: Path) -> None:
     async with EmbeddedApiServer() as server, Operators(server.kubeconfig(tmp_path / "kubeconfig")) as operators:
         process = await operators.spawn("--health-address", "127.0.0.1:0", "--metrics-address", "")
         await until(lambda: server.watch_count)

@@ -1,4 +1,4 @@
-"""Where a verdict is said, decided from a schema alone; and what is left of it under that schema."""
+"""Where a verdict is written, decided from a schema alone, and what the schema leaves of it."""
 
 from __future__ import annotations
 
@@ -73,17 +73,17 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize(("status", "place"), PLACES.values(), ids=PLACES.keys())
-def test_the_schema_decides_where_a_verdict_is_said(status: Any, place: type) -> None:
-    assert isinstance(placement_for(object_with(status)), place)
+@pytest.mark.parametrize(("status", "placement"), PLACES.values(), ids=PLACES.keys())
+def test_the_schema_decides_where_a_verdict_is_written(status: Any, placement: type) -> None:
+    assert isinstance(placement_for(object_with(status)), placement)
 
 
-def test_a_root_that_keeps_anything_takes_the_block_and_one_without_a_status_nothing() -> None:
+def test_a_root_that_preserves_unknown_fields_takes_the_block_and_one_without_status_nothing() -> None:
     assert isinstance(placement_for(kinds.ANYTHING), StatusBlock)
     assert placement_for({"type": "object", "properties": {}}) == Unsupported("its schema has no status")
 
 
-def test_it_is_written_in_the_stored_version_and_only_if_the_listed_one_is_served() -> None:
+def test_writes_use_the_stored_version_and_need_the_listed_one_served() -> None:
     crd = kinds.crd("example.com", kinds.STATUS_FAILURE)
     newer = {**copy.deepcopy(crd["spec"]["versions"][0]), "name": "v2", "storage": False}
     crd["spec"]["versions"].append(newer)
@@ -96,21 +96,25 @@ def test_it_is_written_in_the_stored_version_and_only_if_the_listed_one_is_serve
     assert kind_of(crd).placement == Unsupported("its stored version v1 is not served")
 
 
-def test_a_kind_without_the_status_subresource_has_no_place() -> None:
+def test_a_kind_without_the_status_subresource_is_unsupported() -> None:
     crd = kinds.crd("example.com", kinds.STATUS_FAILURE, subresource=False)
     assert kind_of(crd).placement == Unsupported("it has no status subresource")
 
 
-def test_of_a_recovered_workload_nothing_of_the_failure_is_said() -> None:
+def test_a_recovered_workload_has_no_failure_fields() -> None:
     bare = kinds.status(failure={"type": "object", "properties": {"category": TEXT, "message": TEXT}})
-    place = placement_for(object_with(bare))
-    assert isinstance(place, StatusBlock)
-    assert place.status(sample_reports.failing()).keys() == {"failure"}
-    assert place.status(sample_reports.recovered()) == {}
+    placement = placement_for(object_with(bare))
+    assert isinstance(placement, StatusBlock)
+    assert placement.status(sample_reports.failing()).keys() == {"failure"}
+    assert placement.status(sample_reports.recovered()) == {}
     conditions = placement_for(object_with(kinds.CONDITIONS_MAP))
     assert isinstance(conditions, StatusCondition)
-    (said,) = conditions.status(sample_reports.recovered())["conditions"]
-    assert (said["type"], said["status"], said["reason"]) == ("coroner.dev/Failing", "False", "Recovered")
+    (condition,) = conditions.status(sample_reports.recovered())["conditions"]
+    assert (condition["type"], condition["status"], condition["reason"]) == (
+        "coroner.dev/Failing",
+        "False",
+        "Recovered",
+    )
 
 
 FITS: dict[str, tuple[Any, Any, Any]] = {
@@ -122,7 +126,7 @@ FITS: dict[str, tuple[Any, Any, Any]] = {
         {"a": "x"},
         OMITTED,
     ),
-    "a default stands in for what is required": (
+    "a default replaces a required field": (
         {"properties": {"a": TEXT, "b": {**TEXT, "default": "z"}}, "required": ["b"]},
         {"a": "x"},
         {"a": "x"},
@@ -157,7 +161,7 @@ FITS: dict[str, tuple[Any, Any, Any]] = {
 
 
 @pytest.mark.parametrize(("schema", "value", "kept"), FITS.values(), ids=FITS.keys())
-def test_of_a_value_is_left_what_the_schema_keeps_and_accepts(schema: Any, value: Any, kept: Any) -> None:
+def test_pruning_leaves_what_the_schema_keeps_and_accepts(schema: Any, value: Any, kept: Any) -> None:
     assert prune(schema, value) == kept
 
 
@@ -165,7 +169,7 @@ OURS = {"type": "coroner.dev/Failing", "status": "True"}
 THEIRS = {"type": "Ready", "status": "False"}
 
 
-def test_what_others_say_beside_us_does_not_matter() -> None:
+def test_fields_of_other_writers_do_not_matter() -> None:
     assert is_applied({"failure": {"a": 1}}, {"phase": "x", "failure": {"a": 1, "default": 2}})
     assert not is_applied({"failure": {"a": 1}}, {"phase": "x", "failure": {"a": 2}})
     assert not is_applied({"failure": {"a": 1}}, {})
@@ -173,7 +177,7 @@ def test_what_others_say_beside_us_does_not_matter() -> None:
     assert not is_applied({"conditions": [OURS]}, {"conditions": [THEIRS]})
 
 
-def test_a_rest_of_an_earlier_word_of_ours_is_noticed() -> None:
+def test_a_field_left_from_an_earlier_write_is_noticed() -> None:
     assert is_exactly_applied({"conditions": [OURS]}, {"conditions": [THEIRS, OURS]})
     assert not is_exactly_applied({"conditions": [OURS]}, {"conditions": [OURS], "failure": {"a": 1}})
     assert not is_exactly_applied({"failure": {"a": 1}}, {"failure": {"a": 1, "b": 2}})
@@ -181,20 +185,18 @@ def test_a_rest_of_an_earlier_word_of_ours_is_noticed() -> None:
     assert is_exactly_applied({}, {"conditions": [THEIRS]})
 
 
-def test_rounds_are_forgiven_after_a_while_without_one() -> None:
-    notice = StatusSync(sample_reports.failing().workload)
-    assert [notice.was_overwritten(float(at)) for at in range(MAX_OVERWRITES)] == [False] * MAX_OVERWRITES
-    assert not notice.was_overwritten(MAX_OVERWRITES + OVERWRITE_RESET_SECONDS + 1)
-    assert [notice.was_overwritten(MAX_OVERWRITES + OVERWRITE_RESET_SECONDS + 2 + at) for at in range(MAX_OVERWRITES)][
-        -1
-    ]
+def test_overwrites_are_reset_after_a_while_without_one() -> None:
+    sync = StatusSync(sample_reports.failing().workload)
+    assert [sync.was_overwritten(float(at)) for at in range(MAX_OVERWRITES)] == [False] * MAX_OVERWRITES
+    assert not sync.was_overwritten(MAX_OVERWRITES + OVERWRITE_RESET_SECONDS + 1)
+    assert [sync.was_overwritten(MAX_OVERWRITES + OVERWRITE_RESET_SECONDS + 2 + at) for at in range(MAX_OVERWRITES)][-1]
 
 
-def test_looks_become_rarer_but_never_rarer_than_a_minute() -> None:
-    notice = StatusSync(sample_reports.failing().workload)
+def test_check_intervals_grow_up_to_a_minute() -> None:
+    sync = StatusSync(sample_reports.failing().workload)
     waits = []
     for _ in range(10):
-        waits.append(notice.next_check)
-        notice.checks += 1
+        waits.append(sync.next_check)
+        sync.checks += 1
     assert waits[:4] == [0.5, 1, 2, 4]
     assert waits[-1] == 60

@@ -18,7 +18,7 @@ from coroner_operator.publish.event_series import Regarding
 from coroner_operator.publish.token_bucket import TokenBucket
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.support.waiting import until
-from tests.workload_status.backend import World
+from tests.workload_status.backend import Sandbox
 
 JOB = Regarding("batch/v1", "Job", "default", "train", "0123abcd-0000-4000-8000-000000000000")
 NODE = Regarding("v1", "Node", "", "node-1", "node-1")
@@ -30,29 +30,29 @@ class Outcomes(Counter[str]):
         self[outcome] += 1
 
 
-class Playing:
+class RecorderSession:
     def __init__(self, recorder: Recorder, outcomes: Outcomes) -> None:
         self.recorder = recorder
         self.outcomes = outcomes
 
-    def happens(self, note: str = "it failed", about: Regarding = JOB, reason: str = "Error") -> None:
+    def record(self, note: str = "it failed", about: Regarding = JOB, reason: str = "Error") -> None:
         self.recorder.record(about, reason, note, action="Categorized")
 
 
 @asynccontextmanager
-async def recording(kubeconfig: Path, **options: Any) -> AsyncIterator[Playing]:
+async def recording(kubeconfig: Path, **options: Any) -> AsyncIterator[RecorderSession]:
     outcomes = Outcomes()
     async with Client(await load_configuration(kubeconfig)) as client:
         recorder = Recorder(client, outcomes, **options)
         recorder.start()
         try:
-            yield Playing(recorder, outcomes)
+            yield RecorderSession(recorder, outcomes)
         finally:
             await recorder.close(5)
 
 
 @pytest.fixture
-def place(embedded: EmbeddedApiServer, tmp_path: Path) -> Path:
+def kubeconfig_path(embedded: EmbeddedApiServer, tmp_path: Path) -> Path:
     return embedded.kubeconfig(tmp_path / "embedded.kubeconfig")
 
 
@@ -60,18 +60,18 @@ def events(server: EmbeddedApiServer) -> list[Any]:
     return server.objects("Event", api_version="events.k8s.io/v1")
 
 
-async def test_an_event_says_who_saw_what_of_which_object_and_a_repetition_is_counted_in_its_series(
-    world: World,
+async def test_an_event_names_reporter_object_and_reason_and_a_repetition_is_counted_in_its_series(
+    sandbox: Sandbox,
 ) -> None:
-    about = Regarding("batch/v1", "Job", world.namespace, "train", "0123abcd-0000-4000-8000-000000000000")
+    about = Regarding("batch/v1", "Job", sandbox.namespace, "train", "0123abcd-0000-4000-8000-000000000000")
     began = datetime.now(UTC) - timedelta(seconds=1)
-    async with recording(world.kubeconfig, resend_interval=0) as playing:
-        playing.happens("it failed", about)
-        (event,) = await until(world.events)
+    async with recording(sandbox.kubeconfig, resend_interval=0) as session:
+        session.record("it failed", about)
+        (event,) = await until(sandbox.events)
         assert event["regarding"] == {
             "apiVersion": "batch/v1",
             "kind": "Job",
-            "namespace": world.namespace,
+            "namespace": sandbox.namespace,
             "name": "train",
             "uid": about.uid,
         }
@@ -84,24 +84,24 @@ async def test_an_event_says_who_saw_what_of_which_object_and_a_repetition_is_co
         assert event["reportingInstance"].startswith("coroner-")
         assert datetime.fromisoformat(event["eventTime"]) > began
         assert not event.get("series")
-        playing.happens("it failed", about)
-        playing.happens("it failed", about)
+        session.record("it failed", about)
+        session.record("it failed", about)
 
         async def counted() -> bool:
-            return ((await world.events())[0].get("series") or {}).get("count") == 3
+            return ((await sandbox.events())[0].get("series") or {}).get("count") == 3
 
         await until(counted)
-        assert len(await world.events()) == 1
-    assert playing.outcomes["dropped"] == 0
+        assert len(await sandbox.events()) == 1
+    assert session.outcomes["dropped"] == 0
 
 
-async def test_the_series_goes_on_after_a_restart(world: World) -> None:
-    about = Regarding("batch/v1", "Job", world.namespace, "train", "0123abcd-0000-4000-8000-000000000000")
+async def test_a_series_continues_after_a_restart(sandbox: Sandbox) -> None:
+    about = Regarding("batch/v1", "Job", sandbox.namespace, "train", "0123abcd-0000-4000-8000-000000000000")
     for _ in range(2):
-        async with recording(world.kubeconfig) as playing:
-            playing.happens("it failed", about)
-            playing.happens("it failed", about)
-    (event,) = await world.events()
+        async with recording(sandbox.kubeconfig) as session:
+            session.record("it failed", about)
+            session.record("it failed", about)
+    (event,) = await sandbox.events()
     assert event["series"]["count"] == 4
 
 
@@ -118,40 +118,46 @@ async def test_the_series_goes_on_after_a_restart(world: World) -> None:
         pytest.param("half \ud800 pair", "half \ufffd pair", id="valid UTF-8"),
     ],
 )
-async def test_a_note_is_clean_and_short(world: World, note: str, shown: str) -> None:
-    async with recording(world.kubeconfig) as playing:
-        playing.happens(note, Regarding("v1", "Pod", world.namespace, "a", "u"))
-        (event,) = await until(world.events)
+async def test_a_note_is_redacted_and_short(sandbox: Sandbox, note: str, shown: str) -> None:
+    async with recording(sandbox.kubeconfig) as session:
+        session.record(note, Regarding("v1", "Pod", sandbox.namespace, "a", "u"))
+        (event,) = await until(sandbox.events)
         assert event["note"] == shown
 
 
-async def test_events_of_objects_of_the_whole_cluster_are_in_default(place: Path, embedded: EmbeddedApiServer) -> None:
-    async with recording(place) as playing:
-        playing.happens(about=NODE)
+async def test_events_about_cluster_scoped_objects_are_in_default(
+    kubeconfig_path: Path, embedded: EmbeddedApiServer
+) -> None:
+    async with recording(kubeconfig_path) as session:
+        session.record(about=NODE)
     (event,) = events(embedded)
     assert event["metadata"]["namespace"] == "default"
     assert "namespace" not in event["regarding"]
 
 
-async def test_repetitions_are_told_once_in_a_while_and_at_the_end(place: Path, embedded: EmbeddedApiServer) -> None:
-    async with recording(place) as playing:
+async def test_repetitions_are_sent_at_intervals_and_at_the_end(
+    kubeconfig_path: Path, embedded: EmbeddedApiServer
+) -> None:
+    async with recording(kubeconfig_path) as session:
         for _ in range(50):
-            playing.happens()
+            session.record()
         await until(lambda: events(embedded))
         for _ in range(50):
-            playing.happens()
+            session.record()
     (event,) = events(embedded)
     assert event["series"]["count"] == 100
     writes = [call.method for call in embedded.calls if call.is_write]
     assert writes == ["POST", "PATCH"]
 
 
-async def test_an_event_that_the_api_server_has_forgotten_begins_anew(place: Path, embedded: EmbeddedApiServer) -> None:
-    async with recording(place, resend_interval=0) as playing:
-        playing.happens()
+async def test_an_event_that_the_api_server_has_deleted_is_created_again(
+    kubeconfig_path: Path, embedded: EmbeddedApiServer
+) -> None:
+    async with recording(kubeconfig_path, resend_interval=0) as session:
+        session.record()
         (event,) = await until(lambda: events(embedded))
         embedded.delete("Event", event["metadata"]["name"])
-        playing.happens()
+        session.record()
         (again,) = await until(lambda: events(embedded))
     assert not again.get("series")
     assert again["eventTime"] > event["eventTime"]
@@ -166,62 +172,66 @@ async def test_an_event_that_the_api_server_has_forgotten_begins_anew(place: Pat
     ],
 )
 async def test_what_cannot_be_posted_is_dropped_and_the_next_is_not(
-    place: Path, embedded: EmbeddedApiServer, fault: Fault
+    kubeconfig_path: Path, embedded: EmbeddedApiServer, fault: Fault
 ) -> None:
     embedded.faults.add(fault)
-    async with recording(place) as playing:
-        playing.happens()
-        await until(lambda: playing.outcomes["dropped"] == 1)
+    async with recording(kubeconfig_path) as session:
+        session.record()
+        await until(lambda: session.outcomes["dropped"] == 1)
         embedded.faults.clear()
-        playing.happens()
+        session.record()
         await until(lambda: events(embedded))
-    assert playing.outcomes == {"dropped": 1, "created": 1}
+    assert session.outcomes == {"dropped": 1, "created": 1}
 
 
-async def test_in_a_namespace_that_ends_nothing_is_tried_twice(world: World) -> None:
+async def test_nothing_is_retried_in_a_terminating_namespace(sandbox: Sandbox) -> None:
     gone = Regarding("batch/v1", "Job", "no-such-namespace", "train", "u")
-    async with recording(world.kubeconfig) as playing:
-        playing.happens(about=gone)
-        await until(lambda: playing.outcomes["dropped"] == 1)
+    async with recording(sandbox.kubeconfig) as session:
+        session.record(about=gone)
+        await until(lambda: session.outcomes["dropped"] == 1)
 
 
-async def test_a_lost_answer_makes_no_second_event(place: Path, embedded: EmbeddedApiServer) -> None:
+async def test_a_lost_response_makes_no_second_event(kubeconfig_path: Path, embedded: EmbeddedApiServer) -> None:
     embedded.faults.add(Fault(method="POST", path="/events", drop="after", times=1))
-    async with recording(place) as playing:
-        playing.happens()
-        await until(lambda: playing.outcomes["counted"] or playing.outcomes["created"])
+    async with recording(kubeconfig_path) as session:
+        session.record()
+        await until(lambda: session.outcomes["counted"] or session.outcomes["created"])
     assert len(events(embedded)) == 1
 
 
-async def test_one_talkative_object_silences_itself_and_no_other(place: Path, embedded: EmbeddedApiServer) -> None:
+async def test_the_rate_limit_of_one_object_affects_no_other(
+    kubeconfig_path: Path, embedded: EmbeddedApiServer
+) -> None:
     clock = 0.0
 
     def now() -> float:
         return clock
 
-    async with recording(place, clock=now) as playing:
+    async with recording(kubeconfig_path, clock=now) as session:
         for number in range(50):
-            playing.happens(f"in a new way: {number}")
-        playing.happens(about=NODE)
-        assert playing.outcomes["dropped"] == 50 - PER_OBJECT[0]
+            session.record(f"in a new way: {number}")
+        session.record(about=NODE)
+        assert session.outcomes["dropped"] == 50 - PER_OBJECT[0]
         clock = 60.0
-        playing.happens("a minute later")
-        playing.happens("and at once again")
-        assert playing.outcomes["dropped"] == 50 - PER_OBJECT[0] + 1
+        session.record("a minute later")
+        session.record("and at once again")
+        assert session.outcomes["dropped"] == 50 - PER_OBJECT[0] + 1
     assert len(events(embedded)) == PER_OBJECT[0] + 2
 
 
-async def test_all_objects_together_have_a_limit_too(place: Path, embedded: EmbeddedApiServer) -> None:
-    async with recording(place, clock=lambda: 0.0) as playing:
+async def test_all_objects_together_have_a_rate_limit_too(kubeconfig_path: Path, embedded: EmbeddedApiServer) -> None:
+    async with recording(kubeconfig_path, clock=lambda: 0.0) as session:
         for number in range(GLOBAL_LIMIT[0] + 30):
-            playing.happens(about=Regarding("batch/v1", "Job", "default", f"train-{number}", f"u-{number}"))
-        assert playing.outcomes["dropped"] == 30
+            session.record(about=Regarding("batch/v1", "Job", "default", f"train-{number}", f"u-{number}"))
+        assert session.outcomes["dropped"] == 30
 
 
-async def test_nobody_waits_for_an_api_server_that_does_not_answer(place: Path, embedded: EmbeddedApiServer) -> None:
+async def test_close_does_not_wait_for_an_api_server_that_does_not_answer(
+    kubeconfig_path: Path, embedded: EmbeddedApiServer
+) -> None:
     silence = embedded.faults.add(Fault(method="POST", path="/events", delay=60))
     outcomes = Outcomes()
-    async with Client(await load_configuration(place)) as client:
+    async with Client(await load_configuration(kubeconfig_path)) as client:
         recorder = Recorder(client, outcomes)
         recorder.start()
         recorder.record(JOB, "Error", "it failed", action="Categorized")
@@ -230,30 +240,32 @@ async def test_nobody_waits_for_an_api_server_that_does_not_answer(place: Path, 
             await recorder.close(0.1)
 
 
-async def test_the_hint_is_no_part_of_a_series_identity(place: Path, embedded: EmbeddedApiServer) -> None:
-    async with recording(place) as playing:
+async def test_the_hint_is_no_part_of_a_series_identity(kubeconfig_path: Path, embedded: EmbeddedApiServer) -> None:
+    async with recording(kubeconfig_path) as session:
         for pod in ("train-0", "train-1"):
-            playing.recorder.record(JOB, "Error", "it failed", action="Categorized", hint=f"Look at the log of {pod}.")
+            session.recorder.record(JOB, "Error", "it failed", action="Categorized", hint=f"Look at the log of {pod}.")
     (event,) = events(embedded)
     assert (event["note"], event["series"]["count"]) == ("it failed Look at the log of train-0.", 2)
 
 
-async def test_an_event_that_is_on_its_way_at_the_end_is_counted_once(place: Path, embedded: EmbeddedApiServer) -> None:
+async def test_an_event_in_flight_at_close_is_counted_once(kubeconfig_path: Path, embedded: EmbeddedApiServer) -> None:
     slow = embedded.faults.add(Fault(method="POST", path="/events", delay=0.3))
-    async with recording(place) as playing:
-        playing.happens()
+    async with recording(kubeconfig_path) as session:
+        session.record()
         await until(lambda: embedded.faults.hits(slow))
     (event,) = events(embedded)
     assert "series" not in event
-    assert playing.outcomes == {"created": 1}
+    assert session.outcomes == {"created": 1}
 
 
-async def test_the_operators_own_troubles_are_about_its_own_pod(place: Path, embedded: EmbeddedApiServer) -> None:
+async def test_warnings_of_the_operator_are_about_its_own_pod(
+    kubeconfig_path: Path, embedded: EmbeddedApiServer
+) -> None:
     own = Regarding("v1", "Pod", "default", "coroner-0")
-    async with recording(place, own=own) as playing:
-        playing.recorder.warn(None, "InvalidRules", "the rules have a mistake")
-    async with recording(place) as playing:
-        playing.recorder.warn(None, "InvalidRules", "there is no pod to say it about")
+    async with recording(kubeconfig_path, own=own) as session:
+        session.recorder.warn(None, "InvalidRules", "the rules have a mistake")
+    async with recording(kubeconfig_path) as session:
+        session.recorder.warn(None, "InvalidRules", "there is no pod to say it about")
     (event,) = events(embedded)
     assert (event["regarding"]["name"], event["reason"], event["type"]) == ("coroner-0", "InvalidRules", "Warning")
 
@@ -262,6 +274,6 @@ async def test_the_operators_own_troubles_are_about_its_own_pod(place: Path, emb
     ("times", "taken"),
     [([0] * 5, 3), ([0, 0, 0, 1, 2], 5), ([0, 0, 0, 0.5, 1.0], 4), ([0, 0, 0, 100, 100, 100, 100], 6)],
 )
-def test_a_bucket_gives_its_burst_and_then_so_many_a_second(times: list[float], taken: int) -> None:
+def test_a_token_bucket_allows_its_burst_and_then_its_rate(times: list[float], taken: int) -> None:
     bucket = TokenBucket(3, 1)
     assert sum(bucket.take(time) for time in times) == taken

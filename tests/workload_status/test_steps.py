@@ -46,7 +46,7 @@ def block(server: EmbeddedApiServer) -> Any:
     return ((server.get("Training", "run") or {}).get("status") or {}).get("failure")
 
 
-async def test_the_report_comes_first_then_the_workload_then_the_event(
+async def test_the_report_is_written_first_then_the_workload_then_the_event(
     server: EmbeddedApiServer, operators: Operators, training: Any
 ) -> None:
     await operators.start(workloads=LISTED)
@@ -65,7 +65,7 @@ async def test_the_report_comes_first_then_the_workload_then_the_event(
 @pytest.mark.parametrize(
     "path", ["/failurereports", "/trainings/run/status", "/events.k8s.io/"], ids=["report", "workload", "event"]
 )
-async def test_a_step_that_fails_does_not_hide_the_others_and_the_record_is_made_in_the_end(
+async def test_a_failing_step_does_not_stop_the_others_and_the_report_is_written_in_the_end(
     server: EmbeddedApiServer, operators: Operators, training: Any, path: str
 ) -> None:
     engine = await operators.start(workloads=LISTED)
@@ -85,21 +85,23 @@ async def test_a_step_that_fails_does_not_hide_the_others_and_the_record_is_made
     assert metric(engine, "coroner_events_total", outcome="created") == 1
 
 
-async def test_a_burst_of_one_job_is_one_event_on_the_job(server: EmbeddedApiServer, operators: Operators) -> None:
+async def test_a_burst_of_failures_of_one_job_is_one_event_on_the_job(
+    server: EmbeddedApiServer, operators: Operators
+) -> None:
     job = server.put(workload("Job", "train"))
     engine = await operators.start()
     for number in range(40):
         server.put(failed_pod(f"train-{number}", exit_code=3, owner=job))
     await until(lambda: Reports(server).failures("train") == 40)
     await engine.stop()
-    (said,) = ours(server)
-    assert said["regarding"]["uid"] == job["metadata"]["uid"]
+    (event,) = ours(server)
+    assert event["regarding"]["uid"] == job["metadata"]["uid"]
     status = Reports(server).status("train")
-    assert said["reason"] == status["reason"]
-    assert said["note"].startswith(f"{status['message']} [{status['category']}/{status['subcategory']}]")
+    assert event["reason"] == status["reason"]
+    assert event["note"].startswith(f"{status['message']} [{status['category']}/{status['subcategory']}]")
 
 
-async def test_a_new_start_tells_no_failure_twice(server: EmbeddedApiServer, operators: Operators) -> None:
+async def test_a_restart_announces_no_failure_twice(server: EmbeddedApiServer, operators: Operators) -> None:
     job = server.put(workload("Job", "train"))
     first = await operators.start()
     server.put(failed_pod("train-0", exit_code=3, owner=job))
@@ -111,7 +113,9 @@ async def test_a_new_start_tells_no_failure_twice(server: EmbeddedApiServer, ope
     assert [event.get("series") for event in ours(server)] == [None, None]
 
 
-async def test_our_own_events_are_no_evidence_and_wake_nobody(server: EmbeddedApiServer, operators: Operators) -> None:
+async def test_our_own_events_are_no_evidence_and_trigger_nothing(
+    server: EmbeddedApiServer, operators: Operators
+) -> None:
     """A bare pod's event is about the pod; a never-created pod's has the reason FailedCreate again."""
     job = server.put(workload("Job", "train"))
     engine = await operators.start()
