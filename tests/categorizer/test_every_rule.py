@@ -14,6 +14,7 @@ from tests.categorizer.test_lookalikes import (
     SCHEDULER_MESSAGES,
 )
 from tests.categorizer.test_message_cases import MESSAGES, classified
+from tests.support.default_pack import CATEGORIZER
 from tests.support.pods import create_failed, job, unschedulable
 
 
@@ -41,6 +42,6 @@ def verdicts(categorizer: cc.Categorizer) -> Iterator[cc.Verdict | None]:
 
 
 def test_every_rule_decides_a_case() -> None:
-    categorizer = cc.default()
+    categorizer = CATEGORIZER
     deciding = {verdict.rule for verdict in verdicts(categorizer) if verdict}
     assert sorted(rule.id for rule in categorizer.rules if rule.id not in deciding) == []

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 import coroner_categorizer as cc
+from tests.support.default_pack import CATEGORIZER
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 EXPECTED: dict[str, dict[str, Any] | None] = yaml.safe_load((FIXTURES / "expected.yaml").read_text())
@@ -22,7 +23,7 @@ SILENT_WORKLOADS = sorted(
 
 @pytest.fixture(scope="module")
 def categorizer() -> cc.Categorizer:
-    return cc.default()
+    return CATEGORIZER
 
 
 def recorded(name: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:

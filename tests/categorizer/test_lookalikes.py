@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import coroner_categorizer as cc
+from tests.support.default_pack import CATEGORIZER
 from tests.support.pods import (
     completed,
     condition,
@@ -136,7 +137,7 @@ LOOKALIKES: list[tuple[str, Json, list[Json], Json | None, str | None]] = [
 
 @pytest.fixture(scope="module")
 def categorizer() -> cc.Categorizer:
-    return cc.default()
+    return CATEGORIZER
 
 
 @pytest.mark.parametrize(

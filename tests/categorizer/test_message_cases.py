@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 import coroner_categorizer as cc
+from tests.support.default_pack import CATEGORIZER
 from tests.support.pods import condition, create_failed, event, failed, job, pod, waiting
 
 Json = dict[str, Any]
@@ -39,7 +40,7 @@ def classified(where: str, case: Json, categorizer: cc.Categorizer) -> cc.Verdic
 
 @pytest.fixture(scope="module")
 def categorizer() -> cc.Categorizer:
-    return cc.default()
+    return CATEGORIZER
 
 
 @pytest.mark.parametrize(("where", "case"), CASES)

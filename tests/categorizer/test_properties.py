@@ -9,11 +9,9 @@ import re2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import coroner_categorizer as cc
 from coroner_categorizer.rules.pattern_set import PatternSet
+from tests.support.default_pack import CATEGORIZER
 from tests.support.pods import crash_looping, failed, pod, running, waiting
-
-CATEGORIZER = cc.default()
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=30)
 KEYS = st.sampled_from(

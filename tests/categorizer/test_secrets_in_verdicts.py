@@ -8,11 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from coroner_categorizer import default
 from tests.redaction.corpus import SAMPLES, Sample
+from tests.support.default_pack import CATEGORIZER
 from tests.support.pods import failed, pod, waiting
 
-CATEGORIZER = default()
 SECRET = "hunter2Xq9"
 KEY_LINES = ["MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj" + "QmFzZTY0" * 3 + f"{number:02}" for number in range(8)]
 MESSAGES = {
@@ -26,7 +25,7 @@ MESSAGES = {
 
 
 def texts(message: str) -> str:
-    verdict = default().classify(pod(failed(1, "Error", message)))
+    verdict = CATEGORIZER.classify(pod(failed(1, "Error", message)))
     assert verdict is not None
     return msgspec.json.encode(verdict).decode()
 
@@ -58,7 +57,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 @pytest.mark.parametrize("reason", ["ErrImagePull", "CreateContainerError"])
 def test_a_value_stays_hidden_behind_the_reason_that_evidence_begins_with(reason: str) -> None:
-    verdict = default().classify(pod(waiting(reason, f"DB_PASSWORD:\nError: {SECRET}")))
+    verdict = CATEGORIZER.classify(pod(waiting(reason, f"DB_PASSWORD:\nError: {SECRET}")))
     assert verdict is not None
     assert SECRET not in msgspec.json.encode(verdict).decode()
 

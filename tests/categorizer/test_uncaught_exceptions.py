@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from coroner_categorizer import default
 from coroner_categorizer.termination_message.exceptions import find_uncaught_exception
+from tests.support.default_pack import CATEGORIZER
 
 PYTHON = 'Traceback (most recent call last):\n  File "a.py", line 1, in <module>\n    f()\n    ~^^\n'
 ENDINGS: list[tuple[str, str, int | None, str | None]] = [
@@ -78,7 +78,7 @@ def test_the_line_of_an_uncaught_exception(message: str, code: int | None, line:
 )  # fmt: skip
 def test_the_quoted_line_names_the_cause_rather_than_the_exit(message: str, line: str) -> None:
     status = {"name": "main", "state": {"terminated": {"exitCode": 3, "reason": "Error", "message": message}}}
-    verdict = default().classify(
+    verdict = CATEGORIZER.classify(
         {"metadata": {"uid": "u"}, "status": {"phase": "Failed", "containerStatuses": [status]}}
     )
     assert verdict is not None

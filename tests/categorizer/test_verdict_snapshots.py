@@ -10,14 +10,14 @@ from pathlib import Path
 
 import yaml
 
-import coroner_categorizer as cc
 from tests.categorizer.test_fixtures import EXPECTED, verdict_on
+from tests.support.default_pack import CATEGORIZER
 
 GOLDEN = Path(__file__).parent / "verdict_snapshots.yaml"
 
 
 def snapshots() -> str:
-    categorizer = cc.default()
+    categorizer = CATEGORIZER
     verdicts = {}
     for name in sorted(EXPECTED):
         if verdict := verdict_on(categorizer, name):

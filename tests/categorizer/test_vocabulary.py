@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import pytest
 
-import coroner_categorizer as cc
 from coroner_categorizer.findings.scheduler_message import parse_scheduler_message
 from coroner_categorizer.termination_message.exceptions import find_uncaught_exception
 from coroner_categorizer.vocabulary.phrases import (
@@ -18,6 +17,7 @@ from coroner_categorizer.vocabulary.phrases import (
     TraceShape,
     Vocabulary,
 )
+from tests.support.default_pack import CATEGORIZER
 from tests.support.pods import event, failed, pod, waiting
 
 LISTS = {
@@ -63,7 +63,7 @@ def test_a_declared_trace_is_an_uncaught_exception(shape: TraceShape) -> None:
 
 @pytest.mark.parametrize("shape", VOCABULARY.traces, ids=lambda shape: shape.runtime)
 def test_the_line_above_the_frames_is_what_is_quoted(shape: TraceShape) -> None:
-    verdict = cc.default().classify(pod(failed(1, message=shape.example)))
+    verdict = CATEGORIZER.classify(pod(failed(1, message=shape.example)))
     assert verdict is not None
     assert f"{verdict.category}/{verdict.subcategory}" == "user-code/uncaught-exception"
     assert verdict.message.endswith(f": {shape.quote}")
@@ -72,14 +72,14 @@ def test_the_line_above_the_frames_is_what_is_quoted(shape: TraceShape) -> None:
 @pytest.mark.parametrize("shape", VOCABULARY.traces, ids=lambda shape: shape.runtime)
 def test_a_frame_with_an_error_in_its_name_is_not_quoted_where_the_program_went_on(shape: TraceShape) -> None:
     frames = shape.example.split("\n", 1)[1]
-    verdict = cc.default().classify(pod(failed(1, message=f"cannot reach the broker\n{frames}giving in\n")))
+    verdict = CATEGORIZER.classify(pod(failed(1, message=f"cannot reach the broker\n{frames}giving in\n")))
     assert verdict is not None
     assert verdict.message.endswith(": cannot reach the broker")
 
 
 @pytest.mark.parametrize("stuck", VOCABULARY.stuck_reasons, ids=lambda stuck: stuck.reason)
 def test_an_event_that_keeps_a_pod_from_starting_is_its_failure(stuck: StuckReason) -> None:
-    verdict = cc.default().classify(pod(waiting("ContainerCreating")), [event(stuck.reason, stuck.example)])
+    verdict = CATEGORIZER.classify(pod(waiting("ContainerCreating")), [event(stuck.reason, stuck.example)])
     assert verdict is not None
     assert verdict.evidence[0].source == f"events[{stuck.reason}]"
 

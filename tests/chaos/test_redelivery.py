@@ -19,8 +19,8 @@ from coroner_operator.model.report_codec import to_status
 from coroner_operator.reports.store import MemoryReportStore
 from coroner_operator.runtime.engine import Engine
 from tests.chaos.watch_scripts import Change, Delivery, Listed, ScriptedClient, Watched
+from tests.support.default_pack import CATEGORIZER
 from tests.support.live_objects import changed, failed_pod, live_pod, reference, running, waiting
-from tests.support.operators import CATEGORIZER
 from tests.support.pods import Json
 from tests.support.waiting import until
 

@@ -13,8 +13,9 @@ from coroner_operator.config.settings import load_settings
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.runtime.engine import Engine
 from tests.cluster.server import Server
+from tests.support.default_pack import CATEGORIZER
 from tests.support.live_objects import ended, live_pod, running, waiting
-from tests.support.operators import CATEGORIZER, QUICK
+from tests.support.operators import QUICK
 from tests.support.paths import parse_path
 from tests.support.real_namespace import prepare
 

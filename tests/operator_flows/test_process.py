@@ -10,8 +10,9 @@ import pytest
 from coroner_operator.config.settings import load_settings
 from coroner_operator.runtime.kopf_app import App
 from embedded_apiserver import EmbeddedApiServer, Fault
+from tests.support.default_pack import CATEGORIZER
 from tests.support.live_objects import failed_pod, workload
-from tests.support.operators import CATEGORIZER, QUICK, Operators
+from tests.support.operators import QUICK, Operators
 from tests.support.permissions import granted, needed, shipped_roles
 from tests.support.reports import Reports
 from tests.support.waiting import until

@@ -139,7 +139,7 @@ async def test_a_healthy_pod_makes_no_report_and_no_call(
 async def test_a_pod_that_breaks_the_judge_does_not_stop_the_others(
     server: EmbeddedApiServer, operators: Operators, reports: Reports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.support.operators import CATEGORIZER
+    from tests.support.default_pack import CATEGORIZER
 
     judge = CATEGORIZER.classify_pod
 

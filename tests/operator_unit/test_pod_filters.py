@@ -11,9 +11,9 @@ import pytest
 
 import coroner_categorizer as cc
 from coroner_operator.controller.pod_filters import is_healthy, is_starting, may_have_failed, needs_normal_events
+from tests.support.default_pack import CATEGORIZER
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "pods"
-CATEGORIZER = cc.default()
 
 
 def _case(file: Path) -> tuple[dict[str, Any], list[cc.Event]]:

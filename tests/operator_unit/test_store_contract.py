@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from coroner_categorizer import Failure, FailureKey, Verdict
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.kube.errors import NotFound
 from coroner_operator.model.report import Observation, Report, WorkloadRef, fold, recover
-from coroner_operator.model.report_codec import labels
+from coroner_operator.model.report_codec import labels, to_object
 from coroner_operator.reports.store import WRITE_CONFLICT, ApiReportStore, MemoryReportStore, ReportStore, Stored
 from embedded_apiserver import EmbeddedApiServer
 
@@ -125,7 +126,7 @@ async def test_a_namespace_that_is_not_there_is_said(server: EmbeddedApiServer, 
     assert caught.value.missing_kind == "namespaces"
 
 
-async def test_a_report_that_was_edited_until_it_is_none_is_begun_anew(
+async def test_a_report_that_was_edited_until_it_is_none_is_started_over(
     server: EmbeddedApiServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with Client(await load_configuration(server.kubeconfig(tmp_path / "kubeconfig"))) as client:
@@ -138,4 +139,41 @@ async def test_a_report_that_was_edited_until_it_is_none_is_begun_anew(
         assert stored.report == Report(JOB)
         assert isinstance(await store.apply(report(2), stored), Stored)
         assert [s.report async for s in store.load_all()] == [report(2)]
-    assert "begun anew" in caplog.text
+    assert "started over" in caplog.text
+
+
+async def test_a_ledger_that_cannot_have_been_written_is_started_over(
+    server: EmbeddedApiServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Client(await load_configuration(server.kubeconfig(tmp_path / "kubeconfig"))) as client:
+        store = ApiReportStore(client)
+        await store.apply(report(1), None)
+        good = server.objects("FailureReport")[0]
+        server.put({**good, "status": {**good["status"], "ledger": ["v1 #a/b*1@1 pppppppp:ccccc3/5"]}})
+        stored = await store.get(JOB)
+        assert stored is not None
+        assert stored.report == Report(JOB)
+        assert isinstance(await store.apply(report(2), stored), Stored)
+    assert "default/job-train-0123abcd: started over: not a FailureReport: the ledger has " in caplog.text
+
+
+async def test_times_far_after_now_are_started_over(server: EmbeddedApiServer, tmp_path: Path) -> None:
+    async with Client(await load_configuration(server.kubeconfig(tmp_path / "kubeconfig"))) as client:
+        await ApiReportStore(client).apply(report(1), None)
+        for days, expected in ((1, report(1)), (3, Report(JOB))):
+            stored = await ApiReportStore(client, now=lambda days=days: NOW - timedelta(days=days)).get(JOB)  # type: ignore[misc]
+            assert stored is not None
+            assert stored.report == expected
+
+
+async def test_a_report_on_another_workload_under_the_name_of_this_ones_is_deleted(
+    server: EmbeddedApiServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Client(await load_configuration(server.kubeconfig(tmp_path / "kubeconfig"))) as client:
+        store = ApiReportStore(client)
+        foreign = to_object(report(1, workload=msgspec.structs.replace(JOB, uid="0123abcd-other")))
+        server.put(foreign)
+        assert await store.get(JOB) is None
+        assert server.objects("FailureReport") == []
+        assert isinstance(await store.apply(report(1), None), Stored)
+    assert "deleted, it is not about Job/train" in caplog.text

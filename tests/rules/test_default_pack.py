@@ -5,9 +5,10 @@ from __future__ import annotations
 import coroner_categorizer as cc
 from coroner_categorizer.rules.matchers import OnFindings, OnMessage, OnReasons, OnTerminationMessage
 from coroner_categorizer.rules.rule import Rule
+from tests.support.default_pack import CATEGORIZER
 from tests.support.pods import event, failed, killing, pod
 
-*RULES, FALLBACK = cc.default().rules
+*RULES, FALLBACK = CATEGORIZER.rules
 
 
 def _admits_the_end_of_a_program(rule: Rule) -> bool:

@@ -1,13 +1,14 @@
-"""What a test needs decides its marker: `pytest -m unit` is everything that runs in seconds without a server.
+"""What a test needs decides its marker: `pytest -m unit` is what needs no server and is over in a moment.
 
 | marker | needs | found by |
 |---|---|---|
-| `unit` | nothing beside itself (a `helm` or `promtool` where it says so) | no other marker |
-| `embedded` | our embedded API server | the fixture, or the marker on the test |
-| `apiserver` | a real API server | the fixture `api_server` |
 | `cluster` | a real node that runs pods | the fixture `cluster` |
+| `apiserver` | a real API server | the fixture `api_server` |
+| `embedded` | our embedded API server | its fixtures, or the marker on the test |
+| `slow` | seconds: it runs other programs (helm, pip), or a property over many inputs | fixtures, `max_examples` |
+| `unit` | nothing | none of the others |
 
-With pytest-xdist (`-n`) this also decides where and in which order tests run: what waits longest begins first, and tests
+With pytest-xdist (`-n`) this also decides where and in which order tests run: what waits longest starts first, and tests
 that share something costly share a worker.
 """
 
@@ -20,19 +21,24 @@ from unittest import mock
 import pytest
 
 LAYERS = {
-    "cluster": ("cluster",),
-    "apiserver": ("api_server", "real_kubeconfig"),
-    "embedded": ("server", "embedded"),
-    "unit": (),
+    "cluster": frozenset(("cluster",)),
+    "apiserver": frozenset(("api_server", "real_kubeconfig")),
+    "embedded": frozenset(("server", "embedded")),
+    "slow": frozenset(("helm", "either_helm", "promtool", "wheel", "archive")),
+    "unit": frozenset[str](),
 }
-"""Marker → fixtures that a test of this layer asks for; the first that fits counts."""
+"""Marker → fixtures of which a test of this layer asks for one. The first that fits counts."""
+MANY_EXAMPLES = 100
+"""A property with no more inputs than Hypothesis draws by itself is still over in a moment."""
+
+_LAYER = pytest.StashKey[str]()
 
 
-@pytest.hookimpl(tryfirst=True)  # before -m selects
+@pytest.hookimpl(tryfirst=True)  # before -m selects, and before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        if not any(item.get_closest_marker(name) for name in LAYERS):
-            item.add_marker(layer_of(item))
+        layer = item.stash[_LAYER] = layer_of(item)
+        item.add_marker(layer)
         if group := group_of(item):
             item.add_marker(pytest.mark.xdist_group(group))
     if hasattr(config, "workerinput"):
@@ -40,37 +46,45 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def layer_of(item: pytest.Item) -> str:
-    needs = set(getattr(item, "fixturenames", ()))
-    return next(name for name, fixtures in LAYERS.items() if needs.intersection(fixtures) or not fixtures)
+    marked = {mark.name for mark in item.iter_markers()}
+    needs = frozenset(getattr(item, "fixturenames", ()))
+    for layer, fixtures in LAYERS.items():
+        if layer in marked or fixtures & needs:
+            return layer
+    return "slow" if _is_long_property(item) else "unit"
+
+
+def _is_long_property(item: pytest.Item) -> bool:
+    settings = getattr(getattr(item, "obj", None), "_hypothesis_internal_use_settings", None)
+    return settings is not None and settings.max_examples > MANY_EXAMPLES
 
 
 def group_of(item: pytest.Item) -> str | None:
-    """Tests of one group run on one worker; None: this one may run anywhere.
+    """Tests of one group run on one worker; None: this one may run on any.
 
     There is one node a machine. What tests install on a real API server (CRDs, roles) must not meet what others
     install. A module of unit tests caches what it has read.
     """
-    marker = next(name for name in LAYERS if item.get_closest_marker(name))
-    if marker == "cluster":
-        return "cluster"
-    if marker == "apiserver":
-        return "apiserver"
-    return item.path.stem if marker == "unit" else None
+    match item.stash[_LAYER]:
+        case "cluster" | "apiserver" as layer:
+            return layer
+        case "unit":
+            return item.path.stem
+    return None
 
 
 def _start_order(item: pytest.Item) -> tuple[int, float]:
     """Layers in their order; in each, what may take longest comes first."""
-    layer = next(number for number, name in enumerate(LAYERS) if item.get_closest_marker(name))
     limit = item.get_closest_marker("timeout")
-    return layer, -float(limit.args[0]) if limit else 0.0
+    return list(LAYERS).index(item.stash[_LAYER]), -float(limit.args[0]) if limit else 0.0
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """A unit test that starts a server fails: it is no unit test, and its module must say so (`pytestmark`)."""
+    """A test without a server's marker that starts the embedded one fails: it is to be marked `embedded`."""
     embedded = sys.modules.get("embedded_apiserver")
-    if embedded is None or not item.get_closest_marker("unit"):
+    if embedded is None or item.stash[_LAYER] not in ("unit", "slow"):
         return (yield)
-    refusal = AssertionError("a unit test starts no server: mark it `embedded`")
+    refusal = AssertionError("this test starts a server: mark it `embedded`")
     with mock.patch.object(embedded.EmbeddedApiServer, "start", side_effect=refusal):
         return (yield)

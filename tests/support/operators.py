@@ -9,15 +9,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import coroner_categorizer as cc
 from coroner_operator.config.rules_files import RuleFiles
 from coroner_operator.config.settings import load_settings
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.runtime.engine import Engine
+from tests.support.default_pack import CATEGORIZER
 
 ROOT = Path(__file__).parents[2]
-CATEGORIZER = cc.default()
 QUICK = {
     "batch_window": 0.02,
     "write_interval": 0.1,
@@ -72,7 +71,6 @@ class Operators:
             env={
                 "PATH": "/usr/bin:/bin",
                 "PYTHONPATH": ":".join(str(ROOT / part) for part in ("categorizer", "operator")),
-                "PYTHONDONTWRITEBYTECODE": "1",
             },
         )
         self._stack.push_async_callback(_kill, process)
