@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.model import sample_reports
 from coroner_operator.model.report import Report, WorkloadRef, fold, recover
 from coroner_operator.model.report_codec import from_object, to_object, to_status
 from coroner_operator.reports.schema_check import missing_fields, written_fields
+from coroner_operator.reports.store import WRITE_CONFLICT, ApiReportStore, Stored
 from tests.cluster.server import KubectlError, Server
 from tests.report_model.observations import at, ended
 from tests.report_model.schemas import CRD_PATH
@@ -122,7 +124,7 @@ def test_describe_and_explain_read_well(reports: Reports) -> None:
     described = reports.kubectl("describe", "fr", "-n", NAMESPACE, "job-train-llm-3f2a9c1b")
     assert 'container "main" used more than its memory limit of 4Gi' in described
     explained = reports.kubectl("explain", "fr.status.retry")
-    assert "Whether running the same again may help" in explained
+    assert "Whether a retry may succeed" in explained
     assert "NeedsChange" in explained
 
 
@@ -169,3 +171,19 @@ def test_the_largest_report_is_accepted(reports: Reports) -> None:
 def test_the_served_schema_has_every_field_that_is_written(reports: Reports) -> None:
     served = json.loads(reports.kubectl("get", "crd", "failurereports.coroner.dev", "-o", "json"))
     assert missing_fields(served, written_fields()) == {}
+
+
+async def test_a_report_that_somebody_made_under_the_name_of_another_workloads_does_not_block(
+    reports: Reports, api_server: Server
+) -> None:
+    """Kind, name and UID are immutable, so the API server refuses ours while that one exists."""
+    report = in_namespace(FAILING, name="squatted")
+    forged = in_namespace(FAILING, name="squatted", uid=report.workload.uid[:8] + "-forged")
+    reports.write(forged)
+    async with Client(await load_configuration(api_server.kubeconfig)) as client:
+        store = ApiReportStore(client, (NAMESPACE,))
+        assert await store.apply(report, None) is WRITE_CONFLICT
+        assert await store.get(report.workload) is None  # deletes it
+        written = await store.apply(report, None)
+        assert isinstance(written, Stored)
+        assert written == await store.get(report.workload)

@@ -140,3 +140,8 @@ def truncate(text: str, limit: int) -> str:
 def label_value(text: str) -> str:
     """A valid value of a label, the same text wherever it is one already."""
     return _NOT_IN_A_LABEL.sub("-", text)[:LABEL_LIMIT].strip("_.-")
+
+
+def is_label_value(text: str) -> bool:
+    """Whether a label can have this value."""
+    return label_value(text) == text

@@ -9,6 +9,9 @@
 
 Numbers and times (seconds since 1970) are in base 36. Words are joined by blanks into strings of about 1,000
 characters; a pod whose word would be longer has several. The order is fixed: equal ledgers give equal text.
+
+What is read is input: whoever may write ``failurereports/status`` has perhaps written it. It is a ledger that this
+code could have written, or it is refused.
 """
 
 from __future__ import annotations
@@ -17,9 +20,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from coroner_categorizer.verdict import Confidence
+from coroner_operator.model.failure_record import is_label_value
 from coroner_operator.model.ledger import (
     POD_DIGITS,
     SERIES_DIGITS,
+    UNOBSERVED,
     Count,
     Entry,
     Ledger,
@@ -29,17 +34,23 @@ from coroner_operator.model.ledger import (
     Series,
     SingleFailure,
 )
+from coroner_operator.model.ledger_builder import NAMES_LIMIT, OPEN_WINDOW, SERIES_LIMIT
 
 STRING_LIMIT = 1024
 STRINGS_LIMIT = 1024  # 20,000 series of at most 50 characters fit
 _WORD_LIMIT = 512
 _VERSION = "v1"
 
+COUNT_LIMIT = 2**53  # far above every real count, and the sum of all names still fits in the CRD's 64 bits
+END_OF_TIME = 253_402_300_799  # the last second that a datetime can express
+_DIGITS_LIMIT = 11  # of COUNT_LIMIT in base 36
+_OPEN_LIMIT = max(window for _, window in OPEN_WINDOW)
+
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _CONFIDENCES: dict[str, Confidence] = {"C": "Confirmed", "L": "Likely", "U": "Unknown"}
 
 _HEAD = re.compile(r"w([0-9a-z]+)|u([0-9a-z]+)|(!)")
-_NAME = re.compile(r"#([^/]*)/([^*]*)\*([0-9a-z]+)(?:@([0-9a-z]+))?")
+_NAME = re.compile(r"#([\w.-]*)/([\w.-]*)\*([0-9a-z]+)(?:@([0-9a-z]+))?", re.ASCII)
 _ENTRY = r"([CLU])([0-9a-z]+)@([0-9a-z]+)(?:~([0-9a-z]+))?"
 _POD = re.compile(rf"([\w-]{{{POD_DIGITS}}})(?:!([0-9a-z]+))?([:=].+)", re.ASCII)
 _SERIES = re.compile(
@@ -57,36 +68,21 @@ def to_text(ledger: Ledger) -> tuple[str, ...]:
     return tuple(_joined(_words(ledger, number)))
 
 
-def from_text(strings: Sequence[str]) -> Ledger | None:
-    """None: no ledger that this version can read. A word that was damaged by hand is passed over."""
+def from_text(strings: Sequence[str], latest: int = END_OF_TIME) -> Ledger | None:
+    """None: nothing that this version can read. A word that was damaged by hand is passed over.
+
+    ``latest``: the last time that may occur. Raises ValueError for a ledger that no version can have written.
+    """
     words = " ".join(strings).split()
     if not words or words[0] != _VERSION:
         return None
-    names: list[Name] = []
-    compacted: dict[Name, Count] = {}
-    pods: dict[str, PodEntries] = {}
-    pruned_until, compacted_unobserved, incomplete = None, 0, False
-    for word in words[1:]:
-        if found := _POD.fullmatch(word):
-            pod_id, deleted, series = found.groups()
-            before = pods.get(pod_id)
-            series_by_key = {**before.series, **_series(series, names)} if before else _series(series, names)
-            pods[pod_id] = PodEntries(_time(deleted), series_by_key)
-        elif found := _NAME.fullmatch(word):
-            category, subcategory, count, at = found.groups()
-            names.append((category, subcategory))
-            if int(count, 36):
-                compacted[category, subcategory] = Count(int(count, 36), _time(at))
-        elif found := _HEAD.fullmatch(word):
-            until, unobserved, entry = found.groups()
-            pruned_until = _time(until) if until else pruned_until
-            compacted_unobserved = int(unobserved, 36) if unobserved else compacted_unobserved
-            incomplete = incomplete or bool(entry)
-    return Ledger(pods, compacted, compacted_unobserved, pruned_until, incomplete)
+    return _Reader(latest).ledger(words[1:])
 
 
 def base36(number: int) -> str:
-    """Of a number that is not negative."""
+    """Raises ValueError for a negative number."""
+    if number < 0:
+        raise ValueError(f"{number} is negative")
     digits = ""
     while True:
         number, rest = divmod(number, 36)
@@ -140,33 +136,91 @@ def _entry_text(entry: Entry, number: Mapping[Name, str]) -> str:
     return f"{entry.confidence[0]}{number[entry.name]}@{base36(entry.at)}{last_observed}"
 
 
-def _series(text: str, names: Sequence[Name]) -> dict[str, Series]:
-    read: dict[str, Series] = {}
-    for key, ended, compacted, entries, once, *entry in _SERIES.findall(text):
-        if once:
-            read[once] = SingleFailure(_entry(entry, names) if entry[0] else None)
-            continue
-        last = int(ended, 36)
-        numbered = {
-            last - int(back, 36): found
-            for back, *parts in _NUMBERED_ENTRY.findall(entries)
-            if (found := _entry(parts, names)) is not None
-        }
-        read[key] = RestartSeries(last, int(compacted, 36) if compacted else 0, numbered)
-    return read
+class _Reader:
+    """Reads the words after the version; each method raises ValueError for what cannot have been written."""
+
+    def __init__(self, latest: int) -> None:
+        self._latest = latest
+        self._names: list[Name] = []
+        self._compacted: dict[Name, Count] = {}
+        self._pods: dict[str, PodEntries] = {}
+        self._pruned_until: int | None = None
+        self._compacted_unobserved = 0
+        self._incomplete = False
+
+    def ledger(self, words: Iterable[str]) -> Ledger:
+        for word in words:
+            if found := _POD.fullmatch(word):
+                self._pod(*found.groups())
+            elif word.startswith("#"):
+                self._name(word)  # never passed over: the names after it would get other numbers
+            elif found := _HEAD.fullmatch(word):
+                self._head(*found.groups())
+        _require(sum(len(pod.series) for pod in self._pods.values()) <= SERIES_LIMIT, "too many series")
+        sums = self._compacted.get(UNOBSERVED, Count(0, None))
+        _require(self._compacted_unobserved <= sums.total, "more unobserved failures than are in the sums")
+        return Ledger(self._pods, self._compacted, self._compacted_unobserved, self._pruned_until, self._incomplete)
+
+    def _head(self, pruned_until: str | None, unobserved: str | None, incomplete: str | None) -> None:
+        if pruned_until:
+            self._pruned_until = self._time(pruned_until)
+        if unobserved:
+            self._compacted_unobserved = _count(unobserved)
+        self._incomplete = self._incomplete or bool(incomplete)
+
+    def _name(self, word: str) -> None:
+        found = _NAME.fullmatch(word)
+        category, subcategory, count, at = found.groups() if found else ("", "", "0", None)
+        name = (category, subcategory)
+        _require(found and is_label_value(category) and is_label_value(subcategory), "a name that is no label's value")
+        _require(name not in self._names and len(self._names) < NAMES_LIMIT, "a name twice, or too many names")
+        self._names.append(name)
+        if total := _count(count):
+            self._compacted[name] = Count(total, self._time(at) if at else None)
+
+    def _pod(self, pod_id: str, deleted: str | None, text: str) -> None:
+        before = self._pods.get(pod_id)
+        series = {**before.series, **self._series(text)} if before else self._series(text)
+        self._pods[pod_id] = PodEntries(self._time(deleted) if deleted else None, series)
+
+    def _series(self, text: str) -> dict[str, Series]:
+        read: dict[str, Series] = {}
+        for key, ended, compacted, entries, single, *entry in _SERIES.findall(text):
+            if single:
+                read[single] = SingleFailure(self._entry(*entry) if entry[0] else None)
+            else:
+                read[key] = self._restarts(_count(ended), _count(compacted or "0"), entries)
+        return read
+
+    def _restarts(self, ended: int, compacted: int, text: str) -> RestartSeries:
+        _require(0 <= ended - compacted <= _OPEN_LIMIT, "instances that are neither open nor in the sums")
+        entries = {ended - _count(back): self._entry(*entry) for back, *entry in _NUMBERED_ENTRY.findall(text)}
+        _require(all(compacted < number <= ended for number in entries), "an instance that is not open")
+        return RestartSeries(ended, compacted, entries)
+
+    def _entry(self, confidence: str, number: str, at: str, last_observed: str) -> Entry:
+        """The groups of ``_ENTRY``."""
+        index = _count(number)
+        _require(index < len(self._names), "a name that is not listed")
+        observed = self._time(last_observed) if last_observed else -1
+        return Entry(self._time(at), observed, _CONFIDENCES[confidence], self._names[index])
+
+    def _time(self, digits: str) -> int:
+        time = _count(digits)
+        _require(time <= self._latest, "a time in the future")
+        return time
 
 
-def _entry(parts: Sequence[str], names: Sequence[Name]) -> Entry | None:
-    """``parts``: the four groups of ``_ENTRY``."""
-    confidence, number, at, last_observed = parts
-    index = int(number, 36)
-    if index >= len(names):
-        return None
-    return Entry(int(at, 36), int(last_observed, 36) if last_observed else -1, _CONFIDENCES[confidence], names[index])
+def _count(digits: str) -> int:
+    _require(len(digits) <= _DIGITS_LIMIT, "a number that is too large")
+    number = int(digits, 36)
+    _require(number <= COUNT_LIMIT, "a number that is too large")
+    return number
 
 
-def _time(digits: str | None) -> int | None:
-    return int(digits, 36) if digits else None
+def _require(holds: object, fault: str) -> None:
+    if not holds:
+        raise ValueError(f"the ledger has {fault}")
 
 
 def _joined(words: Iterable[str]) -> Iterator[str]:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from coroner_categorizer.verdict import Evidence, Verdict
-from coroner_operator.model import ledger_codec
-from coroner_operator.model.failure_record import FailureRecord, PodRef, label_value
-from coroner_operator.model.ledger import Count, Ledger, Name
-from coroner_operator.model.observation import from_epoch, whole_seconds
+from coroner_operator.model import ledger_codec, stored_report
+from coroner_operator.model.failure_record import FailureRecord, label_value
+from coroner_operator.model.ledger import UNOBSERVED, Count, Ledger, Name
+from coroner_operator.model.observation import from_epoch, to_epoch
 from coroner_operator.model.report import Report
+from coroner_operator.model.stored_report import END_OF_TIME, Status, StoredReport, checked
 from coroner_operator.model.workload_ref import WorkloadRef, report_name
 
 GROUP = "coroner.dev"
@@ -24,6 +24,8 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "FailureReport"
 PLURAL = "failurereports"
+
+CLOCK_SKEW = timedelta(days=1)  # between the clocks of the replicas, one of which wrote the report
 
 FAILING, RECOVERED = "Failing", "Recovered"
 """The values of status.state; also the condition's type, and its reason once the workload is well."""
@@ -86,31 +88,15 @@ def to_status(report: Report) -> dict[str, Any]:
     )
 
 
-def from_object(obj: Mapping[str, Any]) -> Report:
-    """The report that ``to_object`` and ``to_status`` wrote. ValueError: the object is none, or was edited badly."""
+def from_object(obj: Mapping[str, Any], now: datetime | None = None) -> Report:
+    """The report that ``to_object`` and ``to_status`` wrote. ValueError: the object is none, or was edited badly.
+
+    ``now``: times that are more than ``CLOCK_SKEW`` later cannot have been written; None: any time can.
+    """
     try:
-        workload, status = obj["spec"]["workload"], obj.get("status") or {}
-        failing = next((c for c in status.get("conditions", ()) if c["type"] == FAILING), None)
-        is_failing = status.get("state") == FAILING
-        return Report(
-            workload=WorkloadRef(
-                api_version=workload["apiVersion"],
-                kind=workload["kind"],
-                namespace=obj["metadata"]["namespace"],
-                name=workload["name"],
-                uid=workload["uid"],
-            ),
-            current=_read_record(status) if is_failing else None,
-            history=tuple(_read_record(entry) for entry in status.get("history", ())),
-            ledger=_read_ledger(status),
-            first_seen=_read_time(status.get("firstSeen")),
-            last_seen=_read_time(status.get("lastSeen")),
-            failing_since=_read_time(failing["lastTransitionTime"]) if failing and is_failing else None,
-            recovered_at=_read_time(status.get("recoveredAt")),
-            rules=status.get("rules", ""),
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"not a {KIND}: {type(error).__name__}: {error}") from error
+        return _report(stored_report.read(obj), END_OF_TIME if now is None else now + CLOCK_SKEW)
+    except (ValueError, OverflowError) as error:  # OverflowError: a time that no calendar has
+        raise ValueError(f"not a {KIND}: {error}") from error
 
 
 def condition_reason(reason: str) -> str:
@@ -185,43 +171,42 @@ def _conditions(report: Report) -> list[dict[str, Any]]:
     ]
 
 
-def _read_record(entry: Mapping[str, Any]) -> FailureRecord:
-    pod = entry.get("pod")
-    return FailureRecord(
-        id=entry["failureID"],
-        at=whole_seconds(datetime.fromisoformat(entry["failedAt"])),
-        seen_at=_read_time(entry.get("seenAt")),
-        pod=PodRef(pod.get("name", ""), pod.get("uid", ""), pod.get("node", "")) if pod else None,
-        verdict=Verdict(
-            category=entry.get("category", ""),
-            subcategory=entry.get("subcategory", ""),
-            categories=tuple(entry.get("categories", ())),
-            reason=entry.get("reason", ""),
-            message=entry.get("message", ""),
-            hint=entry.get("hint", ""),
-            retry=entry["retry"],
-            confidence=entry["confidence"],
-            container=entry.get("container"),
-            exit_code=entry.get("exitCode"),
-            evidence=tuple(Evidence(e["source"], e["text"]) for e in entry.get("evidence", ())),
-            rule=entry.get("rule"),
-            signal=entry.get("signal"),
-            termination_message=entry.get("terminationMessage"),
-        ),
+def _report(stored: StoredReport, latest: datetime) -> Report:
+    workload, status = stored.spec.workload, stored.status
+    ref = WorkloadRef(workload.api_version, workload.kind, stored.metadata.namespace, workload.name, workload.uid)
+    if stored.metadata.name != report_name(ref):
+        raise ValueError(f"a report on {ref} has another name")
+    failing = next((condition for condition in status.conditions if condition.type == FAILING), None)
+
+    def time(time: datetime | None) -> datetime | None:
+        return None if time is None else checked(time, latest)
+
+    return Report(
+        workload=ref,
+        current=stored.current.record(latest) if stored.current else None,
+        history=tuple(failure.record(latest) for failure in status.history),
+        ledger=_ledger(status, latest),
+        first_seen=time(status.first_seen),
+        last_seen=time(status.last_seen),
+        failing_since=time(failing.last_transition_time) if failing and stored.current else None,
+        recovered_at=time(status.recovered_at),
+        rules=status.rules,
     )
 
 
-def _read_ledger(status: Mapping[str, Any]) -> Ledger:
+def _ledger(status: Status, latest: datetime) -> Ledger:
     """Where the ledger itself is missing, what the counts say is kept: a number may not fall."""
-    read = ledger_codec.from_text(status.get("ledger", ()))
+    read = ledger_codec.from_text(status.ledger, to_epoch(latest))
     if read is not None:
         return read
-    settled: dict[Name, Count] = {}
-    for entry in status.get("counts", ()):
-        at = _read_time(entry.get("lastSeen"))
-        last_at = None if at is None else int(at.timestamp())
-        settled[entry.get("category", ""), entry.get("subcategory", "")] = Count(entry["count"], last_at)
-    return Ledger(compacted=settled, compacted_unobserved=status.get("unseen", 0))
+    compacted = {
+        (entry.category, entry.subcategory): Count(
+            entry.count, None if entry.last_seen is None else to_epoch(checked(entry.last_seen, latest))
+        )
+        for entry in status.counts
+    }
+    unobserved = compacted.get(UNOBSERVED, Count(0, None)).total
+    return Ledger(compacted=compacted, compacted_unobserved=min(status.unseen, unobserved))
 
 
 def _present(fields: dict[str, Any]) -> dict[str, Any]:
@@ -231,7 +216,3 @@ def _present(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _time(time: datetime | None) -> str | None:
     return None if time is None else time.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _read_time(text: str | None) -> datetime | None:
-    return None if text is None else whole_seconds(datetime.fromisoformat(text))

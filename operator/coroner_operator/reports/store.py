@@ -6,14 +6,16 @@ Every write says which version it was made from, so that a second writer is noti
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Literal, Protocol
 
 import msgspec
 
 from coroner_operator.kube.client import Client
-from coroner_operator.kube.errors import Conflict, NotFound
+from coroner_operator.kube.errors import Conflict, InvalidRequest, NotFound
 from coroner_operator.kube.paging import list_items
 from coroner_operator.kube.paths import ResourcePath
 from coroner_operator.kube.resources import REPORT
@@ -98,31 +100,37 @@ class MemoryReportStore:
 class ApiReportStore:
     """FailureReports of one cluster. ``namespaces``: where to load from; empty = everywhere."""
 
-    def __init__(self, client: Client, namespaces: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        client: Client,
+        namespaces: tuple[str, ...] = (),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._client = client
         self._namespaces = namespaces
+        self._now = now
 
     async def load_all(self) -> AsyncIterator[Stored]:
         for namespace in self._namespaces or ("",):
             async for raw in list_items(self._client, REPORT.path(namespace), limit=PAGE_SIZE):
                 obj = msgspec.json.decode(raw)
                 try:
-                    yield _stored(obj)
+                    yield self._stored(obj)
                 except ValueError as error:
                     log.warning("report %s: not loaded: %s", _name(obj), error)
 
     async def get(self, workload: WorkloadRef) -> Stored | None:
-        try:
-            obj = msgspec.json.decode(await self._client.get(_path(workload)))
-        except NotFound as error:
-            if error.missing_kind in ("", "namespaces"):  # no such kind, or no such namespace: not "no report"
-                raise
+        obj = await self._read(workload)
+        if obj is None:
+            return None
+        if not _is_about(obj, workload):
+            await self._delete_foreign(obj, workload)
             return None
         try:
-            return _stored(obj)
+            return self._stored(obj)
         except ValueError as error:
-            # Edited by hand until it is no report any more: begin anew rather than never write again.
-            log.warning("report %s: begun anew: %s", _name(obj), error)
+            # Edited until it is no report any more: start over rather than never write again.
+            log.warning("report %s: started over: %s", _name(obj), error)
             return Stored(Report(workload), obj["metadata"]["resourceVersion"], {})
 
     async def apply(
@@ -137,11 +145,38 @@ class ApiReportStore:
                 stored = await self._write_labels(report, stored)
         except (Conflict, _WriteConflict):
             return WRITE_CONFLICT
+        except InvalidRequest:
+            # A report of this name about another workload refuses ours: its workload is immutable.
+            if base is None and await self._read(report.workload) is not None:
+                return WRITE_CONFLICT
+            raise
         except NotFound:
             if base is None:
                 raise  # no such namespace, or no such kind
             return WRITE_CONFLICT
         return stored
+
+    async def _read(self, workload: WorkloadRef) -> Any:
+        """The object of this name as it is, or None. Raises ApiError."""
+        try:
+            return msgspec.json.decode(await self._client.get(_path(workload)))
+        except NotFound as error:
+            if error.missing_kind in ("", "namespaces"):  # no such kind, or no such namespace: not "no report"
+                raise
+            return None
+
+    async def _delete_foreign(self, obj: Any, workload: WorkloadRef) -> None:
+        """Somebody made a report of the workload's name about something else, which would keep ours away."""
+        log.warning("report %s: deleted, it is not about %s but has the name of its report", _name(obj), workload)
+        metadata = obj["metadata"]
+        preconditions = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
+        with suppress(Conflict, NotFound):  # changed or deleted since: the next read finds out
+            await self._client.request("DELETE", _path(workload), body=body)
+
+    def _stored(self, obj: Any) -> Stored:
+        report = from_object(obj, self._now())
+        return Stored(report, obj["metadata"]["resourceVersion"], obj["metadata"].get("labels") or {})
 
     async def _create(self, report: Report) -> Stored:
         answer = await self._client.apply(_path(report.workload), to_object(report))
@@ -178,8 +213,10 @@ class _WriteConflict(Exception):  # noqa: N818 - an outcome
     """As ``OVERTAKEN``, inside of a write."""
 
 
-def _stored(obj: Any) -> Stored:
-    return Stored(from_object(obj), obj["metadata"]["resourceVersion"], obj["metadata"].get("labels") or {})
+def _is_about(obj: Any, workload: WorkloadRef) -> bool:
+    """Whether this is a report on the workload; not by its API version, which a later owner reference may change."""
+    about = obj.get("spec", {}).get("workload", {})
+    return all(about.get(key) == getattr(workload, key) for key in ("kind", "name", "uid"))
 
 
 def _path(workload: WorkloadRef, subresource: str = "") -> ResourcePath:

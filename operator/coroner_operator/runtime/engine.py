@@ -67,7 +67,7 @@ class Engine:
         self._back_off = back_off
         self.leadership = leadership(settings, client, self.metrics.set_leader)
         client.write_allowed_for = lambda: self.leadership.remaining
-        store = store or ApiReportStore(client, settings.namespaces)
+        store = store or ApiReportStore(client, settings.namespaces, now)
         self.reports = ReportCache(store)
         self._publisher = Publisher(client, settings, self.reports, self.metrics, categorizer.redactor, back_off)
         self._schema_gate = SchemaGate(client, self.metrics, back_off=back_off())
