@@ -79,7 +79,7 @@ async def test_the_roles_grant_exactly_what_is_asked_for(
     await operators.spawn("--config", str(config))
 
     wanted = granted(shipped_roles()) | of_a_listed_kind(GROUP, "trainings")
-    for number in range(20):
+    for number in range(80):  # 40 s, of which the process takes some to start and to retry the Event
         if needed(server.calls) >= wanted:
             break
         label_every_report(server, number)
