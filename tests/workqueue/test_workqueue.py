@@ -182,6 +182,35 @@ def test_one_key_that_fails_or_hangs_does_not_keep_the_others_waiting() -> None:
     run(scenario())
 
 
+def test_an_error_while_reporting_an_error_does_not_stop_the_other_keys(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        def on_error(key: str, error: Exception, wait: float) -> None:
+            raise ZeroDivisionError(key)
+
+        runs = Runs(then=failing(1, Transient("503")))
+        work: WorkQueue[str] = WorkQueue(runs, name="test", back_off=full_wait, on_error=on_error)
+        work.start()
+        work.add("a")
+        work.add("b")
+        await asyncio.sleep(10)
+        assert runs.began == [(0.0, "a"), (0.0, "b"), (1.0, "a")]
+
+    run(scenario())
+
+
+def test_an_earlier_time_asked_for_during_a_run_wins_over_the_time_that_the_run_asks_for() -> None:
+    async def scenario() -> None:
+        runs = Runs(seconds=5.0, then=lambda _: 60.0 if now() < 10 else None)
+        work = queue(runs)
+        work.add("a")
+        await asyncio.sleep(1)
+        work.add_after("a", 10)
+        await asyncio.sleep(100)
+        assert runs.began == [(0.0, "a"), (11.0, "a")]
+
+    run(scenario())
+
+
 def test_a_cancelled_part_of_a_run_is_a_failure_like_any_other() -> None:
     async def scenario() -> None:
         runs = Runs(then=lambda _: None)
