@@ -24,7 +24,7 @@ def read_argument(argument: str) -> Content:
     else:
         content = read_stream(sys.stdin.buffer)
     if isinstance(content, Unreadable):
-        raise BadInput(display_name(argument), content.reason, "name a file that can be read")
+        raise BadInput(display_name(argument), content.reason)
     return content
 
 
