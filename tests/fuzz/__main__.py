@@ -29,7 +29,7 @@ def main() -> int:
         parser.error(f"unknown target {unknown[0]!r}; use {', '.join(TARGETS)}")
     for name in arguments.targets or TARGETS:
         tried, slowest = _fuzz(TARGETS[name], arguments.seconds)
-        print(f"{name}: {tried} inputs, the slowest took {slowest * 1000:.0f} ms of CPU time", flush=True)
+        print(f"{name}: {tried} inputs, the slowest check took {slowest * 1000:.0f} ms of CPU time", flush=True)
     return 0
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from coroner_categorizer.redaction.non_secrets import is_not_secret
 from coroner_categorizer.redaction.rule import MARK, Rule, compiled, mark, replace_spans
@@ -64,8 +65,7 @@ _PORT = compiled(r"[0-9]{2,5}:?")
 _NESTING_LIMIT = 3
 
 
-@dataclass(frozen=True)
-class _Word:
+class _Word(NamedTuple):
     start: int
     text: bytes
 
@@ -82,7 +82,7 @@ def _words(data: bytes, start: int, end: int) -> Iterator[_Word]:
         if not found.lastindex:
             yield _END_OF_COMMAND
             continue
-        if found.group(3):
+        if found.lastindex in (4, 5):  # -p'X'
             yield _Word(found.start(3), found.group(3))
         yield _Word(found.start(found.lastindex), found.group(found.lastindex))
 
