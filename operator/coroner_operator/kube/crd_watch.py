@@ -20,7 +20,7 @@ from coroner_operator.kube.list_watch import ListWatch, WatchMetrics
 from coroner_operator.kube.paths import field_selector
 from coroner_operator.kube.resources import CUSTOM_RESOURCE_DEFINITION
 
-log = logging.getLogger("coroner.crds")
+log = logging.getLogger("coroner.crd_watch")
 
 FORBIDDEN_RETRY = 300.0  # s; a role is changed by a person
 

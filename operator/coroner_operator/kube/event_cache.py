@@ -18,7 +18,7 @@ from coroner_operator.kube.errors import ApiError
 from coroner_operator.kube.paths import field_selector
 from coroner_operator.kube.resources import EVENT
 
-log = logging.getLogger("coroner.events")
+log = logging.getLogger("coroner.event_cache")
 
 CACHE_SIZE = 2_000  # with EVENTS_A_POD events of ~1.5 KB each: 36 MB if every one of them is talkative, 3 MB as seen
 EVENTS_PER_POD = 12

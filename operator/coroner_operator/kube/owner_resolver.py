@@ -22,7 +22,7 @@ from coroner_operator.kube.resources import OPERATOR_WORKLOADS
 from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.workload_ref import WorkloadRef
 
-log = logging.getLogger("coroner.owners")
+log = logging.getLogger("coroner.owner_resolver")
 
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 CACHE_SIZE = 10_000  # controllers; ~300 bytes each

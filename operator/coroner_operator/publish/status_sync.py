@@ -46,19 +46,15 @@ class StatusSync:
     last_attempt: float = float("-inf")
     """Loop time of the last write, or of the last error."""
 
-    def take(self) -> Report | None:
-        """What is to be applied in this attempt; whatever is set from now on is for the next one."""
-        report, self.report = self.report, None
-        return report
+    def take(self) -> tuple[Report | None, list[Callable[[], None]]]:
+        """What this attempt applies, and what to call after it; whatever is set from now on is for the next attempt."""
+        taken = self.report, self.on_attempted
+        self.report, self.on_attempted = None, []
+        return taken
 
     def requeue(self, report: Report | None) -> None:
         """It could not be applied; a newer report replaces it."""
         self.report = self.report or report
-
-    def notify_attempted(self) -> None:
-        callbacks, self.on_attempted = self.on_attempted, []
-        for callback in callbacks:
-            callback()
 
     def was_overwritten(self, now: float) -> bool:
         """Count an overwrite; whether it was one too many."""

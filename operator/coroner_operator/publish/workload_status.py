@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -105,7 +105,7 @@ class WorkloadStatusWriter:
             log.info("%d workloads' status not written before the end", len(self._queue))
         await self._queue.close()
         for sync in self._syncs.values():
-            sync.notify_attempted()
+            _call(sync.on_attempted)
         self._syncs.clear()
 
     def _schedule(self, sync: StatusSync) -> None:
@@ -114,7 +114,7 @@ class WorkloadStatusWriter:
     async def _reconcile(self, workload_uid: str) -> float | None:
         """One attempt; seconds until the next check, None if none is needed. Raises ApiError."""
         sync = self._syncs[workload_uid]
-        report = sync.take()
+        report, callbacks = sync.take()
         sync.in_progress = True
         try:
             wait = await self._sync(sync, report)
@@ -140,7 +140,7 @@ class WorkloadStatusWriter:
                 wait = None
         finally:
             sync.in_progress = False
-            sync.notify_attempted()
+            _call(callbacks)
         if wait is None and sync.report is None:
             del self._syncs[workload_uid]
         return wait
@@ -233,6 +233,11 @@ class WorkloadStatusWriter:
         )
         log.warning("%s: %s", workload.namespace, reason)
         self._on_gave_up(workload, reason)
+
+
+def _call(callbacks: Iterable[Callable[[], None]]) -> None:
+    for callback in callbacks:
+        callback()
 
 
 def _is_newly_overwritten(sync: StatusSync, status: Status) -> bool:
