@@ -16,6 +16,7 @@ from coroner_operator.model import ledger_codec, sample_reports
 from coroner_operator.model.ledger import POD_DIGITS, SERIES_DIGITS, UNOBSERVED, Entry, Ledger
 from coroner_operator.model.ledger_builder import LedgerBuilder
 from coroner_operator.model.ledger_codec import base36
+from coroner_operator.model.observation import whole_seconds
 from coroner_operator.model.report_codec import from_object, labels, to_object, to_status
 from tests.report_model.observations import EMPTY
 
@@ -51,6 +52,7 @@ def written_on(ledger: Ledger) -> None:
         (NAME, f"{POD}:{CONTAINER}3.3C0@{AT}"),
         (NAME, f"{POD}:{CONTAINER}3/2.1C0@{AT}"),  # open, and in the sums as well
         (NAME, f"{POD}:{CONTAINER}3/5"),  # more in the sums than have ended: -2 more are to come
+        ("#a/b*1", f"{POD}:{CONTAINER}9.8C0@1.9C0@1.aC0@1.bC0@1.cC0@1"),  # -4 would be compacted, whose digits have no end
         (NAME, f"{POD}:{CONTAINER}zzzz"),  # more open ones than are ever left open
         (NAME, f"{POD}:{CONTAINER}{'z' * 400}"),
         (NAME, f"{POD}={CONTAINER}C0@{'z' * 7}"),  # the year 4453
@@ -210,3 +212,9 @@ def test_whatever_a_field_holds_the_report_is_read_and_can_be_written_or_is_refu
     to_object(report), to_status(report), labels(report), hash(report.history[0].order) if report.history else None
     assert report.workload == EMPTY.workload or report.workload.uid == sample_reports.failing().workload.uid
     written_on(report.ledger)
+
+
+def test_a_time_at_the_end_of_the_calendar_in_another_zone_is_one_of_the_calendar() -> None:
+    """Events and statuses may hold it, and Python cannot write it in UTC."""
+    last = datetime.fromisoformat("9999-12-31T23:59:59-23:00")
+    assert whole_seconds(last) == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)

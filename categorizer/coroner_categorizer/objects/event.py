@@ -13,6 +13,7 @@ import msgspec
 
 from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.objects.lenient_decode import lenient_convert
+from coroner_categorizer.objects.reference_names import can_exist
 
 REPORTING_CONTROLLER = "coroner.dev/coroner"
 """The reporting controller of Coroner's own events: they repeat what others reported, and are no evidence."""
@@ -33,6 +34,12 @@ class ObjectReference(msgspec.Struct, frozen=True):
     name: str = ""
     uid: str = ""
     fieldPath: str = ""
+
+    def __post_init__(self) -> None:
+        """A reference to what cannot exist is read as absent: tenants write these names, and nobody checks them."""
+        if not can_exist(self.apiVersion, self.kind, self.name, self.uid):
+            for part in ("apiVersion", "kind", "namespace", "name", "uid", "fieldPath"):
+                msgspec.structs.force_setattr(self, part, "")
 
 
 class EventMetadata(msgspec.Struct, frozen=True):

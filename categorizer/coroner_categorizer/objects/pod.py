@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from coroner_categorizer.objects.lenient_decode import lenient_convert
+from coroner_categorizer.objects.reference_names import can_exist
 
 NORMAL_WAITING_REASONS = frozenset({"", "ContainerCreating", "PodInitializing"})
 """For a while these are normal; only events can show that something is wrong."""
@@ -24,6 +25,12 @@ class OwnerReference(msgspec.Struct, frozen=True):
     name: str = ""
     uid: str = ""
     controller: bool | None = None
+
+    def __post_init__(self) -> None:
+        """A reference to what cannot exist is read as absent: tenants write these names, and nobody checks them."""
+        if not can_exist(self.apiVersion, self.kind, self.name, self.uid):
+            for part in ("apiVersion", "kind", "name", "uid"):
+                msgspec.structs.force_setattr(self, part, "")
 
 
 class Metadata(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ ledger           the failures that have been counted; with
   ledger_builder   … changes
   ledger_codec     … its form in the report
 report           a report, and what can happen to it
+stored_report    the shape of a FailureReport that is read, and its limits
 report_codec     a report as a FailureReport object, and back
 sample_reports   reports in which every field is set, to compare with the schema
 """

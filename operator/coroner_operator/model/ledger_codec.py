@@ -35,6 +35,7 @@ from coroner_operator.model.ledger import (
     SingleFailure,
 )
 from coroner_operator.model.ledger_builder import NAMES_LIMIT, OPEN_WINDOW, SERIES_LIMIT
+from coroner_operator.model.observation import END_OF_TIME
 
 STRING_LIMIT = 1024
 STRINGS_LIMIT = 1024  # 20,000 series of at most 50 characters fit
@@ -42,7 +43,6 @@ _WORD_LIMIT = 512
 _VERSION = "v1"
 
 COUNT_LIMIT = 2**53  # far above every real count, and the sum of all names still fits in the CRD's 64 bits
-END_OF_TIME = 253_402_300_799  # the last second that a datetime can express
 _DIGITS_LIMIT = 11  # of COUNT_LIMIT in base 36
 _OPEN_LIMIT = max(window for _, window in OPEN_WINDOW)
 

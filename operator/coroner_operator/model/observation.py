@@ -28,6 +28,9 @@ class Observation(msgspec.Struct, frozen=True):
     """UIDs of pods that are well again or gone: where one of them speaks for the workload, this failure shall."""
 
 
+END_OF_TIME = 253_402_300_799  # the last second that a datetime in UTC can express
+
+
 def whole_seconds(time: datetime) -> datetime:
     """In UTC and cut to the second, as Kubernetes keeps times; a naive time is read as UTC, one before 1970 as 1970."""
     aware = time.replace(tzinfo=UTC) if time.tzinfo is None else time
@@ -35,8 +38,8 @@ def whole_seconds(time: datetime) -> datetime:
 
 
 def to_epoch(time: datetime) -> int:
-    """Seconds since 1970, never negative."""
-    return max(0, int(time.timestamp()))
+    """Seconds since 1970, never negative and never after the year 9999 in UTC, which another zone can express."""
+    return min(max(0, int(time.timestamp())), END_OF_TIME)
 
 
 def from_epoch(seconds: int) -> datetime:

@@ -7,7 +7,7 @@ may have been removed. ``read`` accepts what this code can have written, and not
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
@@ -15,10 +15,11 @@ from msgspec import Meta, field
 
 from coroner_categorizer.verdict import Confidence, Evidence, Retry, Verdict
 from coroner_operator.model import failure_record as limits
+from coroner_operator.model import observation
 from coroner_operator.model.failure_record import FailureRecord, PodRef, is_label_value
 from coroner_operator.model.ledger_builder import NAMES_LIMIT
 from coroner_operator.model.ledger_codec import COUNT_LIMIT, STRING_LIMIT, STRINGS_LIMIT
-from coroner_operator.model.observation import whole_seconds
+from coroner_operator.model.observation import from_epoch, whole_seconds
 from coroner_operator.model.report import HISTORY_LIMIT, RULES_LIMIT
 from coroner_operator.model.workload_ref import NAME_LIMIT
 
@@ -168,4 +169,4 @@ def checked(time: datetime, latest: datetime) -> datetime:
     return time
 
 
-END_OF_TIME = datetime.max.replace(tzinfo=UTC)
+END_OF_TIME = from_epoch(observation.END_OF_TIME)

@@ -10,7 +10,7 @@ import msgspec
 NAME_LIMIT = 253  # a DNS subdomain, what the API server accepts as an object name
 _UID_DIGITS = 8  # 32 bits apart two workloads that bore the same kind and name
 
-# The CRD's limits. An ownerReference is not checked by the API server: a pod's author may write anything there.
+# The CRD's limits. References are checked where they are decoded; whatever comes from elsewhere is made safe here.
 _LIMITS = {"api_version": 317, "kind": 63, "name": 253, "uid": 128}
 
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9.-]+")
@@ -29,8 +29,9 @@ class WorkloadRef(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         for field, limit in _LIMITS.items():
-            if len(getattr(self, field)) > limit:
-                msgspec.structs.force_setattr(self, field, getattr(self, field)[:limit])
+            text: str = getattr(self, field)
+            if len(text) > limit or not text.isprintable():
+                msgspec.structs.force_setattr(self, field, _printable(text[:limit]))
 
     def __str__(self) -> str:
         """``Job/train-llm``, as people write it."""
@@ -47,6 +48,11 @@ def report_name(workload: WorkloadRef) -> str:
     # every label between dots begins and ends with a letter or digit
     labels = [label for part in words.split(".") if (label := part.strip("-"))]
     return "-".join(filter(None, (".".join(labels), tail)))
+
+
+def _printable(text: str) -> str:
+    """With a question mark for each character that a terminal obeys or hides."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _uid_part(uid: str) -> str:

@@ -19,7 +19,7 @@ _LIBRARIES = {
     "kubernetes": logging.ERROR,
 }
 _JSON = msgspec.json.Encoder()
-
+_ESCAPES = str.maketrans({"\n": "\\n", "\t": "\\t"})
 
 _LINE_LIMIT = 16_384  # characters of one record, its traceback included
 
@@ -29,17 +29,22 @@ def _safe(text: str) -> str:
 
 
 class TextFormatter(logging.Formatter):
-    """``2026-11-22T02:12:00.123Z INFO coroner.list_watch: pods: watching``; a traceback follows on lines of its own."""
+    """``2026-11-22T02:12:00.123Z INFO coroner.list_watch: pods: watching``, a record on one line.
+
+    Line breaks of the message are shown as ``\\n``, and a traceback follows on indented lines: text from the cluster
+    cannot look like a record of its own.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        return _safe(f"{_time(record)} {record.levelname} {record.name}: {self._message(record)}")
+        message = _safe(record.getMessage()).translate(_ESCAPES)
+        line = f"{_time(record)} {record.levelname} {record.name}: {message}"
+        if not record.exc_info:
+            return line
+        trace = _safe(self.formatException(record.exc_info))
+        return "\n  ".join((line, *trace.split("\n")))
 
-    def _message(self, record: logging.LogRecord) -> str:
-        trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
-        return record.getMessage() + trace
 
-
-class JsonFormatter(TextFormatter):
+class JsonFormatter(logging.Formatter):
     """One JSON object per line: time, level, logger, message and, for an exception, trace."""
 
     def format(self, record: logging.LogRecord) -> str:
