@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coroner_categorizer.termination_message.exceptions import find_uncaught_exception
+from coroner_categorizer.termination_message.uncaught_exception import find_uncaught_exception
 from tests.support.default_pack import CATEGORIZER
 
 PYTHON = 'Traceback (most recent call last):\n  File "a.py", line 1, in <module>\n    f()\n    ~^^\n'

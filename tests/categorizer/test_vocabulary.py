@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from coroner_categorizer.findings.scheduler_message import parse_scheduler_message
-from coroner_categorizer.termination_message.exceptions import find_uncaught_exception
+from coroner_categorizer.termination_message.uncaught_exception import find_uncaught_exception
 from coroner_categorizer.vocabulary.phrases import (
     VOCABULARY,
     Entry,

@@ -22,7 +22,7 @@ from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES
 from coroner_categorizer.objects.pod import NORMAL_WAITING_REASONS, Container, ContainerStatus, Pod, Terminated, Waiting
 from coroner_categorizer.objects.times import is_before
 from coroner_categorizer.termination_message.cause import cause_text
-from coroner_categorizer.termination_message.exceptions import find_uncaught_exception
+from coroner_categorizer.termination_message.uncaught_exception import find_uncaught_exception
 from coroner_categorizer.verdict import FailureKey
 
 Role = Literal["init", "sidecar", "main"]

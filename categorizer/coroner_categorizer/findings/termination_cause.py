@@ -15,8 +15,8 @@ from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES, SIGKILL_EXIT, SIGTERM_EXIT
 from coroner_categorizer.objects.pod import Pod, Terminated
 from coroner_categorizer.objects.times import SLACK
-from coroner_categorizer.termination_message.exceptions import is_oom_symptom
 from coroner_categorizer.termination_message.runtimes.trace import UncaughtException
+from coroner_categorizer.termination_message.uncaught_exception import is_oom_symptom
 from coroner_categorizer.verdict import Confidence
 
 # ContainerStatusUnknown is set by the kubelet; Unknown with 255 by containerd, for what ended while it was down.

@@ -1,8 +1,8 @@
 """What the termination message of a container says about how it ended. Phrases are data: see ``vocabulary/``.
 
-error_lines   which lines name an error, and after which of them the program continued
-runtimes/     how each runtime prints an uncaught exception
-exceptions    the uncaught exception that a message ends with
-cause         the part of a message in which rules look for the cause
-summary_line  the line to quote if no exception is recognized
+error_lines         which lines name an error, and after which of them the program continued
+runtimes/           how each runtime prints an uncaught exception
+uncaught_exception  the uncaught exception that a message ends with
+cause               the part of a message in which rules look for the cause
+summary_line        the line to quote if no exception is recognized
 """

@@ -18,7 +18,7 @@ from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import MAX_CONCURRENT_READS, Client
 from coroner_operator.kube.errors import Forbidden, InvalidName, NotFound
 from coroner_operator.kube.paths import ResourcePath, is_object_name
-from coroner_operator.kube.resources import OPERATOR_WORKLOADS
+from coroner_operator.kube.resources import READABLE_OWNER_KINDS
 from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.workload_ref import WorkloadRef
 
@@ -39,7 +39,7 @@ _PARTIAL = msgspec.json.Decoder(_PartialObject)
 def workload_path(ref: WorkloadRef) -> ResourcePath | None:
     """Where a workload is read; None for kinds that are never read, and for names that nothing can have."""
     group = ref.api_version.rpartition("/")[0]
-    resource = next((r for r in OPERATOR_WORKLOADS if (r.group, r.kind) == (group, ref.kind)), None)
+    resource = next((r for r in READABLE_OWNER_KINDS if (r.group, r.kind) == (group, ref.kind)), None)
     try:
         return resource._replace(group_version=ref.api_version).path(ref.namespace, ref.name) if resource else None
     except InvalidName:

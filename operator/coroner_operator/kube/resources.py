@@ -66,10 +66,10 @@ STATEFUL_SET = Resource("StatefulSet", "apps/v1", "statefulsets", ("sts",))
 DAEMON_SET = Resource("DaemonSet", "apps/v1", "daemonsets", ("ds",))
 REPLICATION_CONTROLLER = Resource("ReplicationController", "v1", "replicationcontrollers", ("rc",))
 
-OPERATOR_WORKLOADS = (JOB, CRON_JOB, DEPLOYMENT, REPLICA_SET, STATEFUL_SET, DAEMON_SET)
+READABLE_OWNER_KINDS = (JOB, CRON_JOB, DEPLOYMENT, REPLICA_SET, STATEFUL_SET, DAEMON_SET)
 """The built-in workloads that the operator's role allows it to read."""
 
-BUILTIN_KINDS = (POD, REPORT, *OPERATOR_WORKLOADS, REPLICATION_CONTROLLER)
+BUILTIN_KINDS = (POD, REPORT, *READABLE_OWNER_KINDS, REPLICATION_CONTROLLER)
 """What a person can ask about by name without discovery."""
 
 POD_OWNERS = (JOB, REPLICA_SET, STATEFUL_SET, DAEMON_SET, REPLICATION_CONTROLLER)
