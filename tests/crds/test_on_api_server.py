@@ -8,8 +8,10 @@ import pytest
 
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.model import sample_reports
-from coroner_operator.model.report import Report, WorkloadRef, fold, recover
+from coroner_operator.model.fold import fold
+from coroner_operator.model.report import Report, recover
 from coroner_operator.model.report_codec import from_object, to_object, to_status
+from coroner_operator.model.workload_ref import WorkloadRef
 from coroner_operator.reports.schema_check import missing_fields, written_fields
 from coroner_operator.reports.store import WRITE_CONFLICT, ApiReportStore, Stored
 from tests.cluster.server import KubectlError, Server

@@ -13,7 +13,8 @@ from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.kube.errors import Conflict, NotLeader
 from coroner_operator.kube.lease import ApiLease
 from coroner_operator.kube.owner_resolver import OwnerResolver
-from coroner_operator.model.report import WorkloadRef, fold
+from coroner_operator.model.fold import fold
+from coroner_operator.model.workload_ref import WorkloadRef
 from coroner_operator.reports.expiry_index import ApiReportIndex
 from coroner_operator.reports.store import ApiReportStore, Stored
 from coroner_operator.reports.workload_existence import ApiExistenceChecker, Existence

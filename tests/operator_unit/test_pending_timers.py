@@ -1,9 +1,8 @@
-"""Which patience applies to a pod that waits, and from when it is counted."""
+"""Which grace period applies to a pod that waits, and from when it is counted."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 
@@ -11,15 +10,15 @@ import coroner_categorizer as cc
 from coroner_operator.config.settings import GracePeriods
 from coroner_operator.controller.pending_timers import PendingTimers, pending_phase
 from tests.support.live_objects import live_pod, waiting
-from tests.support.waiting import until
+from tests.support.pods import Json
 
 
-def parsed(**more: Any) -> cc.Pod:
-    return cc.parse_pod(live_pod("pod", phase="Pending", pod_uid="uid", **more))
+def parsed(state: Json) -> cc.Pod:
+    return cc.parse_pod(live_pod("pod", phase="Pending", pod_uid="uid", state=state))
 
 
 @pytest.mark.parametrize(
-    ("reason", "awaited"),
+    ("reason", "phase"),
     [
         ("ErrImagePull", "image_pull"),
         ("ImagePullBackOff", "image_pull"),
@@ -28,8 +27,8 @@ def parsed(**more: Any) -> cc.Pod:
         ("PodInitializing", "container_creating"),
     ],
 )
-def test_the_waiting_reason_decides(reason: str, awaited: str) -> None:
-    assert pending_phase(parsed(state=waiting(reason))) == awaited
+def test_the_waiting_reason_decides(reason: str, phase: str) -> None:
+    assert pending_phase(parsed(waiting(reason))) == phase
 
 
 def test_a_pod_without_a_node_waits_for_one() -> None:
@@ -38,41 +37,48 @@ def test_a_pod_without_a_node_waits_for_one() -> None:
     assert pending_phase(cc.parse_pod(obj)) == "unschedulable"
 
 
-async def test_a_wait_is_timed_from_its_first_sight_through_all_its_flips() -> None:
-    woken: list[str] = []
-    waits = PendingTimers(GracePeriods(image_pull=0.2), woken.append)
-    flipping = [parsed(state=waiting(reason)) for reason in ("ErrImagePull", "ImagePullBackOff")]
-    assert not waits.has_expired(flipping[0])
-    began = asyncio.get_running_loop().time()
-    for number in range(10):
-        waits.has_expired(flipping[number % 2])
-    await until(lambda: woken)
-    assert asyncio.get_running_loop().time() - began >= 0.19
-    assert waits.has_expired(flipping[0])
-    assert woken == ["uid"]
+async def test_a_wait_is_timed_from_its_first_observation_through_all_its_flips() -> None:
+    timers = PendingTimers(GracePeriods(image_pull=0.2))
+    flipping = [parsed(waiting(reason)) for reason in ("ErrImagePull", "ImagePullBackOff")]
+    began = _now()
+    assert not timers.has_expired(flipping[0])
+    flips = 0
+    while (left := timers.seconds_left("uid")) is not None:
+        assert left <= 0.2 - (_now() - began) + 0.01
+        flips += 1
+        timers.has_expired(flipping[flips % 2])
+        await asyncio.sleep(left / 2 + 0.001)
+    assert flips > 2
+    assert _now() - began >= 0.19
+    assert timers.has_expired(flipping[0])
 
 
-async def test_what_has_healed_is_timed_anew() -> None:
-    waits = PendingTimers(GracePeriods(image_pull=0), lambda uid: None)
-    assert waits.has_expired(parsed(state=waiting("ErrImagePull")))
-    waits.clear("uid")
-    assert len(waits) == 0
+async def test_each_phase_has_its_own_grace_period() -> None:
+    timers = PendingTimers(GracePeriods(image_pull=0, container_creating=50))
+    assert not timers.has_expired(parsed(waiting("ContainerCreating")))
+    assert timers.seconds_left("uid") == pytest.approx(50, abs=1)
+    assert timers.has_expired(parsed(waiting("ErrImagePull")))
+    assert timers.seconds_left("uid") is None
+
+
+async def test_a_pod_that_waits_again_later_is_timed_from_zero() -> None:
+    timers = PendingTimers(GracePeriods(image_pull=0))
+    assert timers.has_expired(parsed(waiting("ErrImagePull")))
+    timers.clear("uid")
+    assert len(timers) == 0
 
 
 async def test_a_pod_that_starts_is_still_timed_after_a_look_that_found_nothing() -> None:
-    woken: list[str] = []
-    waits = PendingTimers(GracePeriods(container_creating=0.1), woken.append)
-    starting = parsed(state=waiting("ContainerCreating"))
-    waits.has_expired(starting)
-    assert waits.reportable(starting, ()) == ()
-    await until(lambda: woken == ["uid"])
+    timers = PendingTimers(GracePeriods(container_creating=0.1))
+    starting = parsed(waiting("ContainerCreating"))
+    assert not timers.has_expired(starting)
+    assert timers.reportable(starting, ()) == ()
+    assert timers.seconds_left("uid") is not None
 
 
-async def test_no_timer_is_left_behind() -> None:
-    woken: list[str] = []
-    waits = PendingTimers(GracePeriods(image_pull=0.05), woken.append)
-    waits.has_expired(parsed(state=waiting("ErrImagePull")))
-    waits.close()
-    began = asyncio.get_running_loop().time()
-    await until(lambda: asyncio.get_running_loop().time() > began + 0.1)
-    assert woken == []
+async def test_a_pod_that_waits_for_nothing_has_no_time_left() -> None:
+    assert PendingTimers(GracePeriods()).seconds_left("uid") is None
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -4,15 +4,15 @@ from datetime import timedelta
 
 import msgspec
 
-from coroner_operator.kube.backoff import BackOff
+from coroner_operator.model.fold import fold
 from coroner_operator.model.observation import Observation
-from coroner_operator.model.report import Report, fold
+from coroner_operator.model.report import Report
 from coroner_operator.reports.pending_writes import OBSERVATIONS_LIMIT, PendingWrites
 from tests.operator_unit.test_store_contract import JOB, NOW, sighting
 
 
-def desk() -> PendingWrites:
-    return PendingWrites(JOB, BackOff())
+def pending() -> PendingWrites:
+    return PendingWrites(JOB)
 
 
 def past(exit_code: int) -> Observation:
@@ -21,7 +21,7 @@ def past(exit_code: int) -> Observation:
 
 
 def test_a_new_failure_takes_back_a_recovery_that_is_not_written_yet() -> None:
-    waiting = desk()
+    waiting = pending()
     waiting.recovered_at = NOW
     waiting.add([past(1)], 0)
     assert waiting.recovered_at == NOW
@@ -30,7 +30,7 @@ def test_a_new_failure_takes_back_a_recovery_that_is_not_written_yet() -> None:
 
 
 def test_what_could_not_be_written_comes_before_what_came_since() -> None:
-    waiting = desk()
+    waiting = pending()
     waiting.add([sighting(1)], 0)
     taken = waiting.drain()
     assert not waiting.has_work
@@ -40,7 +40,7 @@ def test_what_could_not_be_written_comes_before_what_came_since() -> None:
 
 
 def test_a_recovery_that_could_not_be_written_is_void_after_a_new_failure() -> None:
-    waiting = desk()
+    waiting = pending()
     waiting.recovered_at = NOW
     taken = waiting.drain()
     waiting.add([sighting(2)], 0)
@@ -48,8 +48,8 @@ def test_a_recovery_that_could_not_be_written_is_void_after_a_new_failure() -> N
     assert waiting.recovered_at is None
 
 
-def test_however_long_the_store_is_away_the_desk_stays_small_and_loses_no_failure() -> None:
-    waiting = desk()
+def test_however_long_the_store_is_away_it_stays_small_and_loses_no_failure() -> None:
+    waiting = pending()
     looks = [sighting(number % 40) for number in range(10 * OBSERVATIONS_LIMIT)]
     for look in looks:
         waiting.add([look], 0)
@@ -57,19 +57,23 @@ def test_however_long_the_store_is_away_the_desk_stays_small_and_loses_no_failur
     assert fold(Report(JOB), waiting.observations) == fold(Report(JOB), looks)
 
 
-def test_a_word_that_was_left_to_a_failure_stays_with_it_when_looks_are_made_one() -> None:
-    """However often the same wait is seen again, and whatever else is waiting to be written."""
-    waiting = desk()
-    waiting.add([msgspec.structs.replace(sighting(1), supersedes=frozenset({"gone"}))], 0)
-    for number in range(OBSERVATIONS_LIMIT):
-        waiting.add([sighting(1 + number % 2)], 0)
-    (kept,) = [s for s in waiting.observations if s.failure.verdict.exit_code == 1 and s.supersedes]
-    assert kept.supersedes == {"gone"}
-    assert len(waiting.observations) < 5
+def test_a_choice_that_could_not_be_written_is_made_again() -> None:
+    waiting = pending()
+    waiting.reselect = True
+    waiting.requeue(*waiting.drain())
+    assert waiting.has_work
+
+
+def test_nothing_is_left_to_do_once_all_is_drained() -> None:
+    waiting = pending()
+    waiting.reselect = True
+    waiting.add([sighting(1)], 0)
+    waiting.drain()
+    assert not waiting.has_work
 
 
 def test_of_many_looks_the_surer_one_stays() -> None:
-    waiting = desk()
+    waiting = pending()
     sure = sighting(1)
     unsure_verdict = msgspec.structs.replace(sure.failure.verdict, confidence="Unknown")
     unsure = msgspec.structs.replace(

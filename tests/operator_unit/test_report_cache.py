@@ -1,6 +1,6 @@
 """What is remembered of reports, and when it is read again."""
 
-from coroner_operator.model.report import WorkloadRef, report_name
+from coroner_operator.model.workload_ref import WorkloadRef, report_name
 from coroner_operator.reports.cache import CACHE_SIZE, ReportCache
 from coroner_operator.reports.store import MemoryReportStore, Stored
 from tests.operator_unit.test_store_contract import JOB, report

@@ -12,8 +12,11 @@ import pytest
 from coroner_categorizer import Failure, FailureKey, Verdict
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.kube.errors import NotFound
-from coroner_operator.model.report import Observation, Report, WorkloadRef, fold, recover
+from coroner_operator.model.fold import fold
+from coroner_operator.model.observation import Observation
+from coroner_operator.model.report import Report, recover
 from coroner_operator.model.report_codec import labels, to_object
+from coroner_operator.model.workload_ref import WorkloadRef
 from coroner_operator.reports.store import WRITE_CONFLICT, ApiReportStore, MemoryReportStore, ReportStore, Stored
 from embedded_apiserver import EmbeddedApiServer
 

@@ -12,7 +12,7 @@ import pytest
 from coroner_operator.controller.workload_health import WorkloadHealth, read_health
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.kube.errors import Transient
-from coroner_operator.model.report import WorkloadRef
+from coroner_operator.model.workload_ref import WorkloadRef
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.support.live_objects import uid, workload
 

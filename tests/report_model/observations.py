@@ -8,7 +8,9 @@ from random import Random
 from hypothesis import strategies as st
 
 from coroner_categorizer.verdict import Confidence, Evidence, Failure, FailureKey, Retry, Verdict
-from coroner_operator.model.report import Observation, Report, WorkloadRef
+from coroner_operator.model.observation import Observation
+from coroner_operator.model.report import Report
+from coroner_operator.model.workload_ref import WorkloadRef
 
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 JOB = WorkloadRef("batch/v1", "Job", "team-a", "train-llm", "3f2a9c1b-7d0e-4a52-9b1c-0f6f3d2e8a47")

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coroner_operator.model.failure_record import truncated
-from coroner_operator.model.report import HISTORY_LIMIT, Observation, Report, fold, recover, without_observation_times
+from coroner_operator.model.fold import HISTORY_LIMIT, fold
+from coroner_operator.model.observation import Observation
+from coroner_operator.model.report import Report, recover, without_observation_times
 from coroner_operator.model.report_codec import to_status
 from tests.report_model.observations import (
     EMPTY,

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coroner_operator.model import ledger, ledger_builder, ledger_codec
+from coroner_operator.model.fold import fold
 from coroner_operator.model.observation import Observation
-from coroner_operator.model.report import PRUNE_AFTER, Report, fold, prune_deleted_pods
+from coroner_operator.model.report import PRUNE_AFTER, Report, prune_deleted_pods
 from tests.report_model.observations import EMPTY, at, ended, plausible_sightings, pod_failed, waits
 
 LONG = PRUNE_AFTER.total_seconds() + 1

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coroner_operator.model.report import Report, WorkloadRef, report_name
+from coroner_operator.model.report import Report
 from coroner_operator.model.report_codec import to_object
+from coroner_operator.model.workload_ref import WorkloadRef, report_name
 from tests.report_model.schemas import faults, is_name
 
 UID = "3f2a9c1b-7d0e-4a52-9b1c-0f6f3d2e8a47"

@@ -9,18 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coroner_operator.model import failure_record, ledger_codec, sample_reports
+from coroner_operator.model.fold import HISTORY_LIMIT, fold
 from coroner_operator.model.ledger_builder import NAMES_LIMIT
 from coroner_operator.model.observation import Observation
-from coroner_operator.model.report import (
-    HISTORY_LIMIT,
-    RULES_LIMIT,
-    Report,
-    WorkloadRef,
-    fold,
-    prune_deleted_pods,
-    recover,
-)
+from coroner_operator.model.report import RULES_LIMIT, Report, prune_deleted_pods, recover
 from coroner_operator.model.report_codec import condition_reason, from_object, labels, to_object, to_status
+from coroner_operator.model.workload_ref import WorkloadRef
 from tests.report_model.observations import EMPTY, at, ended, plausible_sightings, pod_failed, waits, wild_sightings
 from tests.report_model.schemas import CRD, SCHEMA, faults
 

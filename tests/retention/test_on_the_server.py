@@ -11,7 +11,7 @@ import pytest
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.kube.owner_resolver import OwnerResolver
-from coroner_operator.model.report import WorkloadRef
+from coroner_operator.model.workload_ref import WorkloadRef
 from coroner_operator.reports.expiry_index import ApiReportIndex, ReportSummary
 from coroner_operator.reports.retention import Retention
 from coroner_operator.reports.workload_existence import ApiExistenceChecker, Existence

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coroner_operator.kube.errors import Transient
-from coroner_operator.model.report import WorkloadRef
+from coroner_operator.model.workload_ref import WorkloadRef
 from coroner_operator.reports.expiry_index import ReportSummary
 from coroner_operator.reports.retention import SWEEP_INTERVAL, Retention
 from coroner_operator.reports.workload_existence import Existence

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coroner_categorizer.verdict import FailureKey
-from coroner_operator.model.report import Observation, Report, fold, recover, without_observation_times
+from coroner_operator.model.fold import fold
+from coroner_operator.model.observation import Observation
+from coroner_operator.model.report import Report, recover, without_observation_times
 from coroner_operator.model.report_codec import from_object, to_object, to_status
 from tests.report_model.observations import CATEGORIES, EMPTY, at, ended, few_sightings, in_batches, interleaved, waits
 

@@ -17,7 +17,7 @@ from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Forbidden, NotFound
 from coroner_operator.kube.event_cache import EventCache
 from coroner_operator.kube.owner_resolver import controller_of, owner_ref, workload_path
-from coroner_operator.model.report import WorkloadRef
+from coroner_operator.model.workload_ref import WorkloadRef
 
 log = logging.getLogger("coroner.judging")
 

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from coroner_categorizer import Failure, Pod
 from coroner_operator.controller.classification import Classifier
 from coroner_operator.kube.owner_resolver import OwnerResolver, controller_of
-from coroner_operator.model.report import WorkloadRef
+from coroner_operator.model.workload_ref import WorkloadRef
 from coroner_operator.reports.cache import ReportCache
 
 # Warning events of the Job controller when it sets the Failed condition: its reasons are the condition's.

@@ -1,12 +1,12 @@
-"""Pods that wait for an image, a volume or a node: told only when the wait has lasted.
+"""How long pods have waited for an image, a volume or a node: reported only after a grace period.
 
-Times are the process's own: after a restart a wait is timed anew, which delays a report and never invents one.
+Times are the process's own: after a restart a wait is timed from zero, which delays a report and never invents one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,7 +19,7 @@ PendingPhase = Literal["image_pull", "container_creating", "unschedulable"]
 
 
 def pending_phase(pod: Pod) -> PendingPhase:
-    """Which patience applies to a pod that waits."""
+    """Which grace period applies to a pod that waits."""
     scheduled = pod.condition("PodScheduled")
     if scheduled is not None and scheduled.status == "False":
         return "unschedulable"
@@ -32,56 +32,53 @@ def pending_phase(pod: Pod) -> PendingPhase:
 
 
 @dataclass
-class _Waiting:
+class _Pending:
     since: dict[PendingPhase, float] = field(default_factory=dict)
-    timer: asyncio.TimerHandle | None = None
+    """Loop time at which the pod was first seen in each phase."""
+    due: float = 0.0
+    """Loop time at which the grace period of its phase ends."""
 
 
 class PendingTimers:
-    """The pods that wait now, since when, and one timer for each."""
+    """The pods that wait now, and since when."""
 
-    def __init__(self, patience: GracePeriods, on_expired: Callable[[str], None]) -> None:
-        """``wake`` is called with a pod's UID when its patience is over: time for another look."""
-        self._patience = patience
-        self._on_expired = on_expired
-        self._pods: dict[str, _Waiting] = {}
+    def __init__(self, grace_periods: GracePeriods) -> None:
+        self._grace_periods = grace_periods
+        self._pods: dict[str, _Pending] = {}
 
     def __len__(self) -> int:
         return len(self._pods)
 
     def reportable(self, pod: Pod, failures: Iterable[Failure]) -> tuple[Failure, ...]:
-        """The failures that may be told now: those that are no waits, can never heal, or have lasted."""
-        told: list[Failure] = []
-        unripe: list[Failure] = []
+        """The failures that may be reported now: those that are no waits, can never heal, or have lasted."""
+        reportable: list[Failure] = []
+        pending: list[Failure] = []
         for failure in failures:
-            (unripe if failure.waiting and not failure.permanent else told).append(failure)
-        if unripe:
+            (pending if failure.waiting and not failure.permanent else reportable).append(failure)
+        if pending:
             if self.has_expired(pod):
-                told += unripe
+                reportable += pending
         elif not is_starting(pod):
             self.clear(pod.metadata.uid)
-        return tuple(told)
+        return tuple(reportable)
 
     def has_expired(self, pod: Pod) -> bool:
-        """Whether what the pod waits for now has been awaited for long enough; sets the timer if not."""
-        wait = pending_phase(pod)
-        loop = asyncio.get_running_loop()
-        waiting = self._pods.setdefault(pod.metadata.uid, _Waiting())
-        due = waiting.since.setdefault(wait, loop.time()) + getattr(self._patience, wait)
-        if waiting.timer is not None:
-            waiting.timer.cancel()
-            waiting.timer = None
-        if loop.time() >= due:
-            return True
-        waiting.timer = loop.call_at(due, self._on_expired, pod.metadata.uid)
-        return False
+        """Whether the grace period for what the pod waits for now is over; it begins when this is asked first."""
+        phase, now = pending_phase(pod), _now()
+        pending = self._pods.setdefault(pod.metadata.uid, _Pending())
+        pending.due = pending.since.setdefault(phase, now) + getattr(self._grace_periods, phase)
+        return now >= pending.due
+
+    def seconds_left(self, pod_uid: str) -> float | None:
+        """Until the pod's grace period is over; None: it is over, or the pod waits for nothing."""
+        pending = self._pods.get(pod_uid)
+        left = 0.0 if pending is None else pending.due - _now()
+        return left if left > 0 else None
 
     def clear(self, pod_uid: str) -> None:
-        """The pod waits for nothing any more, or is gone."""
-        waiting = self._pods.pop(pod_uid, None)
-        if waiting is not None and waiting.timer is not None:
-            waiting.timer.cancel()
+        """The pod waits for nothing any more, or is deleted."""
+        self._pods.pop(pod_uid, None)
 
-    def close(self) -> None:
-        for uid in tuple(self._pods):
-            self.clear(uid)
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from coroner_categorizer.objects.pod import Pod
-from coroner_operator.model.report import Report, WorkloadRef, prune_deleted_pods
+from coroner_operator.model.report import Report, prune_deleted_pods
+from coroner_operator.model.workload_ref import WorkloadRef
 
 PRUNE_INTERVAL = timedelta(minutes=10)  # the walk over all UIDs takes 12 ms with 10,000 pods
 PRUNE_TIMES_REMEMBERED = 1_000  # workloads of which the last time is remembered

@@ -1,39 +1,40 @@
-"""One failing workload while it is watched for its recovery: which pods fail, and which speak for it."""
+"""One failing workload until it has recovered: which of its pods fail, have ended, or are healthy again."""
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 
 from coroner_categorizer.objects.pod import ContainerState, Pod
-from coroner_operator.model.report import WorkloadRef
+from coroner_operator.model.observation import Observation
+from coroner_operator.model.workload_ref import WorkloadRef
 
-HEALTHY_PODS_LIMIT = 16  # well pods remembered as proof; one is enough, more only survive its deletion
-SILENT = 1_000  # pods that are gone while none fails: only one of them can be the one that speaks
+HEALTHY_PODS_LIMIT = 16  # healthy pods remembered; one is enough, more only make up for its deletion
+OBSERVATIONS_LIMIT = 16  # last failures of pods that fail now, ~5 KB each; of the other pods only the UID
 
 LONG_RUNNING = frozenset({"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"})
-"""Controllers that keep their pods running. Each roll-out deletes pods, and one that does not heed SIGTERM ends with
+"""Controllers that keep their pods running. Each rollout deletes pods, and one that does not heed SIGTERM ends with
 137: no failure of theirs."""
 
 # After this long the kubelet itself takes a container for healthy and resets its back-off (2 x MaxContainerBackOff).
 MAX_STABILIZATION_SECONDS = 600.0
 
 
+class PodState(Enum):
+    UNOBSERVED = "the report shows its failure; it was not observed since the operator started"
+    FAILING = "it fails, and has not ended"
+    ENDED = "phase Failed: it stays for all to see, and a healthy workload has long replaced it"
+    HEALTHY = "it failed before, and is Ready or has succeeded"
+
+
 @dataclass
 class FailedPod:
     """A pod of the workload that failed, or crashed before."""
 
-    terminal: bool
-    """Phase Failed: it stays for all to see, and a well workload has long replaced it."""
-    healthy_from: float | None = None
-    """Loop time from which on it counts as well, if nothing happens; None: it is not well now."""
-    silenced: bool = False
-    """It counts as well, and what fails still was asked to speak instead."""
-
-    @property
-    def is_failing(self) -> bool:
-        return self.healthy_from is None and not self.terminal
+    state: PodState
+    healthy_from: float = float("inf")
+    """Loop time from which on it counts as healthy, if nothing happens to it."""
 
 
 @dataclass(eq=False)
@@ -41,90 +42,110 @@ class WorkloadRecovery:
     workload: WorkloadRef
     failed_at: datetime | None = None
     """Time of the newest failure."""
-    silent: set[str] = field(default_factory=set)
-    """Pods that failed and are well now or gone, while others fail: they should not speak for the workload any more."""
     controllers: set[str] = field(default_factory=set)
     """UIDs of the controllers between the workload and its pods, itself included."""
     failed_pods: dict[str, FailedPod] = field(default_factory=dict)
+    observations: dict[str, Observation] = field(default_factory=dict)
+    """By UID, the last failure of pods that fail now; bounded: of those that began to fail first."""
     create_failed_at: datetime | None = None
     """When a pod could not be created; None: one was since."""
     healthy_pods: dict[str, float] = field(default_factory=dict)
-    """Well pods that are newer than the failure, or healed, and the loop time from which on they count."""
+    """Healthy pods that are newer than the failure, or failed before, and the loop time from which on they count."""
     healthy_since: float | None = None
-    """Loop time since which the workload's own status says that it is well."""
-    timer: asyncio.TimerHandle | None = None
+    """Loop time since which the workload's own status says that it is healthy."""
     checks: int = 0
     """Checks without success since something last happened to a pod."""
-    checking: bool = False
-    check_again: bool = False
-
-    @property
-    def failing(self) -> tuple[str, ...]:
-        """UIDs of the pods that fail now."""
-        return tuple(uid for uid, member in self.failed_pods.items() if member.is_failing)
+    changes: int = 0
+    """How often something happened to a pod."""
 
     @property
     def has_failing_pod(self) -> bool:
-        return bool(self.failing)
+        return any(pod.state is PodState.FAILING for pod in self.failed_pods.values())
 
     @property
     def pods_healthy_from(self) -> float:
-        """Loop time from which on all pods that had failed count as well."""
-        times = (m.healthy_from for m in self.failed_pods.values() if not m.terminal and m.healthy_from is not None)
-        return max(times, default=float("-inf"))
+        """Loop time from which on all pods that failed before and are healthy now count as healthy."""
+        return max(self._healthy_from(), default=float("-inf"))
 
-    def add_healthy_pod(self, pod_uid: str, well_from: float) -> None:
-        if pod_uid in self.healthy_pods or len(self.healthy_pods) < HEALTHY_PODS_LIMIT:
-            self.healthy_pods.setdefault(pod_uid, well_from)
+    def next_healthy(self, now: float) -> float | None:
+        """Loop time at which the next pod that failed before will count as healthy; None: there is none."""
+        return min((time for time in self._healthy_from() if time > now), default=None)
 
-    def silence(self, now: float) -> float | None:
-        """Add those to ``silent`` that count as well since; the loop time when the next one will, None if none does."""
-        next_at: float | None = None
-        for uid, member in self.failed_pods.items():
-            if member.silenced or (member.terminal and not self._is_replaced):
-                continue
-            if member.terminal or (member.healthy_from is not None and member.healthy_from <= now):
-                member.silenced = True
-                self._hush(uid)
-            elif member.healthy_from is not None:
-                next_at = min(member.healthy_from, next_at or member.healthy_from)
-        return next_at
+    def has_stopped(self, pod_uid: str, now: float) -> bool:
+        """As ``FailingPods.has_stopped``; ``now``: loop time."""
+        if not pod_uid:
+            return self.create_failed_at is None
+        pod = self.failed_pods.get(pod_uid)
+        match pod.state if pod else None:
+            case None:
+                return True  # deleted
+            case PodState.ENDED:
+                return self.workload.kind in LONG_RUNNING  # replaced: what fails now are the others
+            case PodState.HEALTHY:
+                return pod is not None and pod.healthy_from <= now
+            case _:
+                return False
 
-    def drop(self, pod_uid: str) -> bool:
-        """The pod is gone; whether it had mattered."""
-        had_proof = self.healthy_pods.pop(pod_uid, None) is not None
+    def set_failed_at(self, time: datetime) -> None:
+        """The workload failed at this time. Pods that were healthy before prove nothing about what comes after."""
+        if self.failed_at is None or time > self.failed_at:
+            self.failed_at = time
+            self.healthy_pods.clear()
+            self.healthy_since = None
+
+    def set_failing(self, pod_uid: str, observation: Observation, *, has_ended: bool) -> None:
+        self.failed_pods[pod_uid] = FailedPod(PodState.ENDED if has_ended else PodState.FAILING)
+        self.healthy_pods.pop(pod_uid, None)
+        self.healthy_since = None
+        if has_ended:
+            self.observations.pop(pod_uid, None)
+        elif pod_uid in self.observations or len(self.observations) < OBSERVATIONS_LIMIT:
+            self.observations[pod_uid] = observation
+
+    def set_unready(self, pod_uid: str) -> None:
+        """The pod is starting or not ready, which proves nothing: one that was healthy again is not any more."""
+        self.healthy_pods.pop(pod_uid, None)
+        pod = self.failed_pods.get(pod_uid)
+        if pod is not None and pod.state is PodState.HEALTHY:
+            self.failed_pods[pod_uid] = FailedPod(PodState.FAILING)
+
+    def set_healthy(self, pod: Pod, healthy_from: float) -> None:
+        """The pod is healthy, and counts so from this loop time on."""
+        uid, created = pod.metadata.uid, pod.metadata.creationTimestamp
+        failed = self.failed_pods.get(uid)
+        if failed is not None or has_crashed(pod):  # the latter after a restart of ours: between two crashes of a loop
+            if failed is None or failed.state is not PodState.HEALTHY:
+                self.failed_pods[uid] = FailedPod(PodState.HEALTHY, healthy_from)
+            self.observations.pop(uid, None)
+        is_newer = self.failed_at is None or (created is not None and created > self.failed_at)
+        if uid in self.failed_pods or is_newer:
+            self._add_healthy(uid, healthy_from)
+
+    def remove(self, pod_uid: str) -> bool:
+        """The pod is deleted; whether it had mattered."""
+        self.observations.pop(pod_uid, None)
+        was_healthy = self.healthy_pods.pop(pod_uid, None) is not None
         had_failed = self.failed_pods.pop(pod_uid, None) is not None
-        if had_failed:
-            self._hush(pod_uid)
-        return had_failed or had_proof
+        return had_failed or was_healthy
 
-    def has_failed(self, pod_uid: str) -> bool:
-        """Whether it fails, or has ended so and nobody replaces it."""
-        member = self.failed_pods.get(pod_uid)
-        return member is not None and member.healthy_from is None and not (member.terminal and self._is_replaced)
+    def _add_healthy(self, pod_uid: str, healthy_from: float) -> None:
+        if pod_uid in self.healthy_pods or len(self.healthy_pods) < HEALTHY_PODS_LIMIT:
+            self.healthy_pods.setdefault(pod_uid, healthy_from)
 
-    @property
-    def _is_replaced(self) -> bool:
-        """Whether a pod that ended is soon replaced: what fails now are the others."""
-        return self.workload.kind in LONG_RUNNING
-
-    def _hush(self, pod_uid: str) -> None:
-        if len(self.silent) < SILENT:
-            self.silent.add(pod_uid)
+    def _healthy_from(self) -> list[float]:
+        return [pod.healthy_from for pod in self.failed_pods.values() if pod.state is PodState.HEALTHY]
 
 
 def stabilization_seconds(pod: Pod, recovery_after: float) -> float:
-    """Seconds that a well pod must stay well to count: twice as long as its last run that crashed, at least.
+    """Seconds that a healthy pod must stay healthy to count: twice as long as its last run that crashed, at least.
 
     A program that crashes a minute after each start is Ready for most of that minute; the back-off in between is no
     measure, it reaches five minutes.
     """
     if pod.status.phase == "Succeeded":
         return 0.0
-    runs = [
-        _run_seconds(container.lastState)
-        for container in pod.status.containerStatuses + pod.status.initContainerStatuses
-    ]
+    statuses = pod.status.containerStatuses + pod.status.initContainerStatuses
+    runs = [_run_seconds(container.lastState) for container in statuses]
     return max(recovery_after, min(2 * max(runs, default=0.0), MAX_STABILIZATION_SECONDS))
 
 

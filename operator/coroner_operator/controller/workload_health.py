@@ -11,7 +11,7 @@ from coroner_categorizer.objects.workload import WorkloadCondition
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import Forbidden, NotFound
 from coroner_operator.kube.owner_resolver import workload_path
-from coroner_operator.model.report import WorkloadRef
+from coroner_operator.model.workload_ref import WorkloadRef
 
 
 class WorkloadHealth(Enum):

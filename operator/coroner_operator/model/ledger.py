@@ -58,7 +58,7 @@ class RestartSeries(NamedTuple):
     compacted: int
     """Those numbered up to this one are in the sums for good."""
     entries: Mapping[int, Entry]
-    """The others that were last_observed, by number."""
+    """The others that were observed, by number."""
 
     @property
     def unobserved(self) -> int:
@@ -96,9 +96,9 @@ class Ledger(msgspec.Struct, frozen=True):
     compacted: Mapping[Name, Count] = {}
     """The sums of all that is not open any more."""
     compacted_unobserved: int = 0
-    """How many of the compacted were never last_observed; they are in ``compacted[UNOBSERVED]`` too."""
+    """How many of the compacted were never observed; they are in ``compacted[UNOBSERVED]`` too."""
     pruned_until: int | None = None
-    """A pod of which nothing is known and that was last_observed at this time or before may have been counted and forgotten."""
+    """A pod of which nothing is known, observed at this time or before, may have been counted and pruned since."""
     incomplete: bool = False
     """Something was not counted rather than counted twice: the sums are lower bounds."""
 
@@ -155,7 +155,7 @@ def _entries(series: Series) -> Iterable[Entry]:
 
 
 def failure_id(identity: FailureKey, number: int | None) -> str:
-    """A short name of the failure, the same however often it is last_observed; sorts by pod, then container."""
+    """A short name of the failure, the same however often it is observed; sorts by pod, then container."""
     return f"{pod_key(identity)}{series_key(identity, number)}{'' if number is None else f'.{number}'}"
 
 

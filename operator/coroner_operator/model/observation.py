@@ -1,4 +1,4 @@
-"""One look at one failure: what enters a report."""
+"""One observation of one failure: what enters a report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from coroner_categorizer.verdict import Failure
 
 
 class Observation(msgspec.Struct, frozen=True):
-    """A failure as it was seen; the same one may be seen any number of times, each pod's in the order of the looks."""
+    """A failure as it was observed; the same one may be observed any number of times, those of a pod in their order."""
 
     pod_name: str
     """"" for a pod that was never created."""
@@ -19,13 +19,11 @@ class Observation(msgspec.Struct, frozen=True):
     """"" where the pod was never bound."""
     failure: Failure
     observed_at: datetime
-    """When the pod was looked at, by the operator's clock. The only time here that is not the cluster's."""
+    """By the operator's clock: the only time here that is not the cluster's."""
     rules: str = ""
-    """Hash of the rules that judged it."""
+    """Hash of the rules that classified it."""
     reclassified: bool = False
-    """Judged again, because the rules have changed: takes the place of what earlier rules said of the same failure."""
-    supersedes: frozenset[str] = frozenset()
-    """UIDs of pods that are well again or gone: where one of them speaks for the workload, this failure shall."""
+    """Classified again, because the rules have changed: replaces what earlier rules said of the same failure."""
 
 
 END_OF_TIME = 253_402_300_799  # the last second that a datetime in UTC can express

@@ -7,7 +7,10 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from coroner_categorizer.verdict import Evidence, Failure, FailureKey, Verdict
-from coroner_operator.model.report import Observation, Report, WorkloadRef, fold, recover
+from coroner_operator.model.fold import fold
+from coroner_operator.model.observation import Observation
+from coroner_operator.model.report import Report, recover
+from coroner_operator.model.workload_ref import WorkloadRef
 
 _T0 = datetime(2026, 1, 1, tzinfo=UTC)
 

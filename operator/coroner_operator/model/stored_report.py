@@ -17,10 +17,11 @@ from coroner_categorizer.verdict import Confidence, Evidence, Retry, Verdict
 from coroner_operator.model import failure_record as limits
 from coroner_operator.model import observation
 from coroner_operator.model.failure_record import FailureRecord, PodRef, is_label_value
+from coroner_operator.model.fold import HISTORY_LIMIT
 from coroner_operator.model.ledger_builder import NAMES_LIMIT
 from coroner_operator.model.ledger_codec import COUNT_LIMIT, STRING_LIMIT, STRINGS_LIMIT
 from coroner_operator.model.observation import from_epoch, whole_seconds
-from coroner_operator.model.report import HISTORY_LIMIT, RULES_LIMIT
+from coroner_operator.model.report import RULES_LIMIT
 from coroner_operator.model.workload_ref import NAME_LIMIT
 
 ID_LIMIT = 64  # a failure's name in the ledger

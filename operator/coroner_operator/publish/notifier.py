@@ -6,7 +6,9 @@ from functools import partial
 
 from cachetools import LRUCache
 
-from coroner_operator.model.report import FailureRecord, Report, WorkloadRef
+from coroner_operator.model.failure_record import FailureRecord
+from coroner_operator.model.report import Report
+from coroner_operator.model.workload_ref import WorkloadRef
 from coroner_operator.publish.event_recorder import Recorder
 from coroner_operator.publish.event_series import Regarding
 from coroner_operator.publish.target_kinds import TargetKinds

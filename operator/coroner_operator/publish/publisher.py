@@ -14,7 +14,8 @@ from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.list_watch import WatchMetrics
 from coroner_operator.kube.workqueue import WorkQueue
-from coroner_operator.model.report import Report, WorkloadRef
+from coroner_operator.model.report import Report
+from coroner_operator.model.workload_ref import WorkloadRef
 from coroner_operator.publish.event_recorder import EventMetrics, Recorder
 from coroner_operator.publish.event_series import Regarding
 from coroner_operator.publish.notifier import Notifier

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from coroner_operator.model.report import Report, WorkloadRef
+from coroner_operator.model.report import Report
+from coroner_operator.model.workload_ref import WorkloadRef
 from coroner_operator.publish.status_block import BLOCK, CONDITION
 
 MAX_OVERWRITES = 5  # times that a value of ours is restored; an overwrite after that is taken as intended

@@ -12,7 +12,7 @@ from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.crd_watch import Crd, CrdWatch
 from coroner_operator.kube.list_watch import WatchMetrics
-from coroner_operator.model.report import WorkloadRef
+from coroner_operator.model.workload_ref import WorkloadRef
 from coroner_operator.publish.target_schema import TargetKind, Unsupported, kind_of
 
 log = logging.getLogger("coroner.target_kinds")

@@ -19,7 +19,8 @@ from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import FIELD_MANAGER, Client
 from coroner_operator.kube.errors import ApiError, Conflict, Forbidden, InvalidRequest, NotFound
 from coroner_operator.kube.workqueue import WorkQueue
-from coroner_operator.model.report import Report, WorkloadRef, report_name
+from coroner_operator.model.report import Report
+from coroner_operator.model.workload_ref import WorkloadRef, report_name
 from coroner_operator.publish.status_sync import (
     FIRST_CHECK,
     MAX_CONFLICTS,

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from coroner_operator.model.report import WorkloadRef, report_name
 from coroner_operator.model.report_codec import labels
+from coroner_operator.model.workload_ref import WorkloadRef, report_name
 from coroner_operator.reports.store import ReportStore, Stored
 
 log = logging.getLogger("coroner.reports")

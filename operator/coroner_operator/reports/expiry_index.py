@@ -13,7 +13,7 @@ from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import Conflict, NotFound
 from coroner_operator.kube.paging import list_items
 from coroner_operator.kube.resources import REPORT
-from coroner_operator.model.report import WorkloadRef
+from coroner_operator.model.workload_ref import WorkloadRef
 
 log = logging.getLogger("coroner.archive")
 

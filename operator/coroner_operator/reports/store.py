@@ -19,8 +19,9 @@ from coroner_operator.kube.errors import Conflict, InvalidRequest, NotFound
 from coroner_operator.kube.paging import list_items
 from coroner_operator.kube.paths import ResourcePath
 from coroner_operator.kube.resources import REPORT
-from coroner_operator.model.report import Report, WorkloadRef, report_name
+from coroner_operator.model.report import Report
 from coroner_operator.model.report_codec import API_VERSION, KIND, from_object, labels, to_object, to_status
+from coroner_operator.model.workload_ref import WorkloadRef, report_name
 
 log = logging.getLogger("coroner.store")
 

@@ -1,6 +1,7 @@
-"""From sightings to written reports: gathered per workload, at most one write each interval, tried until it holds.
+"""From observations to written reports: gathered per workload, at most one write each interval, retried until it holds.
 
-Merged at the moment of writing: a workload's desk collects what is seen while an earlier write is under way.
+What is to be written is merged, and the failure that the report shows is chosen, at the moment of writing: what is
+observed while an earlier write is under way waits for the next one.
 """
 
 from __future__ import annotations
@@ -9,22 +10,53 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from typing import Literal, Protocol
 
 from coroner_operator.config.settings import Settings
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.errors import ApiError, NamespaceTerminating, NotFound, NotLeader, Transient
-from coroner_operator.model.report import Observation, Report, WorkloadRef, fold, recover
+from coroner_operator.kube.workqueue import WorkQueue
+from coroner_operator.model.current_failure import NOTHING_KNOWN, FailingPods
+from coroner_operator.model.fold import fold
+from coroner_operator.model.observation import Observation
+from coroner_operator.model.report import Report, recover
+from coroner_operator.model.workload_ref import WorkloadRef
 from coroner_operator.reports.cache import ReportCache
 from coroner_operator.reports.changes import changed_sections
 from coroner_operator.reports.pending_writes import PendingWrites
-from coroner_operator.reports.store import ReportStore, Section, WriteConflict
-from coroner_operator.telemetry.metrics import Metrics
+from coroner_operator.reports.store import ReportStore, Section, Stored, WriteConflict
 
 log = logging.getLogger("coroner.writer")
 
+Outcome = Literal["written", "unchanged", "conflict", "retried", "dropped"]
+
+
+class WriteMetrics(Protocol):
+    def count_write(self, outcome: Outcome, /) -> None: ...
+
+    def count_failures(self, category: str, subcategory: str, count: int, /) -> None:
+        """So many failures are in a report that were in none before."""
+        ...
+
+    def count_error(self) -> None:
+        """A report could not be made: an exception was raised."""
+        ...
+
+    def observe_write_delay(self, seconds: float, /) -> None:
+        """From the first observation that was not written to the write that holds it."""
+        ...
+
+    def set_queue_length(self, length: int, /) -> None:
+        """Workloads with something to write."""
+        ...
+
+
+class _WrittenByAnother(Exception):  # noqa: N818 - an outcome
+    """Another writer was first, twice in a row."""
+
 
 class ReportWriter:
-    """``start()``, ``put()`` and ``recovered()`` at will, ``flush()`` at the end."""
+    """``start()``, ``add()`` and ``recovered()`` at will, ``flush()`` at the end."""
 
     def __init__(
         self,
@@ -32,231 +64,220 @@ class ReportWriter:
         reports: ReportCache,
         settings: Settings,
         *,
-        metrics: Metrics,
+        metrics: WriteMetrics,
+        failing_pods: Callable[[WorkloadRef], FailingPods] = lambda workload: NOTHING_KNOWN,  # noqa: ARG005
         prune: Callable[[Report], Report] = lambda report: report,
         on_written: Callable[[Report, Report], None] = lambda before, after: None,  # noqa: ARG005 - nobody listens
         schema_ready: asyncio.Event | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         back_off: Callable[[], BackOff] = BackOff,
     ) -> None:
-        """``tidied`` may drop from a report what no one needs any more. ``told(before, after)`` is called after each
-        write of a status, and after each that failed: what comes after must not wait for it. While ``may_write`` is
-        not set nothing is written.
+        """``failing_pods``: what is known of a workload's pods at the moment of writing. ``prune`` may drop from a
+        report what no one needs any more. ``on_written(before, after)`` is called after each write of a status, and
+        after each that failed: what comes after must not wait for it. While ``schema_ready`` is not set nothing is
+        written.
         """
         self._store = store
         self._reports = reports
         self._settings = settings
         self._metrics = metrics
+        self._failing_pods = failing_pods
         self._prune = prune
         self._on_written = on_written
         self._schema_ready = schema_ready
         self._now = now
-        self._new_back_off = back_off
         self._pending: dict[str, PendingWrites] = {}
-        self._busy: set[PendingWrites] = set()
-        """Desks with something to write, or being written."""
-        self._ready: asyncio.Queue[PendingWrites] = asyncio.Queue()
+        """By UID of the workload. Kept after a write while it enforces the interval."""
         self._closing = False
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._writes: WorkQueue[str] = WorkQueue(
+            self._reconcile,
+            name="writer",
+            workers=settings.writers,
+            back_off=back_off,
+            on_error=self._on_error,
+            on_length=metrics.set_queue_length,
+        )
+        self._evictions: WorkQueue[str] = WorkQueue(self._evict, name="written reports")
 
     def start(self) -> None:
-        self._tasks = [
-            asyncio.create_task(self._work(), name=f"writer {number}") for number in range(self._settings.writers)
-        ]
+        self._writes.start()
+        self._evictions.start()
 
-    @property
-    def tasks(self) -> tuple[asyncio.Task[None], ...]:
-        """They never end by themselves."""
-        return tuple(self._tasks)
-
-    def add(self, workload: WorkloadRef, sightings: Iterable[Observation]) -> None:
-        """These were seen; they will be in the workload's report."""
-        desk = self._pending_for(workload)
-        desk.add(sightings, _clock())
-        self._schedule(desk)
+    def add(self, workload: WorkloadRef, observations: Iterable[Observation]) -> None:
+        """These were observed; they will be in the workload's report."""
+        pending = self._pending_for(workload)
+        pending.add(observations, _clock())
+        self._schedule(pending)
 
     def recovered(self, workload: WorkloadRef) -> None:
-        """The workload is well now, after everything that was put before."""
-        desk = self._pending_for(workload)
-        desk.recovered_at = self._now()
-        self._schedule(desk)
+        """The workload is healthy now, after everything that was added before."""
+        pending = self._pending_for(workload)
+        pending.recovered_at = self._now()
+        self._schedule(pending)
+
+    def reselect(self, workload: WorkloadRef) -> None:
+        """Another failure than the one that the workload's report shows may be the current one."""
+        pending = self._pending_for(workload)
+        pending.reselect = True
+        self._schedule(pending)
 
     def relabel(self, workload: WorkloadRef) -> None:
-        """The labels of the workload's report do not fit its status."""
-        desk = self._pending_for(workload)
-        desk.labels_pending = True
-        self._schedule(desk)
+        """The labels of the workload's report do not match its status."""
+        pending = self._pending_for(workload)
+        pending.labels_pending = True
+        self._schedule(pending)
 
     async def flush(self, within: float) -> bool:
         """Write all that is gathered, now and within that many seconds, and end. False: something is left."""
         self._closing = True
-        for desk in tuple(self._busy):
-            self._schedule(desk)
-        try:
-            async with asyncio.timeout(within):
-                await self._idle.wait()
-        except TimeoutError:
-            log.error("not written before the end: %s", ", ".join(sorted(_place(desk) for desk in self._busy)[:20]))
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for desk in self._pending.values():
-            if desk.timer is not None:
-                desk.timer.cancel()
-        return self._idle.is_set()
+        all_written = await self._writes.drain(within)
+        if not all_written:
+            places = sorted(_place(self._pending[uid].workload) for uid in self._writes)
+            log.error("not written before the end: %s", ", ".join(places[:20]))
+        await self._writes.close()
+        await self._evictions.close()
+        return all_written
 
     def _pending_for(self, workload: WorkloadRef) -> PendingWrites:
-        desk = self._pending.get(workload.uid)
-        if desk is None:
-            desk = self._pending[workload.uid] = PendingWrites(workload, self._new_back_off())
-        return desk
+        pending = self._pending.get(workload.uid)
+        if pending is None:
+            pending = self._pending[workload.uid] = PendingWrites(workload)
+        return pending
 
-    def _schedule(self, desk: PendingWrites, wait: float | None = None) -> None:
-        """Set the time of the desk's next write. ``wait``: seconds, after a failed one."""
-        self._idle.clear()
-        self._busy.add(desk)
-        self._metrics.queue.set(len(self._busy))
-        if desk.writing:
-            return  # planned again when the write is done
+    def _schedule(self, pending: PendingWrites) -> None:
+        """Set the time of the workload's next write."""
         now, settings = _clock(), self._settings
-        if desk.observations or desk.recovered_at is not None:
-            due = max(now + settings.batch_window, desk.last_write + settings.write_interval)
+        if pending.has_news:
+            due = max(now + settings.batch_window, pending.last_write + settings.write_interval)
         else:
-            due = desk.last_labels + settings.label_interval
-        if wait is not None:
-            due = max(due, now + wait)
-        if self._closing:
-            due = now + min(wait or 0, 0.5)  # an API server that is away may be back within the time that is left
-        if desk.timer is not None:
-            if desk.timer.when() <= due and not self._closing:
-                return
-            desk.timer.cancel()
-        desk.timer = asyncio.get_running_loop().call_at(due, self._enqueue, desk)
+            due = pending.last_labels + settings.label_interval
+        self._writes.add_after(pending.workload.uid, due - now)
 
-    def _enqueue(self, desk: PendingWrites) -> None:
-        desk.timer = None
-        desk.writing = True
-        self._ready.put_nowait(desk)
+    async def _reconcile(self, uid: str) -> None:
+        """Write what is pending of the workload. Raises what kept it from being written."""
+        pending = self._pending[uid]
+        if self._schema_ready is not None:
+            await self._schema_ready.wait()
+        observations, recovered_at = pending.drain()
+        try:
+            await self._write(pending, observations, recovered_at)
+        except Exception:
+            pending.requeue(observations, recovered_at)
+            pending.labels_pending = True  # whether they really are is found out when writing
+            raise
+        if pending.has_work:
+            self._schedule(pending)
+        else:
+            pending.waiting_since = None
+            self._evictions.add_after(uid, self._settings.write_interval)
 
-    async def _work(self) -> None:
-        while True:
-            desk = await self._ready.get()
-            if self._schema_ready is not None:
-                await self._schema_ready.wait()
-            wait: float | None = None
-            sightings, recovered_at = desk.drain()
-            try:
-                wait = await self._write(desk, sightings, recovered_at)
-            except ApiError as error:
-                wait = desk.back_off.next(error.retry_after)
-                self._metrics.count_write("retried")
-                if not isinstance(error, Transient):
-                    self._reports.invalidate(desk.workload)
-                level = logging.DEBUG if isinstance(error, NotLeader) else logging.WARNING
-                log.log(level, "report of %s: %s; again in %.1f s", _place(desk), error, wait)
-            except Exception:  # one workload's report must not stop another's
-                wait = desk.back_off.next()
-                self._metrics.errors.inc()
-                log.exception("report of %s: cannot be made; again in %.1f s", _place(desk), wait)
-            finally:
-                desk.writing = False
-            if wait is None:
-                desk.back_off.reset()
-            else:
-                desk.requeue(sightings, recovered_at)
-                desk.labels_pending = True  # whether they really do is found out when writing
-            self._finish(desk, wait)
-
-    def _finish(self, desk: PendingWrites, wait: float | None) -> None:
-        if desk.has_work:
-            self._schedule(desk, wait)
+    def _on_error(self, uid: str, error: Exception, wait: float) -> None:
+        place = _place(self._pending[uid].workload)
+        if isinstance(error, _WrittenByAnother):
+            log.debug("report of %s: %s; again in %.1f s", place, error, wait)
             return
-        desk.waiting_since = None
-        self._busy.discard(desk)
-        self._metrics.queue.set(len(self._busy))
-        if not self._busy:
-            self._idle.set()
-        # The desk is kept while it enforces the interval, and not longer.
-        asyncio.get_running_loop().call_later(self._settings.write_interval, self._evict, desk)
+        if not isinstance(error, ApiError):  # one workload's report must not stop another's
+            self._metrics.count_error()
+            log.error("report of %s: cannot be made; again in %.1f s", place, wait, exc_info=error)
+            return
+        self._metrics.count_write("retried")
+        if not isinstance(error, Transient):
+            self._reports.invalidate(self._pending[uid].workload)
+        level = logging.DEBUG if isinstance(error, NotLeader) else logging.WARNING
+        log.log(level, "report of %s: %s; again in %.1f s", place, error, wait)
 
-    def _evict(self, desk: PendingWrites) -> None:
-        is_due = _clock() - desk.last_write >= self._settings.write_interval
-        if is_due and not desk.has_work and not desk.writing and desk.timer is None:
-            self._pending.pop(desk.workload.uid, None)
+    async def _evict(self, uid: str) -> None:
+        """Forget the workload, unless there is something to write again, or was just now."""
+        pending = self._pending.get(uid)
+        if pending is None or pending.has_work or uid in self._writes:
+            return
+        if _clock() - pending.last_write >= self._settings.write_interval:
+            del self._pending[uid]
 
     async def _write(
-        self, desk: PendingWrites, sightings: list[Observation], recovered_at: datetime | None
-    ) -> float | None:
-        """None: all is written; else seconds until the next try. Raises ApiError."""
-        workload = desk.workload
-        over = await self._reports.get(workload)
-        before = over.report if over else Report(workload)
-        after = fold(before, sightings)
+        self, pending: PendingWrites, observations: list[Observation], recovered_at: datetime | None
+    ) -> None:
+        """Raises ApiError, _WrittenByAnother."""
+        # After a conflict the report is read again just now: the first retry need not wait.
+        for _ in range(2):
+            if await self._try_write(pending, observations, recovered_at):
+                return
+        raise _WrittenByAnother("another writer was first")
+
+    async def _try_write(
+        self, pending: PendingWrites, observations: list[Observation], recovered_at: datetime | None
+    ) -> bool:
+        """False: another writer was first, and what it wrote is known now. Raises ApiError."""
+        workload = pending.workload
+        base = await self._reports.get(workload)
+        before = base.report if base else Report(workload)
+        after = fold(before, observations, self._failing_pods(workload))
         if recovered_at is not None:
             after = recover(after, recovered_at)
-        if desk.counted is None:
-            desk.counted = before.ledger.counts()
-        labels_may_change = self._closing or _clock() - desk.last_labels >= self._settings.label_interval
-        parts, desk.labels_pending = changed_sections(over, after, labels_may_change=labels_may_change)
-        if not parts:
+        if pending.counted is None:
+            pending.counted = before.ledger.counts()
+        labels_may_change = self._closing or _clock() - pending.last_labels >= self._settings.label_interval
+        sections, pending.labels_pending = changed_sections(base, after, labels_may_change=labels_may_change)
+        if not sections:
             self._metrics.count_write("unchanged")
-            return None
-        if "status" in parts:
+            return True
+        if "status" in sections:
             after = self._prune(after)
         began = _clock()
-        try:
-            with self._reports.writing(workload):
-                stored = await self._store.apply(after, over, parts)
-        except NamespaceTerminating as error:
-            self._give_up(desk, error)
-            return None
-        except NotFound as error:
-            if error.missing_kind == "namespaces":
-                self._give_up(desk, error)
-                return None
-            self._on_written(before, after)
-            raise
-        except ApiError:
-            self._on_written(before, after)
-            raise
+        stored = await self._apply(base, before, after, sections)
         if isinstance(stored, WriteConflict):
             self._metrics.count_write("conflict")
             await self._reports.read(workload)
-            wait = desk.back_off.next()
-            return wait if desk.back_off.tries > 1 else 0.0  # read again just now: the first retry need not wait
+            return False
+        if stored is None:
+            return True
         self._reports.store(stored)
         self._metrics.count_write("written")
-        if "status" in parts:
+        if "status" in sections:
             self._on_written(before, after)
-        self._count(desk, after, began, parts)
-        return None
+        self._count(pending, after, began, sections)
+        return True
 
-    def _count(self, desk: PendingWrites, after: Report, began: float, parts: frozenset[Section]) -> None:
-        if "labels" in parts:
-            desk.last_labels = began
-        if "status" not in parts:
+    async def _apply(
+        self, base: Stored | None, before: Report, after: Report, sections: frozenset[Section]
+    ) -> Stored | WriteConflict | None:
+        """None: the namespace is being deleted, and takes workload and report with it. Raises ApiError."""
+        try:
+            with self._reports.writing(after.workload):
+                return await self._store.apply(after, base, sections)
+        except ApiError as error:
+            if _is_namespace_deleted(error):
+                self._metrics.count_write("dropped")
+                log.info("report of %s: not written, its namespace is deleted: %s", _place(after.workload), error)
+                return None
+            self._on_written(before, after)
+            raise
+
+    def _count(self, pending: PendingWrites, after: Report, began: float, sections: frozenset[Section]) -> None:
+        if "labels" in sections:
+            pending.last_labels = began
+        if "status" not in sections:
             return
-        desk.last_write = began
-        if desk.waiting_since is not None:
-            self._metrics.observe_write_delay(_clock() - desk.waiting_since)
-            desk.waiting_since = _clock() if desk.observations else None
-        tallied, desk.counted = desk.counted or {}, None
-        for (category, subcategory), tally in after.ledger.counts().items():
-            known = tallied.get((category, subcategory))
-            if new := tally.total - (known.total if known else 0):
+        pending.last_write = began
+        if pending.waiting_since is not None:
+            self._metrics.observe_write_delay(_clock() - pending.waiting_since)
+            pending.waiting_since = _clock() if pending.observations else None
+        counted, pending.counted = pending.counted or {}, None
+        for (category, subcategory), count in after.ledger.counts().items():
+            known = counted.get((category, subcategory))
+            if new := count.total - (known.total if known else 0):
                 self._metrics.count_failures(category, subcategory, max(new, 0))
 
-    def _give_up(self, desk: PendingWrites, error: ApiError) -> None:
-        """The namespace goes away and takes workload and report with it."""
-        self._metrics.count_write("dropped")
-        log.info("report of %s: not written, its namespace is gone: %s", _place(desk), error)
+
+def _is_namespace_deleted(error: ApiError) -> bool:
+    if isinstance(error, NotFound):
+        return error.missing_kind == "namespaces"
+    return isinstance(error, NamespaceTerminating)
 
 
 def _clock() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _place(desk: PendingWrites) -> str:
-    return f"{desk.workload.namespace}/{desk.workload}"
+def _place(workload: WorkloadRef) -> str:
+    return f"{workload.namespace}/{workload}"

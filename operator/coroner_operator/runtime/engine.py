@@ -14,6 +14,7 @@ from coroner_operator.config.rules_files import RuleFileContents, RuleFiles
 from coroner_operator.config.rules_reloader import Reloader
 from coroner_operator.config.settings import Settings
 from coroner_operator.controller.classification import Classifier
+from coroner_operator.controller.failing_workloads import FailingWorkloads
 from coroner_operator.controller.pod_cache import FailingPodCache
 from coroner_operator.controller.pod_controller import PodController
 from coroner_operator.controller.pod_uids import ExistingPods
@@ -71,33 +72,35 @@ class Engine:
         self.reports = ReportCache(store)
         self._publisher = Publisher(client, settings, self.reports, self.metrics, categorizer.redactor, back_off)
         self._schema_gate = SchemaGate(client, self.metrics, back_off=back_off())
-        living = ExistingPods(settings.namespaces, now)
+        existing_pods = ExistingPods(settings.namespaces, now)
+        failing = FailingWorkloads(self.reports)
         self.writer = ReportWriter(
             store,
             self.reports,
             settings,
             metrics=self.metrics,
-            prune=living.prune,
+            failing_pods=failing.failing_pods,
+            prune=existing_pods.prune,
             on_written=self._publisher.publish,
             schema_ready=self._schema_gate.schema_ok,
             now=now,
             back_off=back_off,
         )
-        self._recovery = Recovery(client, settings.recovery_after, self.writer.recovered, self._speak)
+        self._recovery = Recovery(client, failing, self.reports, self.writer, recovery_after=settings.recovery_after)
         self._owners = OwnerResolver(client, back_off)
         events = EventCache(client)
         self._classifier = Classifier(categorizer, client, events, now)
         self._controller = PodController(
             settings,
-            judging=self._classifier,
+            classifier=self._classifier,
             events=events,
             owners=self._owners,
-            living=living,
-            suspects=FailingPodCache(client),
+            existing_pods=existing_pods,
+            pod_cache=FailingPodCache(client),
             reports=self.reports,
             writer=self.writer,
             recovery=self._recovery,
-            metrics=self.metrics,
+            errors=self.metrics,
             now=now,
         )
         self._reloader = Reloader(
@@ -147,7 +150,7 @@ class Engine:
         """Begin to work; what cannot be reached yet is tried again."""
         self.writer.start()
         self._publisher.start()
-        self._monitor(*self.writer.tasks)
+        self._controller.start()
         self._leadership_task = asyncio.create_task(self.leadership.run(), name="leadership")
         self._monitor(self._leadership_task)
         self._spawn(self._schema_gate.run(), "schema")
@@ -195,7 +198,7 @@ class Engine:
         self._reloader.reannounce()
         self._spawn(self._publisher.run(), "kinds of workloads")
         for workload in self.reports.failing:
-            self._recovery.track(workload, self.reports.failed_at(workload), self.reports.reported_pod_uid(workload))
+            self._recovery.track(workload)
         for workload in self.reports.with_stale_labels:
             self.writer.relabel(workload)
         for stream in (*self._pod_streams, *self._event_streams):
@@ -228,9 +231,6 @@ class Engine:
         self.reports.classified_by_current_rules.clear()
         self._controller.reclassify_all()
 
-    def _speak(self, pod_uid: str, instead_of: frozenset[str]) -> None:
-        self._controller.reselect_current(pod_uid, instead_of)
-
     def _on_report_expired(self, outline: ReportSummary, why: str) -> None:
         self.reports.forget(outline.workload.namespace, outline.name)
         self.metrics.count_deleted_report(why)
@@ -262,9 +262,8 @@ class Engine:
         self._tasks.append(task)
         self._monitor(task)
 
-    def _monitor(self, *tasks: asyncio.Task[None]) -> None:
-        for task in tasks:
-            task.add_done_callback(self._on_end)
+    def _monitor(self, task: asyncio.Task[None]) -> None:
+        task.add_done_callback(self._on_end)
 
     def _on_end(self, task: asyncio.Task[None]) -> None:
         if self._stopping or self.ended.done():

@@ -41,7 +41,7 @@ class Metrics:
             buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60),
             registry=self.registry,
         )
-        self.queue = Gauge("coroner_queue_length", "Workloads with pending writes.", registry=self.registry)
+        self._queue = Gauge("coroner_queue_length", "Workloads with pending writes.", registry=self.registry)
         self._last_event = Gauge(
             "coroner_last_event_timestamp_seconds",
             "When the last watch event of a kind was received, bookmarks included.",
@@ -54,7 +54,7 @@ class Metrics:
             ("kind", "reason"),
             registry=self.registry,
         )
-        self.errors = Counter(
+        self._errors = Counter(
             "coroner_errors", "Exceptions while a pod or workload was processed.", registry=self.registry
         )
         self._leader = Gauge("coroner_leader", "1 on the replica that is the leader.", registry=self.registry)
@@ -85,6 +85,12 @@ class Metrics:
         """The rules in use have this hash."""
         self._info.clear()
         self._info.labels(_version(), rules_hash).set(1)
+
+    def count_error(self) -> None:
+        self._errors.inc()
+
+    def set_queue_length(self, length: int) -> None:
+        self._queue.set(length)
 
     def set_leader(self, leads: bool) -> None:
         self._leader.set(leads)
