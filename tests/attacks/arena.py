@@ -12,7 +12,7 @@ import itertools
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,25 +26,27 @@ REPORTS = "/apis/coroner.dev/v1alpha1"
 REPORT_SECONDS = 45.0
 """That an operator reports at all: generous, the machine is shared. How soon is measured in tests.attacks.measure."""
 
+KEEP = "attacks.coroner.dev/keep"
+
 _numbers = itertools.count(1)
 
 
-def now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def now(ago: float = 0) -> str:
+    return (datetime.now(UTC) - timedelta(seconds=ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def owner(api_version: str, kind: str, name: str, uid: str) -> Object:
     return {"apiVersion": api_version, "kind": kind, "name": name, "uid": uid, "controller": True}
 
 
-def failed(message: str = "", exit_code: int = 3, number: int = 1, reason: str = "Error") -> Object:
-    """The status of a pod that has failed for good."""
+def failed(message: str = "", exit_code: int = 3, number: int = 1, reason: str = "Error", ago: float = 0) -> Object:
+    """The status of a pod that has failed for good, that many seconds ago."""
     ended = {
         "exitCode": exit_code,
         "reason": reason,
         "message": message,
-        "startedAt": now(),
-        "finishedAt": now(),
+        "startedAt": now(ago),
+        "finishedAt": now(ago),
         "containerID": f"containerd://{number:064x}",
     }
     return {"phase": "Failed", "containerStatuses": [_container({"terminated": ended})]}
@@ -59,6 +61,15 @@ def ready() -> Object:
 
 def _container(state: Object) -> Object:
     return {"name": "main", "image": "busybox", "imageID": "", "ready": False, "restartCount": 0, "state": state}
+
+
+def suspended_job(name: str, *owners: Object) -> Object:
+    """A Job that makes no pods."""
+    template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "busybox"}]}}
+    return {
+        "metadata": {"name": name, "ownerReferences": list(owners)},
+        "spec": {"suspend": True, "template": template},
+    }
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,10 @@ class Tenant:
             },
         )
         return await self.set_status(name, status) if status is not None else made
+
+    async def kept_pod(self, name: str, status: Object, *owners: Object) -> Object:
+        """As ``pod``; the garbage collector, which deletes pods whose owner does not exist, cannot take it away."""
+        return await self.pod(name, status, *owners, finalizers=[KEEP])
 
     async def set_status(self, pod: str, status: Object) -> Object:
         path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}/status"
@@ -146,8 +161,15 @@ class Arena:
     operator_kubeconfig: Path
 
     async def fence(self) -> None:
-        """What the attacker did before this has reached the operator: a later failure of his own is reported."""
+        """What the attacker did to pods before this has reached the operator: a later failure of his own is reported."""
         await self.attacker.fails(f"fence-{next(_numbers)}")
+
+    async def event_fence(self) -> None:
+        """The same for Events: a later one, about a Job that exists, is reported."""
+        job = await self.attacker.create("jobs", suspended_job(name := f"fence-{next(_numbers)}"), "/apis/batch/v1")
+        involved = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job["metadata"]["uid"]}
+        await self.attacker.event(involved, "FailedCreate", "Error creating: pods are forbidden")
+        await self.attacker.reported(name)
 
 
 @asynccontextmanager
@@ -186,6 +208,10 @@ async def _admit(admin: Api, server: Server, namespace: str, kubeconfig: Path) -
 
 
 async def _clear(admin: Api, namespace: str) -> None:
+    pods = (await admin.get(f"/api/v1/namespaces/{namespace}/pods")).body["items"]
+    for pod in (pod for pod in pods if KEEP in pod["metadata"].get("finalizers", ())):
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}"
+        await admin.merge(path, {"metadata": {"finalizers": None}})
     for path in (f"/api/v1/namespaces/{namespace}/pods", f"/api/v1/namespaces/{namespace}/events"):
         await admin.delete(path, {"gracePeriodSeconds": 0})
     await admin.delete(f"{REPORTS}/namespaces/{namespace}/failurereports")

@@ -55,7 +55,9 @@ class RecordingProxy:
     async def serve(self) -> AsyncIterator[RecordingProxy]:
         app = web.Application(client_max_size=8 * 2**20)
         app.router.add_route("*", "/{path:.*}", self._handle)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0)
+        runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, handler_cancellation=True, shutdown_timeout=0.2
+        )
         connector = aiohttp.TCPConnector(limit=0, ssl=self._context or False)
         async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as self._session:
             await runner.setup()

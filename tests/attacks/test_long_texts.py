@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.attacks.arena import Arena, Tenant
+from tests.attacks.arena import Arena, Tenant, suspended_job
 from tests.attacks.conftest import StartOperator
 
 JOB = {"apiVersion": "batch/v1", "kind": "Job"}
@@ -33,12 +33,6 @@ async def post_long_event(attacker: Tenant, reason: str, part: str) -> None:
     job = await attacker.create("jobs", suspended_job("target"), "/apis/batch/v1")
     involved = {**JOB, "name": "target", "uid": job["metadata"]["uid"]}
     await attacker.event(involved, reason, repeated(part))
-
-
-def suspended_job(name: str) -> dict[str, object]:
-    container = {"name": "main", "image": "busybox"}
-    template = {"spec": {"restartPolicy": "Never", "containers": [container]}}
-    return {"metadata": {"name": name}, "spec": {"suspend": True, "template": template}}
 
 
 @pytest.mark.parametrize("attack", SUPERLINEAR)

@@ -1,4 +1,4 @@
-"""Where a play is given: the embedded API server, or a real one on which nobody else touches these objects."""
+"""Where a simulation runs: on the embedded API server, or on a real one on which nobody else touches its objects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Object = dict[str, Any]
 REPORTS = "/apis/coroner.dev/v1alpha1"
 
 
-class Stage(Protocol):
+class Backend(Protocol):
     namespace: str
 
     async def put(self, obj: Object) -> Object:
@@ -28,8 +28,8 @@ class Stage(Protocol):
     async def reports(self) -> list[Object]: ...
 
 
-class EmbeddedStage:
-    """Not even a server that is stopped keeps the play from going on."""
+class EmbeddedBackend:
+    """The simulation goes on while the server is stopped."""
 
     namespace = "default"
 
@@ -46,7 +46,7 @@ class EmbeddedStage:
         return self.server.objects("FailureReport")
 
 
-class RealStage:
+class RealBackend:
     """A real API server; the test plays kubelet and controllers. Pods are bound to no node, so no kubelet is asked."""
 
     def __init__(self, client: Client, namespace: str) -> None:
@@ -83,7 +83,7 @@ class RealStage:
         assert isinstance(items, list)
         return items
 
-    async def trouble(self) -> list[str]:
+    async def list_errors(self) -> list[str]:
         """Why reports cannot be listed, if they cannot."""
         try:
             await self.reports()

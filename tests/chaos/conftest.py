@@ -1,4 +1,4 @@
-"""Stages, and processes that end with the test."""
+"""Backends, and processes that end with the test."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import yaml
 
 from coroner_operator.kube.client import Client, load_configuration
 from embedded_apiserver import EmbeddedApiServer
-from tests.chaos.backends import REPORTS, EmbeddedStage, RealStage
-from tests.chaos.failure_simulation import until_none
+from tests.chaos.backends import REPORTS, EmbeddedBackend, RealBackend
+from tests.chaos.failure_simulation import wait_until_none
 from tests.cluster.server import Server
 from tests.support.operators import Operators
 from tests.support.paths import parse_path
 from tests.support.real_namespace import prepare
 
-NAMESPACE = f"coroner-enduring-{os.getpid()}"
+NAMESPACE = f"coroner-chaos-{os.getpid()}"
 
 
 @pytest.fixture
-def stage(server: EmbeddedApiServer) -> EmbeddedStage:
-    return EmbeddedStage(server)
+def backend(server: EmbeddedApiServer) -> EmbeddedBackend:
+    return EmbeddedBackend(server)
 
 
 @pytest.fixture
-def quick(tmp_path: Path) -> Path:
+def fast_settings(tmp_path: Path) -> Path:
     """Settings for processes that shall not dawdle."""
     settings = {
         "batch_window": 0.01,
@@ -42,13 +42,13 @@ def quick(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def real_stage(api_server: Server) -> AsyncIterator[RealStage]:
+async def real_backend(api_server: Server) -> AsyncIterator[RealBackend]:
     prepare(api_server, NAMESPACE)
     try:
         async with Client(await load_configuration(api_server.kubeconfig)) as client:
-            stage = RealStage(client, NAMESPACE)
-            await until_none(stage.trouble, within=30)  # served a moment after it is established
-            yield stage
+            backend = RealBackend(client, NAMESPACE)
+            await wait_until_none(backend.list_errors, within=30)  # served a moment after it is established
+            yield backend
             for path in ("/api/v1/{}/pods", "/apis/batch/v1/{}/jobs", REPORTS + "/{}/failurereports"):
                 await client.request(
                     "DELETE",

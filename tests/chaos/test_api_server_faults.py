@@ -11,8 +11,8 @@ import pytest
 
 from coroner_operator.kube.backoff import BackOff
 from embedded_apiserver import Call, EmbeddedApiServer, Fault
-from tests.chaos.backends import EmbeddedStage
-from tests.chaos.failure_simulation import Play
+from tests.chaos.backends import EmbeddedBackend
+from tests.chaos.failure_simulation import FailureSimulation
 from tests.support.live_objects import failed_pod
 from tests.support.operators import Operators
 from tests.support.reports import Reports
@@ -21,56 +21,61 @@ from tests.support.waiting import until
 
 @pytest.mark.parametrize(("seconds", "forgets"), [(2, False), (2, True), (60, True)])
 async def test_an_api_server_that_was_away(
-    server: EmbeddedApiServer, stage: EmbeddedStage, operators: Operators, quick: Path, seconds: int, forgets: bool
+    server: EmbeddedApiServer,
+    backend: EmbeddedBackend,
+    operators: Operators,
+    fast_settings: Path,
+    seconds: int,
+    forgets: bool,
 ) -> None:
     """``forgets``: the old resource versions are gone when it is back, so that only a LIST can tell."""
-    play = Play(stage, random.Random(seconds), workloads=50, failures=6)
-    await play.set_up()
-    await operators.spawn("--config", str(quick))
-    await play.go_on(100)
-    await play.until_exact(within=30)
+    simulation = FailureSimulation(backend, random.Random(seconds), workloads=50, failures=6)
+    await simulation.set_up()
+    operators.spawn("--config", str(fast_settings))
+    await simulation.advance(100)
+    await simulation.wait_until_exact(within=120)
     await server.stop()
-    play.nobody_can_look = forgets
+    simulation.operator_is_down = forgets
     for _ in range(10):
-        await play.go_on(15)
+        await simulation.advance(15)
         await asyncio.sleep(seconds / 10)  # the time that it is away
-    play.nobody_can_look = False
+    simulation.operator_is_down = False
     if forgets:
         server.compact()
     await server.start()
-    while not play.is_over:
-        await play.until_exact(within=90)  # the longest back-off is 30 s
-        await play.go_on(50)
-    await play.until_exact(within=90)
-    assert play.failures == 300
-    await play.all_get_well_but_one()
+    while not simulation.is_over:
+        await simulation.wait_until_exact(within=120)  # the longest back-off is 30 s
+        await simulation.advance(50)
+    await simulation.wait_until_exact(within=120)
+    assert simulation.failures == 300
+    await simulation.recover_all_but_one()
 
 
 async def test_a_storm_of_faults_loses_and_doubles_nothing(
-    server: EmbeddedApiServer, stage: EmbeddedStage, operators: Operators
+    server: EmbeddedApiServer, backend: EmbeddedBackend, operators: Operators
 ) -> None:
-    dice = random.Random(429)
-    play = Play(stage, dice, workloads=20, failures=15)
-    await play.set_up()
+    rng = random.Random(429)
+    simulation = FailureSimulation(backend, rng, workloads=20, failures=15)
+    await simulation.set_up()
     writes = _Count(lambda call: call.is_write and "/failurereports/" in call.path)
     server.faults.add(Fault(match=writes))
-    faults = [server.faults.add(fault) for fault in _storm(dice)]
+    faults = [server.faults.add(fault) for fault in _storm(rng)]
     await operators.start()
     touched = 0
-    while not play.is_over:
-        await play.go_on_at_their_heels(10, lag=5)
-        touched += _touch_reports(server, dice)
+    while not simulation.is_over:
+        await simulation.advance_in_step(10, lag=5)
+        touched += _touch_reports(server, rng)
         troubles: list[Callable[[], None]] = [server.drop_watches, server.expire_watches, server.compact]
-        dice.choice(troubles)()
-    await play.until_exact(within=60)
-    assert play.failures == 300
+        rng.choice(troubles)()
+    await simulation.wait_until_exact(within=120)
+    assert simulation.failures == 300
     hits = {str(fault.status or fault.drop or "slow"): server.faults.hits(fault) for fault in faults}
     assert all(hits.values()), hits
     # A status and its labels a failure, a create a workload; one more for each that failed or came too late.
     assert writes.number <= 2 * 300 + 20 + 2 * sum(hits.values()) + 2 * touched, (hits, touched)
     for fault in faults:
         server.faults.remove(fault)
-    await play.all_get_well_but_one()
+    await simulation.recover_all_but_one()
 
 
 async def test_a_report_that_others_are_always_first_to_write_is_tried_less_and_less_often(
@@ -95,11 +100,11 @@ def _noting(ceilings: list[float]) -> Callable[..., float]:
     return next_
 
 
-def _storm(dice: random.Random) -> list[Fault]:
+def _storm(rng: random.Random) -> list[Fault]:
     """Each strikes now and then."""
 
     def now_and_then(share: float, of: Callable[[Call], bool] = lambda _: True) -> Callable[[Call], bool]:
-        turns = _turns(share, dice)
+        turns = _turns(share, rng)
         return lambda call: of(call) and next(turns)
 
     return [
@@ -115,19 +120,19 @@ def _storm(dice: random.Random) -> list[Fault]:
     ]
 
 
-def _turns(share: float, dice: random.Random) -> Iterator[bool]:
+def _turns(share: float, rng: random.Random) -> Iterator[bool]:
     """True for this share, at random, but never two means apart: independent throws would spare a rare call at times."""
     while True:
-        yield from [False] * dice.randrange(round(2 / share) - 1)
+        yield from [False] * rng.randrange(round(2 / share) - 1)
         yield True
 
 
-def _touch_reports(server: EmbeddedApiServer, dice: random.Random) -> int:
+def _touch_reports(server: EmbeddedApiServer, rng: random.Random) -> int:
     """Another writer changes some reports; how many."""
     reports = server.objects("FailureReport")
-    chosen = dice.sample(reports, k=min(3, len(reports)))
+    chosen = rng.sample(reports, k=min(3, len(reports)))
     for report in chosen:
-        metadata = {**report["metadata"], "annotations": {"touched": str(dice.random())}}
+        metadata = {**report["metadata"], "annotations": {"touched": str(rng.random())}}
         server.put({**report, "metadata": metadata})
     return len(chosen)
 

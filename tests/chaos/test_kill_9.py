@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from embedded_apiserver import EmbeddedApiServer
-from tests.chaos.backends import EmbeddedStage, RealStage
-from tests.chaos.failure_simulation import Play
-from tests.chaos.process_killer import Death, kill_after_changes
+from tests.chaos.backends import EmbeddedBackend, RealBackend
+from tests.chaos.failure_simulation import FailureSimulation
+from tests.chaos.process_killer import KillPoint, kill_after_changes
 from tests.support.operators import Operators
 
 WORKLOADS, FAILURES = 50, 20
@@ -21,69 +21,71 @@ TURNS = WORKLOADS * FAILURES
 
 @pytest.mark.timeout(900)  # usual: 3 minutes, which is 100 starts of a process
 async def test_1000_failures_are_counted_exactly_over_100_kills(
-    server: EmbeddedApiServer, stage: EmbeddedStage, operators: Operators, quick: Path
+    server: EmbeddedApiServer, backend: EmbeddedBackend, operators: Operators, fast_settings: Path
 ) -> None:
-    dice = random.Random(4)
-    play = Play(stage, dice, workloads=WORKLOADS, failures=FAILURES)
-    await play.set_up()
-    struck: Counter[str] = Counter()
+    rng = random.Random(4)
+    simulation = FailureSimulation(backend, rng, workloads=WORKLOADS, failures=FAILURES)
+    await simulation.set_up()
+    hit: Counter[str] = Counter()
     for _ in range(100):
-        death = await _a_life(server, play, operators, quick, dice)
-        struck[death.kind if death.struck else "at rest"] += 1
-    assert struck.total() - struck["at rest"] > 80, struck  # the play must not have been over too early
-    assert struck["create or labels"] > 10, struck
-    await operators.spawn("--config", str(quick))
-    await _play_on(play)
-    assert play.failures == 1000
-    await play.all_get_well_but_one()
+        kill_point = await _run_until_killed(server, simulation, operators, fast_settings, rng)
+        hit[kill_point.kind if kill_point.hit else "at rest"] += 1
+    assert hit.total() - hit["at rest"] > 80, hit  # the simulation must not have been over too early
+    assert hit["create or labels"] > 10, hit
+    operators.spawn("--config", str(fast_settings))
+    await _finish(simulation)
+    assert simulation.failures == 1000
+    await simulation.recover_all_but_one()
 
 
-async def _a_life(
-    server: EmbeddedApiServer, play: Play, operators: Operators, config: Path, dice: random.Random
-) -> Death:
-    """One process of the operator, from its start to its death; ten turns of the play meanwhile."""
+async def _run_until_killed(
+    server: EmbeddedApiServer, simulation: FailureSimulation, operators: Operators, config: Path, rng: random.Random
+) -> KillPoint:
+    """One process of the operator, from its start to its kill_point; ten turns of the simulation meanwhile."""
     turns = TURNS // 100
-    await play.go_on(turns // 2)  # for the LIST to find
-    process = await operators.spawn("--config", str(config))
-    death = Death.drawn(dice, server, process)
+    await simulation.advance(turns // 2)  # for the LIST to find
+    process = operators.spawn("--config", str(config))
+    kill_point = KillPoint.at_random(rng, server, process)
     fed = False
 
     async def nothing_is_left() -> bool:
         nonlocal fed
-        if not fed and death.is_watching:
-            await play.go_on(turns // 2)  # for the WATCH to tell
+        if not fed and kill_point.is_watching:
+            await simulation.advance(turns // 2)  # for the WATCH to tell
             fed = True
-        return fed and not await play.mistakes()
+        return fed and not await simulation.differences()
 
-    await death.at_the_latest_when(nothing_is_left)
+    await kill_point.kill_at_latest_when(nothing_is_left)
     if not fed:
-        await play.go_on(turns // 2)  # while nobody looks
-    return death
+        await simulation.advance(turns // 2)  # while nobody looks
+    return kill_point
 
 
 @pytest.mark.timeout(600)
 async def test_1000_failures_are_counted_exactly_over_20_kills_on_a_real_api_server(
-    real_stage: RealStage, real_operators: Operators, quick: Path
+    real_backend: RealBackend, real_operators: Operators, fast_settings: Path
 ) -> None:
-    dice = random.Random(20)
-    play = Play(real_stage, dice, workloads=WORKLOADS, failures=FAILURES)
-    await play.set_up()
-    flags = ("--config", str(quick), "--namespaces", real_stage.namespace)
+    rng = random.Random(20)
+    simulation = FailureSimulation(real_backend, rng, workloads=WORKLOADS, failures=FAILURES)
+    await simulation.set_up()
+    flags = ("--config", str(fast_settings), "--namespaces", real_backend.namespace)
     for _ in range(20):
-        await play.go_on(TURNS // 40)
-        process = await real_operators.spawn(*flags)
+        await simulation.advance(TURNS // 40)
+        process = real_operators.spawn(*flags)
         async with asyncio.TaskGroup() as group:
-            group.create_task(play.go_on(TURNS // 40))
-            group.create_task(kill_after_changes(real_stage.client, real_stage.namespace, process, dice.randint(1, 40)))
-    await real_operators.spawn(*flags)
-    await _play_on(play)
-    assert play.failures == 1000
-    await play.all_get_well_but_one()
+            group.create_task(simulation.advance(TURNS // 40))
+            group.create_task(
+                kill_after_changes(real_backend.client, real_backend.namespace, process, rng.randint(1, 40))
+            )
+    real_operators.spawn(*flags)
+    await _finish(simulation)
+    assert simulation.failures == 1000
+    await simulation.recover_all_but_one()
 
 
-async def _play_on(play: Play) -> None:
+async def _finish(simulation: FailureSimulation) -> None:
     """To the end; crash loops that nobody had looked at have stood still."""
-    while not play.is_over:
-        await play.until_exact(within=60)
-        await play.go_on(WORKLOADS)
-    await play.until_exact(within=60)
+    while not simulation.is_over:
+        await simulation.wait_until_exact(within=120)
+        await simulation.advance(WORKLOADS)
+    await simulation.wait_until_exact(within=120)

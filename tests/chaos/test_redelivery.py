@@ -148,7 +148,7 @@ async def _reports(changes: Sequence[Change], script: Sequence[Delivery]) -> dic
     recovery.CHECK_DELAY = 3600.0
     engine.start()
     async with asyncio.timeout(20):
-        await client.told.wait()
+        await client.delivered.wait()
     recovery.CHECK_DELAY = 0.0  # only now: whether a pod was well for a moment before is a matter of chance
     client.list_again.set()
     await until(lambda: all(statuses().get(name, {}).get("state") == "Recovered" for name in _healed(changes)))

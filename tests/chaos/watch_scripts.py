@@ -28,7 +28,7 @@ class Change(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """A LIST of what there was after so many changes; older than what was told before, if a cache is stale."""
+    """A LIST of what there was after so many changes; older than what was delivered before, if a cache is stale."""
 
     after: int
 
@@ -46,11 +46,11 @@ Delivery = Listed | Watched
 class ScriptedClient:
     """Tells of pods what the deliveries say, and knows nothing else.
 
-    ``told`` is set when all of them are through; ``list_again`` may be set then, for one more LIST of what there is.
+    ``delivered`` is set when all of them are through; ``list_again`` may be set then, for one more LIST of what there is.
     """
 
     def __init__(self, changes: Sequence[Change], deliveries: Sequence[Delivery]) -> None:
-        self.told = asyncio.Event()
+        self.delivered = asyncio.Event()
         self.list_again = asyncio.Event()
         self._changes = changes
         self._left = list(reversed(deliveries))
@@ -85,7 +85,7 @@ class ScriptedClient:
 
     async def _pods(self) -> AsyncIterator[bytes]:
         if not self._left:
-            self.told.set()
+            self.delivered.set()
             await self.list_again.wait()
             self.list_again.clear()
             self._left.append(Listed(len(self._changes)))

@@ -101,13 +101,22 @@ def test_every_object_is_accepted(helm_namespace: HelmNamespace) -> None:
 
 def test_the_service_account_has_exactly_the_permissions_that_it_needs(helm_namespace: HelmNamespace) -> None:
     helm_namespace.run("install", "coroner", str(CHART), values={**CASES["workloads"], **CASES["election"]})
+    reads = {
+        "/pods": {"get", "list", "watch"},
+        "/events": {"list", "watch"},
+        "events.k8s.io/events": {"get"},
+        "batch/jobs": {"get"},
+        "apps/replicasets": {"get"},
+        "coroner.dev/failurereports": {"get", "list", "watch"},
+        "coroner.dev/failurereports/status": set(),
+        "jobset.x-k8s.io/jobsets": {"get"},
+    }
     for verb in ("get", "list", "watch"):
-        for resource in ("/pods", "/events", "batch/jobs", "apps/replicasets", "jobset.x-k8s.io/jobsets"):
-            assert helm_namespace.can(verb, resource, namespace="default"), (verb, resource)
-        assert helm_namespace.can(verb, "apiextensions.k8s.io/customresourcedefinitions", name=CRD)
-        assert helm_namespace.can(
-            verb, "apiextensions.k8s.io/customresourcedefinitions", name="jobsets.jobset.x-k8s.io"
-        )
+        for resource, verbs in reads.items():
+            assert helm_namespace.can(verb, resource, namespace="default") == (verb in verbs), (verb, resource)
+        for name in (CRD, "jobsets.jobset.x-k8s.io"):
+            kind = "apiextensions.k8s.io/customresourcedefinitions"
+            assert helm_namespace.can(verb, kind, name=name) == (verb != "get"), (verb, name)
         assert not helm_namespace.can(verb, "apiextensions.k8s.io/customresourcedefinitions", name="others.example.com")
         for resource in ("/secrets", "/configmaps", "/nodes", "/pods/log", "/serviceaccounts", "example.com/others"):
             assert not helm_namespace.can(verb, resource, namespace="default"), (verb, resource)

@@ -82,7 +82,9 @@ def test_only_locked_requirements_are_installed() -> None:
 
 def test_the_last_stage_runs_nothing_and_is_not_root() -> None:
     last = STAGES[-1]
-    assert not [each for each in last if each.keyword == "RUN"], "RUN would have to be emulated for every other platform"
+    assert not [each for each in last if each.keyword == "RUN"], (
+        "RUN would have to be emulated for every other platform"
+    )
     (copy,) = (each for each in last if each.keyword == "COPY")
     assert (copy.flags, copy.arguments) == (["--from=build"], [f"/{VENV}", f"/{VENV}"])
     config = image_config(TEXT)

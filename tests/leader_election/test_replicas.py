@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -18,6 +19,7 @@ from tests.support.default_pack import CATEGORIZER
 from tests.support.live_objects import failed_pod, workload
 from tests.support.operators import QUICK, Operators
 from tests.support.pods import Json
+from tests.support.processes import Program
 from tests.support.reports import Reports
 from tests.support.waiting import until
 
@@ -52,7 +54,7 @@ class Replicas:
         self._config = folder / "coroner.yaml"
         lines = {**TERMS, "batch_window": "20ms", "write_interval": "50ms", "label_interval": "50ms"}
         self._config.write_text("".join(f"{name}: {value}\n" for name, value in lines.items()))
-        self._running: dict[str, asyncio.subprocess.Process] = {}
+        self._running: dict[str, Program] = {}
         self._kubelets: list[asyncio.Task[None]] = []
         self._born = 0
 
@@ -62,10 +64,9 @@ class Replicas:
     async def kill(self, name: str) -> bool:
         """False: it has ended by itself, which a leader does that had no CPU for longer than its deadline."""
         process = self._running[name]
-        if process.returncode is not None:
+        if process.status is not None:
             return False
         process.kill()
-        await process.wait()
         return True
 
     async def close(self) -> None:
@@ -73,9 +74,9 @@ class Replicas:
             kubelet.cancel()
         await asyncio.gather(*self._kubelets, return_exceptions=True)
 
-    def terminate(self, name: str) -> asyncio.subprocess.Process:
+    def terminate(self, name: str) -> Program:
         process = self._running.pop(name)
-        process.send_signal(signal.SIGTERM)
+        process.signal(signal.SIGTERM)
         return process
 
     async def _keep_alive(self) -> None:
@@ -83,8 +84,8 @@ class Replicas:
             self._born += 1
             name = f"replica-{self._born}"
             flags = ("--config", str(self._config), "--identity", name, "--log-level", "warning")
-            process = self._running[name] = await self._operators.spawn(*FLAGS, *flags)
-            await process.wait()
+            process = self._running[name] = self._operators.spawn(*FLAGS, *flags)
+            await process.ended(within=math.inf)
 
 
 @pytest.fixture
@@ -140,7 +141,7 @@ async def test_sigterm_hands_over_cleanly(server: EmbeddedApiServer, replicas: R
     server.put(failed_pod("train-0", owner=job))
     await until(lambda: reports.failures("train") == 1)
     ended = replicas.terminate(first)
-    assert await asyncio.wait_for(ended.wait(), 20) == 0
+    assert await ended.ended(20) == 0
     await until(lambda: leader(server) not in ("", first))
     server.put(failed_pod("train-1", owner=job))
     await until(lambda: reports.failures("train") == 2)

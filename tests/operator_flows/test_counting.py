@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import signal
 from pathlib import Path
 
 from coroner_operator.kube.client import Client, load_configuration
@@ -213,7 +214,7 @@ async def test_kill_9_at_any_moment_changes_no_count(
     jobs = [server.put(workload("Job", f"job-{number}")) for number in range(5)]
     dice = random.Random(11)
     for round_ in range(4):
-        process = await operators.spawn()
+        process = operators.spawn()
         began = reports.writes
         for number in range(25):
             server.put(failed_pod(f"pod-{round_}-{number}", owner=jobs[number % 5]))
@@ -221,8 +222,7 @@ async def test_kill_9_at_any_moment_changes_no_count(
         wanted = began + dice.randint(1, 5)
         await until(lambda: reports.writes >= wanted)  # noqa: B023
         process.kill()
-        await process.wait()
-    await operators.spawn()
+    operators.spawn()
     await until(lambda: all(reports.failures(f"job-{number}") == 20 for number in range(5)), within=30)
 
 
@@ -231,14 +231,14 @@ async def test_what_is_gathered_is_written_before_a_sigterm_ends_the_process(
 ) -> None:
     config = tmp_path / "settings.yaml"
     config.write_text("batch_window: 1h\n")
-    process = await operators.spawn("--config", str(config))
+    process = operators.spawn("--config", str(config))
     await until(lambda: server.watch_count >= 2)
     server.put(failed_pod("last-words", owner=server.put(workload("Job", "train"))))
     # having read the pod's owner it has gathered the failure, or is about to
     await until(lambda: any(call.path.endswith("/jobs/train") for call in server.calls))
     assert reports.of("train") is None
-    process.terminate()
-    assert await asyncio.wait_for(process.wait(), 15) == 0
+    process.signal(signal.SIGTERM)
+    assert await process.ended(15) == 0
     assert reports.failures("train") == 1
 
 

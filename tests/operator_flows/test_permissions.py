@@ -76,7 +76,7 @@ async def test_the_roles_grant_exactly_what_is_asked_for(
     }
     config.write_text(yaml.safe_dump(settings))
     server.faults.add(Fault(method="POST", path="/apis/events.k8s.io/", drop="after", times=1))  # made, and made again
-    await operators.spawn("--config", str(config))
+    operators.spawn("--config", str(config))
 
     wanted = granted(shipped_roles()) | of_a_listed_kind(GROUP, "trainings")
     for number in range(80):  # 40 s, of which the process takes some to start and to retry the Event

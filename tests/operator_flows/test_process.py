@@ -21,7 +21,7 @@ from tests.support.waiting import until
 async def test_it_asks_for_nothing_beyond_its_role(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
-    await operators.spawn()
+    operators.spawn()
     await until(lambda: server.watch_count >= 4)  # pods, events, our CRD, and kopf's of reports
     job = server.put(workload("Job", "train"))
     server.put(failed_pod("train-0", 137, owner=job))
@@ -32,7 +32,7 @@ async def test_it_asks_for_nothing_beyond_its_role(
 async def test_a_report_that_a_person_deletes_comes_back_with_what_still_fails(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
-    await operators.spawn()
+    operators.spawn()
     await until(lambda: server.watch_count >= 4)
     job = server.put(workload("Job", "train"))
     server.put(failed_pod("train-0", owner=job))
@@ -48,9 +48,9 @@ async def test_it_waits_for_an_api_server_that_is_not_there_yet(
 ) -> None:
     server.put(failed_pod("early"))
     await server.stop()
-    process = await operators.spawn()
+    process = operators.spawn()
     await until(lambda: "customresourcedefinitions: GET" in capfd.readouterr().err)
-    assert process.returncode is None
+    assert process.status is None
     await server.start()
     assert await until(lambda: reports.of("early"), within=30)
 
@@ -82,8 +82,8 @@ async def test_a_port_that_is_taken_ends_the_process_with_one_line(
     server: EmbeddedApiServer, operators: Operators, capfd: pytest.CaptureFixture[str]
 ) -> None:
     taken = server.url.removeprefix("http://")
-    process = await operators.spawn("--health-address", taken)
-    assert await asyncio.wait_for(process.wait(), 20) == 2
+    process = operators.spawn("--health-address", taken)
+    assert await process.ended(20) == 2
     said = capfd.readouterr().err.splitlines()
     assert len(said) == 1
     assert said[0].startswith("coroner run: ")

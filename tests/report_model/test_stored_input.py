@@ -52,7 +52,10 @@ def written_on(ledger: Ledger) -> None:
         (NAME, f"{POD}:{CONTAINER}3.3C0@{AT}"),
         (NAME, f"{POD}:{CONTAINER}3/2.1C0@{AT}"),  # open, and in the sums as well
         (NAME, f"{POD}:{CONTAINER}3/5"),  # more in the sums than have ended: -2 more are to come
-        ("#a/b*1", f"{POD}:{CONTAINER}9.8C0@1.9C0@1.aC0@1.bC0@1.cC0@1"),  # -4 would be compacted, whose digits have no end
+        (
+            "#a/b*1",
+            f"{POD}:{CONTAINER}9.8C0@1.9C0@1.aC0@1.bC0@1.cC0@1",
+        ),  # -4 would be compacted, whose digits have no end
         (NAME, f"{POD}:{CONTAINER}zzzz"),  # more open ones than are ever left open
         (NAME, f"{POD}:{CONTAINER}{'z' * 400}"),
         (NAME, f"{POD}={CONTAINER}C0@{'z' * 7}"),  # the year 4453

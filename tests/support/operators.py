@@ -15,6 +15,7 @@ from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.runtime.engine import Engine
 from tests.support.default_pack import CATEGORIZER
+from tests.support.processes import Program, own_environment
 
 ROOT = Path(__file__).parents[2]
 QUICK = {
@@ -61,23 +62,10 @@ class Operators:
             yield engine
             await engine.stop()
 
-    async def spawn(self, *flags: str) -> asyncio.subprocess.Process:
+    def spawn(self, *flags: str) -> Program:
         """``coroner run`` as a process of its own; it is killed after the test if it still runs."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "coroner_operator", "run"),
-            *("--kubeconfig", str(self._kubeconfig), "--health-address", "", "--metrics-address", ""),
-            *flags,
-            cwd=ROOT,
-            env={
-                "PATH": "/usr/bin:/bin",
-                "PYTHONPATH": ":".join(str(ROOT / part) for part in ("categorizer", "operator")),
-            },
-        )
-        self._stack.push_async_callback(_kill, process)
+        kubeconfig = ("--kubeconfig", str(self._kubeconfig), "--health-address", "", "--metrics-address", "")
+        command = [sys.executable, "-m", "coroner_operator", "run", *kubeconfig, *flags]
+        process = Program(command, environment=own_environment())
+        self._stack.callback(process.kill)
         return process
-
-
-async def _kill(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.kill()
-        await process.wait()

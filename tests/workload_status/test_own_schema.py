@@ -103,7 +103,7 @@ async def test_a_crd_that_may_not_be_read_is_logged_once_and_work_goes_on(
 @pytest.mark.embedded
 async def test_without_the_crd_readiness_says_what_to_install(tmp_path: Path) -> None:
     async with EmbeddedApiServer() as server, Operators(server.kubeconfig(tmp_path / "kubeconfig")) as operators:
-        process = await operators.spawn("--health-address", "127.0.0.1:0", "--metrics-address", "")
+        process = operators.spawn("--health-address", "127.0.0.1:0", "--metrics-address", "")
         await until(lambda: server.watch_count)
-        assert process.returncode is None
+        assert process.status is None
         assert not any(call.is_write for call in server.calls)

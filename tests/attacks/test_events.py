@@ -1,0 +1,244 @@
+"""Events: whoever may create them in one namespace writes them about anything, in any number and size (F6 to F8)."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from tests.attacks.arena import Arena, Tenant, failed, now, owner, suspended_job
+from tests.attacks.conftest import StartOperator
+from tests.attacks.recording_proxy import RecordingProxy
+from tests.support.waiting import until
+
+WORDS = "the attacker's own words"
+MEGABYTE = 2**20
+MEMORY_LIMIT = 256 * MEGABYTE
+"""Half of what the chart gives; without an attack the process needs 70 MiB."""
+
+
+def uid() -> str:
+    return str(uuid4())
+
+
+# -- F6: size and number
+
+
+async def post_large_events(attacker: Tenant, count: int, size: int) -> None:
+    """About pods that do not exist, four at a time."""
+    message = "a b " * (size // 4)
+
+    async def post(numbers: range) -> None:
+        for number in numbers:
+            await attacker.event(
+                {"apiVersion": "v1", "kind": "Pod", "name": f"none-{number}", "uid": uid()}, "FailedMount", message
+            )
+
+    await asyncio.gather(*(post(range(start, count, 4)) for start in range(4)))
+
+
+@pytest.mark.xfail(strict=True, reason="F6: a page of events has no limit in bytes")
+async def test_large_events_about_pods_that_do_not_exist_cost_little_memory(
+    arena: Arena, start_operator: StartOperator
+) -> None:
+    """F6: 260 of them were 726 MiB at the next start, and the limit is 512 MiB."""
+    operator = await start_operator()
+    await post_large_events(arena.attacker, 200, 1_300_000)
+    await arena.victim.fails()
+    assert operator.peak_rss() < MEMORY_LIMIT
+    await asyncio.to_thread(operator.kill)
+    again = await start_operator()
+    await arena.victim.fails()
+    assert again.peak_rss() < MEMORY_LIMIT
+
+
+# -- F7: about others
+
+
+KILLED_BY_A_PROBE = "Container main failed liveness probe, will be restarted. " + WORDS
+
+
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        pytest.param(
+            "Killing",
+            KILLED_BY_A_PROBE,
+            marks=pytest.mark.xfail(strict=True, reason="F7: events are believed for the UID that they name"),
+        ),
+        ("Unhealthy", "Liveness probe failed: " + WORDS),
+        ("Evicted", "The node was low on resource: memory. " + WORDS),
+        ("Preempted", "Preempted by a pod on node x: " + WORDS),
+        ("BackOff", "Back-off restarting failed container: " + WORDS),
+    ],
+)
+async def test_events_of_another_namespace_about_the_victims_pod_decide_nothing(
+    arena: Arena, start_operator: StartOperator, reason: str, message: str
+) -> None:
+    """F7: an Event was believed for its pod's UID, whatever namespace it was in."""
+    await start_operator()
+    pod = await arena.victim.pod("victim")
+    about = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "name": "victim",
+        "uid": pod["metadata"]["uid"],
+        "fieldPath": "spec.containers{main}",
+    }
+    await arena.attacker.event(about, reason, message)
+    await arena.event_fence()
+    await arena.victim.set_status("victim", failed("", 137))
+    status = (await arena.victim.reported("victim"))["status"]
+    assert (status["category"], status["subcategory"], status["confidence"]) == ("unknown", "sigkill", "Unknown")
+    assert WORDS not in str(status)
+    await arena.attacker.event(about, reason, message)  # and after the report
+    await arena.event_fence()
+    assert WORDS not in str(await arena.victim.report("victim"))
+
+
+async def test_events_of_another_namespace_do_not_explain_why_the_victims_pod_waits(
+    arena: Arena, start_operator: StartOperator
+) -> None:
+    """F7: FailedMount and its like, which nothing else in a pod says."""
+    await start_operator()
+    pod = await arena.victim.pod("victim")
+    waiting = {
+        "name": "main",
+        "image": "x",
+        "imageID": "",
+        "ready": False,
+        "restartCount": 0,
+        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "victim's"}},
+    }
+    await arena.victim.set_status("victim", {"phase": "Pending", "containerStatuses": [waiting]})
+    about = {"apiVersion": "v1", "kind": "Pod", "name": "victim", "uid": pod["metadata"]["uid"]}
+    for reason in ("FailedMount", "FailedCreatePodSandBox", "FailedAttachVolume"):
+        await arena.attacker.event(about, reason, f"MountVolume.SetUp failed for volume x: {WORDS}")
+    await arena.event_fence()
+    assert WORDS not in str(await arena.victim.reports())
+
+
+@pytest.mark.xfail(strict=True, reason="F7: events about nodes are believed from any namespace")
+async def test_an_event_about_a_node_from_a_tenants_namespace_decides_nothing(
+    arena: Arena, start_operator: StartOperator
+) -> None:
+    """F7: "SystemOOM" on a node explained every kill there, with the attacker's words."""
+    await start_operator()
+    node = f"node-{uid()[:8]}"
+    binding = {
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": {"name": "victim"},
+        "target": {"kind": "Node", "name": node},
+    }
+    await arena.victim.pod("victim")
+    path = f"/api/v1/namespaces/{arena.victim.namespace}/pods/victim/binding"
+    assert (await arena.victim.kubelet.post(path, binding)).status == 201
+    message = f"System OOM encountered, victim process: python, pid: 4711 {WORDS}"
+    await arena.attacker.event({"apiVersion": "v1", "kind": "Node", "name": node, "uid": node}, "SystemOOM", message)
+    await arena.event_fence()
+    await arena.victim.set_status("victim", failed("", 137))
+    status = (await arena.victim.reported("victim"))["status"]
+    assert (status["category"], status["subcategory"]) == ("unknown", "sigkill")
+    assert WORDS not in str(status)
+
+
+async def test_an_events_time_does_not_keep_a_report_for_ever(arena: Arena, start_operator: StartOperator) -> None:
+    """A failure of the year 9999 is newer than every other, and never old enough for retention."""
+    await start_operator()
+    job = await arena.attacker.create("jobs", suspended_job("late"), "/apis/batch/v1")
+    involved = {"apiVersion": "batch/v1", "kind": "Job", "name": "late", "uid": job["metadata"]["uid"]}
+    far = "9999-12-31T23:59:59Z"
+    await arena.attacker.event(
+        involved, "FailedCreate", "Error creating: x", firstTimestamp=far, lastTimestamp=far, eventTime=None
+    )
+    await arena.event_fence()
+    for report in await arena.attacker.reports():
+        assert report["status"]["lastSeen"] <= now(-60), report["status"]
+
+
+# -- F8: number of reports and of calls
+
+
+@pytest.mark.xfail(strict=True, reason="F8: FailedCreate is believed of kinds that cannot be read")
+async def test_events_about_kinds_that_cannot_be_read_make_no_reports(
+    arena: Arena, start_operator: StartOperator
+) -> None:
+    """F8: 250 Events of an invented kind were 250 reports."""
+    await start_operator()
+    for number in range(60):
+        involved = {"apiVersion": "x.example/v1", "kind": "Foo", "name": f"foo-{number}", "uid": uid()}
+        await arena.attacker.event(involved, "FailedCreate", "Error creating: no")
+    await arena.event_fence()
+    assert len(await arena.attacker.reports()) <= 1
+
+
+@pytest.mark.xfail(strict=True, reason="F8: FailedCreate is believed of objects that do not exist")
+async def test_events_about_jobs_that_do_not_exist_make_no_reports(arena: Arena, start_operator: StartOperator) -> None:
+    await start_operator()
+    for number in range(60):
+        involved = {"apiVersion": "batch/v1", "kind": "Job", "name": f"foo-{number}", "uid": uid()}
+        await arena.attacker.event(involved, "FailedCreate", "Error creating: no")
+    await arena.event_fence()
+    assert len(await arena.attacker.reports()) <= 1
+
+
+@pytest.mark.xfail(strict=True, reason="F8: a pod has a new workload with each change of its owner")
+async def test_a_pod_whose_owner_changes_again_and_again_has_one_report(
+    arena: Arena, start_operator: StartOperator
+) -> None:
+    """F8: 100 changes of its owner were 101 reports."""
+    await start_operator()
+    await arena.attacker.pod("attack", failed("x"), owner("x.example/v1", "Foo", "foo", uid()))
+    await arena.attacker.reported("foo")
+    path = f"/api/v1/namespaces/{arena.attacker.namespace}/pods/attack"
+    for number in range(40):
+        owners = [owner("x.example/v1", "Foo", f"foo-{number}", uid())]
+        assert (await arena.attacker.api.merge(path, {"metadata": {"ownerReferences": owners}})).status == 200
+    await arena.fence()
+    assert len(await arena.attacker.reports()) <= 2  # the fence's, and one
+
+
+@pytest.mark.xfail(strict=True, reason="F8: reports are capped by the sweep alone")
+async def test_reports_of_a_namespace_are_capped_when_they_are_made(
+    arena: Arena, start_operator: StartOperator
+) -> None:
+    """F8: ``reports_per_namespace`` was looked at every ten minutes, and spared kinds that cannot be read for days."""
+    await start_operator(reports_per_namespace=10)
+    for number in range(40):
+        await arena.attacker.pod(f"attack-{number}", failed("x"), owner("x.example/v1", "Foo", f"foo-{number}", uid()))
+    await arena.victim.fails()
+    await arena.victim.fails()
+    await _settled(arena)
+    assert len(await arena.attacker.reports()) <= 10
+
+
+async def _settled(arena: Arena) -> None:
+    """The number of the attacker's reports has stopped growing."""
+    counts = [-1]
+
+    async def same() -> bool:
+        counts.append(len(await arena.attacker.reports()))
+        return counts[-1] == counts[-2]
+
+    await until(same, 45, "no more reports are made", poll=3.0)
+
+
+@pytest.mark.xfail(strict=True, reason="F8: each FailedCreate is a LIST")
+async def test_many_failed_creations_of_one_job_do_not_cost_a_list_each(
+    arena: Arena, start_operator: StartOperator, proxy: RecordingProxy
+) -> None:
+    """F8: each was a LIST of all events about the Job: 2.9 s with 1,500 of them, and after 5 s the failure was lost."""
+    await start_operator()
+    job = await arena.attacker.create("jobs", suspended_job("target"), "/apis/batch/v1")
+    involved = {"apiVersion": "batch/v1", "kind": "Job", "name": "target", "uid": job["metadata"]["uid"]}
+    before = len(proxy.requests)
+    for number in range(60):
+        await arena.attacker.event(involved, "FailedCreate", f"Error creating: no {number}")
+    await arena.event_fence()
+    mine = f"/api/v1/namespaces/{arena.attacker.namespace}/events"
+    lists = [
+        request for request in proxy.requests[before:] if request.method == "GET" and request.path.startswith(mine)
+    ]
+    assert len(lists) <= 5
