@@ -56,7 +56,7 @@ def operator_calls(log: Path, since: float, until: float = float("inf")) -> Iter
             call = _CALL.decode(line)
             if not call.userAgent.startswith(AGENTS) or not since <= call.at < until:
                 continue
-            # A watch is told when it begins and again when it ends.
+            # A watch is logged when it begins and again when it ends.
             if (call.stage == "ResponseStarted") == (call.verb == "watch"):
                 yield call
 

@@ -49,7 +49,7 @@ _CHANGE = msgspec.json.Decoder(_Change)
 
 
 class Reports:
-    """What a watch has told so far. Times are ``time.monotonic()``'s."""
+    """What a watch has delivered so far. Times are ``time.monotonic()``'s."""
 
     def __init__(self) -> None:
         self.changed_at = time.monotonic()

@@ -15,7 +15,7 @@ class Row:
     target: float | None = None
     """To stay under this, in the row's unit."""
     grows: bool = False
-    """Told as a ratio where sizes are compared."""
+    """Given as a ratio where sizes are compared."""
 
 
 Run = Mapping[str, float | None]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 CREATED = "2020-01-01T00:00:00Z"
-# Ignore SIGCHLD, so that the kernel reaps the pod's orphans; then pause() for ever.
+# Ignore SIGCHLD, so that the kernel reaps the pod's orphans; then pause() without end.
 PAUSE_CODE = "b80d000000 bf11000000 488d3517000000 31d2 41ba08000000 0f05 b822000000 0f05 ebf7"
 
 

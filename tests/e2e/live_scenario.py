@@ -1,4 +1,4 @@
-"""Scenarios played on a real cluster while the operator runs, and the reports that came of them."""
+"""Scenarios that run on a real cluster beside the operator, and the reports that came of them."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.cluster.server import KubectlError, Server
-from tests.e2e.record import play, summary
+from tests.e2e.record import run, summary
 from tests.e2e.scenarios.exit_codes import ends
 from tests.e2e.support.conditions import says, unschedulable, waits
 from tests.e2e.support.manifests import make_pod, shell, volume
 from tests.e2e.support.scenario import Manifest, Scenario
-from tests.e2e.support.stage import Stage
+from tests.e2e.support.scenario_runner import ScenarioRunner
 from tests.support.waiting import wait_for
 
 Report = dict[str, Any]
 
 REPORTS = {"FailureReport": "/apis/coroner.dev/v1alpha1/failurereports"}
-AT_ONCE = 24
+CONCURRENCY = 24
 # Two cores start two dozen pods at a time; a probe's answer and its kill are events, which come last.
 REPORT_SECONDS = 45
 RECOVERY_SECONDS = 60
@@ -36,17 +36,17 @@ class Outcome:
     """Why the cluster did not show what the scenario is about; "" = it did."""
     reported: Report | None = None
     """The report as soon as it said what is right; else the last one seen."""
-    healed: Report | None = None
-    """The same, after somebody mended the workload."""
-    healed_line: str = ""
+    repaired: Report | None = None
+    """The same, after the workload was repaired."""
+    repaired_line: str = ""
     """What `kubectl get failurereports` prints of it then."""
     at_the_end: Report | None = None
     """The report after all scenarios had come about and failures that began later had been reported."""
 
 
-def new_stage(server: Server) -> Stage:
-    """A stage that also watches reports: the CRD must be there."""
-    return Stage(server, also=REPORTS)
+def new_runner(server: Server) -> ScenarioRunner:
+    """A runner that also watches reports: the CRD must be there."""
+    return ScenarioRunner(server, also=REPORTS)
 
 
 def needs_own_cluster(scenario: Scenario) -> bool:
@@ -55,24 +55,24 @@ def needs_own_cluster(scenario: Scenario) -> bool:
     return scenario.alone or any(word in text for word in ("localhost", "127.0.0.1", "coroner.dev/late"))
 
 
-def report_of(stage: Stage, scenario: Scenario) -> Report | None:
+def report_of(runner: ScenarioRunner, scenario: Scenario) -> Report | None:
     """The report of the scenario's workload, once it has a status."""
-    for report in stage.objects("FailureReport", stage.namespace(scenario)):
+    for report in runner.objects("FailureReport", runner.namespace(scenario)):
         workload = report["spec"]["workload"]
         if (workload["kind"], workload["name"]) == (scenario.kind, scenario.name) and "status" in report:
             return report
     return None
 
 
-def accuses(report: Report | None) -> bool:
+def is_failing(report: Report | None) -> bool:
     return report is not None and report["status"]["state"] == "Failing"
 
 
-def says_it(scenario: Scenario, report: Report | None) -> bool:
+def is_as_expected(scenario: Scenario, report: Report | None) -> bool:
     """The report is what the scenario says about category, subcategory and message."""
     status = report["status"] if report else {}
     named = (status.get("category"), status.get("subcategory")) == (scenario.category, scenario.subcategory)
-    return named and accuses(report) and scenario.message in status["message"]
+    return named and is_failing(report) and scenario.message in status["message"]
 
 
 def is_recovered(report: Report | None) -> bool:
@@ -85,8 +85,8 @@ def is_recovered(report: Report | None) -> bool:
 
 @contextmanager
 def namespaces(server: Server, scenarios: Sequence[Scenario]) -> Iterator[None]:
-    """Make the namespaces that they are played in; they go at the end, with all that belongs to no namespace."""
-    names = sorted({scenario.namespace for scenario in (*scenarios, *WITNESSES)})
+    """Create the scenarios' namespaces; they are deleted at the end, with all that belongs to no namespace."""
+    names = sorted({scenario.namespace for scenario in (*scenarios, *SENTINELS)})
     made = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in names]
     server.kubectl("create", "-f", "-", input=_list_of(made))
 
@@ -105,79 +105,79 @@ def namespaces(server: Server, scenarios: Sequence[Scenario]) -> Iterator[None]:
         server.kubectl("delete", "namespace", *options, *names)
 
 
-def play_together(stage: Stage, scenarios: Sequence[Scenario]) -> list[Outcome]:
+def run_together(runner: ScenarioRunner, scenarios: Sequence[Scenario]) -> list[Outcome]:
     """All at the same time; afterwards nothing of them is deleted."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        outcomes = list(pool.map(lambda s: _outcome(stage, s), scenarios))
-        for fault in pool.map(lambda s: _bear_witness(stage, s), WITNESSES):
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
+        outcomes = list(pool.map(lambda s: _outcome(runner, s), scenarios))
+        for fault in pool.map(lambda s: _check_sentinel(runner, s), SENTINELS):
             if fault:
                 raise AssertionError(fault)
     silent = [o.scenario for o in outcomes if o.scenario.verdict is None]
-    stage.wait_until(lambda: not any(accuses(report_of(stage, s)) for s in silent), RECOVERY_SECONDS)
+    runner.wait_until(lambda: not any(is_failing(report_of(runner, s)) for s in silent), RECOVERY_SECONDS)
     for outcome in outcomes:
-        outcome.at_the_end = report_of(stage, outcome.scenario)
+        outcome.at_the_end = report_of(runner, outcome.scenario)
     return outcomes
 
 
-def play_alone(stage: Stage, scenarios: Sequence[Scenario]) -> list[Outcome]:
+def run_alone(runner: ScenarioRunner, scenarios: Sequence[Scenario]) -> list[Outcome]:
     """One after the other: they touch the node."""
     outcomes = []
     for scenario in scenarios:
-        outcome = _outcome(stage, scenario)
-        outcome.at_the_end = report_of(stage, scenario)
+        outcome = _outcome(runner, scenario)
+        outcome.at_the_end = report_of(runner, scenario)
         outcomes.append(outcome)
     return outcomes
 
 
-def _outcome(stage: Stage, scenario: Scenario) -> Outcome:
+def _outcome(runner: ScenarioRunner, scenario: Scenario) -> Outcome:
     outcome = Outcome(scenario)
     try:
-        play(stage, scenario)
+        run(runner, scenario)
         if scenario.verdict is not None:
-            outcome.reported = _await(stage, scenario, lambda report: says_it(scenario, report), REPORT_SECONDS)
-        if scenario.heals and scenario.healed:
-            scenario.heals(stage)
-            stage.wait_for(scenario, scenario.healed, scenario.patience)
-            outcome.healed = _await(stage, scenario, is_recovered, RECOVERY_SECONDS)
-            outcome.healed_line = _line_of(stage, outcome.healed)
+            outcome.reported = _await(runner, scenario, lambda report: is_as_expected(scenario, report), REPORT_SECONDS)
+        if scenario.repair and scenario.repaired:
+            scenario.repair(runner)
+            runner.wait_for(scenario, scenario.repaired, scenario.timeout)
+            outcome.repaired = _await(runner, scenario, is_recovered, RECOVERY_SECONDS)
+            outcome.repaired_line = _line_of(runner, outcome.repaired)
     except (TimeoutError, KubectlError) as fault:
-        outcome.fault = f"{fault}: {json.dumps(summary(stage.seen(scenario)))[:2000]}"
+        outcome.fault = f"{fault}: {json.dumps(summary(runner.seen(scenario)))[:2000]}"
     finally:
         if scenario.after:
-            scenario.after(stage)
+            scenario.after(runner)
     return outcome
 
 
 def _await(
-    stage: Stage, scenario: Scenario, is_right: Callable[[Report | None], bool], seconds: float
+    runner: ScenarioRunner, scenario: Scenario, is_right: Callable[[Report | None], bool], seconds: float
 ) -> Report | None:
-    stage.wait_until(lambda: is_right(report_of(stage, scenario)), seconds)
-    return report_of(stage, scenario)
+    runner.wait_until(lambda: is_right(report_of(runner, scenario)), seconds)
+    return report_of(runner, scenario)
 
 
-def _line_of(stage: Stage, report: Report | None) -> str:
+def _line_of(runner: ScenarioRunner, report: Report | None) -> str:
     if report is None:
         return ""
     metadata = report["metadata"]
-    return stage.kubectl("get", "failurereport", metadata["name"], "-n", metadata["namespace"], "--no-headers")
+    return runner.kubectl("get", "failurereport", metadata["name"], "-n", metadata["namespace"], "--no-headers")
 
 
-def _bear_witness(stage: Stage, scenario: Scenario) -> str:
-    outcome = _outcome(stage, scenario)
-    return "" if says_it(scenario, outcome.reported) else f"no report of {scenario.name}: {outcome}"
+def _check_sentinel(runner: ScenarioRunner, scenario: Scenario) -> str:
+    outcome = _outcome(runner, scenario)
+    return "" if is_as_expected(scenario, outcome.reported) else f"no report of {scenario.name}: {outcome}"
 
 
-def _witnesses() -> tuple[Scenario, ...]:
-    """One for an end, and one for each thing that a pod may wait for: what began before has been told before."""
-    source, mount = volume("secret", secretName="witness-of-mounts")
-    mounts = make_pod("witness-of-mounts", shell("true", volumeMounts=[mount]), volumes=[source])
-    node = make_pod("witness-of-nodes", shell("true"), nodeSelector={"witness": "yes"})
-    image = make_pod("witness-of-images", shell("true", envFrom=[{"secretRef": {"name": "witness"}}]))
+def _sentinels() -> tuple[Scenario, ...]:
+    """One for an end, and one for each thing that a pod may wait for: what began before has been reported before."""
+    source, mount = volume("secret", secretName="sentinel-mounts")
+    mounts = make_pod("sentinel-mounts", shell("true", volumeMounts=[mount]), volumes=[source])
+    node = make_pod("sentinel-nodes", shell("true"), nodeSelector={"sentinel": "yes"})
+    image = make_pod("sentinel-images", shell("true", envFrom=[{"secretRef": {"name": "sentinel"}}]))
     return (
-        Scenario("witness-of-mounts", (mounts,), "user-config/missing-config", says("FailedMount")),
-        Scenario("witness-of-nodes", (node,), "user-config/node-selector", unschedulable),
-        Scenario("witness-of-images", (image,), "user-config/missing-config", waits("CreateContainerConfigError")),
-        ends("witness-of-ends", "exit 1", "user-code/error-exit"),
+        Scenario("sentinel-mounts", (mounts,), "user-config/missing-config", says("FailedMount")),
+        Scenario("sentinel-nodes", (node,), "user-config/node-selector", unschedulable),
+        Scenario("sentinel-images", (image,), "user-config/missing-config", waits("CreateContainerConfigError")),
+        ends("sentinel-ends", "exit 1", "user-code/error-exit"),
     )
 
 
@@ -185,7 +185,7 @@ def _list_of(items: Sequence[Manifest]) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(items)})
 
 
-WITNESSES = _witnesses()
+SENTINELS = _sentinels()
 OF_NO_NAMESPACE = (
     "DeviceClass",
     "PersistentVolume",

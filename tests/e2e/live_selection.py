@@ -51,7 +51,7 @@ FAILING = {
     "the node": "j22-untolerated-taint j23-cordoned",
 }
 # Name → how many failures their report counts; they were over before the end, and nothing fails any more.
-WELL_AGAIN = {
+SELF_RECOVERED = {
     "h4-crash-loop-healed": 2,
     "m17-index-succeeds-at-second-try": 1,
     "h3-onfailure-second-run-ok": 1,
@@ -87,5 +87,5 @@ NEVER_REPORTED = [
     "h9-completed-once-then-runs",
 ]
 
-ACCUSED = [name for names in FAILING.values() for name in names.split()]
-HEALING = [*FAILING["healing"].split(), "j22-untolerated-taint", "j23-cordoned"]
+REPORTED = [name for names in FAILING.values() for name in names.split()]
+REPAIRED = [*FAILING["healing"].split(), "j22-untolerated-taint", "j23-cordoned"]

@@ -22,56 +22,56 @@ from tests.e2e.scenarios.table import SCENARIOS
 from tests.e2e.support.own_images import add_images
 from tests.e2e.support.registry import registries
 from tests.e2e.support.scenario import Manifest, Scenario, Seen
-from tests.e2e.support.stage import Stage
+from tests.e2e.support.scenario_runner import ScenarioRunner
 from tests.e2e.support.webhook import admission_webhook
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "pods"
-AT_ONCE = 24
+CONCURRENCY = 24
 # Folders of a test cluster lie under its state folder; elsewhere they are here.
 USUAL_PATHS = {"kubelet": "/var/lib/kubelet", "run/": "/run/", "conf/cni": "/etc/cni/net.d", "": "/var/lib/"}
 
 
-def record(stage: Stage, scenario: Scenario) -> str:
+def record(runner: ScenarioRunner, scenario: Scenario) -> str:
     """What came of it, in a line."""
     try:
-        play(stage, scenario)
-        seen = with_its_events(stage, scenario)
-        written = list(write(stage, scenario, seen))
+        run(runner, scenario)
+        seen = with_its_events(runner, scenario)
+        written = list(write(runner, scenario, seen))
         return f"{scenario.name}: {', '.join(written)}"
     except TimeoutError as fault:
-        return f"{scenario.name}: NOT RECORDED: {fault}: {json.dumps(summary(stage.seen(scenario)))[:600]}"
+        return f"{scenario.name}: NOT RECORDED: {fault}: {json.dumps(summary(runner.seen(scenario)))[:600]}"
     except Exception as fault:  # noqa: BLE001 - one that cannot be made must not stop the others
         return f"{scenario.name}: NOT RECORDED: {fault}"
     finally:
         if scenario.after:
-            scenario.after(stage)
-        stage.delete(scenario)
+            scenario.after(runner)
+        runner.delete(scenario)
 
 
-def with_its_events(stage: Stage, scenario: Scenario) -> Seen:
+def with_its_events(runner: ScenarioRunner, scenario: Scenario) -> Seen:
     """Events come a moment later; a crash loop may have gone on by then."""
-    while not scenario.shows(seen := stage.wait_until_quiet(scenario)):
-        stage.wait_for(scenario, scenario.shows, scenario.patience)
+    while not scenario.shows(seen := runner.wait_until_quiet(scenario)):
+        runner.wait_for(scenario, scenario.shows, scenario.timeout)
     return seen
 
 
-def play(stage: Stage, scenario: Scenario) -> Seen:
+def run(runner: ScenarioRunner, scenario: Scenario) -> Seen:
     """Bring the scenario about; TimeoutError where it does not come."""
-    stage.apply(scenario)
+    runner.apply(scenario)
     for step in scenario.steps:
-        stage.wait_for(scenario, step.when, scenario.patience)
-        step.do(stage)
-    return stage.wait_for(scenario, scenario.shows, scenario.patience)
+        runner.wait_for(scenario, step.when, scenario.timeout)
+        step.do(runner)
+    return runner.wait_for(scenario, scenario.shows, scenario.timeout)
 
 
-def write(stage: Stage, scenario: Scenario, seen: Seen) -> Iterator[str]:
+def write(runner: ScenarioRunner, scenario: Scenario, seen: Seen) -> Iterator[str]:
     """The pod with its events, and the workload with its own."""
     if seen.pod:
-        yield save(stage.state, scenario.name, seen.pod, seen.events)
+        yield save(runner.state, scenario.name, seen.pod, seen.events)
     if seen.owner:
-        owners = [seen.owner, *(stage.replica_sets(scenario, seen.owner) if not seen.pod else ())]
+        owners = [seen.owner, *(runner.replica_sets(scenario, seen.owner) if not seen.pod else ())]
         for owner in owners:
-            yield save(stage.state, f"{owner['kind'].lower()}-{scenario.name}", owner, stage.events_about(owner))
+            yield save(runner.state, f"{owner['kind'].lower()}-{scenario.name}", owner, runner.events_about(owner))
 
 
 def save(state: Path, name: str, obj: Manifest, events: Sequence[Manifest]) -> str:
@@ -98,26 +98,28 @@ def summary(seen: Seen) -> Manifest:
 
 def main(names: Sequence[str]) -> int:
     kubeconfig = Path(os.environ["KUBECONFIG"])
-    stage = Stage(Server(kubeconfig, os.environ.get("KUBECTL") or shutil.which("kubectl") or "kubectl", "KUBECONFIG"))
+    runner = ScenarioRunner(
+        Server(kubeconfig, os.environ.get("KUBECTL") or shutil.which("kubectl") or "kubectl", "KUBECONFIG")
+    )
     with ExitStack() as stack:
         scenarios = [*SCENARIOS, *denied_by_webhook(*stack.enter_context(admission_webhook()))]
         chosen = [s for s in scenarios if not names or any(s.name.startswith(n) for n in names)]
-        certs_d = stage.state / "conf" / "certs.d"
+        certs_d = runner.state / "conf" / "certs.d"
         if certs_d.is_dir() and any("localhost:50" in str(s.manifests) for s in chosen):
             stack.enter_context(registries(certs_d))
-        if (stage.state / "conf").is_dir():
-            add_images(stage)
+        if (runner.state / "conf").is_dir():
+            add_images(runner)
         for namespace in sorted({s.namespace for s in chosen}):
-            stage.try_kubectl("create", "namespace", namespace)
-        stack.enter_context(stage.watching())
+            runner.try_kubectl("create", "namespace", namespace)
+        stack.enter_context(runner.watching())
         together = [s for s in chosen if not s.alone]
         out = threading.Lock()
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            for line in pool.map(lambda s: record(stage, s), together):
+        with ThreadPoolExecutor(CONCURRENCY) as pool:
+            for line in pool.map(lambda s: record(runner, s), together):
                 with out:
                     print(line, flush=True)
         for scenario in (s for s in chosen if s.alone):
-            print(record(stage, scenario), flush=True)
+            print(record(runner, scenario), flush=True)
     return 0
 
 

@@ -14,7 +14,7 @@ from tests.support.waiting import wait_for
 
 MESSAGE = "disk quota of user 4711 used up"
 SAY_AND_FAIL = f"echo '{MESSAGE}' >/dev/termination-log; exit 1"
-# Pods start one after the other on a small machine, and the image pull has ten seconds of patience.
+# Pods start one after the other on a small machine, and the image pull has ten seconds of timeout.
 REPORT_SECONDS = 90
 
 

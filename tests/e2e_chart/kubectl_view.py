@@ -8,7 +8,7 @@ from tests.cluster.server import Server
 from tests.e2e.namespace import Namespace
 
 REPORT_SECONDS = 120
-"""From a failure until it is told, on a slow machine."""
+"""From a failure until it is reported, on a slow machine."""
 SAID = "disk quota of user 4711 used up"
 FAIL = f"echo '{SAID}' >/dev/termination-log; exit 3"
 

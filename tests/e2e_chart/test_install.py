@@ -131,8 +131,8 @@ def test_an_uninstall_leaves_the_reports_and_a_later_install_counts_on(release: 
     namespace.apply(make_job("before", FAIL, pods=3), make_deployment("web", FAIL))
     wait_for(lambda: namespace.failures("Job", "before") == 3, REPORT_SECONDS, "three failures of Job/before")
     wait_for(lambda: namespace.failures("Deployment", "web") >= 1, REPORT_SECONDS, "a failure of Deployment/web")
-    told = release.uninstall()
-    assert CRD in told, "helm says what it leaves"
+    output = release.uninstall()
+    assert CRD in output, "helm says what it leaves"
     wait_for(lambda: not release.pods(), REPORT_SECONDS, "the operator's pod is gone")
     assert namespace.failures("Job", "before") == 3
 

@@ -97,8 +97,8 @@ def described_with_condition(trainings: Trainings, capsys: pytest.CaptureFixture
     condition = wait_for(lambda: trainings.condition("train"), REPORT_SECONDS, f"a condition on {trainings.word}")
     wait_for(lambda: trainings.event("train"), REPORT_SECONDS, f"an event on {trainings.word}")
     report = trainings.report("train")
-    told = (condition["status"], condition["reason"], condition["message"])
-    assert told == ("True", report["reason"], report["message"])
+    shown = (condition["status"], condition["reason"], condition["message"])
+    assert shown == ("True", report["reason"], report["message"])
     text = show(namespace.server, capsys, "describe", f"{trainings.definition}/train", "-n", namespace.name)
     assert f"{report['message']} [{report['category']}/{report['subcategory']}] {report['hint']}" in text
     assert re.search(r"^  Phase: +Active$", text, re.MULTILINE)

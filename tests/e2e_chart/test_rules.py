@@ -15,7 +15,7 @@ from tests.rules_reload.files import BROKEN, rules
 from tests.support.waiting import wait_for
 
 KUBELET_SECONDS = 180
-"""A kubelet that is not told to do it now looks at a pod's ConfigMaps within about 90 s."""
+"""Unless something makes it look earlier, a kubelet looks at a pod's ConfigMaps within about 90 s."""
 pytestmark = pytest.mark.timeout(900)
 
 
@@ -71,8 +71,8 @@ def test_broken_rules_are_told_and_the_last_good_decide_until_mended_ones_take_o
 
     (refused,) = wait_for(lambda: refusals(release), KUBELET_SECONDS, "an event about the mistake")
     assert "keeping the previous rules" in refused["message"]
-    told = show(release.server, capsys, "get", "events", "-n", NAMESPACE, "--field-selector", "reason=InvalidRules")
-    assert refused["message"] in told
+    events = show(release.server, capsys, "get", "events", "-n", NAMESPACE, "--field-selector", "reason=InvalidRules")
+    assert refused["message"] in events
     assert refused["message"] in release.server.kubectl("describe", "pods", "-n", NAMESPACE)
     metrics = rule_metrics(release)
     assert {"coroner_rules_last_reload_success 0.0", "coroner_rules_reload_failures_total 1.0"} <= {*metrics}
@@ -82,12 +82,12 @@ def test_broken_rules_are_told_and_the_last_good_decide_until_mended_ones_take_o
 
     upgrade(release, rules("quota", SAID))
 
-    mended = "coroner_rules_last_reload_success 1.0"
-    wait_for(lambda: mended in rule_metrics(release), KUBELET_SECONDS, "the mended rules are in force")
+    reloaded = "coroner_rules_last_reload_success 1.0"
+    wait_for(lambda: reloaded in rule_metrics(release), KUBELET_SECONDS, "the corrected rules are in force")
     namespace.apply(make_job("third", FAIL))
-    wait_for(lambda: category(namespace, "third") == "quota", REPORT_SECONDS, "a verdict by the mended rules")
+    wait_for(lambda: category(namespace, "third") == "quota", REPORT_SECONDS, "a verdict by the corrected rules")
     wait_for(lambda: category(namespace, "first") == "quota", REPORT_SECONDS, "what still fails is judged again")
     show(release.server, capsys, "get", "failurereports", "-n", namespace.name)
     with capsys.disabled():
-        print("\n".join(["while refused:", *metrics, "mended:", *rule_metrics(release)]))
+        print("\n".join(["while refused:", *metrics, "corrected:", *rule_metrics(release)]))
     assert run_of(release) == began

@@ -6,7 +6,7 @@ from typing import Any
 from tests.e2e.support.conditions import crash_looping, ended, every, is_ready, running, says, waits
 from tests.e2e.support.manifests import FROM_LOG, config_map, make_pod, obj, shell, volume
 from tests.e2e.support.scenario import Condition, Manifest, Scenario
-from tests.e2e.support.stage import Stage
+from tests.e2e.support.scenario_runner import ScenarioRunner
 
 
 def starts(
@@ -53,11 +53,11 @@ def config_that_comes_late() -> Scenario:
     source = [{"configMapRef": {"name": name}}]
     pod = make_pod(name, shell("sleep 3600", envFrom=source))
 
-    def create(stage: Stage) -> None:
-        stage.kubectl("apply", "-n", stage.prefix + "proof", "-f", "-", input=json.dumps(config_map(name, a="b")))
+    def create(runner: ScenarioRunner) -> None:
+        runner.kubectl("apply", "-n", runner.prefix + "proof", "-f", "-", input=json.dumps(config_map(name, a="b")))
 
     shows = waits("CreateContainerConfigError")
-    return Scenario(name, (pod,), "user-config/missing-config", shows, heals=create, healed=running)
+    return Scenario(name, (pod,), "user-config/missing-config", shows, repair=create, repaired=running)
 
 
 def hook(name: str, restart: str, shows: Condition) -> Scenario:
@@ -166,7 +166,7 @@ SCENARIOS = (
         "platform/volume-attach",
         says("FailedAttachVolume"),
         csi={"driver": "none.example.com", "volumeHandle": "v4"},
-    )._replace(patience=200),
+    )._replace(timeout=200),
     unknown_runtime_handler(),
     config_that_comes_late(),
     hook("s1-post-start-hook-always", "Always", every(crash_looping, says("FailedPostStartHook"))),

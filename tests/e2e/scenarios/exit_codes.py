@@ -62,7 +62,7 @@ def restarted_by_rule() -> Scenario:
 
 def crash_loop(name: str, script: str, verdict: str, times: int = 2) -> Scenario:
     pod = make_pod(name, shell(script), restart="Always")
-    return Scenario(name, (pod,), verdict, every(restarted(times), crash_looping), failures=None, patience=120)
+    return Scenario(name, (pod,), verdict, every(restarted(times), crash_looping), failures=None, timeout=120)
 
 
 SCENARIOS = (

@@ -24,7 +24,7 @@ def fails(name: str, verdict: str | None, script: str, shows: Condition = FAILED
         "Job",
         failures=failures,
         pod_verdict=pod_verdict,
-        patience=90,
+        timeout=90,
     )
 
 
@@ -64,7 +64,7 @@ SCENARIOS = (
     fails("m7-completes", None, "true", owner_is("Complete")),
     fails("m6-image-missing", "platform/registry-unavailable", "", waits("ErrImagePull", "ImagePullBackOff"),
           container={"image": ABSENT}),
-    # Whether the wait for its image lasts long enough to be told, too, depends on the moment.
+    # Whether the wait for its image lasts long enough to be reported, too, depends on the moment.
     fails("t15-deadline-image-missing", "resources/deadline-exceeded", "", vanished, container={"image": ABSENT},
           activeDeadlineSeconds=8, pod_verdict="cancelled/deleted")._replace(container="", failures=None),
     # The first restart ends the Job: whether the second end is ever shown depends on the moment.

@@ -30,10 +30,10 @@ from tests.e2e.support.manifests import (
     volume,
 )
 from tests.e2e.support.scenario import Condition, Manifest, Scenario, Seen, Step
-from tests.e2e.support.stage import Stage
+from tests.e2e.support.scenario_runner import ScenarioRunner
 
 
-def make(kind: str, *arguments: str) -> Callable[[Stage], None]:
+def make(kind: str, *arguments: str) -> Callable[[ScenarioRunner], None]:
     return kubectl("create", kind, *arguments)
 
 
@@ -43,18 +43,18 @@ def mount_that_heals() -> Scenario:
     pod = make_pod(name, shell("sleep 3600", volumeMounts=[mount]), volumes=[source])
     # The kubelet tries again after 0.5, 1, 2, 4, … s.
     step = Step(says("FailedMount"), make("secret", "generic", name, "--from-literal=a=b"))
-    return Scenario(name, (pod,), None, running, steps=(step,), patience=90)
+    return Scenario(name, (pod,), None, running, steps=(step,), timeout=90)
 
 
 def node_that_came_late() -> Scenario:
     name = "j26-node-label-came-late"
     pod = make_pod(name, shell("sleep 3600"), nodeSelector={"coroner.dev/late": "yes"})
 
-    def label(stage: Stage) -> None:
-        stage.kubectl("label", "node", "node1", "coroner.dev/late=yes")
+    def label(runner: ScenarioRunner) -> None:
+        runner.kubectl("label", "node", "node1", "coroner.dev/late=yes")
 
-    def unlabel(stage: Stage) -> None:
-        stage.try_kubectl("label", "node", "node1", "coroner.dev/late-")
+    def unlabel(runner: ScenarioRunner) -> None:
+        runner.try_kubectl("label", "node", "node1", "coroner.dev/late-")
 
     return Scenario(name, (pod,), None, running, steps=(Step(unschedulable, label),), after=unlabel)
 
@@ -62,9 +62,9 @@ def node_that_came_late() -> Scenario:
 def failed_debug_container() -> Scenario:
     name = "s18-debug-container-failed"
 
-    def debug(stage: Stage) -> None:
-        options = ("-n", stage.prefix + "proof", "--image=busybox:1.36", "--container=look", "--attach=false")
-        stage.kubectl("debug", name, *options, "--", "sh", "-c", "exit 7")
+    def debug(runner: ScenarioRunner) -> None:
+        options = ("-n", runner.prefix + "proof", "--image=busybox:1.36", "--container=look", "--attach=false")
+        runner.kubectl("debug", name, *options, "--", "sh", "-c", "exit 7")
 
     def looked(seen: Seen) -> bool:
         found = seen.pod.get("status", {}).get("ephemeralContainerStatuses", ())
@@ -203,12 +203,12 @@ def drained_after_failure() -> Scenario:
     """Its container had ended before the eviction."""
     name = "k14-evicted-after-its-end"
 
-    def evict(stage: Stage) -> None:
-        namespace = stage.prefix + "proof"
+    def evict(runner: ScenarioRunner) -> None:
+        namespace = runner.prefix + "proof"
         metadata = {"name": name, "namespace": namespace}
         body: Manifest = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
         path = f"/api/v1/namespaces/{namespace}/pods/{name}/eviction"
-        stage.kubectl("create", "--raw", path, "-f", "-", input=json.dumps(body))
+        runner.kubectl("create", "--raw", path, "-f", "-", input=json.dumps(body))
 
     pod = make_pod(name, shell("exit 12"))
     return Scenario(name, (pod,), "user-code/error-exit", gone, steps=(Step(ended, evict),))

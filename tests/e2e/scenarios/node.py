@@ -13,21 +13,21 @@ from tests.e2e.support.conditions import ended, gone, running, says, unschedulab
 from tests.e2e.support.manifests import make_job, make_pod, shell, template, volume
 from tests.e2e.support.own_images import add_images, cluster_script
 from tests.e2e.support.scenario import Condition, Manifest, Scenario, Step
-from tests.e2e.support.stage import Stage
+from tests.e2e.support.scenario_runner import ScenarioRunner
 
 IGNORES = "trap '' TERM; while :; do sleep 1; done"
 EVICTED = "The node was low on resource"
 
 
-def restart_kubelet(stage: Stage) -> None:
-    cluster_script(stage, "proc", "restart", "kubelet")
+def restart_kubelet(runner: ScenarioRunner) -> None:
+    cluster_script(runner, "proc", "restart", "kubelet")
 
 
-def with_kubelet(setting: str, value: str) -> Callable[[Stage], None]:
+def with_kubelet(setting: str, value: str) -> Callable[[ScenarioRunner], None]:
     """Restarts the kubelet with another value of this setting, e.g. "maxPods" or "evictionHard.memory.available"."""
 
-    def change(stage: Stage) -> None:
-        file = stage.state / "conf" / "kubelet.yaml"
+    def change(runner: ScenarioRunner) -> None:
+        file = runner.state / "conf" / "kubelet.yaml"
         before = file.read_text()
         saved = file.with_suffix(".before")
         if not saved.exists():
@@ -36,23 +36,23 @@ def with_kubelet(setting: str, value: str) -> Callable[[Stage], None]:
         top, _, inner = setting.partition(".")
         written = f"{top}: {json.dumps({inner: value})}" if inner else f"{top}: {value}"
         file.write_text("\n".join([*lines, written]) + "\n")
-        restart_kubelet(stage)
+        restart_kubelet(runner)
 
     return change
 
 
-def put_back(stage: Stage) -> None:
-    file = stage.state / "conf" / "kubelet.yaml"
+def put_back(runner: ScenarioRunner) -> None:
+    file = runner.state / "conf" / "kubelet.yaml"
     saved = file.with_suffix(".before")
     if saved.exists():
         saved.rename(file)
-    restart_kubelet(stage)
+    restart_kubelet(runner)
     # Under disk pressure the kubelet removed the images that nothing used.
-    add_images(stage)
+    add_images(runner)
     pressures = ("MemoryPressure", "DiskPressure", "PIDPressure")
     wanted = [f"--for=condition={p}=False" for p in pressures]
     for each in (*wanted, "--for=condition=Ready"):
-        stage.kubectl("wait", each, "node/node1", "--timeout=55s")
+        runner.kubectl("wait", each, "node/node1", "--timeout=55s")
 
 
 def refused_at_restart(name: str, verdict: str, setting: str, value: str) -> Scenario:
@@ -60,7 +60,7 @@ def refused_at_restart(name: str, verdict: str, setting: str, value: str) -> Sce
     pod = make_pod(name, shell(IGNORES))
     return Scenario(
         name, (pod,), verdict, ended, container="", steps=(Step(running, with_kubelet(setting, value)),),
-        after=put_back, patience=120, alone=True,
+        after=put_back, timeout=120, alone=True,
     )  # fmt: skip
 
 
@@ -69,15 +69,15 @@ def refused_under_pressure(name: str, verdict: str, setting: str, value: str, co
     first = make_pod("k-witness", shell(IGNORES))
     late = make_pod(name, shell("true"), nodeName="node1")
 
-    def place(stage: Stage) -> None:
-        with_kubelet(setting, value)(stage)
-        stage.kubectl("wait", f"--for=condition={condition}=True", "node/node1", "--timeout=55s")
-        stage.kubectl("apply", "-n", stage.prefix + "proof", "-f", "-", input=json.dumps(late))
+    def place(runner: ScenarioRunner) -> None:
+        with_kubelet(setting, value)(runner)
+        runner.kubectl("wait", f"--for=condition={condition}=True", "node/node1", "--timeout=55s")
+        runner.kubectl("apply", "-n", runner.prefix + "proof", "-f", "-", input=json.dumps(late))
 
     # There is no pod of that name before.
     always: Condition = lambda seen: True  # noqa: E731
     return Scenario(
-        name, (first,), verdict, ended, container="", steps=(Step(always, place),), after=put_back, patience=120,
+        name, (first,), verdict, ended, container="", steps=(Step(always, place),), after=put_back, timeout=120,
         alone=True,
     )  # fmt: skip
 
@@ -91,21 +91,21 @@ def pressing(name: str, verdict: str, signal: str, stat: tuple[str, str], margin
     gates = [{"name": "coroner.dev/test"}]
     pod = make_pod(name, container, schedulingGates=gates, volumes=[disk, memory])
 
-    def tighten(stage: Stage) -> None:
-        stats = json.loads(stage.kubectl("get", "--raw", "/api/v1/nodes/node1/proxy/stats/summary"))["node"]
+    def tighten(runner: ScenarioRunner) -> None:
+        stats = json.loads(runner.kubectl("get", "--raw", "/api/v1/nodes/node1/proxy/stats/summary"))["node"]
         have = stats[stat[0]][stat[1]] - (stats["rlimit"]["curproc"] if stat[0] == "rlimit" else 0)
-        with_kubelet(f"evictionHard.{signal}", str(have - margin))(stage)
-        ungate(stage, name)
+        with_kubelet(f"evictionHard.{signal}", str(have - margin))(runner)
+        ungate(runner, name)
 
     return Scenario(
         name, (pod,), verdict, ended, container="", steps=(Step(lambda seen: bool(seen.pod), tighten),),
-        after=put_back, patience=150, alone=True,
+        after=put_back, timeout=150, alone=True,
     )  # fmt: skip
 
 
-def on_node(*args: str) -> Callable[[Stage], None]:
-    def act(stage: Stage) -> None:
-        stage.kubectl(*args)
+def on_node(*args: str) -> Callable[[ScenarioRunner], None]:
+    def act(runner: ScenarioRunner) -> None:
+        runner.kubectl(*args)
 
     return act
 
@@ -124,7 +124,7 @@ def node_is_deleted() -> Scenario:
     name = "s9-node-deleted"
     pod = make_pod(name, shell(IGNORES))
     return Scenario(
-        name, (pod,), "disruption/node-gone", gone, container="", alone=True, patience=180,
+        name, (pod,), "disruption/node-gone", gone, container="", alone=True, timeout=180,
         steps=(Step(running, on_node("delete", "node", "node1")),), after=put_back,
     )  # fmt: skip
 
@@ -132,7 +132,7 @@ def node_is_deleted() -> Scenario:
 def on_node_that_never_was() -> Scenario:
     name = "s9-node-never-was"
     pod = make_pod(name, shell("true"), nodeName="node99")
-    return Scenario(name, (pod,), "disruption/node-gone", gone, container="", patience=180)
+    return Scenario(name, (pod,), "disruption/node-gone", gone, container="", timeout=180)
 
 
 def room_for_critical() -> Scenario:
@@ -143,8 +143,8 @@ def room_for_critical() -> Scenario:
         "l4-critical", shell("sleep 60", resources=wanted), nodeName="node1", priorityClassName="system-node-critical"
     )
 
-    def come(stage: Stage) -> None:
-        stage.kubectl("apply", "-n", "kube-system", "-f", "-", input=json.dumps(critical))
+    def come(runner: ScenarioRunner) -> None:
+        runner.kubectl("apply", "-n", "kube-system", "-f", "-", input=json.dumps(critical))
 
     return Scenario(
         name, (victim,), "disruption/critical-pod-preemption", ended, container="", alone=True,
@@ -157,28 +157,28 @@ def with_broken_network() -> Scenario:
     name = "w1-network-plugin-missing"
     pod = make_pod(name, shell("sleep 3600"), schedulingGates=[{"name": "coroner.dev/test"}])
 
-    def config(stage: Stage) -> Path:
-        return stage.state / "conf" / "cni" / "10-bridge.conflist"
+    def config(runner: ScenarioRunner) -> Path:
+        return runner.state / "conf" / "cni" / "10-bridge.conflist"
 
-    def break_it(stage: Stage) -> None:
-        text = config(stage).read_text()
-        config(stage).write_text(text.replace('"type": "bridge"', '"type": "calico"'))
-        ungate(stage, name)
+    def break_it(runner: ScenarioRunner) -> None:
+        text = config(runner).read_text()
+        config(runner).write_text(text.replace('"type": "bridge"', '"type": "calico"'))
+        ungate(runner, name)
 
-    def mend(stage: Stage) -> None:
-        text = config(stage).read_text()
-        config(stage).write_text(text.replace('"type": "calico"', '"type": "bridge"'))
+    def restore(runner: ScenarioRunner) -> None:
+        text = config(runner).read_text()
+        config(runner).write_text(text.replace('"type": "calico"', '"type": "bridge"'))
 
     return Scenario(
         name, (pod,), "platform/sandbox-network", says("FailedCreatePodSandBox"), container="", alone=True,
-        steps=(Step(lambda seen: bool(seen.pod), break_it),), heals=mend,
-        healed=running, after=mend,
+        steps=(Step(lambda seen: bool(seen.pod), break_it),), repair=restore,
+        repaired=running, after=restore,
     )  # fmt: skip
 
 
-def ungate(stage: Stage, name: str) -> None:
+def ungate(runner: ScenarioRunner, name: str) -> None:
     change = '[{"op": "remove", "path": "/spec/schedulingGates"}]'
-    stage.kubectl("patch", "pod", name, "-n", stage.prefix + "proof", "--type=json", "-p", change)
+    runner.kubectl("patch", "pod", name, "-n", runner.prefix + "proof", "--type=json", "-p", change)
 
 
 def bad_sandbox() -> Scenario:
@@ -193,14 +193,14 @@ def full_of_pods(name: str, verdict: str, shows: Condition, **spec: Any) -> Scen
     holder = make_pod("j24-holder", shell(IGNORES))
     late = make_pod(name, shell("sleep 3600"), **spec)
 
-    def fill(stage: Stage) -> None:
-        with_kubelet("maxPods", "1")(stage)
-        stage.kubectl("wait", "--for=jsonpath={.status.allocatable.pods}=1", "node/node1", "--timeout=55s")
-        stage.kubectl("apply", "-n", stage.prefix + "proof", "-f", "-", input=json.dumps(late))
+    def fill(runner: ScenarioRunner) -> None:
+        with_kubelet("maxPods", "1")(runner)
+        runner.kubectl("wait", "--for=jsonpath={.status.allocatable.pods}=1", "node/node1", "--timeout=55s")
+        runner.kubectl("apply", "-n", runner.prefix + "proof", "-f", "-", input=json.dumps(late))
 
     always: Condition = lambda seen: True  # noqa: E731
     return Scenario(
-        name, (holder,), verdict, shows, container="", steps=(Step(always, fill),), after=put_back, patience=90,
+        name, (holder,), verdict, shows, container="", steps=(Step(always, fill),), after=put_back, timeout=90,
         alone=True,
     )  # fmt: skip
 
@@ -210,20 +210,20 @@ def container_killed_unseen() -> Scenario:
     name = "s7-container-killed"
     pod = make_pod(name, shell(IGNORES))
 
-    def kill(stage: Stage) -> None:
-        cluster_script(stage, "proc", "stop", "kubelet")
-        ctr = [str(Path(stage.server.kubectl_program).parent / "ctr"), "-n", "k8s.io", "-a"]
-        ctr.append(str(stage.state / "run" / "containerd" / "containerd.sock"))
-        command = [*ctr, "tasks", "kill", "-s", "KILL", stage_container(stage, name)]
+    def kill(runner: ScenarioRunner) -> None:
+        cluster_script(runner, "proc", "stop", "kubelet")
+        ctr = [str(Path(runner.server.kubectl_program).parent / "ctr"), "-n", "k8s.io", "-a"]
+        ctr.append(str(runner.state / "run" / "containerd" / "containerd.sock"))
+        command = [*ctr, "tasks", "kill", "-s", "KILL", stage_container(runner, name)]
         subprocess.run(command, check=True, capture_output=True)
-        cluster_script(stage, "proc", "start", "kubelet")
+        cluster_script(runner, "proc", "start", "kubelet")
 
-    return Scenario(name, (pod,), "unknown/sigkill", ended, steps=(Step(running, kill),), patience=90, alone=True)
+    return Scenario(name, (pod,), "unknown/sigkill", ended, steps=(Step(running, kill),), timeout=90, alone=True)
 
 
-def stage_container(stage: Stage, pod: str) -> str:
+def stage_container(runner: ScenarioRunner, pod: str) -> str:
     path = "jsonpath={.status.containerStatuses[0].containerID}"
-    text = stage.kubectl("get", "pod", pod, "-n", stage.prefix + "proof", "-o", path)
+    text = runner.kubectl("get", "pod", pod, "-n", runner.prefix + "proof", "-o", path)
     return text.removeprefix("containerd://")
 
 
@@ -232,7 +232,7 @@ def job_on_pressed_node() -> Scenario:
     pod = template(name, shell(IGNORES))
     job: Manifest = make_job(name, pod)
     return Scenario(
-        name, (job,), "disruption/node-pressure-memory", ended, "Job", container="", patience=120, alone=True,
+        name, (job,), "disruption/node-pressure-memory", ended, "Job", container="", timeout=120, alone=True,
         steps=(Step(running, with_kubelet("evictionHard.memory.available", "98%")),), after=put_back,
     )  # fmt: skip
 

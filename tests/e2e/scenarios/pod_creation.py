@@ -5,7 +5,7 @@ from typing import Any
 from tests.e2e.support.conditions import every, is_ready, owner_is, owner_says
 from tests.e2e.support.manifests import make_cron_job, make_job, make_set, obj, resources, shell, template
 from tests.e2e.support.scenario import Manifest, Scenario, Step
-from tests.e2e.support.stage import Stage
+from tests.e2e.support.scenario_runner import ScenarioRunner
 
 DENIED = owner_says("FailedCreate")
 
@@ -31,7 +31,7 @@ def without_quota(kind: str, name: str) -> Scenario:
         denied = every(DENIED, owner_is("ReplicaFailure")) if kind == "Deployment" else DENIED
         quota = obj("v1", "ResourceQuota", "none", spec={"hard": {"pods": "0"}})
     return Scenario(
-        name, (quota, workload), "capacity/quota-exceeded", denied, kind, container="", patience=90,
+        name, (quota, workload), "capacity/quota-exceeded", denied, kind, container="", timeout=90,
         namespace=f"proof-{kind.lower()}", failures=None,
     )  # fmt: skip
 
@@ -101,12 +101,12 @@ def created_in_the_end() -> Scenario:
     name = "p17-created-in-the-end"
     pod = template(name, shell("exec sleep 3600"), restart="Always", serviceAccountName=name)
 
-    def create(stage: Stage) -> None:
-        stage.kubectl("create", "serviceaccount", name, "-n", stage.prefix + "proof")
+    def create(runner: ScenarioRunner) -> None:
+        runner.kubectl("create", "serviceaccount", name, "-n", runner.prefix + "proof")
 
     return Scenario(
         name, (make_set("Deployment", name, pod),), None, is_ready, "Deployment", steps=(Step(DENIED, create),),
-        failures=None, patience=120,
+        failures=None, timeout=120,
     )  # fmt: skip
 
 

@@ -8,23 +8,23 @@ from typing import Any
 from tests.e2e.support.conditions import ended, gone, is_ready, running, terminated
 from tests.e2e.support.manifests import FROM_LOG, make_pod, make_set, obj, resources, shell, template, volume
 from tests.e2e.support.scenario import Scenario, Step
-from tests.e2e.support.stage import Stage
+from tests.e2e.support.scenario_runner import ScenarioRunner
 
 IGNORES = "trap '' TERM; while :; do sleep 1; done"
 FULL = "dd if=/dev/zero of=/v/f bs=1M count=40; sleep 3600"
 
 
-def kubectl(*args: str) -> Callable[[Stage], None]:
+def kubectl(*args: str) -> Callable[[ScenarioRunner], None]:
     """In the scenario's namespace."""
-    return lambda stage: _discard(stage.kubectl(*args, "-n", stage.prefix + "proof"))
+    return lambda runner: _discard(runner.kubectl(*args, "-n", runner.prefix + "proof"))
 
 
-def later(command: Callable[[Stage], None]) -> Callable[[Stage], None]:
+def later(command: Callable[[ScenarioRunner], None]) -> Callable[[ScenarioRunner], None]:
     """Some seconds on: the times of the API are whole ones."""
 
-    def run(stage: Stage) -> None:
+    def run(runner: ScenarioRunner) -> None:
         time.sleep(3)
-        command(stage)
+        command(runner)
 
     return run
 
@@ -55,12 +55,12 @@ def failed_beside_another(name: str, step: Step | None = None, **spec: Any) -> S
 
 
 def evicted_by_api(name: str, verdict: str | None, script: str) -> Scenario:
-    def evict(stage: Stage) -> None:
-        namespace = stage.prefix + "proof"
+    def evict(runner: ScenarioRunner) -> None:
+        namespace = runner.prefix + "proof"
         metadata = {"name": name, "namespace": namespace}
         eviction = json.dumps({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata})
         path = f"/api/v1/namespaces/{namespace}/pods/{name}/eviction"
-        stage.kubectl("create", "--raw", path, "-f", "-", input=eviction)
+        runner.kubectl("create", "--raw", path, "-f", "-", input=eviction)
 
     pod = make_pod(name, shell(script))
     return Scenario(name, (pod,), verdict, gone, container="", steps=(Step(running, evict),))
@@ -74,13 +74,13 @@ def preempted() -> Scenario:
     victim = make_pod(name, shell(IGNORES, resources=wanted), priorityClassName="l1-low")
     above = make_pod("l1-preemptor", shell("sleep 3600", resources=wanted), priorityClassName="l1-high")
 
-    def come(stage: Stage) -> None:
-        stage.kubectl("apply", "-n", stage.prefix + "proof", "-f", "-", input=json.dumps(above))
+    def come(runner: ScenarioRunner) -> None:
+        runner.kubectl("apply", "-n", runner.prefix + "proof", "-f", "-", input=json.dumps(above))
 
     after = kubectl("delete", "pod", "l1-preemptor", "--wait=false", "--grace-period=1")
     return Scenario(
         name, (low, high, victim), "disruption/preempted", gone, container="", steps=(Step(running, come),),
-        after=after, patience=90,
+        after=after, timeout=90,
     )  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def past_deadline(name: str, image: str, **spec: Any) -> Scenario:
 def writes_too_much(name: str, verdict: str, medium: dict[str, str], **container: Any) -> Scenario:
     source, mount = volume("emptyDir", **medium)
     pod = make_pod(name, shell(FULL, volumeMounts=[mount], **container), volumes=[source])
-    return Scenario(name, (pod,), verdict, ended, container="", patience=120)
+    return Scenario(name, (pod,), verdict, ended, container="", timeout=120)
 
 
 def scaled_down() -> Scenario:

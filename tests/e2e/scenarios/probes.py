@@ -22,14 +22,14 @@ def probed(
 
 
 def killed_in_a_loop(name: str, verdict: str, script: str, **probes: Manifest) -> Scenario:
-    return probed(name, verdict, script, every(restarted(2), crash_looping), "Always", **probes)._replace(patience=90)
+    return probed(name, verdict, script, every(restarted(2), crash_looping), "Always", **probes)._replace(timeout=90)
 
 
 def with_sidecar(name: str, verdict: str | None, sidecar: Manifest, main: str, shows: Condition = ended,
                  restart: str = "Never", container: str = "main") -> Scenario:  # fmt: skip
     side = {**sidecar, "name": "side", "restartPolicy": "Always"}
     pod = make_pod(name, shell(main), restart=restart, initContainers=[side])
-    return Scenario(name, (pod,), verdict, shows, container=container, failures=None, patience=90)
+    return Scenario(name, (pod,), verdict, shows, container=container, failures=None, timeout=90)
 
 
 def init_fails(name: str, verdict: str, container: Manifest, shows: Condition = ended) -> Scenario:

@@ -53,7 +53,7 @@ def sidecar_fails_liveness() -> Scenario:
     side = shell(HANDLES, livenessProbe=SAYS_NO) | {"name": "side", "restartPolicy": "Always"}
     pod = make_pod(name, shell("sleep 3600"), initContainers=[side])
     shows = every(restarted(2), crash_looping)
-    return Scenario(name, (pod,), "user-code/liveness-probe", shows, container="side", failures=None, patience=120)
+    return Scenario(name, (pod,), "user-code/liveness-probe", shows, container="side", failures=None, timeout=120)
 
 
 def hook_fails_and_term_is_handled() -> Scenario:
@@ -68,13 +68,13 @@ def over_limit_but_ends_well() -> Scenario:
     source, mount = volume("emptyDir", sizeLimit="10Mi")
     script = "trap 'exit 0' TERM; dd if=/dev/zero of=/v/f bs=1M count=40; while :; do sleep 0.2; done"
     pod = make_pod(name, shell(script, volumeMounts=[mount]), volumes=[source])
-    return Scenario(name, (pod,), "resources/emptydir-limit", ended, container="", patience=120)
+    return Scenario(name, (pod,), "resources/emptydir-limit", ended, container="", timeout=120)
 
 
 def too_much_log() -> Scenario:
     name = "k19-log-over-ephemeral-limit"
     pod = make_pod(name, shell("yes | head -c 40000000; sleep 3600", resources=resources(ephemeral_storage="10Mi")))
-    return Scenario(name, (pod,), "resources/ephemeral-storage-limit", ended, container="", patience=120)
+    return Scenario(name, (pod,), "resources/ephemeral-storage-limit", ended, container="", timeout=120)
 
 
 def deleted_while_unschedulable() -> Scenario:

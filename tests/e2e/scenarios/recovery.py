@@ -9,14 +9,14 @@ from typing import Any
 from tests.e2e.support.conditions import is_ready, owner_is, owner_says, waits
 from tests.e2e.support.manifests import make_set, shell, template
 from tests.e2e.support.scenario import Condition, Scenario, Seen
-from tests.e2e.support.stage import Stage
+from tests.e2e.support.scenario_runner import ScenarioRunner
 
-Command = Callable[[Stage], None]
+Command = Callable[[ScenarioRunner], None]
 
 
 def kubectl(namespace: str, *args: str) -> Command:
-    def run(stage: Stage) -> None:
-        stage.kubectl(*args, "-n", stage.prefix + namespace)
+    def run(runner: ScenarioRunner) -> None:
+        runner.kubectl(*args, "-n", runner.prefix + namespace)
 
     return run
 
@@ -26,15 +26,15 @@ def available(seen: Seen) -> bool:
 
 
 def healing(
-    name: str, kind: str, verdict: str, script: str, shows: Condition, heals: Command, healed: Condition,
+    name: str, kind: str, verdict: str, script: str, shows: Condition, repair: Command, repaired: Condition,
     namespace: str = "proof", others: tuple[dict[str, Any], ...] = (), **container: Any,
 ) -> Scenario:  # fmt: skip
     """A workload of one pod that restarts."""
     spec: dict[str, Any] = {"serviceName": name} if kind == "StatefulSet" else {}
     pod = template(name, shell(script, **container), restart="Always")
     return Scenario(
-        name, (*others, make_set(kind, name, pod, **spec)), verdict, shows, kind, failures=None, heals=heals,
-        healed=healed, patience=90, namespace=namespace, container="" if others else "main",
+        name, (*others, make_set(kind, name, pod, **spec)), verdict, shows, kind, failures=None, repair=repair,
+        repaired=repaired, timeout=90, namespace=namespace, container="" if others else "main",
     )  # fmt: skip
 
 
@@ -65,9 +65,9 @@ def scenarios() -> tuple[Scenario, ...]:
 def _and_delete_pod(name: str, change: Command) -> Command:
     """A StatefulSet does not replace a pod that never became ready (kubernetes#67250)."""
 
-    def run(stage: Stage) -> None:
-        change(stage)
-        stage.kubectl("delete", "pod", f"{name}-0", "--wait=false", "-n", stage.prefix + "proof")
+    def run(runner: ScenarioRunner) -> None:
+        change(runner)
+        runner.kubectl("delete", "pod", f"{name}-0", "--wait=false", "-n", runner.prefix + "proof")
 
     return run
 

@@ -6,7 +6,7 @@ from tests.e2e.scenarios.container_start import claim
 from tests.e2e.support.conditions import ended, every, is_ready, pod_is, running, says, unschedulable
 from tests.e2e.support.manifests import make_pod, obj, shell, volume
 from tests.e2e.support.scenario import Condition, Manifest, Scenario, Step
-from tests.e2e.support.stage import Stage
+from tests.e2e.support.scenario_runner import ScenarioRunner
 
 SLEEP = "exec sleep 3600"
 TAINT = "coroner.dev/reserved=yes:NoSchedule"
@@ -115,20 +115,20 @@ GATE = [{"name": "coroner.dev/test"}]
 GATED = pod_is("PodScheduled", "False")
 
 
-def open_gate(stage: Stage, name: str) -> None:
+def open_gate(runner: ScenarioRunner, name: str) -> None:
     patch = '[{"op": "remove", "path": "/spec/schedulingGates"}]'
-    stage.kubectl("patch", "pod", name, "-n", stage.prefix + "proof", "--type=json", "-p", patch)
+    runner.kubectl("patch", "pod", name, "-n", runner.prefix + "proof", "--type=json", "-p", patch)
 
 
 def while_node(name: str, verdict: str, before: tuple[str, ...], after: tuple[str, ...]) -> Scenario:
     """The pod is made once the node is as BEFORE leaves it, through its scheduling gate."""
 
-    def prepare(stage: Stage) -> None:
-        stage.kubectl(*before)
-        open_gate(stage, name)
+    def prepare(runner: ScenarioRunner) -> None:
+        runner.kubectl(*before)
+        open_gate(runner, name)
 
-    def put_back(stage: Stage) -> None:
-        stage.try_kubectl(*after)
+    def put_back(runner: ScenarioRunner) -> None:
+        runner.try_kubectl(*after)
 
     pod = make_pod(name, shell(SLEEP), schedulingGates=GATE)
     gated = Step(GATED, prepare)
@@ -139,8 +139,8 @@ def while_node(name: str, verdict: str, before: tuple[str, ...], after: tuple[st
         unschedulable,
         container="",
         steps=(gated,),
-        heals=put_back,
-        healed=running,
+        repair=put_back,
+        repaired=running,
         after=put_back,
         alone=True,
     )
@@ -154,13 +154,13 @@ def claim_that_goes() -> Scenario:
     source, mount = volume("persistentVolumeClaim", claimName=name)
     pod = make_pod(name, shell(SLEEP, volumeMounts=[mount]), volumes=[source], schedulingGates=GATE)
 
-    def delete(stage: Stage) -> None:
-        stage.kubectl("delete", "pvc", name, "-n", stage.prefix + "proof", "--wait=false")
-        open_gate(stage, name)
+    def delete(runner: ScenarioRunner) -> None:
+        runner.kubectl("delete", "pvc", name, "-n", runner.prefix + "proof", "--wait=false")
+        open_gate(runner, name)
 
-    def let_go(stage: Stage) -> None:
+    def let_go(runner: ScenarioRunner) -> None:
         patch = '{"metadata": {"finalizers": null}}'
-        stage.try_kubectl("patch", "pvc", name, "-n", stage.prefix + "proof", "--type=merge", "-p", patch)
+        runner.try_kubectl("patch", "pvc", name, "-n", runner.prefix + "proof", "--type=merge", "-p", patch)
 
     return Scenario(
         name, (wanted, pod), "user-config/missing-volume", unschedulable, container="", message="is being deleted",
@@ -174,9 +174,9 @@ def service_account_that_went() -> Scenario:
     account = obj("v1", "ServiceAccount", name)
     pod = make_pod(name, shell(SLEEP), serviceAccountName=name, schedulingGates=GATE)
 
-    def delete(stage: Stage) -> None:
-        stage.kubectl("delete", "serviceaccount", name, "-n", stage.prefix + "proof")
-        open_gate(stage, name)
+    def delete(runner: ScenarioRunner) -> None:
+        runner.kubectl("delete", "serviceaccount", name, "-n", runner.prefix + "proof")
+        open_gate(runner, name)
 
     return Scenario(
         name, (account, pod), "user-config/missing-service-account", says("FailedMount", "fetch token"), container="",

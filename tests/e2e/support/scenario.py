@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from tests.e2e.support.stage import Stage
+    from tests.e2e.support.scenario_runner import ScenarioRunner
 
 Manifest = dict[str, Any]
 
@@ -35,7 +35,7 @@ class Step(NamedTuple):
     """What somebody does to the cluster meanwhile: once WHEN holds, DO is done."""
 
     when: Condition
-    do: Callable[[Stage], None]
+    do: Callable[[ScenarioRunner], None]
 
 
 class Scenario(NamedTuple):
@@ -56,13 +56,13 @@ class Scenario(NamedTuple):
     failures: int | None = 1
     """How many the report counts when ``shows`` holds; None = that depends on the moment."""
     steps: tuple[Step, ...] = ()
-    heals: Callable[[Stage], None] | None = None
+    repair: Callable[[ScenarioRunner], None] | None = None
     """What makes an end of it: afterwards the workload runs well, or completes."""
-    healed: Condition | None = None
+    repaired: Condition | None = None
     """What the API shows then."""
-    after: Callable[[Stage], None] | None = None
+    after: Callable[[ScenarioRunner], None] | None = None
     """Puts the cluster back as it was."""
-    patience: float = 60
+    timeout: float = 60
     """Seconds until ``shows`` holds, at most."""
     namespace: str = "proof"
     alone: bool = False

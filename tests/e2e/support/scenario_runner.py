@@ -1,4 +1,4 @@
-"""Where scenarios are played: a real Kubernetes, watched."""
+"""Where scenarios are results: a real Kubernetes, watched."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WATCHED = {
 }
 
 
-class Stage:
+class ScenarioRunner:
     """Remembers every object that it has seen, so that pods that vanish are not lost."""
 
     def __init__(self, server: Server, prefix: str = "", also: Mapping[str, str] | None = None) -> None:
