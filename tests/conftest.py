@@ -8,7 +8,7 @@ from hypothesis import settings
 
 pytest_plugins = ["tests.cluster.plugin", "tests.support.fixtures", "tests.support.layers"]
 
-# The same inputs in every run, however slow the machine: a failure is the change's fault. `make properties` draws others.
+# The same inputs in every run, however slow the machine: a failure is the change's fault. `make test-random` draws others.
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("nightly", deadline=None, print_blob=True)
 settings.load_profile("ci")

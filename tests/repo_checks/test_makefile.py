@@ -11,7 +11,7 @@ from tests.repo_checks.tracked import ROOT
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = re.findall(r"^([a-z0-9-]+):", MAKEFILE, re.MULTILINE)
 EXPECTED = {"demo", "test", "check", "lint", "types", "contracts", "format", "bench", "bench-cluster", "golden", "lock"}
-EXPECTED |= {"fuzz", "chart", "cluster-up", "cluster-down", "clean", "e2e", "e2e-kind", "help"}
+EXPECTED |= {"test-unit", "test-random", "fuzz", "chart", "cluster-up", "cluster-down", "clean", "e2e", "e2e-kind", "help"}
 
 
 def test_these_are_the_targets() -> None:
