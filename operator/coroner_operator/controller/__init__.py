@@ -6,8 +6,10 @@ pod_controller   processes every change of a pod; with
   pending_timers   … pods that are pending, until their grace period has expired
   pod_cache        … pods that failed or are pending, to process them again
   pod_uids         … UIDs of all existing pods
+workload_failures  workloads that fail without a pod that shows it; with
   job_failures     … Jobs whose pods were deleted before their failure was observed
 recovery         when a failing workload has recovered; with
-  recovery_state   … the state of one failing workload
+  failing_workloads  … all failing workloads, found by their pods and controllers
+  recovery_state   … the state of one failing workload: which of its pods fail, have ended, or are healthy
   workload_health  … what the status of a workload says, per kind
 """

@@ -1,4 +1,4 @@
-"""One look at one object: the categorizer's answer, with the events and the owner where they could change it."""
+"""The verdict on one object: the categorizer's answer, with the events and the owner where they could change it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from coroner_operator.kube.event_cache import EventCache
 from coroner_operator.kube.owner_resolver import controller_of, owner_ref, workload_path
 from coroner_operator.model.workload_ref import WorkloadRef
 
-log = logging.getLogger("coroner.judging")
+log = logging.getLogger("coroner.classification")
 
 EVENT_LOOKUPS_REMEMBERED = 10_000  # remembered questions, ~200 bytes each; one asked twice costs a call
 
@@ -35,7 +35,7 @@ class Classifier:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.categorizer = categorizer
-        """May be exchanged at any time. After an answer its hash is that of the rules that judged."""
+        """May be replaced at any time. After an answer its hash is that of the rules that classified."""
         self._now = now
         self._client = client
         self._events = events
@@ -60,11 +60,11 @@ class Classifier:
         try:
             workload = await self._read(ref) or workload
         except ApiError as error:
-            log.debug("%s/%s: judged without its status: %s", ref.namespace, ref, error)
+            log.debug("%s/%s: classified without its status: %s", ref.namespace, ref, error)
         return self.categorizer.classify_workload(workload, events)
 
     async def _read(self, ref: WorkloadRef) -> Workload | None:
-        """The workload as it is now; None if it is gone, or of a kind that is never read. Raises ApiError."""
+        """The workload as it is now; None if it is deleted, or of a kind that is never read. Raises ApiError."""
         path = workload_path(ref)
         if path is None:
             return None
@@ -75,7 +75,7 @@ class Classifier:
         return found if found.metadata.uid == ref.uid else None
 
     async def classify_job(self, ref: WorkloadRef) -> tuple[Workload | None, Classification | None]:
-        """The Job as it is now, and why it failed by its own condition; None, None if it is gone. Raises ApiError."""
+        """The Job now, and why it failed by its own condition; None, None if it is deleted. Raises ApiError."""
         job = await self._read(ref)
         return (job, self.categorizer.classify_job(job)) if job else (None, None)
 
@@ -87,7 +87,7 @@ class Classifier:
         try:
             job, _ = await self.classify_job(owner_ref(controller, pod.metadata.namespace))
         except (ApiError, msgspec.DecodeError) as error:
-            log.debug("pod %s/%s: judged without its Job: %s", pod.metadata.namespace, pod.metadata.name, error)
+            log.debug("pod %s/%s: classified without its Job: %s", pod.metadata.namespace, pod.metadata.name, error)
             return None
         return job
 

@@ -1,4 +1,4 @@
-"""Jobs that failed without a pod of theirs having been seen to fail: then the Job's own condition must tell.
+"""Jobs that failed without an observed failure of a pod: then the Job's own condition says why.
 
 The Job controller deletes pods within seconds (t15, t16), a short TTL takes the rest, and a watch can have a gap. The
 events that a Job failed outlive both by an hour.
@@ -23,12 +23,12 @@ _REMEMBERED = 10_000  # Jobs, ~100 bytes each
 
 
 class JobFailures:
-    def __init__(self, judging: Classifier, owners: OwnerResolver, reports: ReportCache) -> None:
-        self._judging = judging
+    def __init__(self, classifier: Classifier, owners: OwnerResolver, reports: ReportCache) -> None:
+        self._classifier = classifier
         self._owners = owners
         self._reports = reports
         self._reported: OrderedDict[str, None] = OrderedDict()
-        """UIDs of controllers of whose pods a failure was told."""
+        """UIDs of controllers of whose pods a failure was reported."""
 
     def mark_reported(self, pod: Pod) -> None:
         """A failure of this pod is being reported."""
@@ -41,19 +41,19 @@ class JobFailures:
             self._reported.popitem(last=False)
 
     async def classify(self, ref: WorkloadRef) -> tuple[WorkloadRef, tuple[Failure, ...]] | None:
-        """The workload and what to report of it; None where the pods have told, or the Job has not failed.
+        """The workload and what to report of it; None where pods of it are reported, or it has not failed.
 
         Raises ApiError.
         """
         if ref.uid in self._reported:
             return None
-        job, judgement = await self._judging.classify_job(ref)
-        if job is None or judgement is None or judgement.verdict is None:
+        job, classification = await self._classifier.classify_job(ref)
+        if job is None or classification is None or classification.verdict is None:
             return None
         workload = await self._owners.top_controller(ref)
         stored = await self._reports.get(workload)
         made = job.metadata.creationTimestamp
-        # After a restart of ours the report alone knows what was told of this run of the Job.
+        # After a restart only the report knows what was reported of this run of the Job.
         if stored and any(made is None or record.at >= made for record in stored.report.history):
             return None
-        return workload, judgement.failures
+        return workload, classification.failures

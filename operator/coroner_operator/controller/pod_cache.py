@@ -1,4 +1,4 @@
-"""Pods that failed, wait or start: what is needed to look at one again when an event or a timer says so."""
+"""Pods that failed, wait or start: what is needed to process one again after an event or a grace period."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class FailingPodCache:
             self._cached.popitem(last=False)
 
     def remove(self, pod_uid: str) -> None:
-        """The pod is well, or gone."""
+        """The pod is healthy, or deleted."""
         self._names.pop(pod_uid, None)
         self._cached.pop(pod_uid, None)
 
@@ -60,7 +60,7 @@ class FailingPodCache:
         return tuple(uid for uid, place in self._names.items() if place.namespace == namespace)
 
     def missing(self, namespace: str | None, uids: set[str]) -> tuple[str, ...]:
-        """UIDs of the suspects of a namespace (None: of all) that are not among ``uids``."""
+        """UIDs of the pods of a namespace (None: of all) that are not among ``uids``."""
         return tuple(
             uid
             for uid, place in self._names.items()
@@ -68,7 +68,7 @@ class FailingPodCache:
         )
 
     async def get(self, pod_uid: str) -> Pod | None:
-        """The pod, from memory or read again; None if it is gone. Raises ApiError."""
+        """The pod, from memory or read again; None if it is deleted. Raises ApiError."""
         known = self._cached.get(pod_uid)
         place = self._names.get(pod_uid)
         if known is not None or place is None:

@@ -93,7 +93,7 @@ class PodController:
         """By UID, what was observed of pods and is not processed yet, in its order."""
         self._to_reclassify: set[str] = set()
         self._pods: WorkQueue[str] = WorkQueue(self._reconcile, name="pods", workers=WORKERS)
-        """By UID. A run without a new state looks again at the last one."""
+        """By UID. A run without a new state processes the last one again."""
         self._resyncs: WorkQueue[str] = WorkQueue(self._resync, name="deleted reports")
         """By namespace."""
 
@@ -119,7 +119,7 @@ class PodController:
             if is_starting(pod):
                 self._begin_grace_period(pod)
             if may_have_failed(pod):
-                # The first look of this process, perhaps by other rules than before.
+                # The first classification by this process, perhaps with other rules than before.
                 self._add(_PodState(pod, reclassified=bool(self._unlisted)))
         elif uid in self._pod_cache or uid in self._pods or self._recovery.may_matter(pod):
             self._pod_cache.remove(uid)
@@ -144,7 +144,7 @@ class PodController:
         self._recovery.on_pods_listed(uids, lambda workload: namespace is None or workload.namespace == namespace)
 
     def on_event(self, event: Event) -> None:
-        if event.is_from_coroner:  # it would cause another look at what it reports
+        if event.is_from_coroner:  # it would cause another classification of what it reports
             return
         involved = event.involved
         if involved.kind == "Pod":

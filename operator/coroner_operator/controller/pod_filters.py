@@ -1,4 +1,4 @@
-"""Which pods deserve a second look: cheap enough to ask of every pod, and never wrong about a failing one."""
+"""Which pods need to be processed: cheap enough to ask of every pod, and never wrong about a failing one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def may_have_failed(pod: Pod) -> bool:
     if status.phase == "Failed" or status.reason:
         return True
     for condition in status.conditions:
-        # SchedulingGated is deliberate; the scheduler has not looked at the pod yet
+        # SchedulingGated is deliberate; the scheduler has not tried the pod yet
         held_up = condition.type == "PodScheduled" and condition.status == "False"
         if held_up and condition.reason != "SchedulingGated":
             return True
@@ -38,7 +38,7 @@ def is_starting(pod: Pod) -> bool:
 
 
 def is_healthy(pod: Pod) -> bool:
-    """Whether the pod speaks for its workload: Ready, or ended well."""
+    """Whether the pod is Ready, or has succeeded."""
     if pod.status.phase == "Succeeded":
         return True
     if pod.status.phase != "Running" or pod.metadata.deletionTimestamp is not None:
@@ -50,8 +50,9 @@ def is_healthy(pod: Pod) -> bool:
 def needs_normal_events(pod: Pod, warnings: Iterable[Event], now: datetime) -> bool:
     """Whether events that were no warnings could change the verdict on the pod, if there still are any.
 
-    A kill (137, or the program's own answer to SIGTERM, 143) may be a probe's or a hook's: only ``Killing`` tells. So
-    may any other end, but then the failed probe is among the ``warnings`` (q6), or the container keeps ending well
+    A kill (137, or the program's own answer to SIGTERM, 143) may be a probe's or a hook's: only a ``Killing`` event
+    shows it. So may any other end, but then the failed probe is among the ``warnings`` (q6), or the container keeps
+    succeeding
     (q2b).
     """
     if pod.disruption is not None or pod.status.reason:
@@ -64,7 +65,7 @@ def needs_normal_events(pod: Pod, warnings: Iterable[Event], now: datetime) -> b
             if ended is None or ended.reason == "StartError":
                 continue
             if ended.reason == "OOMKilled" and ended.exitCode != 143 and not probed:
-                continue  # the mark tells, unless a probe may have killed it as well
+                continue  # the reason says it all, unless a probe may have killed it as well
             loops_well = ended.exitCode == 0 and waiting is not None and waiting.reason == "CrashLoopBackOff"
             if not (ended.exitCode in KILL_EXIT_CODES or loops_well or (probed and ended.exitCode != 0)):
                 continue

@@ -1,7 +1,7 @@
 """The UIDs of all pods that exist: all that is kept of a healthy one (about 120 bytes).
 
-The ledger may only forget pods that are surely gone; and a pod that was deleted while it was being judged must not
-be remembered as failing.
+The ledger may only forget pods that are surely deleted; and a pod that was deleted while it was being classified must
+not be remembered as failing.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ExistingPods:
         self._listed.add(namespace)
 
     def prune(self, report: Report) -> Report:
-        """The report without its ledger's notes on pods that are long gone; as it is where that is not due."""
+        """The report without the ledger entries of pods that were deleted long ago; unchanged where that is not due."""
         now = self._now()
         if self._listed != self._by_scope.keys() or now - self._last_pruned(report.workload, now) < PRUNE_INTERVAL:
             return report

@@ -1,8 +1,8 @@
 """When a failing workload is healthy again: none of its pods fails, and its own status or its pods say so.
 
-The newest pod alone does not tell (in a StatefulSet an older member may be the one that crashes), nor does an
-instant: pods must have been Ready for a while, see ``stabilization_seconds``. As long as other pods fail, one that is
-healthy or deleted only means that the report may show another failure.
+The newest pod is not enough (in a StatefulSet an older member may be the one that crashes), nor is an instant: pods
+must have been Ready for a while, see ``stabilization_seconds``. As long as other pods fail, one that is healthy or
+deleted only means that the report may show another failure.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ log = logging.getLogger("coroner.recovery")
 
 CHECK_DELAY = 0.2  # s; a burst of changes of one workload's pods costs one check
 FIRST_RECHECK = 1.0  # s; a rollout is complete some seconds after the last old pod is deleted
-LAST_RECHECK = 60.0  # s; what no pod event tells: a Deployment whose new pods are in a new ReplicaSet, a CronJob
+LAST_RECHECK = 60.0  # s; what no pod event shows: a Deployment whose new pods are in a new ReplicaSet, a CronJob
 CONCURRENT_CHECKS = 4
 
 
@@ -45,7 +45,7 @@ class ReportUpdates(Protocol):
 
 
 class Recovery:
-    """``track()`` each failing workload, ``on_pod_…()`` after each look at a pod of one, ``start()`` after the LIST."""
+    """``track()`` failing workloads, ``on_pod_…()`` after each change of a pod of one, ``start()`` after the LIST."""
 
     def __init__(
         self,

@@ -16,10 +16,10 @@ from coroner_operator.model.workload_ref import WorkloadRef
 
 class WorkloadHealth(Enum):
     COMPLETED = "it has completed"
-    HEALTHY = "all that it wants is there and ready"
+    HEALTHY = "all wanted pods exist and are ready"
     UNHEALTHY = "something is missing or not ready yet"
-    TERMINAL = "it has failed for good, or is gone: it will not recover"
-    UNKNOWN = "its kind may not be read: only its pods can tell"
+    TERMINAL = "it has failed permanently, or is deleted: it will not recover"
+    UNKNOWN = "its kind cannot be read: only its pods show it"
 
 
 class _Meta(msgspec.Struct, frozen=True):
@@ -54,7 +54,7 @@ _OBJECT = msgspec.json.Decoder(_Object)
 
 
 async def read_health(client: Client, ref: WorkloadRef, failed_at: datetime | None) -> WorkloadHealth:
-    """``failed_at``: time of the newest failure; a CronJob is well by a success after it. Raises ApiError."""
+    """``failed_at``: time of the newest failure; a CronJob is healthy after a later success. Raises ApiError."""
     path = workload_path(ref)
     if path is None:
         return WorkloadHealth.UNKNOWN

@@ -8,7 +8,8 @@ current_failure  which failure of a workload is the current one
 ledger           the failures that have been counted; with
   ledger_builder   … changes
   ledger_codec     … its form in the report
-report           a report, and what can happen to it
+report           a report, its recovery, and the pruning of deleted pods
+fold             how observations enter a report
 stored_report    the shape of a FailureReport that is read, and its limits
 report_codec     a report as a FailureReport object, and back
 sample_reports   reports in which every field is set, to compare with the schema

@@ -51,12 +51,12 @@ def current_failure(
 ) -> PodFailure | None:
     """The newest failure; where its pod has stopped failing, the newest one of the pods that still fail.
 
-    Where no other pod fails, the newest one stays until the workload has recovered: that its pod is gone heals nothing.
+    Where no other pod fails, the newest one stays until the workload has recovered, even if its pod is deleted.
 
     ``stored``: what the report shows; None: nothing. ``observed``: what has been observed since; of each pod in the
     order of observation. ``failing``: of the pods that fail now, their last failures; read only where needed.
 
-    A pod fails by one thing at a time: what the last look at it found. Times alone do not tell what that is: a wait is
+    A pod fails by one thing at a time: what was observed last. Times alone do not show what that is: a wait is
     dated by what the pod had reached before, so a mount that failed in between, and succeeded since, would seem the
     newer failure forever. So what a pod fails by after another failure is not dated before that one.
     """

@@ -42,18 +42,18 @@ class FailureRecord(msgspec.Struct, frozen=True):
     at: datetime
     """UTC, whole seconds."""
     seen_at: datetime | None
-    """Last look at a failure that is still waiting, whose cause may change; None for all others."""
+    """Last observation of a failure that is still waiting, whose cause may change; None for all others."""
     pod: PodRef | None
     """None: the pod was never created."""
     verdict: Verdict
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """The newest failure is the greatest; of two looks at one failure, the one that knows more.
+        """The newest failure is the greatest; of two observations of one failure, the one that knows more.
 
-        First the failure (time, then its identity, so that ties break stably), then the look: an answer before none,
-        the latest look where the cause may change, the surer one; at last the texts, so that the order is total and
-        the greatest of a set does not depend on the order in which its members arrive.
+        First the failure (time, then its identity, so that ties break stably), then the observation: an explanation
+        before none, the latest one where the cause may change, the surer one; at last the texts, so that the order is
+        total and the greatest of a set does not depend on the order in which its members arrive.
         """
         verdict = self.verdict
         sureness = CONFIDENCE_RANK[verdict.confidence]

@@ -23,7 +23,7 @@ Name = tuple[str, str]
 """Category and subcategory."""
 
 UNOBSERVED: Name = ("unknown", "uncategorized")
-"""What an instance counts for that ended between two looks."""
+"""What an instance counts for that ended between two observations."""
 
 POD_DIGITS = 8  # 48 bits: two of 10,000 pods of one workload collide once in five million workloads
 SERIES_DIGITS = 5  # 30 bits, within one pod
@@ -34,19 +34,19 @@ class Entry(NamedTuple):
 
     at: int
     last_observed: int
-    """Last look at a failure that still waits; -1 for all others."""
+    """Last observation of a failure that still waits; -1 for all others."""
     confidence: Confidence
     name: Name
 
     @property
     def order(self) -> tuple[int, bool, int, int, bool, Name]:
-        """As far as it goes the same as ``Record.order``: of two looks at one failure the greater one holds."""
+        """As far as it goes the same as ``FailureRecord.order``: of two observations the greater one is kept."""
         sureness = ("Unknown", "Likely", "Confirmed").index(self.confidence)
         return (self.at, self.is_explained, self.last_observed, sureness, is_known(self.name[0]), self.name)
 
     @property
     def is_explained(self) -> bool:
-        """As ``Record.is_answer``."""
+        """As ``FailureRecord.is_explained``."""
         return is_explained(self.confidence, self.name[0])
 
 
@@ -56,7 +56,7 @@ class RestartSeries(NamedTuple):
     ended: int
     """This many have ended, as the kubelet counts them."""
     compacted: int
-    """Those numbered up to this one are in the sums for good."""
+    """Those numbered up to this one are in the sums and stay there."""
     entries: Mapping[int, Entry]
     """The others that were observed, by number."""
 
@@ -130,7 +130,7 @@ class Ledger(msgspec.Struct, frozen=True):
         )
 
     def without_observation_times(self) -> Ledger:
-        """The same without the times of looks at failures that still wait."""
+        """The same without the times at which failures that still wait were observed last."""
         pods = {
             pod_id: pod._replace(series={key: _without_observation_time(series) for key, series in pod.series.items()})
             for pod_id, pod in self.pods.items()

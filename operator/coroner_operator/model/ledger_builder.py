@@ -1,4 +1,4 @@
-"""How a ledger changes: failures are recorded once, pods that are deleted are forgotten, the old is compacted."""
+"""How a ledger changes: failures are recorded once, deleted pods are pruned, older entries are compacted."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Lookup(NamedTuple):
     is_new: bool
     """Not counted before under its own name."""
     entry: Entry | None
-    """What is known of it from earlier looks; None: nothing, or it is compacted."""
+    """What is known of it from earlier observations; None: nothing, or it is compacted."""
 
 
 class LedgerBuilder:
@@ -88,7 +88,7 @@ class LedgerBuilder:
             self._pods[pod_id] = PodEntries(pod.deleted_since, {**pod.series, key: after})
 
     def prune(self, existing_pod_uids: Iterable[str], now: int, grace: int) -> None:
-        """Note which pods are deleted, and settle and drop those that are deleted for longer than ``grace`` seconds.
+        """Note which pods are deleted, and compact and drop those that were deleted more than ``grace`` seconds ago.
 
         ``existing_pod_uids``: the UIDs of all pods that exist. A pod that is back (a stale list had missed it) is kept.
         """
@@ -115,8 +115,8 @@ class LedgerBuilder:
         return Ledger(self._pods, self._compacted, self._compacted_unobserved, self._pruned_until, self._incomplete)
 
     def _may_add(self, pod: PodEntries, observed_at: int) -> bool:
-        forgotten = not pod.series and self._pruned_until is not None and observed_at <= self._pruned_until
-        return not forgotten and self._series_count < SERIES_LIMIT
+        pruned = not pod.series and self._pruned_until is not None and observed_at <= self._pruned_until
+        return not pruned and self._series_count < SERIES_LIMIT
 
     def _compact(self, series: Series, window: int) -> Series:
         """What stays open of the series when only its ``window`` newest instances may; the rest goes into the sums."""

@@ -1,4 +1,4 @@
-"""Of two looks at one failure, the one that holds."""
+"""Of two observations of one failure, the one that is kept."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ class Ranked(Protocol):
     def is_explained(self) -> bool: ...
 
 
-L = TypeVar("L", bound=Ranked)
+RankedT = TypeVar("RankedT", bound=Ranked)
 
 
-def preferred(earlier: L, later: L, revises: bool) -> L:
+def preferred(earlier: RankedT, later: RankedT, reclassified: bool) -> RankedT:
     """The greater one, as long as the rules are the same.
 
-    Where ``later`` was judged by newer rules it holds, greater or not; but an answer only gives way to an answer: the
-    events that told it may have expired since, and then the new rules simply know less.
+    Where ``later`` was classified by newer rules it is kept, greater or not; but an explanation only gives way to an
+    explanation: the events behind it may have expired since, and then the newer rules simply know less.
     """
-    if revises and (later.is_explained or not earlier.is_explained):
+    if reclassified and (later.is_explained or not earlier.is_explained):
         return later
     return max(earlier, later, key=_order)
 
 
-def _order(look: Ranked) -> tuple[Any, ...]:
-    return look.order
+def _order(observed: Ranked) -> tuple[Any, ...]:
+    return observed.order

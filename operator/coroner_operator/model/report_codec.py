@@ -28,10 +28,10 @@ PLURAL = "failurereports"
 CLOCK_SKEW = timedelta(days=1)  # between the clocks of the replicas, one of which wrote the report
 
 FAILING, RECOVERED = "Failing", "Recovered"
-"""The values of status.state; also the condition's type, and its reason once the workload is well."""
+"""The values of status.state; also the condition's type, and its reason once the workload has recovered."""
 
 _NOT_IN_A_REASON = re.compile(r"[^A-Za-z0-9_,:]+")
-_NO_ANSWER = "FailureWithoutReason"  # a condition must have a reason
+_NO_REASON = "FailureWithoutReason"  # a condition must have a reason
 
 
 def to_object(report: Report) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def to_object(report: Report) -> dict[str, Any]:
 
 
 def labels(report: Report) -> dict[str, str]:
-    """What ``kubectl get fr -l`` can ask for. Of a recovered workload the category is gone."""
+    """What ``kubectl get fr -l`` can ask for. A recovered workload has no category."""
     verdict = report.current.verdict if report.current else None
     return _present(
         {
@@ -68,7 +68,7 @@ def labels(report: Report) -> dict[str, str]:
 
 def to_status(report: Report) -> dict[str, Any]:
     """The status: what is applied on the status subresource."""
-    tallies = report.ledger.counts()
+    counts = report.ledger.counts()
     return _present(
         {
             "state": FAILING if report.current else RECOVERED,
@@ -76,10 +76,10 @@ def to_status(report: Report) -> dict[str, Any]:
             "firstSeen": _time(report.first_seen),
             "lastSeen": _time(report.last_seen),
             "recoveredAt": _time(report.recovered_at),
-            "failures": sum(tally.total for tally in tallies.values()),
+            "failures": sum(count.total for count in counts.values()),
             "unseen": report.ledger.unobserved or None,
             "lowerBound": report.ledger.incomplete or None,
-            "counts": _counts(tallies),
+            "counts": _counts(counts),
             "history": [_record(record) for record in report.history],
             "rules": report.rules,
             "ledger": list(ledger_codec.to_text(report.ledger)),
@@ -104,7 +104,7 @@ def condition_reason(reason: str) -> str:
     words = _NOT_IN_A_REASON.sub("_", reason).strip("_,:")
     if words and not words[0].isalpha():
         words = "Reason_" + words
-    return words or _NO_ANSWER
+    return words or _NO_REASON
 
 
 def _current(record: FailureRecord) -> dict[str, Any]:
@@ -140,18 +140,18 @@ def _record(record: FailureRecord) -> dict[str, Any]:
     )
 
 
-def _counts(tallies: Mapping[Name, Count]) -> list[dict[str, Any]]:
+def _counts(counts: Mapping[Name, Count]) -> list[dict[str, Any]]:
     """The most frequent first."""
     return [
         _present(
             {
                 "category": category,
                 "subcategory": subcategory,
-                "count": tally.total,
-                "lastSeen": None if tally.last_at is None else _time(from_epoch(tally.last_at)),
+                "count": count.total,
+                "lastSeen": None if count.last_at is None else _time(from_epoch(count.last_at)),
             }
         )
-        for (category, subcategory), tally in sorted(tallies.items(), key=lambda item: (-item[1].total, item[0]))
+        for (category, subcategory), count in sorted(counts.items(), key=lambda item: (-item[1].total, item[0]))
     ]
 
 

@@ -1,4 +1,4 @@
-"""What of a report has to be written: nothing for a mere look, the status at once, labels that flip more slowly."""
+"""What of a report must be written: nothing for a mere observation time, the status at once, labels more slowly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reports as they lie on the API server: an outline of each, and its removal."""
+"""The reports on the API server: a summary of each, and its deletion."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from coroner_operator.kube.paging import list_items
 from coroner_operator.kube.resources import REPORT
 from coroner_operator.model.workload_ref import WorkloadRef
 
-log = logging.getLogger("coroner.archive")
+log = logging.getLogger("coroner.retention")
 
 PAGE_SIZE = 50  # as in store: a report may have 64 KiB
 
@@ -29,7 +29,7 @@ class ReportSummary(msgspec.Struct, frozen=True):
     uid: str
     version: str
     last_activity: datetime
-    """When anything was last known of the workload: a failure, a look at one, its recovery; else the report's birth."""
+    """Time of the last news of the workload: a failure, an observation of one, its recovery; else the creation."""
 
 
 class ReportIndex(Protocol):
@@ -39,7 +39,7 @@ class ReportIndex(Protocol):
         """Of every report."""
         ...
 
-    async def delete(self, outline: ReportSummary) -> bool:
+    async def delete(self, summary: ReportSummary) -> bool:
         """Delete the report, if it is still as outlined. False: it has changed or is not there."""
         ...
 
@@ -56,17 +56,17 @@ class ApiReportIndex:
             async for raw in list_items(self._client, REPORT.path(namespace), limit=PAGE_SIZE):
                 try:
                     yield _summary(_REPORT.decode(raw))
-                except msgspec.DecodeError as error:  # edited by hand: not ours to judge
+                except msgspec.DecodeError as error:  # edited by hand: left alone
                     log.debug("a report is kept, it cannot be read: %s", error)
 
-    async def delete(self, outline: ReportSummary) -> bool:
+    async def delete(self, summary: ReportSummary) -> bool:
         body = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "preconditions": {"uid": outline.uid, "resourceVersion": outline.version},
+            "preconditions": {"uid": summary.uid, "resourceVersion": summary.version},
         }
         try:
-            await self._client.request("DELETE", REPORT.path(outline.workload.namespace, outline.name), body=body)
+            await self._client.request("DELETE", REPORT.path(summary.workload.namespace, summary.name), body=body)
         except (Conflict, NotFound):
             return False
         return True

@@ -1,4 +1,4 @@
-"""Reports whose workload is gone are deleted after a while, or earlier where a namespace has too many of them.
+"""Reports whose workload is deleted are deleted after a while, or earlier where a namespace has too many of them.
 
 A report of a workload that exists is never deleted, failing or not: it holds the count of its failures.
 """
@@ -31,11 +31,11 @@ class Retention:
         *,
         retention: float,
         per_namespace: int,
-        on_deleted: Callable[[ReportSummary, DeletionReason], None] = lambda outline, why: None,  # noqa: ARG005 - nobody listens
+        on_deleted: Callable[[ReportSummary, DeletionReason], None] = lambda summary, reason: None,  # noqa: ARG005 - nobody listens
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
     ) -> None:
-        """``retention``: seconds; ``per_namespace``: reports; ``census``: of a namespace, made anew for each walk."""
+        """``existence_checker``: for a namespace, a new one each sweep. ``retention``: seconds; ``per_namespace``: reports."""
         self._index = index
         self._existence_checker = existence_checker
         self._retention = timedelta(seconds=min(retention, 1e9))
@@ -45,7 +45,7 @@ class Retention:
         self._sleep = sleep
 
     async def run(self) -> None:
-        """For ever; what goes wrong is said and tried again at the next walk."""
+        """Runs until cancelled; errors are logged, and the next sweep tries again."""
         while True:
             try:
                 await self.sweep()
@@ -56,32 +56,34 @@ class Retention:
             await self._sleep(SWEEP_INTERVAL)
 
     async def sweep(self) -> None:
-        """One walk over all reports. Raises ApiError where they cannot be listed."""
+        """One pass over all reports. Raises ApiError where they cannot be listed."""
         by_namespace: defaultdict[str, list[ReportSummary]] = defaultdict(list)
-        async for outline in self._index.summaries():
-            by_namespace[outline.workload.namespace].append(outline)
-        for namespace, outlines in by_namespace.items():
+        async for summary in self._index.summaries():
+            by_namespace[summary.workload.namespace].append(summary)
+        for namespace, summaries in by_namespace.items():
             try:
-                await self._sweep_namespace(outlines, self._existence_checker(namespace))
+                await self._sweep_namespace(summaries, self._existence_checker(namespace))
             except ApiError as error:
                 log.warning("old reports in %s: %s; again in %.0f s", namespace, error, SWEEP_INTERVAL)
 
-    async def _sweep_namespace(self, outlines: list[ReportSummary], census: ExistenceChecker) -> None:
+    async def _sweep_namespace(self, summaries: list[ReportSummary], checker: ExistenceChecker) -> None:
         expired_before = self._now() - self._retention
-        too_many = len(outlines) - self._per_namespace
-        for outline in sorted(outlines, key=lambda outline: (outline.last_activity, outline.name)):
-            expired = outline.last_activity < expired_before
+        too_many = len(summaries) - self._per_namespace
+        for summary in sorted(summaries, key=lambda summary: (summary.last_activity, summary.name)):
+            expired = summary.last_activity < expired_before
             if not expired and too_many <= 0:
                 return
-            trace = await census.check(outline.workload)
-            # Where only the absence of pods speaks, the workload may be suspended: it is given the whole time.
-            if trace is Existence.DELETED or (trace is Existence.UNKNOWN and expired):
-                if not await self._index.delete(outline):
-                    continue  # something has just happened to it: the next walk sees what
+            existence = await checker.check(summary.workload)
+            # Where only the absence of pods is known, the workload may be suspended: it is given the whole time.
+            if existence is Existence.DELETED or (existence is Existence.UNKNOWN and expired):
+                if not await self._index.delete(summary):
+                    continue  # it has just changed: the next sweep sees how
                 too_many -= 1
-                why: DeletionReason = "retention" if expired else "cap"
-                log.info("report %s/%s: deleted (%s): %s", outline.workload.namespace, outline.name, why, trace.value)
-                self._on_deleted(outline, why)
+                reason: DeletionReason = "retention" if expired else "cap"
+                log.info(
+                    "report %s/%s: deleted (%s): %s", summary.workload.namespace, summary.name, reason, existence.value
+                )
+                self._on_deleted(summary, reason)
         if too_many > 0:
-            namespace = outlines[0].workload.namespace
+            namespace = summaries[0].workload.namespace
             log.info("%s has %d reports more than wanted, all of workloads that exist", namespace, too_many)

@@ -1,6 +1,6 @@
 """Whether a served CRD knows every field that this code writes.
 
-What the schema does not declare, the API server drops without a word: an operator that is newer than the CRD would
+What the schema does not declare, the API server drops silently: an operator that is newer than the CRD would
 lose its new fields. So they are compared before the first write.
 """
 

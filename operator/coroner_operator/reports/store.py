@@ -69,7 +69,7 @@ class ReportStore(Protocol):
 
 
 class MemoryReportStore:
-    """Keeps reports in a dict, for tests and for judging without a cluster."""
+    """Keeps reports in a dict, for tests and for classifying without a cluster."""
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], Stored] = {}

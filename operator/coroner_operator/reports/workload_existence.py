@@ -1,4 +1,4 @@
-"""Whether workloads are still there: read where the kind may be read, and looked for behind every pod that exists."""
+"""Whether workloads still exist: read where the kind may be read, and searched for above every pod that exists."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import msgspec
 from coroner_categorizer.objects.pod import Metadata
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Forbidden, InvalidName, NotFound
-from coroner_operator.kube.owner_resolver import METADATA_ONLY, OwnerResolver, controller_of, workload_path, owner_ref
+from coroner_operator.kube.owner_resolver import METADATA_ONLY, OwnerResolver, controller_of, owner_ref, workload_path
 from coroner_operator.kube.paging import PARTIAL_LIST, list_items
 from coroner_operator.kube.paths import ResourcePath
 from coroner_operator.kube.resources import POD
 from coroner_operator.model.workload_ref import WorkloadRef
 
-log = logging.getLogger("coroner.census")
+log = logging.getLogger("coroner.retention")
 
 PAGE_SIZE = 500  # pods a page, metadata only: about 1 MB
 

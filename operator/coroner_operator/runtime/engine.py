@@ -42,7 +42,7 @@ from coroner_operator.telemetry.metrics import Metrics
 log = logging.getLogger("coroner.engine")
 
 WARNINGS = {"fieldSelector": f"type=Warning,reportingComponent!={REPORTING_CONTROLLER}"}
-DRAIN_SHARE = 0.3  # of the time that is left at the end: looks must be through before the last write
+DRAIN_SHARE = 0.3  # of the time that is left at the end: pods must be processed before the last write
 PUBLISH_SHARE = 0.2  # … and what follows a report, after it
 
 
@@ -158,7 +158,7 @@ class Engine:
         self._spawn(self._run(), "engine")
 
     async def stop(self) -> bool:
-        """End the streams, judge what has arrived, write what is gathered. False: something could not be written.
+        """End the streams, process what has arrived, write what is gathered. False: something could not be written.
 
         We lead until the last write; then the next may at once. After leadership is lost nothing is written.
         """
@@ -180,7 +180,7 @@ class Engine:
         return all_written
 
     def report_deleted(self, namespace: str, name: str) -> None:
-        """Somebody deleted a report. What it told of and still fails is told anew."""
+        """Somebody deleted a report. What it showed and still fails is reported again."""
         workload = self.reports.forget(namespace, name)
         if workload is not None:
             self._controller.resync_namespace(namespace)
@@ -224,16 +224,16 @@ class Engine:
         self._loaded.set()
 
     def _on_rules_reloaded(self, categorizer: Categorizer) -> None:
-        """New rules: in one step, between two looks. What fails now is judged again."""
+        """New rules: in one step, between two classifications. What fails now is classified again."""
         self._classifier.categorizer = categorizer
         self.recorder.redactor = categorizer.redactor
         self.metrics.set_rules_hash(categorizer.hash)
         self.reports.classified_by_current_rules.clear()
         self._controller.reclassify_all()
 
-    def _on_report_expired(self, outline: ReportSummary, why: str) -> None:
-        self.reports.forget(outline.workload.namespace, outline.name)
-        self.metrics.count_deleted_report(why)
+    def _on_report_expired(self, summary: ReportSummary, reason: str) -> None:
+        self.reports.forget(summary.workload.namespace, summary.name)
+        self.metrics.count_deleted_report(reason)
 
     def _stream(
         self,

@@ -126,7 +126,7 @@ class App:
             await engine.ended
         except LeadershipLost as error:
             self._exit_code = 1
-            log.error("the operator ends, to begin anew: %s", error)
+            log.error("the operator ends, to be restarted: %s", error)
         except Exception:
             self._exit_code = 1
             log.exception("the operator ends")

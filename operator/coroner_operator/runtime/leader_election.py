@@ -99,7 +99,7 @@ class Election:
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
         on_changed: Callable[[bool], None] = lambda leads: None,  # noqa: ARG005 - nobody listens
     ) -> None:
-        """Seconds; ``retry`` < ``renew_deadline`` < ``duration``. ``changed`` is told when that begins or ends."""
+        """Seconds; ``retry`` < ``renew_deadline`` < ``duration``. ``on_changed`` is called when leadership changes."""
         self.leading = asyncio.Event()
         self.observed = asyncio.Event()
         self.identity = identity
