@@ -211,3 +211,17 @@ def test_what_is_no_rules_file_is_rejected(tmp_path: Path, content: bytes) -> No
 def test_without_files_it_is_the_shipped_pack() -> None:
     assert not RuleFiles()
     assert RuleFiles().read().compile().classify(POD) is not None
+
+
+async def test_rules_that_are_too_large_when_compiled_leave_the_previous_ones_in_use(
+    operator: Operator, mount: ConfigMapMount, tmp_path: Path
+) -> None:
+    reloads = reloader(operator, RuleFiles(tmp_path / "rules.yaml"))
+    mount.hold(rules_yaml=rules("second", "[^x]{1000}" * 12))
+    await poll_twice(reloads)
+    assert operator.category == "first"
+    assert operator.counts == [False]
+    assert reloads.errors == (
+        f"{tmp_path}/rules.yaml: categories[0].rules[0].onTerminationMessage.pattern: too large when compiled; "
+        r"use smaller repetition counts, and [A-Za-z] instead of \pL",
+    )

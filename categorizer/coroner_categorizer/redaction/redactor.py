@@ -112,6 +112,12 @@ class RedactionMemo:
         return redacted
 
 
+def compiled_size(site: SitePattern) -> int:
+    """In instructions of RE2; of a pattern that can be used."""
+    size: int = re2.compile(site.pattern.encode(), OPTIONS_UTF8).programsize
+    return size
+
+
 def _site_rule(site: SitePattern) -> Rule:
     if not _NAME.fullmatch(site.name):
         shown = site.name.encode("unicode_escape").decode()[:80]  # one line, whatever the name

@@ -39,11 +39,17 @@ class ConfigError(ValueError):
         self.errors = tuple(errors)
 
 
+ERRORS_LIMIT = 1_000  # nobody corrects more at one time, and a file may have millions
+
+
 class FieldErrors:
-    """Collects the errors that a parser finds while it continues reading."""
+    """Collects the errors that a parser finds while it continues reading: the first ``ERRORS_LIMIT``."""
 
     def __init__(self) -> None:
         self.found: list[FieldError] = []
 
     def add(self, path: Path, detail: str, remedy: str) -> None:
-        self.found.append(FieldError(str(path), detail, remedy))
+        if len(self.found) < ERRORS_LIMIT:
+            self.found.append(FieldError(str(path), detail, remedy))
+        elif len(self.found) == ERRORS_LIMIT:
+            self.found.append(FieldError(str(Path()), "more errors than these", "correct them first"))

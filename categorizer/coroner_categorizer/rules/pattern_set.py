@@ -8,11 +8,16 @@ from functools import lru_cache
 
 import re2
 
-# For the automaton's states, taken as they are needed; the default of 8 MiB is too little for a few hundred patterns.
-_SET_MEMORY = 256 << 20
+# For the automaton's states, taken as they are needed. 64 MiB are more than TOTAL_LIMIT needs; a set fails
+# altogether where it has too little, and hostile text can make each of the four sets take all of it.
+_SET_MEMORY = 64 << 20
+_PATTERN_MEMORY = 1 << 20  # of one pattern: some 80,000 instructions, or its states
+
+TOTAL_LIMIT = 400_000
+"""Instructions that all patterns of one file may have when they are compiled, 80 MB; the default pack has 13,000."""
 
 
-def _options(max_mem: int = 8 << 20) -> re2.Options:
+def _options(max_mem: int) -> re2.Options:
     options = re2.Options()
     options.log_errors = False
     options.max_mem = max_mem
@@ -23,15 +28,20 @@ class PatternError(ValueError):
     """A pattern that RE2 (or Go's regexp) refuses; str() says why."""
 
 
+class PatternTooLargeError(PatternError):
+    """A pattern that is one, but takes too much memory when compiled."""
+
+
 @lru_cache(maxsize=512)  # the parser asks three times for each pattern, and each verdict once more
 def compile_pattern(pattern: str) -> re2._Regexp:
-    """One pattern, for its groups. Raises PatternError."""
+    """One pattern, for its groups and its size. Raises PatternError."""
     if _has_any_byte(pattern):
         raise PatternError(r"\C is not supported")  # C++ RE2 takes it, Go's regexp does not
     try:
-        return re2.compile(pattern, _options())
+        return re2.compile(pattern, _options(_PATTERN_MEMORY))
     except re2.error as refused:
-        raise PatternError(_reason(refused)) from refused
+        reason = _reason(refused)
+        raise (PatternTooLargeError if reason.startswith("pattern too large") else PatternError)(reason) from refused
 
 
 def _reason(refused: re2.error) -> str:
@@ -46,6 +56,22 @@ def _has_any_byte(pattern: str) -> bool:
             return True
         escaped = char == "\\" and not escaped
     return False
+
+
+class PatternBudget:
+    """How much all patterns of one file take when they are compiled."""
+
+    def __init__(self) -> None:
+        self._left = TOTAL_LIMIT
+
+    @property
+    def is_exceeded(self) -> bool:
+        return self._left < 0
+
+    def take(self, size: int) -> bool:
+        """``size``: of one pattern, in instructions. False: with it, the patterns are too large together."""
+        self._left -= size
+        return not self.is_exceeded
 
 
 class PatternSet:

@@ -7,9 +7,21 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from coroner_categorizer.rules.field_path import FieldErrors, Path
-from coroner_categorizer.rules.pattern_set import PatternError, compile_pattern
+from coroner_categorizer.rules.pattern_set import (
+    TOTAL_LIMIT,
+    PatternBudget,
+    PatternError,
+    PatternTooLargeError,
+    compile_pattern,
+)
 
 NAME_LIMIT = 63  # bytes; a label value's limit, and Armada's
+
+TOO_LARGE = TOTAL_LIMIT // 5
+"""Counted for a pattern that is too large on its own: compiling it until it fails takes 0.1 s."""
+
+_SMALLER = r"use smaller repetition counts, and [A-Za-z] instead of \pL"
+_TOO_LARGE_TOGETHER = "the patterns up to here are too large together when compiled, the later ones were not checked"
 
 
 class YamlReader:
@@ -17,6 +29,7 @@ class YamlReader:
 
     def __init__(self, errors: FieldErrors) -> None:
         self.errors = errors
+        self._budget = PatternBudget()
 
     def mapping(self, node: Any, path: Path, keys: Iterable[str]) -> Mapping[str, Any] | None:
         """A mapping with no other keys than these."""
@@ -70,19 +83,32 @@ class YamlReader:
         return node
 
     def pattern(self, node: Any, path: Path) -> str | None:
-        """An RE2 pattern that compiles."""
+        """An RE2 pattern that compiles, and whose size fits with that of the patterns before it."""
         if node is None:
             self.errors.add(path, "missing", "give a pattern (RE2 syntax, as in Go)")
             return None
         text = self.text(node, path)
-        if text is None:
+        if text is None or self._budget.is_exceeded:
             return None
         try:
-            compile_pattern(text)
+            size = compile_pattern(text).programsize
+        except PatternTooLargeError:
+            self.errors.add(path, "too large when compiled", _SMALLER)
+            self.count_pattern(TOO_LARGE, path)  # some are worth the time, thousands are not
+            return None
         except PatternError as refused:
             self.errors.add(path, f"not a pattern: {refused}", "use RE2 syntax (no look-around, no back-references)")
             return None
-        return text
+        return text if self.count_pattern(size, path) else None
+
+    def count_pattern(self, size: int, path: Path) -> bool:
+        """``size``: of a compiled pattern. False, and an error: with it all patterns are too large together."""
+        if self._budget.is_exceeded:
+            return False
+        fits = self._budget.take(size)
+        if not fits:
+            self.errors.add(path, _TOO_LARGE_TOGETHER, "use fewer patterns, or smaller repetition counts")
+        return fits
 
 
 def kind_of(node: Any) -> str:

@@ -12,13 +12,14 @@ from typing import Any, BinaryIO, TypeAlias
 import msgspec
 
 from coroner_categorizer import Categorizer, ConfigError, FieldError, default, load
-from coroner_categorizer.redaction.redactor import DEFAULT_REDACTOR, Redactor, SitePattern
+from coroner_categorizer.redaction.redactor import DEFAULT_REDACTOR, Redactor, SitePattern, compiled_size
 from coroner_categorizer.rules import field_path
 from coroner_categorizer.rules.field_path import FieldErrors
 from coroner_categorizer.rules.parser import load_documents
 from coroner_categorizer.rules.yaml_reader import YamlReader
 
 SIZE_LIMIT = 4 * 1024 * 1024  # bytes; a ConfigMap holds 1 MiB
+SITE_PATTERNS_LIMIT = 100  # redaction patterns; each searches every text on its own, with up to 1 MiB
 
 _WHOLE = str(field_path.Path())
 _PATTERN_KEYS = ("name", "pattern")
@@ -112,6 +113,9 @@ def parse_redaction(content: Content) -> tuple[SitePattern, ...]:
         errors.add(field_path.Path(), f"holds {len(documents)} documents", "write one list of patterns")
     reader = YamlReader(errors)
     entries = (reader.items(documents[0], field_path.Path(), "patterns") or []) if len(documents) == 1 else []
+    if len(entries) > SITE_PATTERNS_LIMIT:
+        errors.add(field_path.Path(), f"{len(entries)} patterns", f"write at most {SITE_PATTERNS_LIMIT}")
+        raise ConfigError(errors.found)
     places = (field_path.Path((index,)) for index in range(len(entries)))
     patterns = [_pattern(entry, place, reader) for entry, place in zip(entries, places, strict=False)]
     if errors.found:
@@ -152,4 +156,4 @@ def _pattern(entry: Any, place: field_path.Path, reader: YamlReader) -> SitePatt
     except ValueError as error:
         reader.errors.add(place, str(error), "correct the pattern")
         return None
-    return pattern
+    return pattern if reader.count_pattern(compiled_size(pattern), place) else None
