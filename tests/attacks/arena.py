@@ -63,13 +63,11 @@ def _container(state: Object) -> Object:
     return {"name": "main", "image": "busybox", "imageID": "", "ready": False, "restartCount": 0, "state": state}
 
 
-def suspended_job(name: str, *owners: Object) -> Object:
-    """A Job that makes no pods."""
+def idle_job(name: str, *owners: Object) -> Object:
+    """A Job that wants a pod and gets none: its controller is nobody."""
     template = {"spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "busybox"}]}}
-    return {
-        "metadata": {"name": name, "ownerReferences": list(owners)},
-        "spec": {"suspend": True, "template": template},
-    }
+    spec = {"managedBy": "attacks.coroner.dev/nobody", "template": template}
+    return {"metadata": {"name": name, "ownerReferences": list(owners)}, "spec": spec}
 
 
 @dataclass(frozen=True)
@@ -166,7 +164,7 @@ class Arena:
 
     async def event_fence(self) -> None:
         """The same for Events: a later one, about a Job that exists, is reported."""
-        job = await self.attacker.create("jobs", suspended_job(name := f"fence-{next(_numbers)}"), "/apis/batch/v1")
+        job = await self.attacker.create("jobs", idle_job(name := f"fence-{next(_numbers)}"), "/apis/batch/v1")
         involved = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job["metadata"]["uid"]}
         await self.attacker.event(involved, "FailedCreate", "Error creating: pods are forbidden")
         await self.attacker.reported(name)

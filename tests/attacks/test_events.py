@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.attacks.arena import Arena, Tenant, failed, now, owner, suspended_job
+from tests.attacks.arena import Arena, Tenant, failed, idle_job, now, owner
 from tests.attacks.conftest import StartOperator
 from tests.attacks.recording_proxy import RecordingProxy
 from tests.support.waiting import until
@@ -147,7 +147,7 @@ async def test_an_event_about_a_node_from_a_tenants_namespace_decides_nothing(
 async def test_an_events_time_does_not_keep_a_report_for_ever(arena: Arena, start_operator: StartOperator) -> None:
     """A failure of the year 9999 is newer than every other, and never old enough for retention."""
     await start_operator()
-    job = await arena.attacker.create("jobs", suspended_job("late"), "/apis/batch/v1")
+    job = await arena.attacker.create("jobs", idle_job("late"), "/apis/batch/v1")
     involved = {"apiVersion": "batch/v1", "kind": "Job", "name": "late", "uid": job["metadata"]["uid"]}
     far = "9999-12-31T23:59:59Z"
     await arena.attacker.event(
@@ -231,7 +231,7 @@ async def test_many_failed_creations_of_one_job_do_not_cost_a_list_each(
 ) -> None:
     """F8: each was a LIST of all events about the Job: 2.9 s with 1,500 of them, and after 5 s the failure was lost."""
     await start_operator()
-    job = await arena.attacker.create("jobs", suspended_job("target"), "/apis/batch/v1")
+    job = await arena.attacker.create("jobs", idle_job("target"), "/apis/batch/v1")
     involved = {"apiVersion": "batch/v1", "kind": "Job", "name": "target", "uid": job["metadata"]["uid"]}
     before = len(proxy.requests)
     for number in range(60):

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.attacks.arena import Arena, Tenant, suspended_job
+from tests.attacks.arena import Arena, Tenant, idle_job
 from tests.attacks.conftest import StartOperator
 
 JOB = {"apiVersion": "batch/v1", "kind": "Job"}
@@ -30,7 +30,7 @@ def repeated(part: str, length: int = LONG) -> str:
 
 
 async def post_long_event(attacker: Tenant, reason: str, part: str) -> None:
-    job = await attacker.create("jobs", suspended_job("target"), "/apis/batch/v1")
+    job = await attacker.create("jobs", idle_job("target"), "/apis/batch/v1")
     involved = {**JOB, "name": "target", "uid": job["metadata"]["uid"]}
     await attacker.event(involved, reason, repeated(part))
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.attacks.arena import Arena, Object, failed, owner, ready, suspended_job
+from tests.attacks.arena import Arena, Object, failed, idle_job, owner, ready
 from tests.attacks.conftest import StartOperator
 from tests.attacks.custom_kind import CustomKind, custom_kind
 from tests.attacks.recording_proxy import RecordingProxy, Request
@@ -88,7 +88,7 @@ async def test_a_forged_owner_of_the_same_uid_does_not_hide_the_victims_workload
     """F4: the walk from a Job to its CronJob was remembered by the Job's UID alone."""
     await start_operator()
     above = owner("batch.example.com/v1", "Nightly", "nightly", uid())
-    job = await arena.victim.create("jobs", suspended_job("nightly-1", above), "/apis/batch/v1")
+    job = await arena.victim.create("jobs", idle_job("nightly-1", above), "/apis/batch/v1")
     reference = owner("batch/v1", "Job", "nightly-1", job["metadata"]["uid"])
     await arena.attacker.kept_pod("attack", failed("forged"), reference)
     await arena.fence()
