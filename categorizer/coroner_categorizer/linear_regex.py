@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 import re2
@@ -19,13 +20,17 @@ class RegexMatch(NamedTuple):
 
 
 class LinearRegex:
-    """A pattern in RE2's syntax: no look-around, no back-references; ``\\w``, ``\\d``, ``\\s``, ``\\b`` are ASCII."""
+    """A pattern in RE2's syntax: no look-around, no back-references; ``\\w``, ``\\d``, ``\\s``, ``\\b`` are ASCII.
 
-    __slots__ = ("_regexp", "pattern")
+    Compiled at its first use: a text needs few of the package's patterns.
+    """
 
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
-        self._regexp = re2.compile(pattern)
+
+    @cached_property
+    def _regexp(self) -> re2._Regexp:
+        return re2.compile(self.pattern)
 
     def found_in(self, text: str) -> bool:
         return self._regexp.search(text.encode("utf-8", "replace")) is not None

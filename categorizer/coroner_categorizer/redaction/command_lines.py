@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from coroner_categorizer.redaction.non_secrets import is_not_secret
-from coroner_categorizer.redaction.rule import MARK, Rule, compiled, mark, replace_spans
+from coroner_categorizer.redaction.rule import MARK, Regexp, Rule, mark, replace_spans
 from coroner_categorizer.redaction.value_reader import Form, KeyValue
 
 _MARK = mark("password")
@@ -50,18 +50,18 @@ _KEYWORDS = tuple(
     b" zip".split()
 )
 
-_NAME = compiled(r"(?:[^\s]*/)?(?:" + "|".join(f"({program.name})" for program in _PROGRAMS) + ")")  # a group a program
-_LINE = compiled(r"[^\n]*\b(?:" + "|".join(program.name for program in _PROGRAMS) + r")\b[^\n]*")
+_NAME = Regexp(r"(?:[^\s]*/)?(?:" + "|".join(f"({program.name})" for program in _PROGRAMS) + ")")  # a group a program
+_LINE = Regexp(r"[^\n]*\b(?:" + "|".join(program.name for program in _PROGRAMS) + r")\b[^\n]*")
 # A word in quotes, or one of bare characters; a quoted part may follow an option at once (-p'X').
-_WORD = compiled(
+_WORD = Regexp(
     r"\\*\"([^\"\\\n,\[\] ][^\"\\\n]*)\\*\"|'([^'\n,\[\] ][^'\n]*)'|(-[A-Za-z])(?:\"([^\"\n]+)\"|'([^'\n]+)')"
     r"|((?:\[redacted:[a-z0-9-]+\]|[^\s\"'`,;|&()\[\]{}<>\\]|\\[^\n\"'])+)"
     r"|[;|&)`\]]"
 )
 
 
-_HAS_LETTER = compiled(r"[A-Za-z0-9]")
-_PORT = compiled(r"[0-9]{2,5}:?")
+_HAS_LETTER = Regexp(r"[A-Za-z0-9]")
+_PORT = Regexp(r"[0-9]{2,5}:?")
 _NESTING_LIMIT = 3
 
 

@@ -7,26 +7,26 @@ from __future__ import annotations
 import binascii
 from collections.abc import Callable
 
-from coroner_categorizer.redaction.rule import Regexp, Rule, compiled, mark, replace_spans
+from coroner_categorizer.redaction.rule import Regexp, Rule, mark, replace_spans
 
 _ENCODED_MARK = mark("base64-secret")
 _JWT_MARK = mark("jwt")
 
 _BREAK = r"(?:\r?\n|(?:\\+r)?\\+n)[ \t]*"
-_BASE64 = compiled(r"[A-Za-z0-9+/_-]{16,}={0,2}")
-_BASE64_LINE = compiled(rf"{_BREAK}([A-Za-z0-9+/_-]{{20,}}={{0,2}}|[A-Za-z0-9+/_-]+={{1,2}})")
-_BASIC = compiled(r"(?i)\bbasic[ \t]+([A-Za-z0-9+/_-]{6,}={0,2})")
+_BASE64 = Regexp(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+_BASE64_LINE = Regexp(rf"{_BREAK}([A-Za-z0-9+/_-]{{20,}}={{0,2}}|[A-Za-z0-9+/_-]+={{1,2}})")
+_BASIC = Regexp(r"(?i)\bbasic[ \t]+([A-Za-z0-9+/_-]{6,}={0,2})")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _PRINTABLE = bytes((*range(0x20, 0x7F), 9, 10, 13))
 
-_USER_AND_PASSWORD = compiled(r"[A-Za-z0-9._@+\\-]{1,64}:[!-~]{3,}\s*")
-_HOST_AND_PORT = compiled(r"[^:]*:(?://.*|[0-9.:-]*\s*)")
+_USER_AND_PASSWORD = Regexp(r"[A-Za-z0-9._@+\\-]{1,64}:[!-~]{3,}\s*")
+_HOST_AND_PORT = Regexp(r"[^:]*:(?://.*|[0-9.:-]*\s*)")
 
-_JWT_START = compiled(r"eyJ[A-Za-z0-9_-]{5,}")
-_JWT_LINE = compiled(rf"{_BREAK}([A-Za-z0-9_.-]+)")
-_JWT_REST = compiled(r"[A-Za-z0-9_.-]*")
-_JWT_WHOLE = compiled(r"[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?")
-_LIKE_TOKEN = compiled(r"[A-Za-z0-9_.-]*(?:[a-z][A-Z]|[A-Z][a-z]+[A-Z0-9]|[a-z][0-9]|[0-9][A-Za-z])[A-Za-z0-9_.-]*")
+_JWT_START = Regexp(r"eyJ[A-Za-z0-9_-]{5,}")
+_JWT_LINE = Regexp(rf"{_BREAK}([A-Za-z0-9_.-]+)")
+_JWT_REST = Regexp(r"[A-Za-z0-9_.-]*")
+_JWT_WHOLE = Regexp(r"[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?")
+_LIKE_TOKEN = Regexp(r"[A-Za-z0-9_.-]*(?:[a-z][A-Z]|[A-Z][a-z]+[A-Z0-9]|[a-z][0-9]|[0-9][A-Za-z])[A-Za-z0-9_.-]*")
 
 
 def base64_rule(is_secret: Callable[[bytes], bool]) -> Rule:

@@ -6,7 +6,7 @@ RE2 finds key and separator, ``value_reader`` takes the value, and ``non_secrets
 from __future__ import annotations
 
 from coroner_categorizer.redaction.non_secrets import is_not_secret
-from coroner_categorizer.redaction.rule import MARK, Regexp, Rule, compiled, mark, replace_spans
+from coroner_categorizer.redaction.rule import MARK, Regexp, Rule, mark, replace_spans
 from coroner_categorizer.redaction.value_reader import Form, KeyMatch, KeyValue, names_scheme, read_values
 
 # Plurals are left out on purpose: "max_tokens: 2048" and "imagePullSecrets: […]" hold no secret.
@@ -22,21 +22,21 @@ _KEYWORDS = tuple(b"pass pwd pw secret token key cred auth cookie".split())
 
 # PHP's var_dump writes the visibility after the key, and type and length before the value.
 _VISIBILITY = rf"(?::(?:protected|private)|:{_QUOTE}[^\"'\n]*{_QUOTE}:private)?"
-_ASSIGNED = compiled(
+_ASSIGNED = Regexp(
     rf"(?i){_KEY}({_QUOTE}?{_VISIBILITY}\]?[ \t]*(?:=>(?:\s*string\([0-9]+\))?|:=|\+=|===?|=|:|%3D|%3A)[ \t]*|>)"
 )
-_FLAG = compiled(rf"(?i)(?:^|[\s\"'(\[,=`])--?[a-z0-9._-]*?{_KEY}({_QUOTE},[ \t\r\n]*|[ \t]+)")
+_FLAG = Regexp(rf"(?i)(?:^|[\s\"'(\[,=`])--?[a-z0-9._-]*?{_KEY}({_QUOTE},[ \t\r\n]*|[ \t]+)")
 # As in a pod's spec: {"name": "DB_PASSWORD", "value": "…"}, in JSON, YAML or as Go and Terraform print it.
-_NAMED = compiled(
+_NAMED = Regexp(
     rf"(?i)\bname{_QUOTE}?[ \t]*[:=][ \t]*{_QUOTE}?[a-z0-9_.-]*?{_KEY}"
     rf"({_QUOTE}?(?:[ \t]*=>[ \t]*\"[^\"\n]*\")?\s*,?\s*(?:[a-z0-9_.#]*\.)?{_QUOTE}?value{_QUOTE}?[ \t]*[:=][ \t]*)"
 )
 # Terraform: variable "db_password" { default = "…" }
-_DEFAULT = compiled(rf"(?i)\bvariable[ \t]+\"[a-z0-9_-]*?{_KEY}(\"\s*\{{[^{{}}]*?\bdefault[ \t]*=[ \t]*)")
+_DEFAULT = Regexp(rf"(?i)\bvariable[ \t]+\"[a-z0-9_-]*?{_KEY}(\"\s*\{{[^{{}}]*?\bdefault[ \t]*=[ \t]*)")
 # ("password", "…")
-_TUPLE = compiled(rf"(?i)[(\[][ \t]*[bBuU]?{_QUOTE}[a-z0-9_.-]*?{_KEY}({_QUOTE},[ \t]*)")
+_TUPLE = Regexp(rf"(?i)[(\[][ \t]*[bBuU]?{_QUOTE}[a-z0-9_.-]*?{_KEY}({_QUOTE},[ \t]*)")
 # "Incorrect API key provided: …"
-_PROVIDED = compiled(
+_PROVIDED = Regexp(
     r"(?i)\b((?:(?:api|app|access|secret|auth|licen[sc]e|account)[ _-])?key"
     r"|pass[ _-]?(?:word|phrase|code)|passwd|token|secret|credentials?)"
     r"([ \t]+(?:provided|supplied|given|received|entered|specified)[ \t]*[:=][ \t]*)"
@@ -49,12 +49,12 @@ _MARKS = {
 }
 _MARKS |= {name: mark(name) for name in ("credentials", "authorization", "cookie", "key")}
 
-_IN_MARK = compiled(r"\[redacted:[a-z0-9-]*\z")
+_IN_MARK = Regexp(r"\[redacted:[a-z0-9-]*\z")
 
-_QUOTED_TUPLE = compiled(r"[ \t]*\([ \t]*[bBuU]?[\"']")
-_ENDS_TUPLE = compiled(r"[ \t]*,?[ \t]*[)\]]")
+_QUOTED_TUPLE = Regexp(r"[ \t]*\([ \t]*[bBuU]?[\"']")
+_ENDS_TUPLE = Regexp(r"[ \t]*,?[ \t]*[)\]]")
 _REREAD_LIMIT = 256  # bytes of a harmless value that are searched for further keys
-_TAG = compiled(r"<[A-Za-z][A-Za-z0-9:._-]*\z|<\z")
+_TAG = Regexp(r"<[A-Za-z][A-Za-z0-9:._-]*\z|<\z")
 
 
 _KINDS: tuple[tuple[str, tuple[bytes, ...]], ...] = (

@@ -9,28 +9,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from coroner_categorizer.redaction.rule import MARK, Rule, compiled, mark, replace_spans
+from coroner_categorizer.redaction.rule import MARK, Regexp, Rule, mark, replace_spans
 
 _MARK = mark("secret-data")
 
 Span = tuple[int, int]
 
 _QUOTE = r"(\\{0,7}[\"'])?"
-_IS_SECRET = compiled(r"(?:\b|\\n)kind\\{0,7}[\"']?[ \t]*[:=][ \t]*\\{0,7}[\"']?Secret(?:List)?\b|\bSecret\{")
+_IS_SECRET = Regexp(r"(?:\b|\\n)kind\\{0,7}[\"']?[ \t]*[:=][ \t]*\\{0,7}[\"']?Secret(?:List)?\b|\bSecret\{")
 # Group 1: the quote after the key of a data map, with its backslashes. Group 2: the map's opening bracket.
-_TOKEN = compiled(
+_TOKEN = Regexp(
     rf"\b(?:data|stringData|Data|StringData){_QUOTE}[ \t]*[:=]\s*"
     r"(?:map(?:\[string\](?:string|\[\]byte|\[\]uint8))?)?([{\[])"
     r"|(?:\b|\\n)kind\\{0,7}[\"']?[ \t]*[:=][ \t]*\\{0,7}[\"']?Secret(?:List)?\b|\bSecret\{|[{}\[\]]"
 )
-_QUOTE_OR_BRACKET = compiled(r"\\*[\"']|[{}\[\]]")
+_QUOTE_OR_BRACKET = Regexp(r"\\*[\"']|[{}\[\]]")
 
-_LINE_BREAK = compiled(r"\r?\n|(?:\\+r)?\\+n")
-_KIND_LINE = compiled(r"(?:- )?kind:[ \t]*[\"']?Secret[\"']?[ \t]*(?:#.*)?[\"']?")
-_DATA_LINE = compiled(r"(?:- )?(?:data|stringData):[ \t]*(?:#.*)?")
-_ENTRY = compiled(r"[\"']?[A-Za-z0-9_./-]+[\"']?:(?:[ \t]+|\z)")
-_BLOCK_HEADER = compiled(r"[|>][+-]?[0-9]?[+-]?[ \t]*(?:#.*)?")
-_EMPTY = compiled(r"|\"\"|''|null|~|\{\}|#.*|(?:\xe2\x80\xa6)+")
+_LINE_BREAK = Regexp(r"\r?\n|(?:\\+r)?\\+n")
+_KIND_LINE = Regexp(r"(?:- )?kind:[ \t]*[\"']?Secret[\"']?[ \t]*(?:#.*)?[\"']?")
+_DATA_LINE = Regexp(r"(?:- )?(?:data|stringData):[ \t]*(?:#.*)?")
+_ENTRY = Regexp(r"[\"']?[A-Za-z0-9_./-]+[\"']?:(?:[ \t]+|\z)")
+_BLOCK_HEADER = Regexp(r"[|>][+-]?[0-9]?[+-]?[ \t]*(?:#.*)?")
+_EMPTY = Regexp(r"|\"\"|''|null|~|\{\}|#.*|(?:\xe2\x80\xa6)+")
 
 
 def _redact_data(data: bytes) -> bytes:

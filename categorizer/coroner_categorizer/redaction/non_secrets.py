@@ -7,7 +7,7 @@ word in a sentence does not.
 
 from __future__ import annotations
 
-from coroner_categorizer.redaction.rule import compiled
+from coroner_categorizer.redaction.rule import Regexp
 from coroner_categorizer.redaction.sentences import COMMON_WORDS, WORD_BEFORE, ends_sentence, is_sentence
 from coroner_categorizer.redaction.value_reader import Form, KeyValue
 
@@ -47,44 +47,44 @@ _CODE = (
     r"|(?:var|local|module|data)\.[a-z_][a-z0-9_]*(?:[.\[].*)?"
     r"|[a-z_.]*(?:get|load|read|fetch|generate|input|decode|create|make)[a-z_.]*\(.*"
 )
-_NEVER_SECRET = compiled(rf"(?is){_WORDS}|{_PLACEHOLDERS}|{_VARIABLES}|{_REFERENCES}|{_TAGS}|{_PATHS}|{_CODE}")
-_NUMBER = compiled(r"[0-9]{1,5}|[0-9]+\.[0-9]+|[0-9]{1,5}(?:ms|s|m|h|%|k|b)")
-_SYMBOLS = compiled(r"[^A-Za-z0-9\x80-\xff]*")
-_SPECIAL_TOKEN = compiled(r"</?[A-Za-z_|]+>|<\|[^|]*\|>|\[[A-Z_]+\]?")
+_NEVER_SECRET = Regexp(rf"(?is){_WORDS}|{_PLACEHOLDERS}|{_VARIABLES}|{_REFERENCES}|{_TAGS}|{_PATHS}|{_CODE}")
+_NUMBER = Regexp(r"[0-9]{1,5}|[0-9]+\.[0-9]+|[0-9]{1,5}(?:ms|s|m|h|%|k|b)")
+_SYMBOLS = Regexp(r"[^A-Za-z0-9\x80-\xff]*")
+_SPECIAL_TOKEN = Regexp(r"</?[A-Za-z_|]+>|<\|[^|]*\|>|\[[A-Z_]+\]?")
 
 # Tokenizer settings, rates and counters: "eos_token: </s>", "time per token: 5ms".
-_COUNTER_BEFORE = compiled(
+_COUNTER_BEFORE = Regexp(
     r"(?i)(?:eos|bos|pad|unk|cls|sep|mask|special|additional|stop|start|end|begin|image|next|per|max|min|num|first|last"
     r"|prev|current)[_ ./-]?\z"
 )
-_SCHEME_NAMES = compiled(
+_SCHEME_NAMES = Regexp(
     r"(?i)(?:basic|bearer|digest|oauth2?|md5|scram[a-z0-9-]*|plain|ldap|saml|oidc|kerberos|token|password|iam|anonymous"
     r"|enabled|disabled|failed|ok|success|include|same-origin|omit|cert|mtls|tls|jwt|session|simple|internal|external|default)"
 )
 
-_VARIABLE = compiled(r"[A-Za-z_][A-Za-z0-9_.]*")
+_VARIABLE = Regexp(r"[A-Za-z_][A-Za-z0-9_.]*")
 
 # A class or a step of a program, or an English word. "dbPass" and "storepass" are not among them.
-_ENDS_IN_PASS = compiled(
+_ENDS_IN_PASS = Regexp(
     r"(?i)\b(?:by|com|tres|encom|sur|over|under|im|re|multi|two|single|first|second|next|last|render|function|loop|module"
     r"|optimizer|compiler|shader|compute)[_-]?\z|[a-z](?:Render|Function|Loop|Module|Compute)\z"
 )
-_METAVARIABLE = compiled(
+_METAVARIABLE = Regexp(
     r"[A-Z][A-Z_-]*(?:PASS|PWD|PASSWORD|SECRET|TOKEN|KEY|AUTH|CREDENTIALS?|COOKIE)|PASS|PASSWORD|PASSWD|SECRET|TOKEN|KEY|VALUE|STRING|FILE"
     r"|PATH|NAME|TEXT|URL"
 )
 # "POSTGRES_PASSWORD=password", "secretKey: password": an example, or the name of a key.
-_KEY_WORD = compiled(r"(?i)(?:your[_-])?(?:password|passwd|passphrase|pass|secret|token|api[_-]?key|credentials?)[.:]?")
-_FIELD_NAME = compiled(
+_KEY_WORD = Regexp(r"(?i)(?:your[_-])?(?:password|passwd|passphrase|pass|secret|token|api[_-]?key|credentials?)[.:]?")
+_FIELD_NAME = Regexp(
     r"(?i)e?mail|user(?:_?name)?|name|login|host(?:_?name)?|port|id|url|database|db(?:_?name)?|phone|role|type"
     r"|[a-z_]*(?:password|secret|token|key)"
 )
-_NO_BEFORE = compiled(r"(?i)\bno[ \t]+\z")
-_PASSWD_PROGRAM = compiled(r"\b(?:ch|ht|g|k|smb|yp|ldap)\z")
-_NAMES_SECRET = compiled(r"(?i)(?:existing|pull|tls|ca)[_-]?\z")
-_OBJECT_NAME = compiled(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
-_LOWER_OR_UPPER_WORD = compiled(r"[A-Z]?[a-z]+(?:[_-][a-z]+)*[.,;:]?|[A-Z]+(?:_[A-Z]+)*[.,;:]?")
-_TASK = compiled(r"edit|show|list|get|set|create|delete|read|write|diff|encode|decode|new|rotate|generate|clear|fetch")
+_NO_BEFORE = Regexp(r"(?i)\bno[ \t]+\z")
+_PASSWD_PROGRAM = Regexp(r"\b(?:ch|ht|g|k|smb|yp|ldap)\z")
+_NAMES_SECRET = Regexp(r"(?i)(?:existing|pull|tls|ca)[_-]?\z")
+_OBJECT_NAME = Regexp(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
+_LOWER_OR_UPPER_WORD = Regexp(r"[A-Z]?[a-z]+(?:[_-][a-z]+)*[.,;:]?|[A-Z]+(?:_[A-Z]+)*[.,;:]?")
+_TASK = Regexp(r"edit|show|list|get|set|create|delete|read|write|diff|encode|decode|new|rotate|generate|clear|fetch")
 
 
 def is_not_secret(pair: KeyValue) -> bool:

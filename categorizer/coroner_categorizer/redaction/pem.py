@@ -6,11 +6,11 @@ and the cut may go through the BEGIN or END line itself.
 
 from __future__ import annotations
 
-from coroner_categorizer.redaction.rule import Rule, compiled, mark, replace_spans
+from coroner_categorizer.redaction.rule import Regexp, Rule, mark, replace_spans
 
 _MARK = mark("private-key")
 
-_ARMOUR = compiled(r"-{0,5} ?\b(BEGIN|END) (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)? ?-{4,5}|Private-Lines: \d+")
+_ARMOUR = Regexp(r"-{0,5} ?\b(BEGIN|END) (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)? ?-{4,5}|Private-Lines: \d+")
 
 # What separates lines: a line break, or one that JSON or a shell has written as \n, once or several times escaped.
 _BREAK = r"(?:[ \t]*(?:\r?\n|(?:\\+r)?\\+n)[ \t]*)"
@@ -19,18 +19,18 @@ _CUT_END = rf"(?:{_BREAK}*-{{1,5}} ?[A-Z0-9 ]*-{{0,4}}\z)?"  # an END line that 
 
 _LINES = rf"(?:(?:[A-Za-z0-9+/=]+|{_HEADER}){_BREAK}+|[A-Za-z0-9+/=]{{40,}}[ \t]+)*"
 # Group 2: a last line that ends with the text or with the string around it. In other lines a space follows the word.
-_BODY_AFTER = compiled(
+_BODY_AFTER = Regexp(
     rf"((?:[ \t]*{_BREAK}+|[ \t]+)?{_LINES}(?:-{{1,5}} ?[A-Z0-9 ]*-{{0,4}}\z)?)"
     r"(?:([A-Za-z0-9+/=]+)(?:\z|[\"'`,;)\]}\\]))?"
 )
-_BODY_BEFORE = compiled(rf"{_LINES}[A-Za-z0-9+/=]*{_BREAK}*\z")
+_BODY_BEFORE = Regexp(rf"{_LINES}[A-Za-z0-9+/=]*{_BREAK}*\z")
 # Nothing but the shape tells a body that has lost both ends; two whole lines at the start of the text are enough.
-_CUT_AT_BOTH_ENDS = compiled(
+_CUT_AT_BOTH_ENDS = Regexp(
     rf"\A(?:[A-Z0-9 ]{{0,40}}-{{1,5}})?[A-Za-z0-9+/=]{{0,76}}(?:{_BREAK}[A-Za-z0-9+/]{{60,76}}){{2,}}"
     rf"(?:{_BREAK}[A-Za-z0-9+/=]+)*{_CUT_END}"
 )
 # The BEGIN line is cut, one line of base64 is enough: "ATE KEY-----" tells.
-_CUT_BEGIN_LINE = compiled(
+_CUT_BEGIN_LINE = Regexp(
     rf"\A[A-Z0-9 ]{{0,40}}KEY(?: BLOCK)? ?-{{1,5}}(?:{_BREAK}[A-Za-z0-9+/=]{{16,}})+"
     rf"(?:{_BREAK}[A-Za-z0-9+/=]+)*{_CUT_END}"
 )

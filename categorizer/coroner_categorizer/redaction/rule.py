@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import re2
-
-Regexp = Any
-"""A compiled RE2 expression over bytes (google-re2 ships no types)."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +67,26 @@ class Prefilter:
         return [self._rules[number] for number in sorted(numbers)]
 
 
-def compiled(pattern: str) -> Regexp:
-    """An RE2 expression over bytes; the pattern is ASCII."""
-    return re2.compile(pattern.encode("ascii"), OPTIONS)
+class Regexp:
+    """An RE2 expression over bytes, with the methods of ``re.Pattern``; the pattern is ASCII.
+
+    Compiled at its first use: a text needs few of the package's patterns.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+
+    @cached_property
+    def _compiled(self) -> Any:  # google-re2 ships no types
+        return re2.compile(self.pattern.encode("ascii"), OPTIONS)
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._compiled, name)
+        setattr(self, name, method)  # found directly from now on: a walk over words calls it for each of them
+        return method
 
 
-MARK = compiled(r"\[redacted:[a-z0-9-]+\]")
+MARK = Regexp(r"\[redacted:[a-z0-9-]+\]")
 
 
 def mark(name: str) -> bytes:
@@ -101,7 +113,7 @@ def pattern_rule(name: str, keywords: str, pattern: str, keep: Regexp | None = N
 
     ``keywords``: separated by spaces. ``keep``: values that this fully matches are no secrets.
     """
-    regexp = compiled(pattern)
+    regexp = Regexp(pattern)
     replacement = mark(name)
 
     def apply(data: bytes) -> bytes:

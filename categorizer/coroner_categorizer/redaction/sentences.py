@@ -5,46 +5,46 @@ Such a sentence says what went wrong and must stay readable.
 
 from __future__ import annotations
 
-from coroner_categorizer.redaction.rule import compiled
+from coroner_categorizer.redaction.rule import Regexp
 from coroner_categorizer.redaction.value_reader import KeyValue
 
-WORD_BEFORE = compiled(r"[A-Za-z][)\]\"']?[ \t]+[\"'`(]?\z")
+WORD_BEFORE = Regexp(r"[A-Za-z][)\]\"']?[ \t]+[\"'`(]?\z")
 # Words with which a sentence about a failure goes on after a colon; none is a likely first word of a pass phrase.
-_SENTENCE_WORD = compiled(
+_SENTENCE_WORD = Regexp(
     r"(?i)(?:are|authentication|authorization|cannot|can't|connection|contains?|could|couldn't|did|does|doesn't|empty|eof"
     r"|error|exceeded|expected|expired|failed|failure|field|forbidden|found|has|illegal|incorrect|invalid|is|length"
     r"|malformed|may|missing|must|needs?|never|not|please|required|requires?|rpc|should|status|timed|timeout|too|unable"
     r"|unauthorized|unauthenticated|unexpected|unknown|unsupported|unrecognized|was|were|wrong|denied|rejected|revoked"
     r"|mismatch|verification)"
 )
-_AFTER_FLAG = compiled(
+_AFTER_FLAG = Regexp(
     r"(?i)(?:and|or|flags?|option|argument|parameter|in|for|to|with|without|instead|from|via|if|when|has|set|value)"
 )
-_WORD = compiled(r"([A-Za-z][A-Za-z'-]*)[,.:;!?)]*")
-_ENDS_SENTENCE = compiled(
+_WORD = Regexp(r"([A-Za-z][A-Za-z'-]*)[,.:;!?)]*")
+_ENDS_SENTENCE = Regexp(
     r"(?i)(?:eof|expired|forbidden|unauthorized|unauthenticated|invalid|denied|missing|required|unknown|rejected|revoked"
     r"|malformed|failed|error|timeout|mismatch|unexpected|unsupported)[.!]?"
 )
-_PARSER_ERROR_BEFORE = compiled(
+_PARSER_ERROR_BEFORE = Regexp(
     r"(?i)(?:unexpected|illegal|unrecognized|unknown|expected|near|invalid|bad|extra|missing)[ \t]+\z"
 )
-_OBJECT_STATE = compiled(
+_OBJECT_STATE = Regexp(
     r"(?i)\\?[\"']?:?[ \t]+(?:is |was |does |has )*"
     r"(?:not|forbidden|missing|already|cannot|expired|invalid|in namespace|of type)\b"
 )
-_OBJECT = compiled(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?:?")
+_OBJECT = Regexp(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?:?")
 # Even after a variable: "DB_PASSWORD: at least 12 characters", "X-Auth-Token: missing header".
-_PHRASE = compiled(
+_PHRASE = Regexp(
     r"(?i)(?:at (?:least|most)|no such|(?:permission|access) denied|field required"
     r"|(?:must|should|may|can|could|does|do|is|was|are|has|have) ?not|cannot be|can't be|unable to)\b"
     r"|(?:missing|required|invalid|expired|unknown|denied|rejected|failed|forbidden|unauthorized|unexpected|cannot|must"
     r"|should|not|is|was|has|are|does|did)(?: [a-z']+)+(?:[.,;:!)]|\s*\z|\s*\n)"
 )
-_LOWER_WORD = compiled(r"[a-z]+(?:[_-][a-z]+)*")
+_LOWER_WORD = Regexp(r"[a-z]+(?:[_-][a-z]+)*")
 _OBJECT_KEYS = frozenset((b"secret", b"credential", b"credentials"))
-_PATH_BEFORE = compiled(r"/[A-Za-z0-9_.-]*\z")
-_TWO_WORDS = compiled(r"[A-Za-z']+ [a-z]+\b")
-_WRAPPED_ERROR = compiled(r"[a-z]+(?: [a-z]+)*: [a-z]+ [a-z]+")
+_PATH_BEFORE = Regexp(r"/[A-Za-z0-9_.-]*\z")
+_TWO_WORDS = Regexp(r"[A-Za-z']+ [a-z]+\b")
+_WRAPPED_ERROR = Regexp(r"[a-z]+(?: [a-z]+)*: [a-z]+ [a-z]+")
 COMMON_WORDS = frozenset(
     (b"secret", b"token", b"auth", b"authorization", b"credential", b"credentials", b"creds", b"pass", b"cookie")
 )

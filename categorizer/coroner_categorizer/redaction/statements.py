@@ -4,9 +4,9 @@ trace, the value that a validation error quotes.
 
 from __future__ import annotations
 
-from coroner_categorizer.redaction.rule import Rule, compiled, pattern_rule
+from coroner_categorizer.redaction.rule import Regexp, Rule, pattern_rule
 
-_PLACEHOLDER = compiled(
+_PLACEHOLDER = Regexp(
     r"(?i)\*+|x{3,}|\.{3,}|<[^<>]*>|\$\{?[A-Za-z_][A-Za-z0-9_.]*\}?|\{\{.*|%\(?[a-z_]*\)?s?|[:?@]?[a-z_]*(?:password|passwd|secret)"
     r"|(?:not?|null|none|is|was|are|has|must|the|a|an|and|or|clause|values?|required|missing|set)|(?:\xe2\x80\xa6)+"
     r"|\?|\$[0-9]+|:[a-z_]+|resource|object|array|null|[0-9]{1,3}"

@@ -7,7 +7,7 @@ prefix is short enough to occur inside words ("task-…", "shelf_…").
 
 from __future__ import annotations
 
-from coroner_categorizer.redaction.rule import Rule, compiled, pattern_rule
+from coroner_categorizer.redaction.rule import Regexp, Rule, pattern_rule
 
 _LEFT = r"(?:^|[^A-Za-z0-9])"  # RE2 has no look-behind; the secret itself is group 1
 
@@ -127,6 +127,6 @@ _FORMATS: tuple[tuple[str, str, str], ...] = (
     ("password-hash", "scram-sha-256$", r"SCRAM-SHA-256\$[0-9]+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+"),
 )
 
-_NO_TOKEN = compiled(r"(?i)oauth2?[a-z0-9_.-]*|https?.*|jwt[0-9]?|rfc[0-9]+.*|[0-9.]+")
+_NO_TOKEN = Regexp(r"(?i)oauth2?[a-z0-9_.-]*|https?.*|jwt[0-9]?|rfc[0-9]+.*|[0-9.]+")
 
 TOKEN_RULES: tuple[Rule, ...] = tuple(pattern_rule(*row, keep=_NO_TOKEN) for row in _FORMATS)

@@ -5,7 +5,7 @@ Scheme, host and path stay: they say what could not be reached.
 
 from __future__ import annotations
 
-from coroner_categorizer.redaction.rule import Rule, compiled, mark, pattern_rule, replace_spans
+from coroner_categorizer.redaction.rule import Regexp, Rule, mark, pattern_rule, replace_spans
 
 _CREDENTIALS = mark("url-credentials")
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*://"
@@ -19,17 +19,17 @@ _DATABASE = (
 # number. A single token of 16 or more characters: https://TOKEN@host; "git@" and other user names are kept.
 _USERINFO = (
     # The password of a database may hold both "/" and "@"; its path holds no "@".
-    compiled(
+    Regexp(
         rf"{_DATABASE}([^\s/?#\"'<>`@:\[]*:[^\s\"'<>`/?#,]*[^\s\"'<>`/?#,0-9][^\s\"'<>`/?#,]*[/#][^\s\"'<>`?,]*)@[A-Za-z0-9\[]"
     ),
-    compiled(rf"{_SCHEME}([^\s/?#\"'<>`@:\[]*:[^\s/?#\"'<>`]+)@"),
-    compiled(
+    Regexp(rf"{_SCHEME}([^\s/?#\"'<>`@:\[]*:[^\s/?#\"'<>`]+)@"),
+    Regexp(
         rf"{_DATABASE}([^\s/?#\"'<>`@:\[]*:[^\s\"'<>`@/?#]*[^\s\"'<>`@/?#0-9][^\s\"'<>`@/?#]*[/?#][^\s\"'<>`@]*)@[A-Za-z0-9\[]"
     ),
-    compiled(rf"{_SCHEME}([^\s/?#\"'<>`@:\[$]{{16,}})@"),
+    Regexp(rf"{_SCHEME}([^\s/?#\"'<>`@:\[$]{{16,}})@"),
 )
-_DIGEST = compiled(r"@sha(?:256|384|512):")
-_PLACEHOLDER = compiled(r"[^:]*:(?:\*+|x{3,}|\$\{?\w+\}?|<[A-Za-z_ -]+>|%[sv])?")
+_DIGEST = Regexp(r"@sha(?:256|384|512):")
+_PLACEHOLDER = Regexp(r"[^:]*:(?:\*+|x{3,}|\$\{?\w+\}?|<[A-Za-z_ -]+>|%[sv])?")
 
 
 def _redact_userinfo(data: bytes) -> bytes:

@@ -9,31 +9,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from coroner_categorizer.redaction.rule import MARK, compiled
+from coroner_categorizer.redaction.rule import MARK, Regexp
 
-_OPEN_QUOTE = compiled(r"[bBuUrRfF]{0,2}(\"\"\"|'''|\\{0,7}[\"'`]|&quot;)")
+_OPEN_QUOTE = Regexp(r"[bBuUrRfF]{0,2}(\"\"\"|'''|\\{0,7}[\"'`]|&quot;)")
 # Most values begin with none of these: a look at one byte is cheaper than a search.
 _MAY_OPEN_QUOTE = frozenset(bytes((char,)) for char in b"bBuUrRfF\"'`\\&")
 _MAY_OPEN_LIST = frozenset((b" ", b"\t", b"["))
-_DOUBLED = compiled(r"''([^'\s,;)}\]][^'\n]*)''|\"\"([^\"\s,;)}\]][^\"\n]*)\"\"")
-_QUOTES = compiled(r"\\*[\"'`]|\n")
-_LIST = compiled(r"[ \t]*\[")
-_TO_BRACKET = compiled(r"(?:\[redacted:[a-z0-9-]+\]|[^\]\n])*")
-_SCHEME = compiled(
+_DOUBLED = Regexp(r"''([^'\s,;)}\]][^'\n]*)''|\"\"([^\"\s,;)}\]][^\"\n]*)\"\"")
+_QUOTES = Regexp(r"\\*[\"'`]|\n")
+_LIST = Regexp(r"[ \t]*\[")
+_TO_BRACKET = Regexp(r"(?:\[redacted:[a-z0-9-]+\]|[^\]\n])*")
+_SCHEME = Regexp(
     r"(?i)(bearer|basic|token|bot|api-?key|key|sso-key|negotiate|ntlm|splunk|digest|hawk|oauth|aws4-hmac-sha256)[ \t]+"
 )
 _SCHEMES_WITH_PARAMETERS = frozenset((b"digest", b"hawk", b"oauth", b"aws4-hmac-sha256"))
-_REFERENCE = compiled(r"\$\([^()\n]*\)|\$\{[^{}\n]*\}|\{\{[^{}\n]*\}\}|<[A-Za-z][A-Za-z0-9 _.-]*>")
-_RUN = compiled(r"[^\s\"'`,;&|)\]}>\\<]*")
-_CLOSERS = compiled(r"[\"'`,;&|)\]}>\\]+")
-_ENDS_VALUE = compiled(r"[:.]?(?:\s|\z)|[ \t]*[\"']?[A-Za-z_][A-Za-z0-9_. -]{0,40}[\"']?[=:]|&quot;|<")
-_SEPARATES = compiled(r"[;&]|,\\*[\"'`]")
-_REST_OF_LINE = compiled(r"[^\n\"'`\\]*")
-_NEXT_KEY = compiled(r"[,;]?[ \t]+(?:#|[A-Za-z_][A-Za-z0-9_.-]*[ \t]*[=:])")
-_CHANGES_TO = compiled(r"[ \t]*[-=]>[ \t]*[\"']")  # Terraform: "old" -> "new"
-_BLOCK = compiled(r"[|>][+-]?[0-9]?[ \t]*\r?\n")
-_INDENT = compiled(r"[ \t]*(?:- )?")
-_LINE_START = compiled(r"(?:^|\n)[ \t]*(?:[-+#] |export |set |ENV |ARG )?[ \t]*[\"']?[A-Za-z0-9_.-]*\z")
+_REFERENCE = Regexp(r"\$\([^()\n]*\)|\$\{[^{}\n]*\}|\{\{[^{}\n]*\}\}|<[A-Za-z][A-Za-z0-9 _.-]*>")
+_RUN = Regexp(r"[^\s\"'`,;&|)\]}>\\<]*")
+_CLOSERS = Regexp(r"[\"'`,;&|)\]}>\\]+")
+_ENDS_VALUE = Regexp(r"[:.]?(?:\s|\z)|[ \t]*[\"']?[A-Za-z_][A-Za-z0-9_. -]{0,40}[\"']?[=:]|&quot;|<")
+_SEPARATES = Regexp(r"[;&]|,\\*[\"'`]")
+_REST_OF_LINE = Regexp(r"[^\n\"'`\\]*")
+_NEXT_KEY = Regexp(r"[,;]?[ \t]+(?:#|[A-Za-z_][A-Za-z0-9_.-]*[ \t]*[=:])")
+_CHANGES_TO = Regexp(r"[ \t]*[-=]>[ \t]*[\"']")  # Terraform: "old" -> "new"
+_BLOCK = Regexp(r"[|>][+-]?[0-9]?[ \t]*\r?\n")
+_INDENT = Regexp(r"[ \t]*(?:- )?")
+_LINE_START = Regexp(r"(?:^|\n)[ \t]*(?:[-+#] |export |set |ENV |ARG )?[ \t]*[\"']?[A-Za-z0-9_.-]*\z")
 
 
 class Form(Enum):
