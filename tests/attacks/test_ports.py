@@ -41,7 +41,6 @@ async def half_open(url: str, count: int) -> AsyncIterator[None]:
             writer.close()
 
 
-@pytest.mark.xfail(strict=True, reason="F12: connections have no limit, and requests no time-out")
 @pytest.mark.parametrize("attacked", ["metrics", "health"])
 async def test_connections_that_never_send_a_request_stop_neither_probes_nor_reports(
     server: EmbeddedApiServer, reports: Reports, tmp_path: Path, processes: list[OperatorProcess], attacked: str

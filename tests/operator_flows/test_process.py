@@ -114,8 +114,13 @@ async def test_it_is_ready_when_everything_has_been_listed_and_not_before(
     try:
         await until(lambda: server.faults.hits(withheld))
         async with aiohttp.ClientSession(f"http://127.0.0.1:{app.port}") as session:
-            async with session.get("/readyz") as answer:
-                assert (answer.status, await answer.text()) == (503, "not listed yet: pods\n")
+
+            async def only_pods_are_missing() -> bool:
+                async with session.get("/readyz") as answer:
+                    assert answer.status == 503
+                    return await answer.text() == "not listed yet: pods\n"
+
+            await until(only_pods_are_missing)
             server.faults.remove(withheld)
             status = 503
             while status != 200:

@@ -1,6 +1,7 @@
 """What others can see of the operator itself.
 
 metrics        counters and gauges for Prometheus
+http_server    a small server for GET requests of any client
 health_server  serves them, /healthz and /readyz
 log_format     log records as text or JSON, redacted
 """
