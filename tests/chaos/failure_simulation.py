@@ -20,7 +20,7 @@ UNOBSERVED = "unknown/uncategorized"
 FAILING = "Failing"
 JUMP = 3  # restarts at once: the kubelet shows the last of them only
 
-# Exit code, reason and last words, and what is to be counted for them.
+# Exit code, reason and termination message, and what is to be counted for them.
 ENDINGS: tuple[tuple[int, str, str, str], ...] = (
     (1, "Error", "", "user-code/error-exit"),
     (137, "OOMKilled", "", "resources/oom-killed"),

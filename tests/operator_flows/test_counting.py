@@ -233,7 +233,7 @@ async def test_what_is_gathered_is_written_before_a_sigterm_ends_the_process(
     config.write_text("batch_window: 1h\n")
     process = operators.spawn("--config", str(config))
     await until(lambda: server.watch_count >= 2)
-    server.put(failed_pod("last-words", owner=server.put(workload("Job", "train"))))
+    server.put(failed_pod("last-failure", owner=server.put(workload("Job", "train"))))
     # having read the pod's owner it has gathered the failure, or is about to
     await until(lambda: any(call.path.endswith("/jobs/train") for call in server.calls))
     assert reports.of("train") is None

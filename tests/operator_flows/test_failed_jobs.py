@@ -12,7 +12,7 @@ def failed_job(name: str, reason: str) -> dict[str, object]:
         "type": "Failed",
         "status": "True",
         "reason": reason,
-        "message": "told by the Job",
+        "message": "reported by the Job",
         "lastTransitionTime": ago(),
     }
     return workload("Job", name, status={"conditions": [condition]}, activeDeadlineSeconds=60)

@@ -1,4 +1,4 @@
-"""A pod that is healthy now but failed before: it counts, and accuses nobody."""
+"""A pod that is healthy now but failed before: it counts, and is nobody's current failure."""
 
 from embedded_apiserver import EmbeddedApiServer
 from tests.support.live_objects import ago, changed, ended, failed_pod, live_pod, running, waiting

@@ -46,10 +46,10 @@ async def test_a_job_that_completes_after_a_retry_has_recovered(
 
 async def test_a_failed_job_does_not_recover(server: EmbeddedApiServer, operators: Operators, reports: Reports) -> None:
     await operators.start()
-    doomed = server.put(workload("Job", "doomed", status={"conditions": [{"type": "Failed", "status": "True"}]}))
-    server.put(failed_pod("doomed-0", owner=doomed))
+    failed = server.put(workload("Job", "failed", status={"conditions": [{"type": "Failed", "status": "True"}]}))
+    server.put(failed_pod("failed-0", owner=failed))
     await _settled(server, operators, reports)
-    assert reports.state("doomed") == "Failing"
+    assert reports.state("failed") == "Failing"
 
 
 async def test_a_pod_that_heals_recovers_after_a_while(

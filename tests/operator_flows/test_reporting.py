@@ -273,22 +273,22 @@ async def test_a_report_that_is_deleted_while_its_workload_fails_is_made_anew(
     report = await until(lambda: reports.failures("train") == 3 and reports.of("train"))
     server.delete("FailureReport", report["metadata"]["name"], api_version="coroner.dev/v1alpha1")
     engine.report_deleted("default", report["metadata"]["name"])  # as kopf tells
-    anew = await until(lambda: reports.failures("train") == 3 and reports.of("train"))
-    assert anew["metadata"]["uid"] != report["metadata"]["uid"]
+    remade = await until(lambda: reports.failures("train") == 3 and reports.of("train"))
+    assert remade["metadata"]["uid"] != report["metadata"]["uid"]
 
 
 async def test_a_deleted_report_is_made_anew_of_a_job_that_has_failed_for_good_and_of_pods_never_created(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     engine = await operators.start()
-    doomed = server.put(workload("Job", "doomed", status={"conditions": [{"type": "Failed", "status": "True"}]}))
-    server.put(failed_pod("doomed-0", 3, owner=doomed))
+    failed = server.put(workload("Job", "failed", status={"conditions": [{"type": "Failed", "status": "True"}]}))
+    server.put(failed_pod("failed-0", 3, owner=failed))
     refused = server.put(workload("Job", "refused"))
     quota = "exceeded quota: small, requested: pods=1, used: pods=1, limited: pods=1"
     server.put(event(refused, "FailedCreate", f'Error creating: pods "refused-x" is forbidden: {quota}'))
-    for name in ("doomed", "refused"):
+    for name in ("failed", "refused"):
         report = await until(lambda: reports.failures(name) == 1 and reports.of(name))  # noqa: B023
         server.delete("FailureReport", report["metadata"]["name"], api_version="coroner.dev/v1alpha1")
         engine.report_deleted("default", report["metadata"]["name"])
-        anew = await until(lambda: reports.failures(name) == 1 and reports.of(name))  # noqa: B023
-        assert anew["metadata"]["uid"] != report["metadata"]["uid"]
+        remade = await until(lambda: reports.failures(name) == 1 and reports.of(name))  # noqa: B023
+        assert remade["metadata"]["uid"] != report["metadata"]["uid"]

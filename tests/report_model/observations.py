@@ -195,14 +195,14 @@ few_sightings = plausible_looks(ends=2).map(in_one)
 
 
 def interleaved(pods: Sequence[Sequence[Observation]], random: Random) -> list[Observation]:
-    """The looks at several pods as they may come between each other, some of them told twice."""
+    """The looks at several pods as they may come between each other, some of them received twice."""
     waiting = [list(looks) for looks in pods]
-    told: list[Observation] = []
+    received: list[Observation] = []
     while waiting := [looks for looks in waiting if looks]:
         looks = random.choice(waiting)
-        told += [looks[0]] * random.choice((1, 1, 2))
+        received += [looks[0]] * random.choice((1, 1, 2))
         del looks[0]
-    return told
+    return received
 
 
 def in_batches(seen: Sequence[Observation], cuts: Sequence[int]) -> list[Sequence[Observation]]:

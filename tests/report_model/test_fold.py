@@ -121,7 +121,7 @@ def test_what_the_pod_says_now_holds_although_what_it_said_before_is_dated_later
     )
     report = fold(fold(EMPTY, [mount]), [secret])
     assert category(report) == "user-config/missing-config"
-    assert category(fold(report, [mount])) == "user-config/missing-config"  # told again, as after a lost answer
+    assert category(fold(report, [mount])) == "user-config/missing-config"  # seen again, as after a lost answer
     crash = ended(when=40)
     assert category(fold(fold(report, [crash]), [waits(when=14, name="user-config/image-auth", seen=50)])) == (
         "user-config/image-auth"
@@ -213,17 +213,17 @@ class TestRecovery:
         assert fold(report, [ended(seen=9999)]) == report
 
     @pytest.mark.parametrize(
-        "anew",
+        "new_failure",
         [
             pytest.param(ended(number=2, when=120), id="a new end"),
-            pytest.param(ended("p2", when=99, seen=101), id="a new end, told by a clock that is behind"),
+            pytest.param(ended("p2", when=99, seen=101), id="a new end, dated by a clock that is behind"),
             pytest.param(ended("p3", when=100, seen=100), id="a new end in the same second"),
             pytest.param(waits(when=10, seen=130), id="a wait that came back"),
         ],
     )
-    def test_a_new_failure_fails_it_again(self, anew: Observation) -> None:
+    def test_a_new_failure_fails_it_again(self, new_failure: Observation) -> None:
         report = recover(fold(EMPTY, [ended(), waits(when=10, seen=20)]), at(100))
-        again = fold(report, [anew])
+        again = fold(report, [new_failure])
         assert again.current is not None
         assert again.failing_since is not None
         assert again.failing_since >= at(100)

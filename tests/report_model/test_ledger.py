@@ -85,7 +85,7 @@ def test_a_look_from_before_a_pod_was_forgotten_is_not_counted_again() -> None:
     report = prune_deleted_pods(prune_deleted_pods(fold(EMPTY, [ended()]), [], at(100)), [], at(100 + LONG))
     late = fold(report, [ended(seen=50)])
     assert late.failures == 1
-    assert late.ledger.incomplete, "it cannot be told whether it was counted, so the number is a lower bound"
+    assert late.ledger.incomplete, "it is unknown whether it was counted, so the number is a lower bound"
     assert fold(report, [ended("p9", when=200)]).failures == 2
 
 
@@ -124,7 +124,7 @@ def test_beyond_the_cap_the_count_is_a_lower_bound_and_says_so(monkeypatch: pyte
     newest = fold(report, [ended("pod-11", when=11)])
     assert newest.failures == 10
     assert newest.current is not None
-    assert newest.current.at == at(11), "what cannot be counted is still told"
+    assert newest.current.at == at(11), "what cannot be counted is still reported"
 
 
 def test_more_names_than_a_report_can_list_count_as_uncategorized() -> None:

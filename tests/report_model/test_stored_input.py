@@ -175,7 +175,7 @@ def entry(**changes: Any) -> Mapping[str, Any]:
         {"ledger": None, "counts": [{"category": f"a{number}", "count": 1} for number in range(129)]},
         {"ledger": None, "unseen": -1},
         {"ledger": None, "unseen": 2**62},
-        {"state": "Doomed"},
+        {"state": "Lost"},
     ],
     ids=lambda changes: str(changes)[:60],
 )

@@ -1,4 +1,4 @@
-"""Python programs, and texts of other languages: what last words tell."""
+"""Python programs, and texts of other languages: what a termination message says."""
 
 from tests.e2e.support.conditions import ended
 from tests.e2e.support.manifests import FROM_LOG, make_pod, python, resources, shell
