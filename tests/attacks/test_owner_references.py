@@ -173,17 +173,17 @@ async def test_names_that_are_paths_and_queries_are_not_asked_for(
     assert len(sent) <= 8 * len(PATHS) + 60
 
 
-@pytest.mark.parametrize(
-    "version",
-    ["batch/v1?watch=true&x=", "batch/v1/namespaces", "batch/..", "batch/v1#", "batch/v9", "batch/", "/v1", ""],
-)
+VERSIONS = ("batch/v1?watch=true&x=", "batch/v1/namespaces", "batch/..", "batch/v1#", "batch/v9", "batch/", "/v1", "")
+
+
 async def test_api_versions_are_no_paths_either(
-    arena: Arena, start_operator: StartOperator, proxy: RecordingProxy, version: str
+    arena: Arena, start_operator: StartOperator, proxy: RecordingProxy
 ) -> None:
     await start_operator()
     before = len(proxy.requests)
-    involved = {"apiVersion": version, "kind": "Job", "name": "x", "uid": uid()}
-    await arena.attacker.event(involved, "FailedCreate", "Error creating: x")
+    for version in VERSIONS:
+        involved = {"apiVersion": version, "kind": "Job", "name": "x", "uid": uid()}
+        await arena.attacker.event(involved, "FailedCreate", "Error creating: x")
     await arena.event_fence()
     sent = [str(request) for request in proxy.requests[before:]]
     assert [each for each in sent if not EXPECTED.fullmatch(each) and "/apis/batch/v9/namespaces/" not in each] == []
@@ -278,7 +278,6 @@ async def _events_have_come(arena: Arena) -> None:
 FORGED_LINE = "2026-01-01T00:00:00.000Z CRITICAL coroner.engine: all reports are lost"
 
 
-@pytest.mark.xfail(strict=True, reason="F13: owners of impossible names are workloads")
 async def test_control_characters_of_owners_reach_neither_a_report_nor_a_line_of_the_log(
     arena: Arena, start_operator: StartOperator
 ) -> None:

@@ -1,0 +1,239 @@
+"""``python -m tests.attacks.measure``: how long a victim waits for reports while an attack runs, and whether leases are lost.
+
+Each attack has an operator of its own, with a Lease and the default settings, on one real API server. Server, operator,
+attacker and victim share this machine, so the first row, without an attack, is what the others are compared with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import itertools
+import math
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from tests.attacks.arena import REPORTS, Arena, Tenant, failed, idle_job, open_arena, owner
+from tests.attacks.test_events import post_large_events
+from tests.attacks.test_long_texts import SUPERLINEAR, repeated
+from tests.attacks.test_owner_references import PATHS
+from tests.attacks.test_ports import half_open
+from tests.cluster.scripts import NoKubernetesError
+from tests.cluster.server import Server
+from tests.cluster.sources import MisconfiguredError, api_server_sources, choose
+from tests.e2e.conftest import install
+from tests.support.operator_process import OperatorProcess
+from tests.support.waiting import until
+
+FAILURE_EVERY = 0.5  # s
+GIVEN_UP = 60.0  # s; a report that takes longer counts as this
+POLL = 0.02  # s
+EMPTY_ROW = math.nan
+
+Attack = Callable[[Tenant, OperatorProcess], Awaitable[None]]
+"""Runs until it is cancelled."""
+
+
+@dataclass
+class Row:
+    name: str
+    waits: list[float] = field(default_factory=list)
+    """Seconds from the pod's failure to its report, in the API server."""
+    lost: int = 0
+    """How often the operator's process ended: it does when it loses the Lease."""
+    peak: int = 0
+    """Bytes."""
+
+    def percentile(self, share: float) -> float:
+        ordered = sorted(self.waits)
+        return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)] if ordered else EMPTY_ROW
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name:8} {len(self.waits):8} {self.percentile(0.5):8.2f} {self.percentile(0.99):8.2f} "
+            f"{max(self.waits, default=EMPTY_ROW):8.2f} {self.lost:12} {self.peak / 2**20:10.0f}"
+        )
+
+
+HEADER = f"{'attack':8} {'reports':>8} {'p50 s':>8} {'p99 s':>8} {'max s':>8} {'leases lost':>12} {'peak MiB':>10}"
+
+
+async def nothing(attacker: Tenant, operator: OperatorProcess) -> None:
+    await asyncio.Event().wait()
+
+
+async def superlinear_events(attacker: Tenant, operator: OperatorProcess) -> None:
+    """F1: one of 200 KB a second."""
+    job = await attacker.create("jobs", idle_job("target"), "/apis/batch/v1")
+    involved = {"apiVersion": "batch/v1", "kind": "Job", "name": "target", "uid": job["metadata"]["uid"]}
+    for reason, part in itertools.cycle(SUPERLINEAR.values()):
+        await attacker.event(involved, reason, repeated(part))
+        await asyncio.sleep(1)
+
+
+async def busy_pods(attacker: Tenant, operator: OperatorProcess) -> None:
+    """F2: 100 pods with messages of 4 KB, of which ten a second change their annotations."""
+    names = [f"busy-{number}" for number in range(100)]
+    for number, name in enumerate(names):
+        await attacker.pod(name, failed(repeated(f"ValueError: token={number} password: x ", 4096)))
+    for number, name in enumerate(itertools.cycle(names)):
+        path = f"/api/v1/namespaces/{attacker.namespace}/pods/{name}"
+        await attacker.api.merge(path, {"metadata": {"annotations": {"n": str(number)}}})
+        await asyncio.sleep(0.1)
+
+
+async def owners_as_paths(attacker: Tenant, operator: OperatorProcess) -> None:
+    """F5: twenty Events a second, about objects whose names are paths."""
+    for name in itertools.cycle(PATHS):
+        involved = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": str(uuid4())}
+        await attacker.event(involved, "FailedCreate", "Error creating: x")
+        await asyncio.sleep(0.05)
+
+
+async def large_events(attacker: Tenant, operator: OperatorProcess) -> None:
+    """F6: 260 of 1.3 MB, then one a second."""
+    await post_large_events(attacker, 260, 1_300_000)
+    while True:
+        await post_large_events(attacker, 1, 1_300_000)
+        await asyncio.sleep(1)
+
+
+async def many_workloads(attacker: Tenant, operator: OperatorProcess) -> None:
+    """F8: twenty Events a second about objects that do not exist, and a pod whose owner changes as often."""
+    await attacker.pod("changing", failed("x"), owner("x.example/v1", "Foo", "foo", str(uuid4())))
+    path = f"/api/v1/namespaces/{attacker.namespace}/pods/changing"
+    for number in itertools.count():
+        involved = {"apiVersion": "x.example/v1", "kind": "Foo", "name": f"foo-{number}", "uid": str(uuid4())}
+        await attacker.event(involved, "FailedCreate", "Error creating: no")
+        owners = [owner("x.example/v1", "Foo", f"bar-{number}", str(uuid4()))]
+        await attacker.api.merge(path, {"metadata": {"ownerReferences": owners}})
+        await asyncio.sleep(0.05)
+
+
+async def half_open_connections(attacker: Tenant, operator: OperatorProcess) -> None:
+    """F12: 1,130 at any time, made anew as soon as they are closed."""
+    assert urlsplit(operator.metrics_url).port
+    while True:
+        async with half_open(operator.metrics_url, 1_130):
+            await asyncio.sleep(20)
+
+
+ATTACKS: dict[str, Attack] = {
+    "none": nothing,
+    "F1": superlinear_events,
+    "F2": busy_pods,
+    "F5": owners_as_paths,
+    "F6": large_events,
+    "F8": many_workloads,
+    "F12": half_open_connections,
+}
+
+
+async def report_wait(victim: Tenant, name: str) -> float:
+    """Seconds from the failure of a pod to its report; ``GIVEN_UP`` where it does not come."""
+    pod = await victim.pod(name)
+    await victim.set_status(name, failed(f"ValueError: the words of {name}"))
+    began = time.monotonic()
+    path = f"{REPORTS}/namespaces/{victim.namespace}/failurereports/pod-{name}-{pod['metadata']['uid'][:8]}"
+    while (waited := time.monotonic() - began) < GIVEN_UP:
+        answer = await victim.kubelet.get(path)
+        if answer.status == 200 and "status" in answer.body:
+            return waited
+        await asyncio.sleep(POLL)
+    return GIVEN_UP
+
+
+class Operator:
+    """The process; it is started again when it has ended, as a kubelet would."""
+
+    def __init__(self, kubeconfig: Path, folder: Path, row: Row) -> None:
+        self._kubeconfig = kubeconfig
+        self._log = folder / "operator.log"
+        self._row = row
+        self.process = self._start()
+
+    async def until_ready(self) -> None:
+        async def is_ready() -> bool:
+            return await asyncio.to_thread(self.process.is_ready)
+
+        await until(is_ready, 120, "the operator is ready", poll=0.1)
+
+    async def watch(self) -> None:
+        while True:
+            with contextlib.suppress(OSError, IndexError):
+                self._row.peak = max(self._row.peak, self.process.peak_rss())
+            if self.process.status is not None:
+                self._row.lost += 1
+                self.process = self._start()
+            await asyncio.sleep(0.5)
+
+    def _start(self) -> OperatorProcess:
+        lease = ("--leader-election", "true", "--lease-namespace", "coroner")
+        return OperatorProcess(self._kubeconfig, self._log, *lease)
+
+
+@asynccontextmanager
+async def running(work: Awaitable[None]) -> AsyncIterator[None]:
+    """Beside the block. An error ends with the block."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def measure(arena: Arena, name: str, seconds: float, folder: Path) -> Row:
+    row = Row(name)
+    operator = Operator(arena.operator_kubeconfig, folder, row)
+    try:
+        await operator.until_ready()
+        async with running(operator.watch()), running(ATTACKS[name](arena.attacker, operator.process)):
+            end = time.monotonic() + seconds
+            waits: list[asyncio.Task[float]] = []
+            while time.monotonic() < end:
+                waits.append(asyncio.create_task(report_wait(arena.victim, f"victim-{len(waits)}")))
+                await asyncio.sleep(FAILURE_EVERY)
+            row.waits += await asyncio.gather(*waits)
+    finally:
+        operator.process.kill()
+    return row
+
+
+async def measure_all(server: Server, names: list[str], seconds: float) -> None:
+    print(HEADER, flush=True)
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            async with open_arena(server, Path(folder)) as arena:
+                print(await measure(arena, name, seconds, Path(folder)), flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.attacks.measure", description=__doc__)
+    parser.add_argument("attacks", nargs="*", metavar="ATTACK", help=f"of {', '.join(ATTACKS)}; default: all")
+    parser.add_argument("--seconds", type=float, default=60, help="of each attack")
+    given = parser.parse_args()
+    if unknown := set(given.attacks) - set(ATTACKS):
+        parser.error(f"no such attack: {', '.join(sorted(unknown))}")
+    try:
+        source = choose(api_server_sources())
+        source.prepare()
+        with source.start() as server:
+            install(server)
+            asyncio.run(measure_all(server, given.attacks or list(ATTACKS), given.seconds))
+    except (NoKubernetesError, MisconfiguredError) as reason:
+        print(f"measure: no API server: {reason}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
