@@ -46,7 +46,7 @@ TEXT = st.text(st.characters(), max_size=200)
 
 
 @given(ANY_JSON, st.lists(ANY_JSON, max_size=3), ANY_JSON)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_classify_raises_on_no_json_shape(obj: Any, events: list[Any], owner: Any) -> None:
     CATEGORIZER.classify(obj, events, owner=owner)
 
@@ -66,7 +66,7 @@ def named(containers: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @given(st.lists(CONTAINERS, min_size=1, max_size=5), st.randoms(use_true_random=False))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_order_of_containers_does_not_matter(containers: list[dict[str, Any]], random: Any) -> None:
     subject = pod(*named(containers))
     verdict = CATEGORIZER.classify(subject)
@@ -75,7 +75,7 @@ def test_the_order_of_containers_does_not_matter(containers: list[dict[str, Any]
 
 
 @given(st.lists(CONTAINERS, min_size=1, max_size=4))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_verdict_is_bounded_printable_and_stands_in_its_own_categories(containers: list[dict[str, Any]]) -> None:
     verdict = CATEGORIZER.classify(pod(*named(containers)))
     if verdict is None:
@@ -94,7 +94,6 @@ PATTERNS = ["a+b", "(?i)cuda", "^x", "y$", ".*", "no (?:space|room)", r"\bEOF\b"
 
 
 @given(st.text("abcxyzABCDUuüß \n", max_size=60))
-@settings(deadline=None)
 def test_the_set_of_patterns_agrees_with_each_pattern_alone(text: str) -> None:
     alone = {p for p in PATTERNS if text and re2.search(p, text)}
     assert PatternSet(PATTERNS).found_in(text) == alone

@@ -62,6 +62,7 @@ async def _run_until_killed(
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.xdist_group("kill_9")  # minutes, in a namespace of its own: beside all others that need an API server
 async def test_1000_failures_are_counted_exactly_over_20_kills_on_a_real_api_server(
     real_backend: RealBackend, real_operators: Operators, fast_settings: Path
 ) -> None:

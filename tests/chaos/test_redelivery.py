@@ -92,7 +92,7 @@ def _plainly(changes: Sequence[Change]) -> list[Delivery]:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_delivery_of_the_same_changes_gives_the_same_reports(data: st.DataObject) -> None:
     changes = data.draw(histories())
     script = data.draw(deliveries(changes))

@@ -2,23 +2,19 @@
 
 from typing import Any
 
+from tests.support import pods
+from tests.support.pods import Json
 
-def pod(name: str, uid: str = "", *, exit_code: int = 0, reason: str = "Error", **metadata: Any) -> dict[str, Any]:
+
+def pod(name: str, uid: str = "", *, exit_code: int = 0, reason: str = "Error", **metadata: Any) -> Json:
     """A pod with one container that ended."""
-    ended = {"terminated": {"exitCode": exit_code, "reason": reason if exit_code else "Completed"}}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": "ml", "uid": uid or f"uid-{name}", **metadata},
-        "spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "busybox"}]},
-        "status": {
-            "phase": "Failed" if exit_code else "Succeeded",
-            "containerStatuses": [{"name": "main", "containerID": f"containerd://{name}", "state": ended}],
-        },
-    }
+    container = pods.failed(exit_code, reason) if exit_code else pods.completed()
+    built = pods.pod(container, name=name, namespace="ml", uid=uid or f"uid-{name}", resources={})
+    built["metadata"] |= metadata
+    return built
 
 
-def refused_to_create(kind: str, name: str, uid: str, **reference: Any) -> dict[str, Any]:
+def refused_to_create(kind: str, name: str, uid: str, **reference: Any) -> Json:
     """The event that a workload gets when its pods cannot be created."""
     return {
         "apiVersion": "v1",
@@ -39,5 +35,5 @@ def refused_to_create(kind: str, name: str, uid: str, **reference: Any) -> dict[
     }
 
 
-def list_of(*items: dict[str, Any], kind: str = "List") -> dict[str, Any]:
+def list_of(*items: Json, kind: str = "List") -> Json:
     return {"apiVersion": "v1", "kind": kind, "metadata": {"resourceVersion": ""}, "items": list(items)}

@@ -297,7 +297,7 @@ troubles = st.builds(
     troubled=st.lists(troubles, max_size=120),
     deaths=st.lists(st.tuples(st.floats(1, 60), st.integers(0, 2), st.booleans()), max_size=5),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_never_two_leaders_and_always_one_in_the_end(
     rates: list[float], offsets: list[float], troubled: list[CallFault], deaths: list[tuple[float, int, bool]]
 ) -> None:

@@ -195,7 +195,7 @@ _FAILURES = st.lists(
 
 
 @given(_FAILURES, st.randoms(use_true_random=False), st.integers(0, 20))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_neither_batches_nor_the_order_of_different_pods_change_the_choice(
     failures: list[PodFailure], random: Random, cut: int
 ) -> None:
@@ -211,7 +211,7 @@ def test_neither_batches_nor_the_order_of_different_pods_change_the_choice(
 
 
 @given(_FAILURES, _FAILURES, st.sets(_PODS))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_pod_that_has_stopped_is_never_chosen_over_one_that_fails(
     observed: list[PodFailure], failing: list[PodFailure], stopped: set[str]
 ) -> None:

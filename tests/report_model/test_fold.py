@@ -37,7 +37,7 @@ def category(report: Report) -> str | None:
 
 
 @given(plausible_looks(), st.randoms(use_true_random=False), st.lists(st.integers(0, 60), max_size=5))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_any_interleaving_any_repetition_and_any_batches_give_the_same_report(
     pods: list[list[Observation]], random: Random, cuts: list[int]
 ) -> None:
@@ -50,7 +50,7 @@ def test_any_interleaving_any_repetition_and_any_batches_give_the_same_report(
 
 
 @given(plausible_sightings, st.randoms(use_true_random=False))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_counts_and_history_do_not_even_depend_on_the_order_of_the_looks_at_one_pod(
     seen: list[Observation], random: Random
 ) -> None:
@@ -61,7 +61,7 @@ def test_counts_and_history_do_not_even_depend_on_the_order_of_the_looks_at_one_
 
 
 @given(plausible_sightings)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_counts_agree_with_a_slow_and_obvious_count(seen: list[Observation]) -> None:
     """The twin: a set of all that was seen, and the highest number of every container."""
     report = fold(EMPTY, seen)
@@ -76,7 +76,7 @@ def test_the_counts_agree_with_a_slow_and_obvious_count(seen: list[Observation])
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 500)), max_size=60), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_total_is_exact_in_any_order_however_far_the_numbers_lie_apart(
     instances: list[tuple[str, int]], data: st.DataObject
 ) -> None:

@@ -36,7 +36,7 @@ def test_it_reads_as_its_grammar_says() -> None:
 
 
 @given(plausible_sightings)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_it_is_read_back_exactly(seen: list[Observation]) -> None:
     report = fold(EMPTY, seen)
     assert ledger_codec.from_text(ledger_codec.to_text(report.ledger)) == report.ledger
@@ -50,7 +50,7 @@ def test_damaged_text_is_read_or_refused_with_a_value_error(strings: list[str]) 
 
 
 @given(plausible_sightings, st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_word_that_was_damaged_costs_no_more_than_itself(seen: list[Observation], data: st.DataObject) -> None:
     words = text(fold(EMPTY, seen)).split()
     place = data.draw(st.integers(1, len(words)))

@@ -28,7 +28,7 @@ def whole(report: Report) -> dict[str, Any]:
 
 
 @given(st.lists(wild_sightings, max_size=8), st.booleans())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_was_seen_is_accepted_and_read_back_exactly(seen: list[Observation], recovers: bool) -> None:
     report = fold(EMPTY, [msgspec.structs.replace(one, rules="abc") for one in seen])
     if recovers:
@@ -39,7 +39,7 @@ def test_whatever_was_seen_is_accepted_and_read_back_exactly(seen: list[Observat
 
 
 @given(plausible_sightings, st.sets(st.sampled_from(["p1", "p2", "p3", "p4"])))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_writing_and_reading_between_any_two_steps_changes_nothing(seen: list[Observation], living: set[str]) -> None:
     """So a new leader, or the same one after kill -9, goes on exactly where the last write left off."""
     in_memory = written = EMPTY

@@ -181,7 +181,7 @@ happenings = st.lists(
 
 
 @given(happenings, st.sampled_from([HOUR, 6 * HOUR, 20 * HOUR]), st.integers(1, 12))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_day_of_any_history(history: list[tuple[str, int, str, float]], retention: float, cap: int) -> None:
     """24 hours, a walk every 10 minutes: no report of a living workload is ever deleted, and what should go goes."""
 

@@ -120,7 +120,7 @@ ANSWERS = [name for name in CATEGORIES if not name.startswith(("unknown", "/"))]
     st.randoms(use_true_random=False),
     st.lists(st.integers(0, 60), max_size=4),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_in_any_order_and_batches_the_newer_rules_have_decided_everything(
     seen: list[Observation], names: list[str], random: Random, cuts: list[int]
 ) -> None:

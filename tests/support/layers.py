@@ -60,17 +60,19 @@ def _is_long_property(item: pytest.Item) -> bool:
 
 
 def group_of(item: pytest.Item) -> str | None:
-    """Tests of one group run on one worker; None: this one may run on any.
+    """Tests of one group run on one worker; None: this one may run on any, or its own mark names the group.
 
     There is one node a machine. What tests install on a real API server (CRDs, roles) must not meet what others
-    install. A module of unit tests caches what it has read.
+    install. A module of other tests keeps what it has read or built.
     """
+    if item.get_closest_marker("xdist_group"):
+        return None
     match item.stash[_LAYER]:
         case "cluster" | "apiserver" as layer:
             return layer
-        case "unit":
-            return item.path.stem
-    return None
+        case "embedded":
+            return None
+    return None if _is_long_property(item) else item.path.stem
 
 
 def _start_order(item: pytest.Item) -> tuple[int, float]:

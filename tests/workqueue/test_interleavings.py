@@ -163,7 +163,7 @@ def assert_all_is_done(work: WorkQueue[str], model: Model) -> None:
         assert numbers == sorted(set(numbers)), "out of order, or seen twice"
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(steps=steps, outcomes=outcomes, workers=workers)
 def test_every_add_is_followed_by_a_run_in_order_on_time_and_never_twice_at_once(
     steps: list[Step], outcomes: list[Outcome], workers: int
@@ -179,7 +179,7 @@ def test_every_add_is_followed_by_a_run_in_order_on_time_and_never_twice_at_once
     run(scenario())
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(before=steps, during=steps, outcomes=outcomes, workers=workers)
 def test_a_drain_runs_all_that_waits_and_what_is_added_meanwhile_and_ends(
     before: list[Step], during: list[Step], outcomes: list[Outcome], workers: int
@@ -201,7 +201,7 @@ def test_a_drain_runs_all_that_waits_and_what_is_added_meanwhile_and_ends(
     run(scenario())
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(steps=steps, outcomes=outcomes, within=seconds)
 def test_a_drain_never_lasts_longer_than_allowed(steps: list[Step], outcomes: list[Outcome], within: float) -> None:
     async def scenario() -> None:
