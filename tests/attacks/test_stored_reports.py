@@ -93,7 +93,6 @@ async def test_a_report_of_the_wanted_name_by_somebody_else_does_not_block_it(
     await until(lambda: reports.of("victim"), 30, "the victim's report")
 
 
-@pytest.mark.xfail(strict=True, reason="F15: the watch of reports ends the process when it answers 404")
 async def test_the_operator_outlives_its_crd(server: EmbeddedApiServer, operators: Operators, reports: Reports) -> None:
     """F15: the process ended with a traceback."""
     process = operators.spawn()

@@ -22,7 +22,7 @@ async def test_it_asks_for_nothing_beyond_its_role(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     operators.spawn()
-    await until(lambda: server.watch_count >= 4)  # pods, events, our CRD, and kopf's of reports
+    await until(lambda: server.watch_count >= 4)  # pods, events, reports and our CRD
     job = server.put(workload("Job", "train"))
     server.put(failed_pod("train-0", 137, owner=job))
     await until(lambda: reports.of("train"))

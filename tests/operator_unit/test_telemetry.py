@@ -105,7 +105,7 @@ def test_a_json_record_is_one_line_whatever_its_text(root_logger: logging.Logger
     assert stream.getvalue().count("\n") == 1
 
 
-def test_only_the_entry_module_and_its_storages_know_kopf() -> None:
+def test_only_the_entry_module_knows_kopf() -> None:
     package = Path(__file__).parents[2] / "operator" / "coroner_operator"
     knowing = {file.name for file in package.rglob("*.py") if "import kopf" in file.read_text()}
-    assert knowing == {"kopf_app.py", "kopf_storages.py"}
+    assert knowing == {"kopf_app.py"}

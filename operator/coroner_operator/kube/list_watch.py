@@ -22,6 +22,7 @@ from coroner_operator.kube.errors import (
     ApiError,
     Forbidden,
     Gone,
+    NotFound,
     Status,
     TooManyRequests,
     Transient,
@@ -142,6 +143,9 @@ class ListWatch(Generic[T]):
                 await self._wait_after("idle", error)
             except Transient as error:
                 await self._wait_after("dropped", error)
+            except NotFound as error:
+                self._version = None  # the kind is not served: once it is again, only a LIST says what there is
+                await self._wait_after("failed", error, logging.WARNING)
             except ApiError as error:
                 await self._wait_after("failed", error, logging.WARNING)
             except msgspec.DecodeError as error:

@@ -5,6 +5,7 @@ cache               the reports that the operator knows
 pending_writes      what has to be written for a workload
 changes             which part of a report has changed
 writer              writes reports: batched, rate-limited, retried
+report_watch        what others do to reports
 schema_gate         blocks writes until the served schema is complete; with
   schema_check        … comparison of a served CRD with the fields that the code writes
 retention           deletes reports of deleted workloads; with

@@ -25,11 +25,12 @@ from coroner_operator.kube.errors import ApiError
 from coroner_operator.kube.event_cache import EventCache
 from coroner_operator.kube.list_watch import ListWatch
 from coroner_operator.kube.owner_resolver import OwnerResolver
-from coroner_operator.kube.resources import EVENT, POD, Resource
+from coroner_operator.kube.resources import EVENT, POD, REPORT, Resource
 from coroner_operator.publish.event_recorder import Recorder
 from coroner_operator.publish.publisher import Publisher
 from coroner_operator.reports.cache import ReportCache
 from coroner_operator.reports.expiry_index import ApiReportIndex, ReportSummary
+from coroner_operator.reports.report_watch import ReportObject, ReportWatch
 from coroner_operator.reports.retention import Retention
 from coroner_operator.reports.schema_gate import SchemaGate
 from coroner_operator.reports.store import ApiReportStore, ReportStore
@@ -122,6 +123,10 @@ class Engine:
         self._pod_streams = [
             self._stream(client, POD, Pod, consumer=self._controller.pods, namespace=n) for n in scopes
         ]
+        report_watch = ReportWatch(self.reports.on_changed, self.report_deleted)
+        self._report_streams = [
+            self._stream(client, REPORT, ReportObject, consumer=report_watch, namespace=n) for n in scopes
+        ]
         self._event_streams = [
             self._stream(client, EVENT, Event, consumer=self._controller.events, namespace=n, selector=WARNINGS)
             for n in scopes
@@ -201,7 +206,7 @@ class Engine:
             self._recovery.track(workload)
         for workload in self.reports.with_stale_labels:
             self.writer.relabel(workload)
-        for stream in (*self._pod_streams, *self._event_streams):
+        for stream in (*self._report_streams, *self._pod_streams, *self._event_streams):
             self._spawn(stream.run(), f"stream of {stream}")
         for stream in self._pod_streams:
             await stream.synced.wait()

@@ -1,7 +1,7 @@
-"""kopf runs the process: start, stop, signals, and changes of FailureReports. Only it and kopf_storages import kopf.
+"""kopf runs the process: start, stop and signals. Only this module imports kopf.
 
-Pods are listed and watched without kopf, which would copy every object three times (docs/adr/0006). kopf watches no
-namespaces and no CRDs, posts no Events and writes to no object.
+Objects are listed and watched without kopf, which would copy every pod three times, and ends the process when the CRD
+of what it watches is deleted (docs/adr/0006). kopf posts no Events and writes to no object.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ from coroner_categorizer import Categorizer
 from coroner_operator.config.rules_files import RuleFileContents
 from coroner_operator.config.settings import Settings
 from coroner_operator.kube.client import Client, load_configuration
-from coroner_operator.model.report_codec import GROUP, PLURAL, VERSION
 from coroner_operator.runtime.engine import Engine
-from coroner_operator.runtime.kopf_storages import NoDiffBase, NoProgress
 from coroner_operator.runtime.leader_election import LeadershipLost
 
 log = logging.getLogger("coroner.app")
@@ -104,21 +102,6 @@ class App:
             if self._stop_flag is not None:
                 self._stop_flag.set()  # kopf waits 5 s for whoever still waits for this flag, itself
 
-        @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
-        async def report_changed(
-            *,
-            type: str,  # noqa: A002 - kopf's word
-            namespace: str | None,
-            name: str,
-            meta: kopf.Meta,
-            **_: Any,
-        ) -> None:
-            assert self._engine is not None
-            if type == "DELETED":
-                self._engine.report_deleted(namespace or "", name)
-            else:
-                self._engine.reports.on_changed(namespace or "", name, meta.get("resourceVersion", ""))
-
         return registry
 
     async def _monitor(self, engine: Engine) -> None:
@@ -140,11 +123,6 @@ def _kopf_settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.peering.standalone = True
-    settings.watching.chunk_size = 500
-    # A worker holds its object this long: 250 MB instead of 90 with 5,000 objects at the default of 5 s. 0 spins.
-    settings.queueing.idle_timeout = 0.1
     settings.networking.request_timeout = 30
     settings.networking.error_backoffs = EndlessBackoff()
-    settings.persistence.diffbase_storage = NoDiffBase()
-    settings.persistence.progress_storage = NoProgress()
     return settings
