@@ -196,6 +196,7 @@ async def measure(arena: Arena, name: str, seconds: float, folder: Path) -> Row:
     operator = Operator(arena.operator_kubeconfig, folder, row)
     try:
         await operator.until_ready()
+        await report_wait(arena.victim, "first")  # it leads only when the Lease of the operator before has expired
         async with running(operator.watch()), running(ATTACKS[name](arena.attacker, operator.process)):
             end = time.monotonic() + seconds
             waits: list[asyncio.Task[float]] = []

@@ -144,4 +144,5 @@ async def test_a_pod_that_its_job_releases_is_not_counted_again(
     server.put(failed_pod("fence"))
     await until(lambda: reports.of("fence"), 30)
     assert reports.of("train-0") is None
-    assert _counted(engine.metrics.exposition()) == 2  # the Job's, and the fence's
+    await until(lambda: _counted(engine.metrics.exposition()) >= 2, 30, "the Job's failure and the fence's are counted")
+    assert _counted(engine.metrics.exposition()) == 2
