@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 import aiohttp
 import pytest
@@ -31,7 +32,7 @@ async def test_the_operator_is_not_ready_says_why_and_loses_nothing(
     for number in range(3):
         server.put(failed_pod(f"before-{number}"))
     for number in range(3):
-        await until(lambda name=f"before-{number}": reports.of(name))  # type: ignore[misc]
+        await until(partial(reports.of, f"before-{number}"), message=f"a report of before-{number}")
     server.delete("CustomResourceDefinition", CRD["metadata"]["name"], "")
 
     async def says_why() -> bool:
@@ -51,6 +52,6 @@ async def test_the_operator_is_not_ready_says_why_and_loses_nothing(
     await until(is_ready)
     server.put(failed_pod("after"))
     for name in ("before-0", "before-1", "before-2", "meanwhile", "after"):
-        report = await until(lambda name=name: reports.of(name))  # type: ignore[misc]
+        report = await until(partial(reports.of, name), message=f"a report of {name}")
         assert report["status"]["failures"] == 1
     assert not [record for record in caplog.records if record.exc_info and record.levelno >= logging.ERROR]

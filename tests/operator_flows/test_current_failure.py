@@ -1,4 +1,4 @@
-"""Of several pods of a workload, which one its report speaks of: one that fails, never one that is well or gone."""
+"""Of several pods of a workload, which one its report shows: one that fails, never one that is well or gone."""
 
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.support.live_objects import ago, changed, ended, event, failed_pod, live_pod, running, waiting, workload
@@ -29,13 +29,13 @@ def two_pods(server: EmbeddedApiServer) -> Json:
 
 
 async def crashes(server: EmbeddedApiServer, reports: Reports, owner: Json) -> Json:
-    """A pod of the owner that crashes, and speaks for the workload as soon as it is here."""
+    """A pod of the owner that crashes, and is shown by the report as soon as it exists."""
     crashed = server.put(crashing(owner))
     await until(lambda: reports.status("web").get("exitCode") == 2)
     return crashed
 
 
-def speaker(reports: Reports) -> str:
+def reported_pod(reports: Reports) -> str:
     name: str = reports.status("web").get("pod", {}).get("name", "")
     return name
 
@@ -44,11 +44,11 @@ async def one_is_stuck(server: EmbeddedApiServer, reports: Reports) -> Json:
     """The ReplicaSet of a Deployment of two, one pod of which waits and is reported."""
     replica_set = two_pods(server)
     server.put(stuck(replica_set))
-    await until(lambda: speaker(reports) == "web-1-stuck")
+    await until(lambda: reported_pod(reports) == "web-1-stuck")
     return replica_set
 
 
-async def test_a_pod_that_is_well_again_leaves_the_word_to_one_that_still_fails(
+async def test_a_pod_that_is_well_again_gives_way_to_one_that_still_fails(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     await operators.start()
@@ -56,13 +56,13 @@ async def test_a_pod_that_is_well_again_leaves_the_word_to_one_that_still_fails(
     server.put(stuck(replica_set))
     crashed = await crashes(server, reports, replica_set)
     server.put(healed(crashed, replica_set))
-    await until(lambda: speaker(reports) == "web-1-stuck")
+    await until(lambda: reported_pod(reports) == "web-1-stuck")
     status = reports.status("web")
     assert (status["state"], status["reason"], status["failures"]) == ("Failing", "MissingConfigKey", 2)
     assert "exitCode" not in status
 
 
-async def test_a_pod_that_is_gone_leaves_the_word_to_one_that_still_fails(
+async def test_a_pod_that_is_gone_gives_way_to_one_that_still_fails(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     """A roll-out with a wrong image: the old pods, which crash until they are deleted, are not what fails now."""
@@ -71,11 +71,11 @@ async def test_a_pod_that_is_gone_leaves_the_word_to_one_that_still_fails(
     server.put(stuck(replica_set))
     await crashes(server, reports, replica_set)
     server.delete("Pod", "web-1-crashing")
-    await until(lambda: speaker(reports) == "web-1-stuck")
+    await until(lambda: reported_pod(reports) == "web-1-stuck")
     assert reports.state("web") == "Failing"
 
 
-async def test_one_that_is_told_only_after_the_other_is_gone_speaks(
+async def test_one_that_is_told_only_after_the_other_is_gone_is_shown(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     await operators.start()
@@ -85,10 +85,10 @@ async def test_one_that_is_told_only_after_the_other_is_gone_speaks(
     asked = [call for call in server.calls if call.path.endswith("/deployments/web")]
     await until(lambda: [c for c in server.calls if c.path.endswith("/deployments/web")] != asked)
     server.put(stuck(replica_set))
-    await until(lambda: speaker(reports) == "web-1-stuck")
+    await until(lambda: reported_pod(reports) == "web-1-stuck")
 
 
-async def test_one_that_begins_to_fail_while_the_workload_is_asked_speaks(
+async def test_one_that_begins_to_fail_while_the_workload_is_checked_is_shown(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     await operators.start()
@@ -98,10 +98,10 @@ async def test_one_that_begins_to_fail_while_the_workload_is_asked_speaks(
     server.put(healed(crashed, replica_set))
     await until(lambda: server.faults.hits(slow))
     server.put(stuck(replica_set))
-    await until(lambda: speaker(reports) == "web-1-stuck")
+    await until(lambda: reported_pod(reports) == "web-1-stuck")
 
 
-async def test_a_pod_that_was_deleted_while_nobody_looked_does_not_speak(
+async def test_a_pod_that_was_deleted_while_nobody_looked_is_not_shown(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     engine = await operators.start()
@@ -110,10 +110,10 @@ async def test_a_pod_that_was_deleted_while_nobody_looked_does_not_speak(
     await engine.stop()
     server.delete("Pod", "web-1-crashing")
     await operators.start()
-    await until(lambda: speaker(reports) == "web-1-stuck")
+    await until(lambda: reported_pod(reports) == "web-1-stuck")
 
 
-async def test_a_pod_that_healed_while_nobody_looked_does_not_speak(
+async def test_a_pod_that_healed_while_nobody_looked_is_not_shown(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     engine = await operators.start()
@@ -122,10 +122,10 @@ async def test_a_pod_that_healed_while_nobody_looked_does_not_speak(
     await engine.stop()
     server.put(healed(crashed, replica_set))
     await operators.start()
-    await until(lambda: speaker(reports) == "web-1-stuck")
+    await until(lambda: reported_pod(reports) == "web-1-stuck")
 
 
-async def test_what_kept_pods_from_being_created_does_not_speak_once_one_was(
+async def test_what_kept_pods_from_being_created_is_not_shown_once_one_was(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     await operators.start()
@@ -139,10 +139,10 @@ async def test_what_kept_pods_from_being_created_does_not_speak_once_one_was(
     server.put(refused)
     await until(lambda: reports.status("web")["failures"] == 2)
     server.put(live_pod("web-1-fine", owner=replica_set))
-    await until(lambda: speaker(reports) == "web-1-stuck")
+    await until(lambda: reported_pod(reports) == "web-1-stuck")
 
 
-async def test_an_evicted_pod_that_its_controller_has_replaced_does_not_speak(
+async def test_an_evicted_pod_that_its_controller_has_replaced_is_not_shown(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     await operators.start()
@@ -152,4 +152,4 @@ async def test_an_evicted_pod_that_its_controller_has_replaced_does_not_speak(
     server.put(evicted)
     await until(lambda: reports.status("web")["failures"] == 2)
     server.put(live_pod("web-1-fine", owner=replica_set))
-    await until(lambda: speaker(reports) == "web-1-stuck")
+    await until(lambda: reported_pod(reports) == "web-1-stuck")

@@ -8,7 +8,7 @@ from coroner_operator.model.fold import fold
 from coroner_operator.model.observation import Observation
 from coroner_operator.model.report import Report
 from coroner_operator.reports.pending_writes import OBSERVATIONS_LIMIT, PendingWrites
-from tests.operator_unit.test_store_contract import JOB, NOW, sighting
+from tests.operator_unit.test_store_contract import JOB, NOW, observation
 
 
 def pending() -> PendingWrites:
@@ -16,7 +16,7 @@ def pending() -> PendingWrites:
 
 
 def past(exit_code: int) -> Observation:
-    seen = sighting(exit_code)
+    seen = observation(exit_code)
     return msgspec.structs.replace(seen, failure=msgspec.structs.replace(seen.failure, current=False))
 
 
@@ -25,16 +25,16 @@ def test_a_new_failure_takes_back_a_recovery_that_is_not_written_yet() -> None:
     waiting.recovered_at = NOW
     waiting.add([past(1)], 0)
     assert waiting.recovered_at == NOW
-    waiting.add([sighting(2)], 0)
+    waiting.add([observation(2)], 0)
     assert waiting.recovered_at is None
 
 
 def test_what_could_not_be_written_comes_before_what_came_since() -> None:
     waiting = pending()
-    waiting.add([sighting(1)], 0)
+    waiting.add([observation(1)], 0)
     taken = waiting.drain()
     assert not waiting.has_work
-    waiting.add([sighting(2)], 0)
+    waiting.add([observation(2)], 0)
     waiting.requeue(*taken)
     assert [s.failure.verdict.exit_code for s in waiting.observations] == [1, 2]
 
@@ -43,18 +43,18 @@ def test_a_recovery_that_could_not_be_written_is_void_after_a_new_failure() -> N
     waiting = pending()
     waiting.recovered_at = NOW
     taken = waiting.drain()
-    waiting.add([sighting(2)], 0)
+    waiting.add([observation(2)], 0)
     waiting.requeue(*taken)
     assert waiting.recovered_at is None
 
 
 def test_however_long_the_store_is_away_it_stays_small_and_loses_no_failure() -> None:
     waiting = pending()
-    looks = [sighting(number % 40) for number in range(10 * OBSERVATIONS_LIMIT)]
-    for look in looks:
-        waiting.add([look], 0)
+    seen = [observation(number % 40) for number in range(10 * OBSERVATIONS_LIMIT)]
+    for one in seen:
+        waiting.add([one], 0)
     assert len(waiting.observations) <= OBSERVATIONS_LIMIT
-    assert fold(Report(JOB), waiting.observations) == fold(Report(JOB), looks)
+    assert fold(Report(JOB), waiting.observations) == fold(Report(JOB), seen)
 
 
 def test_a_choice_that_could_not_be_written_is_made_again() -> None:
@@ -67,14 +67,14 @@ def test_a_choice_that_could_not_be_written_is_made_again() -> None:
 def test_nothing_is_left_to_do_once_all_is_drained() -> None:
     waiting = pending()
     waiting.reselect = True
-    waiting.add([sighting(1)], 0)
+    waiting.add([observation(1)], 0)
     waiting.drain()
     assert not waiting.has_work
 
 
 def test_of_many_looks_the_surer_one_stays() -> None:
     waiting = pending()
-    sure = sighting(1)
+    sure = observation(1)
     unsure_verdict = msgspec.structs.replace(sure.failure.verdict, confidence="Unknown")
     unsure = msgspec.structs.replace(
         sure,
@@ -82,4 +82,4 @@ def test_of_many_looks_the_surer_one_stays() -> None:
         observed_at=NOW + timedelta(seconds=1),
     )
     waiting.add([sure, *[unsure] * OBSERVATIONS_LIMIT], 0)
-    assert [look.failure for look in waiting.observations] == [sure.failure]
+    assert [kept.failure for kept in waiting.observations] == [sure.failure]

@@ -26,10 +26,10 @@ JOB = WorkloadRef("batch/v1", "Job", "default", "train", "0123abcd-0000-4000-800
 
 def report(*exit_codes: int, workload: WorkloadRef = JOB) -> Report:
     """A report with one failure for each exit code."""
-    return fold(Report(workload), [sighting(code) for code in exit_codes])
+    return fold(Report(workload), [observation(code) for code in exit_codes])
 
 
-def sighting(exit_code: int) -> Observation:
+def observation(exit_code: int) -> Observation:
     verdict = Verdict(
         category="user-code",
         subcategory=f"exit-{exit_code}",

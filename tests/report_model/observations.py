@@ -1,4 +1,4 @@
-"""Small sightings for tables, and random ones for laws."""
+"""Small observations for tables, and random ones for laws."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -51,7 +51,7 @@ def verdict(
     )
 
 
-def sighting(failure: Failure, seen: float | None = None, node: str = "node-1") -> Observation:
+def observation(failure: Failure, seen: float | None = None, node: str = "node-1") -> Observation:
     uid = failure.key.pod_uid
     looked = failure.at or T0
     return Observation(
@@ -75,7 +75,7 @@ def ended(
     said = verdict(name, container=container, confidence=confidence, **more)  # type: ignore[arg-type]
     identity = FailureKey(pod, container, f"containerd://{pod}-{container}-{number}")
     time = None if when is None else at(when)
-    return sighting(Failure(identity, said, time, current, ended_instances=number), seen)
+    return observation(Failure(identity, said, time, current, ended_instances=number), seen)
 
 
 def waits(
@@ -91,14 +91,14 @@ def waits(
     """A container that waits for something, its image if nothing else is said; ``name``: the cause that this look showed."""
     said = verdict(name, reason, f"waits: {name}", confidence, exit_code=None)
     time = None if when is None else at(when)
-    return sighting(Failure(FailureKey(pod, "main", of), said, time, True, waiting=True), seen)
+    return observation(Failure(FailureKey(pod, "main", of), said, time, True, waiting=True), seen)
 
 
 def pod_failed(
     pod: str = "p1", when: float = 0, name: str = "disruption/preempted", *, current: bool = True
 ) -> Observation:
     said = verdict(name, "PreemptionByScheduler", "preempted", container=None, exit_code=None)
-    return sighting(Failure(FailureKey(pod, "", "PreemptionByScheduler"), said, at(when), current))
+    return observation(Failure(FailureKey(pod, "", "PreemptionByScheduler"), said, at(when), current))
 
 
 CATEGORIES = ["resources/oom-killed", "user-code/error-exit", "platform/sandbox", "unknown/sigkill", "/"]
@@ -131,7 +131,7 @@ wild_verdicts = st.builds(
     termination_message=_MAYBE_TEXT,
 )
 
-wild_sightings = st.builds(
+wild_observations = st.builds(
     Observation,
     pod_name=_TEXTS,
     pod_uid=_TEXTS,
@@ -150,10 +150,10 @@ wild_sightings = st.builds(
 
 
 @st.composite
-def plausible_looks(draw: st.DrawFn, ends: int = 6) -> list[list[Observation]]:
-    """What the looks at each of some pods showed, in their order: crashing containers, waits whose cause changes.
+def plausible_histories(draw: st.DrawFn, ends: int = 6) -> list[list[Observation]]:
+    """What was observed of each of some pods, in its order: crashing containers, waits whose cause changes.
 
-    ``ends``: of a container, at most. Times of one instance agree between looks, and a look is never before what it
+    ``ends``: of a container, at most. Times of one instance agree between observations, and one is never before what it
     sees, as in a cluster.
     """
     pods = []
@@ -181,31 +181,31 @@ def plausible_looks(draw: st.DrawFn, ends: int = 6) -> list[list[Observation]]:
             seen.append(waits(pod, began, name, seen=look, confidence=draw(_CONFIDENCES)))
         if draw(st.booleans()):
             seen.append(pod_failed(pod, draw(st.integers(0, 99)), current=draw(st.booleans())))
-        pods.append(sorted(seen, key=lambda sighting: sighting.observed_at))
+        pods.append(sorted(seen, key=lambda observation: observation.observed_at))
     return pods
 
 
 def in_one(pods: Sequence[Sequence[Observation]]) -> list[Observation]:
-    return [sighting for looks in pods for sighting in looks]
+    return [observation for history in pods for observation in history]
 
 
-plausible_sightings = plausible_looks().map(in_one)
-few_sightings = plausible_looks(ends=2).map(in_one)
+plausible_observations = plausible_histories().map(in_one)
+few_observations = plausible_histories(ends=2).map(in_one)
 """No more than a history holds."""
 
 
 def interleaved(pods: Sequence[Sequence[Observation]], random: Random) -> list[Observation]:
-    """The looks at several pods as they may come between each other, some of them received twice."""
-    waiting = [list(looks) for looks in pods]
+    """The observations of several pods as they may come between each other, some of them received twice."""
+    waiting = [list(history) for history in pods]
     received: list[Observation] = []
-    while waiting := [looks for looks in waiting if looks]:
-        looks = random.choice(waiting)
-        received += [looks[0]] * random.choice((1, 1, 2))
-        del looks[0]
+    while waiting := [history for history in waiting if history]:
+        history = random.choice(waiting)
+        received += [history[0]] * random.choice((1, 1, 2))
+        del history[0]
     return received
 
 
 def in_batches(seen: Sequence[Observation], cuts: Sequence[int]) -> list[Sequence[Observation]]:
-    """The same sightings, cut at these places."""
+    """The same observations, cut at these places."""
     places = sorted({0, len(seen), *(cut % (len(seen) + 1) for cut in cuts)})
     return [seen[a:b] for a, b in pairwise(places)]

@@ -19,8 +19,8 @@ from tests.report_model.observations import (
     ended,
     in_batches,
     interleaved,
-    plausible_looks,
-    plausible_sightings,
+    plausible_histories,
+    plausible_observations,
     pod_failed,
     waits,
 )
@@ -36,12 +36,12 @@ def category(report: Report) -> str | None:
     return f"{report.current.verdict.category}/{report.current.verdict.subcategory}"
 
 
-@given(plausible_looks(), st.randoms(use_true_random=False), st.lists(st.integers(0, 60), max_size=5))
+@given(plausible_histories(), st.randoms(use_true_random=False), st.lists(st.integers(0, 60), max_size=5))
 @settings(max_examples=400)
 def test_any_interleaving_any_repetition_and_any_batches_give_the_same_report(
     pods: list[list[Observation]], random: Random, cuts: list[int]
 ) -> None:
-    at_once = fold(EMPTY, [sighting for looks in pods for sighting in looks])
+    at_once = fold(EMPTY, [observation for history in pods for observation in history])
     report = EMPTY
     for batch in in_batches(interleaved(pods, random), cuts):
         report = fold(report, batch)
@@ -49,7 +49,7 @@ def test_any_interleaving_any_repetition_and_any_batches_give_the_same_report(
     assert report == at_once
 
 
-@given(plausible_sightings, st.randoms(use_true_random=False))
+@given(plausible_observations, st.randoms(use_true_random=False))
 @settings(max_examples=200)
 def test_counts_and_history_do_not_even_depend_on_the_order_of_the_looks_at_one_pod(
     seen: list[Observation], random: Random
@@ -60,7 +60,7 @@ def test_counts_and_history_do_not_even_depend_on_the_order_of_the_looks_at_one_
     assert (report.ledger, report.history, report.last_seen) == (in_order.ledger, in_order.history, in_order.last_seen)
 
 
-@given(plausible_sightings)
+@given(plausible_observations)
 @settings(max_examples=200)
 def test_the_counts_agree_with_a_slow_and_obvious_count(seen: list[Observation]) -> None:
     """The twin: a set of all that was seen, and the highest number of every container."""
@@ -80,7 +80,7 @@ def test_the_counts_agree_with_a_slow_and_obvious_count(seen: list[Observation])
 def test_the_total_is_exact_in_any_order_however_far_the_numbers_lie_apart(
     instances: list[tuple[str, int]], data: st.DataObject
 ) -> None:
-    """Beyond the open window a late sighting may not find its category any more; the number never suffers."""
+    """Beyond the open window a late observation may not find its category any more; the number never suffers."""
     report = EMPTY
     for pod, number in data.draw(st.permutations(instances)):
         report = fold(report, [ended(pod, number, number)])

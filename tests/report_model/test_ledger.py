@@ -11,7 +11,7 @@ from coroner_operator.model import ledger, ledger_builder, ledger_codec
 from coroner_operator.model.fold import fold
 from coroner_operator.model.observation import Observation
 from coroner_operator.model.report import PRUNE_AFTER, Report, prune_deleted_pods
-from tests.report_model.observations import EMPTY, at, ended, plausible_sightings, pod_failed, waits
+from tests.report_model.observations import EMPTY, at, ended, plausible_observations, pod_failed, waits
 
 LONG = PRUNE_AFTER.total_seconds() + 1
 
@@ -35,7 +35,7 @@ def test_it_reads_as_its_grammar_says() -> None:
     assert text(report) == words
 
 
-@given(plausible_sightings)
+@given(plausible_observations)
 @settings(max_examples=100)
 def test_it_is_read_back_exactly(seen: list[Observation]) -> None:
     report = fold(EMPTY, seen)
@@ -49,7 +49,7 @@ def test_damaged_text_is_read_or_refused_with_a_value_error(strings: list[str]) 
             ledger_codec.from_text(words)
 
 
-@given(plausible_sightings, st.data())
+@given(plausible_observations, st.data())
 @settings(max_examples=100)
 def test_a_word_that_was_damaged_costs_no_more_than_itself(seen: list[Observation], data: st.DataObject) -> None:
     words = text(fold(EMPTY, seen)).split()

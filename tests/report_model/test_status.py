@@ -15,7 +15,15 @@ from coroner_operator.model.observation import Observation
 from coroner_operator.model.report import RULES_LIMIT, Report, prune_deleted_pods, recover
 from coroner_operator.model.report_codec import condition_reason, from_object, labels, to_object, to_status
 from coroner_operator.model.workload_ref import WorkloadRef
-from tests.report_model.observations import EMPTY, at, ended, plausible_sightings, pod_failed, waits, wild_sightings
+from tests.report_model.observations import (
+    EMPTY,
+    at,
+    ended,
+    plausible_observations,
+    pod_failed,
+    waits,
+    wild_observations,
+)
 from tests.report_model.schemas import CRD, SCHEMA, faults
 
 STATUS = SCHEMA["properties"]["status"]["properties"]
@@ -27,7 +35,7 @@ def whole(report: Report) -> dict[str, Any]:
     return read
 
 
-@given(st.lists(wild_sightings, max_size=8), st.booleans())
+@given(st.lists(wild_observations, max_size=8), st.booleans())
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_was_seen_is_accepted_and_read_back_exactly(seen: list[Observation], recovers: bool) -> None:
     report = fold(EMPTY, [msgspec.structs.replace(one, rules="abc") for one in seen])
@@ -38,7 +46,7 @@ def test_whatever_was_seen_is_accepted_and_read_back_exactly(seen: list[Observat
     assert from_object(obj) == report
 
 
-@given(plausible_sightings, st.sets(st.sampled_from(["p1", "p2", "p3", "p4"])))
+@given(plausible_observations, st.sets(st.sampled_from(["p1", "p2", "p3", "p4"])))
 @settings(max_examples=150)
 def test_writing_and_reading_between_any_two_steps_changes_nothing(seen: list[Observation], living: set[str]) -> None:
     """So a new leader, or the same one after kill -9, goes on exactly where the last write left off."""

@@ -34,7 +34,7 @@ def ref(obj: Json) -> WorkloadRef:
     return WorkloadRef(obj["apiVersion"], obj["kind"], "default", metadata["name"], metadata["uid"])
 
 
-def census(client: Client) -> ApiExistenceChecker:
+def checker(client: Client) -> ApiExistenceChecker:
     return ApiExistenceChecker(client, OwnerResolver(client, lambda: BackOff(base=0.01)), "default")
 
 
@@ -47,29 +47,29 @@ async def test_a_workload_is_here_as_long_as_it_or_a_pod_of_it_is(server: Embedd
     server.put(live_pod("middle-0", owner=middle))
     lone = server.put(live_pod("lone"))
     for obj in (here, orphaned, ray, lone):
-        assert await census(client).check(ref(obj)) is Existence.PRESENT, obj["metadata"]["name"]
+        assert await checker(client).check(ref(obj)) is Existence.PRESENT, obj["metadata"]["name"]
 
 
 async def test_what_is_gone_or_only_of_the_same_name(server: EmbeddedApiServer, client: Client) -> None:
     server.put(workload("Job", "again"))
     earlier = workload("Job", "again")  # another UID
     for obj in (earlier, workload("CronJob", "never"), live_pod("no-pod")):
-        assert await census(client).check(ref(obj)) is Existence.DELETED, obj["metadata"]["name"]
+        assert await checker(client).check(ref(obj)) is Existence.DELETED, obj["metadata"]["name"]
 
 
 async def test_what_may_not_be_read_leaves_no_trace_and_what_cannot_be_read_now_is_here(
     server: EmbeddedApiServer, client: Client
 ) -> None:
-    assert await census(client).check(ref(reference("ray.io/v1", "RayJob", "ray"))) is Existence.UNKNOWN
+    assert await checker(client).check(ref(reference("ray.io/v1", "RayJob", "ray"))) is Existence.UNKNOWN
     server.faults.add(Fault(path="/jobs/forbidden", status=403))
-    assert await census(client).check(ref(workload("Job", "forbidden"))) is Existence.UNKNOWN
+    assert await checker(client).check(ref(workload("Job", "forbidden"))) is Existence.UNKNOWN
     server.faults.add(Fault(path="/jobs/slow", status=503))
-    assert await census(client).check(ref(workload("Job", "slow"))) is Existence.PRESENT
+    assert await checker(client).check(ref(workload("Job", "slow"))) is Existence.PRESENT
 
 
 async def test_a_kind_that_is_not_served_says_nothing(server: EmbeddedApiServer, client: Client) -> None:
     unserved = WorkloadRef("batch/v9", "Job", "default", "job", "0123")
-    assert await census(client).check(unserved) is Existence.UNKNOWN
+    assert await checker(client).check(unserved) is Existence.UNKNOWN
 
 
 async def test_reports_are_outlined_and_removed_only_as_they_were_outlined(
@@ -79,22 +79,22 @@ async def test_reports_are_outlined_and_removed_only_as_they_were_outlined(
     engine = await operators.start()
     server.put(failed_pod("train-0", owner=job))
     await until(lambda: reports.failures("train") == 1)
-    archive = ApiReportIndex(client)
+    index = ApiReportIndex(client)
 
-    async def outline() -> ReportSummary:
-        (found,) = [found async for found in archive.summaries()]
+    async def summary() -> ReportSummary:
+        (found,) = [found async for found in index.summaries()]
         return found
 
-    old = await outline()
+    old = await summary()
     assert old.workload == ref(job)
     assert datetime.now(UTC) - old.last_activity < timedelta(minutes=1)
     server.put(failed_pod("train-1", owner=job))
     await until(lambda: reports.failures("train") == 2)
-    assert not await archive.delete(old)
+    assert not await index.delete(old)
     await engine.stop()
-    assert await archive.delete(await outline())
+    assert await index.delete(await summary())
     assert reports.of("train") is None
-    assert not await archive.delete(old)
+    assert not await index.delete(old)
 
 
 async def test_an_operator_deletes_what_is_old_and_gone_and_keeps_the_rest(

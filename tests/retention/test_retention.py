@@ -75,26 +75,26 @@ class Cluster:
             lambda namespace: self,
             retention=seconds,
             per_namespace=cap,
-            on_deleted=lambda outline, why: self.removed.append((outline, why)),
+            on_deleted=lambda summary, reason: self.removed.append((summary, reason)),
             now=lambda: self.now,
         )
 
     def kept(self) -> set[str]:
-        return {outline.workload.uid for outline in self.reports.values()}
+        return {summary.workload.uid for summary in self.reports.values()}
 
     # as a ReportIndex
 
     async def summaries(self) -> AsyncIterator[ReportSummary]:
         if self.broken:
             raise Transient("no connection")
-        for outline in tuple(self.reports.values()):
-            yield outline
+        for summary in tuple(self.reports.values()):
+            yield summary
 
-    async def delete(self, outline: ReportSummary) -> bool:
-        uid = outline.workload.uid
+    async def delete(self, summary: ReportSummary) -> bool:
+        uid = summary.workload.uid
         if uid in self.meanwhile:
             self.tell(self.workloads[uid])
-        if self.reports.get(uid) != outline:
+        if self.reports.get(uid) != summary:
             return False
         del self.reports[uid]
         return True
@@ -116,7 +116,7 @@ def test_a_report_is_deleted_when_its_workload_is_gone_and_its_time_is_over() ->
     unreadable = cluster.add(readable=False, **old)
     unreadable_with_pods = cluster.add(readable=False, pods=2, **old)
     run(cluster.retention().sweep())
-    assert [outline.workload.uid for outline, _ in cluster.removed] == [gone.ref.uid, unreadable.ref.uid]
+    assert [summary.workload.uid for summary, _ in cluster.removed] == [gone.ref.uid, unreadable.ref.uid]
     assert cluster.kept() == {w.ref.uid for w in (young, here, failing, left_behind, unreadable_with_pods)}
 
 
@@ -127,7 +127,7 @@ def test_a_cap_keeps_the_newest_and_what_exists() -> None:
     other = [cluster.add(namespace="b", exists=False, age=hours * HOUR) for hours in (9, 8)]
     run(cluster.retention(cap=3).sweep())
     assert cluster.kept() == {here.ref.uid, gone[1].ref.uid, gone[3].ref.uid, *(w.ref.uid for w in other)}
-    assert Counter(why for _, why in cluster.removed) == {"cap": 3}
+    assert Counter(reason for _, reason in cluster.removed) == {"cap": 3}
 
 
 def test_over_the_cap_what_may_only_be_suspended_has_its_whole_time() -> None:
@@ -198,11 +198,11 @@ def test_a_day_of_any_history(history: list[tuple[str, int, str, float]], retent
                 left -= step
                 cluster.now += timedelta(seconds=step)
                 await asyncio.sleep(step)
-                for outline, why in cluster.removed[seen:]:
-                    workload = cluster.workloads[outline.workload.uid]
+                for summary, reason in cluster.removed[seen:]:
+                    workload = cluster.workloads[summary.workload.uid]
                     assert workload.trace is not Existence.PRESENT
-                    if why == "retention":
-                        assert outline.last_activity < cluster.now - timedelta(seconds=retention)
+                    if reason == "retention":
+                        assert summary.last_activity < cluster.now - timedelta(seconds=retention)
                     else:
                         assert workload.trace is Existence.DELETED
                 seen = len(cluster.removed)

@@ -14,11 +14,20 @@ from coroner_operator.model.fold import fold
 from coroner_operator.model.observation import Observation
 from coroner_operator.model.report import Report, recover, without_observation_times
 from coroner_operator.model.report_codec import from_object, to_object, to_status
-from tests.report_model.observations import CATEGORIES, EMPTY, at, ended, few_sightings, in_batches, interleaved, waits
+from tests.report_model.observations import (
+    CATEGORIES,
+    EMPTY,
+    at,
+    ended,
+    few_observations,
+    in_batches,
+    interleaved,
+    waits,
+)
 
 
-def by(rules: str, sighting: Observation, *, reclassified: bool = False) -> Observation:
-    return msgspec.structs.replace(sighting, rules=rules, reclassified=reclassified)
+def by(rules: str, observation: Observation, *, reclassified: bool = False) -> Observation:
+    return msgspec.structs.replace(observation, rules=rules, reclassified=reclassified)
 
 
 def counts(report: Report) -> dict[str, int]:
@@ -115,7 +124,7 @@ ANSWERS = [name for name in CATEGORIES if not name.startswith(("unknown", "/"))]
 
 
 @given(
-    few_sightings,
+    few_observations,
     st.lists(st.sampled_from(ANSWERS), min_size=1, max_size=6),
     st.randoms(use_true_random=False),
     st.lists(st.integers(0, 60), max_size=4),

@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.objects.lenient_decode import lenient_convert
 from coroner_categorizer.objects.reference_names import can_exist
 
@@ -23,8 +22,7 @@ COMBINED_PREFIX = "(combined from similar events): "
 TEXT_LIMIT = 8192
 """Characters of an event's text. The kubelet writes at most 1,024; anyone who may create events can write more."""
 
-# involvedObject.fieldPath: spec.containers{main}, spec.initContainers{init}, spec.ephemeralContainers{debug}
-_FIELD_PATH = LinearRegex(r"^spec\.(?:init|ephemeral)?[cC]ontainers\{(.*)\}$")
+_CONTAINER_FIELDS = ("spec.containers", "spec.initContainers", "spec.ephemeralContainers")
 
 
 class ObjectReference(msgspec.Struct, frozen=True):
@@ -103,9 +101,10 @@ class Event(msgspec.Struct, frozen=True):
 
     @property
     def container(self) -> str:
-        """Name of the container that the event is about; "" = the pod."""
-        found = _FIELD_PATH.match(self.involved.fieldPath)
-        return found.groups[0] if found else ""
+        """Name of the container that the event is about; "" = the pod. Read from a path like spec.containers{main}."""
+        field, _, rest = self.involved.fieldPath.partition("{")
+        named = field in _CONTAINER_FIELDS and rest.endswith("}") and rest.isprintable()
+        return rest[:-1] if named else ""
 
     @property
     def occurrences(self) -> int:

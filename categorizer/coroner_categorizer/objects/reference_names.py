@@ -6,7 +6,9 @@ Source: ``ValidatePathSegmentName`` and ``IsDNS1123Subdomain`` of apimachinery; 
 
 from __future__ import annotations
 
-import re
+from functools import lru_cache
+
+from coroner_categorizer.linear_regex import LinearRegex
 
 _API_VERSION_LENGTH = 317  # a group of 253, a slash, a version of 63
 _KIND_LENGTH = 63
@@ -14,21 +16,32 @@ _NAME_LENGTH = 253
 _UID_LENGTH = 128
 
 _LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
-_API_VERSION = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*/)?{_LABEL}")
-_KIND = re.compile(r"[A-Za-z](?:[-A-Za-z0-9]*[A-Za-z0-9])?")
-_NAME = re.compile(r"(?!\.{1,2}\Z)[!-$&-.0-~]+")  # printable ASCII without "/" and "%"
-_UID = re.compile(r"[!-~]+")
+_API_VERSION = LinearRegex(rf"^(?:{_LABEL}(?:\.{_LABEL})*/)?{_LABEL}\z")
+_KIND = LinearRegex(r"^[A-Za-z](?:[-A-Za-z0-9]*[A-Za-z0-9])?\z")
 
 
 def can_exist(api_version: str, kind: str, name: str, uid: str) -> bool:
     """Whether each part is "" or what the API server accepts."""
     return (
-        _fits(kind, _KIND, _KIND_LENGTH)
-        and _fits(name, _NAME, _NAME_LENGTH)
-        and _fits(uid, _UID, _UID_LENGTH)
-        and _fits(api_version, _API_VERSION, _API_VERSION_LENGTH)
+        (len(kind) <= _KIND_LENGTH and len(api_version) <= _API_VERSION_LENGTH and _is_type(api_version, kind))
+        and (not name or _is_name(name))
+        and (len(uid) <= _UID_LENGTH and _is_visible_ascii(uid))
     )
 
 
-def _fits(text: str, form: re.Pattern[str], length: int) -> bool:
-    return not text or (len(text) <= length and form.fullmatch(text) is not None)
+@lru_cache(maxsize=256)  # most references are to pods, ReplicaSets and Jobs
+def _is_type(api_version: str, kind: str) -> bool:
+    return (not kind or _KIND.starts(kind)) and (not api_version or _API_VERSION.starts(api_version))
+
+
+def _is_name(name: str) -> bool:
+    return (
+        len(name) <= _NAME_LENGTH
+        and _is_visible_ascii(name)
+        and not ("/" in name or "%" in name)
+        and name not in (".", "..")
+    )
+
+
+def _is_visible_ascii(text: str) -> bool:
+    return text.isascii() and text.isprintable() and " " not in text
