@@ -247,7 +247,7 @@ async def test_a_pod_that_a_roll_out_deletes_is_no_failure(
     assert (await until(lambda: reports.of("web-1")))["status"]["failures"] == 1
 
 
-async def test_what_a_pod_waits_for_now_speaks_although_its_mount_failed_later_than_it_was_scheduled(
+async def test_what_a_pod_waits_for_now_is_shown_although_its_mount_failed_later_than_it_was_scheduled(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     """A waiting container has no time of its own: it is dated by what the pod had reached before."""

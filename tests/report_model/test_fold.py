@@ -107,7 +107,7 @@ def test_an_unseen_instance_that_is_seen_after_all_moves_to_its_category() -> No
     assert counts(report) == {"resources/oom-killed": 1, "user-code/error-exit": 1, "unknown/uncategorized": 1}
 
 
-def test_the_newest_failure_speaks_whatever_arrives_last() -> None:
+def test_the_newest_failure_is_shown_whatever_arrives_last() -> None:
     report = fold(fold(EMPTY, [ended("p2", when=50)]), [ended("p1", when=20, name="user-code/error-exit")])
     assert category(report) == "resources/oom-killed"
     assert [record.at for record in report.history] == [at(50), at(20)]
@@ -128,7 +128,7 @@ def test_what_the_pod_says_now_holds_although_what_it_said_before_is_dated_later
     )
 
 
-def test_another_pod_that_failed_in_between_does_not_speak_for_it() -> None:
+def test_another_pod_that_failed_in_between_is_not_shown_instead() -> None:
     mount = waits("p1", when=15, name="platform/volume-mount", seen=22, reason="FailedMount")
     secret = waits("p1", when=13, name="user-config/missing-config", seen=32, of="secret")
     other = ended("p2", when=14, seen=14)

@@ -35,7 +35,7 @@ class Retention:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
     ) -> None:
-        """``existence_checker``: one for a namespace and sweep. ``retention``: seconds; ``per_namespace``: reports."""
+        """``existence_checker``: of a namespace, one a sweep; ``retention``: seconds; ``per_namespace``: reports."""
         self._index = index
         self._existence_checker = existence_checker
         self._retention = timedelta(seconds=min(retention, 1e9))
