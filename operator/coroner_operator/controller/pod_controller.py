@@ -31,7 +31,7 @@ from coroner_operator.model.workload_ref import WorkloadRef
 from coroner_operator.reports.cache import ReportCache
 from coroner_operator.reports.writer import ReportWriter
 
-log = logging.getLogger("coroner.pods")
+log = logging.getLogger("coroner.pod_controller")
 
 STATES_LIMIT = 64  # of one pod that wait for an owner that cannot be read; the oldest are given up
 WORKERS = 1_000  # pods at one time; one that waits for its owner must not keep the others waiting

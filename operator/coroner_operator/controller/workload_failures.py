@@ -21,7 +21,7 @@ from coroner_operator.model.observation import Observation
 from coroner_operator.model.workload_ref import WorkloadRef
 from coroner_operator.reports.writer import ReportWriter
 
-log = logging.getLogger("coroner.workloads")
+log = logging.getLogger("coroner.workload_failures")
 
 CREATE_FAILURE_REASONS = frozenset({"FailedCreate", "FailedResourceClaimCreation"})
 NEVER_CREATED_LIMIT = 1_000  # workloads, ~300 bytes each

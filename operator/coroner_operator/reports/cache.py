@@ -12,7 +12,7 @@ from coroner_operator.model.report_codec import labels
 from coroner_operator.model.workload_ref import WorkloadRef, report_name
 from coroner_operator.reports.store import ReportStore, Stored
 
-log = logging.getLogger("coroner.reports")
+log = logging.getLogger("coroner.cache")
 
 CACHE_SIZE = 256  # reports of at most ~100 KB in memory; typical ones have 5
 

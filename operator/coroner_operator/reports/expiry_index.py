@@ -15,7 +15,7 @@ from coroner_operator.kube.paging import list_items
 from coroner_operator.kube.resources import REPORT
 from coroner_operator.model.workload_ref import WorkloadRef
 
-log = logging.getLogger("coroner.retention")
+log = logging.getLogger("coroner.expiry_index")
 
 PAGE_SIZE = 50  # as in store: a report may have 64 KiB
 

@@ -13,7 +13,7 @@ from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.report_codec import GROUP, PLURAL
 from coroner_operator.reports.schema_check import describe, missing_fields, written_fields
 
-log = logging.getLogger("coroner.schema")
+log = logging.getLogger("coroner.schema_gate")
 
 CRD_NAME = f"{PLURAL}.{GROUP}"
 SETTLE_SECONDS = 1.0  # an API server serves a new schema a moment after the watch event about it

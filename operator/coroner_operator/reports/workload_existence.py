@@ -18,7 +18,7 @@ from coroner_operator.kube.paths import ResourcePath
 from coroner_operator.kube.resources import POD
 from coroner_operator.model.workload_ref import WorkloadRef
 
-log = logging.getLogger("coroner.retention")
+log = logging.getLogger("coroner.workload_existence")
 
 PAGE_SIZE = 500  # pods a page, metadata only: about 1 MB
 

@@ -21,7 +21,7 @@ from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.runtime.engine import Engine
 from coroner_operator.runtime.leader_election import LeadershipLost
 
-log = logging.getLogger("coroner.app")
+log = logging.getLogger("coroner.kopf_app")
 
 
 class EndlessBackoff:

@@ -23,7 +23,7 @@ from coroner_operator.kube.client import Client, ClientError
 from coroner_operator.kube.errors import ApiError, Conflict, NotFound
 from coroner_operator.kube.lease import ApiLease, Lease, LeaseRecord
 
-log = logging.getLogger("coroner.leader")
+log = logging.getLogger("coroner.leader_election")
 
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
