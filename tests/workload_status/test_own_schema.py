@@ -95,7 +95,7 @@ async def test_a_crd_that_may_not_be_read_is_logged_once_and_work_goes_on(
             engine = await operators.start()
             await until(lambda: Reports(embedded).failures("alone") == 1)
             assert await readiness(engine) == (200, "ok")
-    messages = [record.getMessage() for record in caplog.records if record.name == "coroner.schema"]
+    messages = [record.getMessage() for record in caplog.records if record.name == "coroner.schema_gate"]
     assert len(messages) == 1
     assert messages[0].startswith("failurereports.coroner.dev may not be read")
 
