@@ -97,7 +97,7 @@ async def test_a_crd_that_may_not_be_read_is_logged_once_and_work_goes_on(
             assert await readiness(engine) == (200, "ok")
     messages = [record.getMessage() for record in caplog.records if record.name == "coroner.schema_gate"]
     assert len(messages) == 1
-    assert messages[0].startswith("failurereports.coroner.dev may not be read")
+    assert messages[0].startswith("failurereports.coroner.dev cannot be read")
 
 
 @pytest.mark.embedded
