@@ -16,7 +16,7 @@ from tests.e2e.support.conditions import says, unschedulable, waits
 from tests.e2e.support.manifests import make_pod, shell, volume
 from tests.e2e.support.scenario import Manifest, Scenario
 from tests.e2e.support.scenario_runner import ScenarioRunner
-from tests.support.waiting import wait_for
+from tests.support.waiting import WAIT_FACTOR, wait_for
 
 Report = dict[str, Any]
 
@@ -137,7 +137,7 @@ def _outcome(runner: ScenarioRunner, scenario: Scenario) -> Outcome:
             outcome.reported = _await(runner, scenario, lambda report: is_as_expected(scenario, report), REPORT_SECONDS)
         if scenario.repair and scenario.repaired:
             scenario.repair(runner)
-            runner.wait_for(scenario, scenario.repaired, scenario.timeout)
+            runner.wait_for(scenario, scenario.repaired, scenario.timeout * WAIT_FACTOR)
             outcome.repaired = _await(runner, scenario, is_recovered, RECOVERY_SECONDS)
             outcome.repaired_line = _line_of(runner, outcome.repaired)
     except (TimeoutError, KubectlError) as fault:

@@ -24,6 +24,7 @@ from tests.e2e.support.registry import registries
 from tests.e2e.support.scenario import Manifest, Scenario, Seen
 from tests.e2e.support.scenario_runner import ScenarioRunner
 from tests.e2e.support.webhook import admission_webhook
+from tests.support.waiting import WAIT_FACTOR
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "pods"
 CONCURRENCY = 24
@@ -51,7 +52,7 @@ def record(runner: ScenarioRunner, scenario: Scenario) -> str:
 def with_its_events(runner: ScenarioRunner, scenario: Scenario) -> Seen:
     """Events come a moment later; a crash loop may have gone on by then."""
     while not scenario.shows(seen := runner.wait_until_quiet(scenario)):
-        runner.wait_for(scenario, scenario.shows, scenario.timeout)
+        runner.wait_for(scenario, scenario.shows, scenario.timeout * WAIT_FACTOR)
     return seen
 
 
@@ -59,9 +60,9 @@ def run(runner: ScenarioRunner, scenario: Scenario) -> Seen:
     """Bring the scenario about; TimeoutError where it does not come."""
     runner.apply(scenario)
     for step in scenario.steps:
-        runner.wait_for(scenario, step.when, scenario.timeout)
+        runner.wait_for(scenario, step.when, scenario.timeout * WAIT_FACTOR)
         step.do(runner)
-    return runner.wait_for(scenario, scenario.shows, scenario.timeout)
+    return runner.wait_for(scenario, scenario.shows, scenario.timeout * WAIT_FACTOR)
 
 
 def write(runner: ScenarioRunner, scenario: Scenario, seen: Seen) -> Iterator[str]:

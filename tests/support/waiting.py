@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, overload
@@ -19,6 +20,8 @@ Answer: TypeAlias = T | Literal[False] | None
 POLL_SECONDS = 0.1
 LOOP_POLL_SECONDS = 0.01
 """In an event loop the condition is usually a look at memory."""
+WAIT_FACTOR = float(os.environ.get("WAIT_FACTOR", "1"))
+"""Every wait may take that many times as long: for a machine on which many tests run at once."""
 
 
 @overload
@@ -64,7 +67,7 @@ class _Attempts(Generic[T]):
         self._within = within
         self._message = message
         self._last = "nothing"
-        self._end = time.monotonic() + within
+        self._end = time.monotonic() + within * WAIT_FACTOR
 
     def __enter__(self) -> None:
         pass

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.cluster.server import KubectlError, Server
 from tests.e2e.support.scenario import Manifest, Scenario, Seen
+from tests.support.waiting import WAIT_FACTOR
 
 WATCHED = {
     "Pod": "/api/v1/pods",
@@ -86,7 +87,7 @@ class ScenarioRunner:
     def wait_until(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Whether CONDITION, which is asked whenever anything has changed, became true in so many seconds."""
         with self._changed:
-            return self._changed.wait_for(condition, seconds)
+            return self._changed.wait_for(condition, seconds * WAIT_FACTOR)
 
     def wait_until_quiet(self, scenario: Scenario, seconds: float = 2) -> Seen:
         """Events come a moment after the status: what is seen once nothing new has come for so long."""
