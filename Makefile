@@ -12,7 +12,6 @@ PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.13 python3)
 PYTEST := $(PY) -m pytest
 # Test processes that run side by side. More than the cores: half of the tests wait for a cluster most of the time.
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? 4 : n)))
-PARALLEL := --dist loadgroup --no-loadscope-reorder -n
 RUN_STAMP := $(VENV)/.run-installed
 DEV_STAMP := $(VENV)/.dev-installed
 # Words that codespell would report: an operator of exit-code rules, a path of Kubernetes, parts of patterns and of secrets.
@@ -27,13 +26,13 @@ demo: $(RUN_STAMP)  ## Run the operator on recorded failures; needs no cluster (
 	@$(PY) -m demo
 
 test: $(DEV_STAMP)  ## Run all tests; those that cannot run here are skipped and listed at the end (ARGS=... for pytest)
-	@$(PYTEST) $(PARALLEL) $(WORKERS) tests $(ARGS)
+	@$(PYTEST) -n $(WORKERS) tests $(ARGS)
 
 test-unit: $(DEV_STAMP)  ## Run the tests that need no server and no other program: about a minute
-	@$(PYTEST) $(PARALLEL) auto -m unit tests $(ARGS)
+	@$(PYTEST) -n auto -m unit tests $(ARGS)
 
 test-random: $(DEV_STAMP)  ## Run the property tests with random inputs instead of the same ones every time
-	@$(PYTEST) $(PARALLEL) auto -m hypothesis --hypothesis-profile nightly tests $(ARGS)
+	@$(PYTEST) -n auto -m hypothesis --hypothesis-profile nightly tests $(ARGS)
 
 check: lint types contracts test  ## Run all checks of continuous integration
 

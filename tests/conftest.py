@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.cluster.plugin", "tests.support.fixtures", "tests.support.layers"]
+pytest_plugins = [
+    "tests.cluster.plugin",
+    "tests.support.fixtures",
+    "tests.support.layers",
+    "tests.support.scheduling",
+]
 
 # The same inputs in every run, however slow the machine: a failure is the change's fault. `make test-random` draws others.
 settings.register_profile("ci", derandomize=True, deadline=None)
