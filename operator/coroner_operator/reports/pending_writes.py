@@ -28,6 +28,8 @@ class PendingWrites:
     """Another failure than the one that the report shows may be the current one."""
     labels_pending: bool = False
     """The status is written, its labels are not."""
+    conflicted: bool = False
+    """Another writer was first at the last attempt."""
     waiting_since: float | None = None
     """Time of the first observation that is not written."""
     last_write: float = float("-inf")

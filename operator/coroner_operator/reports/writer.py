@@ -198,10 +198,12 @@ class ReportWriter:
         self, pending: PendingWrites, observations: list[Observation], recovered_at: datetime | None
     ) -> None:
         """Raises ApiError, _WrittenByAnother."""
-        # After a conflict the report is read again just now: the first retry need not wait.
-        for _ in range(2):
+        # After a conflict the report is read again just now: the first retry need not wait, the later ones do.
+        for _ in range(1 if pending.conflicted else 2):
             if await self._try_write(pending, observations, recovered_at):
+                pending.conflicted = False
                 return
+        pending.conflicted = True
         raise _WrittenByAnother("another writer was first")
 
     async def _try_write(
