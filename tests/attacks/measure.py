@@ -119,7 +119,7 @@ async def many_workloads(attacker: Tenant, operator: OperatorProcess) -> None:
 
 
 async def half_open_connections(attacker: Tenant, operator: OperatorProcess) -> None:
-    """F12: 1,130 at any time, made anew as soon as they are closed."""
+    """F12: 1,130 at any time, opened again as soon as they are closed."""
     assert urlsplit(operator.metrics_url).port
     while True:
         async with half_open(operator.metrics_url, 1_130):
