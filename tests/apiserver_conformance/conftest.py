@@ -52,13 +52,6 @@ async def _remove_crd(kubeconfig: Path) -> None:
         await api.delete(f"{CRDS}/{yaml.safe_load(CRD_FILE.read_text())['metadata']['name']}")
 
 
-@pytest.fixture(
-    params=[pytest.param("embedded", marks=pytest.mark.embedded), pytest.param("real", marks=pytest.mark.apiserver)]
-)
-def backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def embedded() -> Iterator[EmbeddedApiServer]:
     """Our server in a thread of its own, with the CRD of these tests."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -82,15 +81,6 @@ def test_references_as_the_cluster_makes_them_are_read_as_they_are(reference: di
 def test_a_workload_never_holds_what_a_terminal_obeys(api_version: str, kind: str, name: str, uid: str) -> None:
     workload = WorkloadRef(api_version, kind, "ml", name, uid)
     assert all(text.isprintable() for text in (workload.api_version, workload.kind, workload.name, workload.uid))
-
-
-@pytest.fixture
-def root_logger() -> Iterator[logging.Logger]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield root
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def logged(form: Any, log: Any) -> str:

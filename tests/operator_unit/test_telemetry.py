@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
@@ -16,15 +15,6 @@ from coroner_operator.telemetry.log_format import configure_logging
 from coroner_operator.telemetry.metrics import CATEGORY_LIMIT, Metrics
 
 TOKEN = "ghp_" + "a1B2" * 9
-
-
-@pytest.fixture
-def root_logger() -> Iterator[logging.Logger]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield root
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 async def get(port: int, path: str) -> tuple[int, str]:

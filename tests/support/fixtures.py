@@ -20,6 +20,14 @@ async def server() -> AsyncIterator[EmbeddedApiServer]:
         yield server
 
 
+@pytest.fixture(
+    params=[pytest.param("embedded", marks=pytest.mark.embedded), pytest.param("real", marks=pytest.mark.apiserver)]
+)
+def backend(request: pytest.FixtureRequest) -> str:
+    """A test that asks for it runs twice: on the embedded API server, and on a real one."""
+    return str(request.param)
+
+
 @pytest.fixture
 def reports(server: EmbeddedApiServer) -> Reports:
     return Reports(server)

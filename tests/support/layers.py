@@ -34,7 +34,7 @@ MANY_EXAMPLES = 100
 _LAYER = pytest.StashKey[str]()
 
 
-@pytest.hookimpl(tryfirst=True)  # before -m selects, and before pytest-xdist reads the groups
+@pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         layer = item.stash[_LAYER] = layer_of(item)

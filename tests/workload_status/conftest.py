@@ -13,13 +13,6 @@ from tests.cluster.server import Server
 from tests.workload_status.backend import OUR_CRD, ROOT, Sandbox
 
 
-@pytest.fixture(
-    params=[pytest.param("embedded", marks=pytest.mark.embedded), pytest.param("real", marks=pytest.mark.apiserver)]
-)
-def backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def embedded() -> Iterator[EmbeddedApiServer]:
     with running_server() as server:

@@ -129,7 +129,6 @@ class ContainerStatus(msgspec.Struct, frozen=True):
     containerID: str = ""
     """Of the newest instance."""
     ready: bool = False
-    started: bool | None = None
     restartCount: int = 0
     resources: Resources = Resources()
     """In force, which differs from the spec's while a resize is under way."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from embedded_apiserver.kinds.resource import (
     CONDITIONED_SCHEMA,
     CONDITIONS,
@@ -30,6 +32,20 @@ _APPS = [
     ("statefulsets", "StatefulSet", ("sts",)),
     ("daemonsets", "DaemonSet", ("ds",)),
 ]
+
+# Both APIs of Events serve the same objects.
+_event_resource = partial(
+    Resource,
+    version="v1",
+    plural="events",
+    kind="Event",
+    short_names=("ev",),
+    has_status=False,
+    has_generation=False,
+    storage="events",
+    schema=EVENT_SCHEMA,
+    create_on_update=True,
+)
 
 BUILT_IN: tuple[Resource, ...] = (
     Resource(
@@ -61,30 +77,12 @@ BUILT_IN: tuple[Resource, ...] = (
             "status.nominatedNodeName",
         ),
     ),
-    Resource(
-        "",
-        "v1",
-        "events",
-        "Event",
-        short_names=("ev",),
-        has_status=False,
-        has_generation=False,
-        storage="events",
-        schema=EVENT_SCHEMA,
-        create_on_update=True,
+    _event_resource(
+        group="",
         fields={**_same(*(f"involvedObject.{name}" for name in _EVENT_TARGET)), **_EVENT_SELECTORS},
     ),
-    Resource(
-        "events.k8s.io",
-        "v1",
-        "events",
-        "Event",
-        short_names=("ev",),
-        has_status=False,
-        has_generation=False,
-        storage="events",
-        schema=EVENT_SCHEMA,
-        create_on_update=True,
+    _event_resource(
+        group="events.k8s.io",
         fields={
             **{f"regarding.{name}": f"involvedObject.{name}" for name in _EVENT_TARGET},
             "reason": "reason",
