@@ -44,7 +44,7 @@ HOSTILE = {
     "errors": "Error in x : " * (LONG // 13),
     "dots": "a." * (LONG // 2),
     "names": "Aa" * (LONG // 2) + "Error",
-    "levels": "w" * LONG + " WARNIN",
+    "levels": "w" * LONG + " W",
     "a traceback": "Traceback (most recent call last" * (LONG // 32),
     "a pull": 'Back-off pulling image "' * (LONG // 24),
 }

@@ -86,7 +86,7 @@ NO_RULES_FILE: dict[str, tuple[str | bytes, str]] = {
         "categories: []\ncategories: []\n",
         r'stdin: line 2, column 1: not YAML: duplicate key "categories"; .+',
     ),
-    "Latin-1": ("# für alle\n".encode("latin-1") + RULES.encode(), r"stdin: not UTF-8: byte 3; save it as UTF-8"),
+    "Latin-1": ("# für dich\n".encode("latin-1") + RULES.encode(), r"stdin: not UTF-8: byte 3; save it as UTF-8"),
     "UTF-16": (RULES.encode("utf-16"), r"stdin: not UTF-8: byte 0; save it as UTF-8"),
 }
 
@@ -157,7 +157,7 @@ NO_REDACTION_FILE: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "a key twice": ("- {name: a, name: b, pattern: x}", [r'line 1, column \d+: not YAML: duplicate key "name"; .+']),
     "not YAML": ("[", [r"line \d, column \d: not YAML: .+; .+"]),
-    "Latin-1": ("# für alle\n".encode("latin-1"), [r"not UTF-8: byte 3; save it as UTF-8"]),
+    "Latin-1": ("# für dich\n".encode("latin-1"), [r"not UTF-8: byte 3; save it as UTF-8"]),
     "two documents": ("- {name: a, pattern: x}\n---\n- {name: b, pattern: x}\n", [r"holds 2 documents; .+"]),
     "nested": ("- " * 100_000 + "a", [r"line 1, column \d+: not YAML: nested too deeply; .+"]),
 }

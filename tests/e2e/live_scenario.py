@@ -140,7 +140,7 @@ def _outcome(runner: ScenarioRunner, scenario: Scenario) -> Outcome:
             runner.wait_for(scenario, scenario.repaired, scenario.timeout * WAIT_FACTOR)
             outcome.repaired = _await(runner, scenario, is_recovered, RECOVERY_SECONDS)
             outcome.repaired_line = _line_of(runner, outcome.repaired)
-    except (TimeoutError, KubectlError) as fault:
+    except (AssertionError, TimeoutError, KubectlError) as fault:
         outcome.fault = f"{fault}: {json.dumps(summary(runner.seen(scenario)))[:2000]}"
     finally:
         if scenario.after:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.cluster.server import KubectlError, Server
 from tests.e2e.support.scenario import Manifest, Scenario, Seen
-from tests.support.waiting import WAIT_FACTOR
+from tests.support.waiting import WAIT_FACTOR, wait_for
 
 WATCHED = {
     "Pod": "/api/v1/pods",
@@ -24,6 +24,7 @@ WATCHED = {
     "StatefulSet": "/apis/apps/v1/statefulsets",
     "DaemonSet": "/apis/apps/v1/daemonsets",
 }
+ADMISSION = ("ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration")
 
 
 class ScenarioRunner:
@@ -59,6 +60,22 @@ class ScenarioRunner:
         for part in _by_rank(scenario.manifests):
             document = {"apiVersion": "v1", "kind": "List", "items": part}
             self.kubectl("apply", "-n", namespace, "-f", "-", input=json.dumps(document))
+            if any(m["kind"] in ADMISSION for m in part):
+                self._wait_until_refused(scenario, namespace)
+
+    def _wait_until_refused(self, scenario: Scenario, namespace: str) -> None:
+        """An API server reads new policies and webhooks in the background: until then it lets pods in."""
+        template = next(m for m in scenario.manifests if m["kind"] == scenario.kind)["spec"]["template"]
+        pod = {"apiVersion": "v1", "kind": "Pod", **template, "metadata": {**template["metadata"], "name": "refused"}}
+
+        def is_refused() -> bool:
+            try:
+                self.kubectl("create", "--dry-run=server", "-n", namespace, "-f", "-", input=json.dumps(pod))
+            except KubectlError as error:
+                return "denied" in str(error) or "failed calling webhook" in str(error)
+            return False
+
+        wait_for(is_refused, scenario.timeout, f"the API server refuses pods of {scenario.name}")
 
     def delete(self, scenario: Scenario) -> None:
         document = {"apiVersion": "v1", "kind": "List", "items": list(scenario.manifests)}
