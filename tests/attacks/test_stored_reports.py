@@ -131,7 +131,6 @@ async def test_deleting_a_report_does_not_count_its_failures_again(
     assert _counted(engine.metrics.exposition()) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="F16: a pod without its owner is another workload")
 async def test_a_pod_that_its_job_releases_is_not_counted_again(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:

@@ -33,6 +33,15 @@ class OwnerReference(msgspec.Struct, frozen=True):
                 msgspec.structs.force_setattr(self, part, "")
 
 
+class Annotations(msgspec.Struct, frozen=True):
+    mirror: str = msgspec.field(default="", name="kubernetes.io/config.mirror")
+
+    @property
+    def is_mirror_pod(self) -> bool:
+        """Whether the object says that it is the kubelet's image of a static pod."""
+        return bool(self.mirror)
+
+
 class Metadata(msgspec.Struct, frozen=True):
     name: str = ""
     namespace: str = ""
@@ -44,6 +53,7 @@ class Metadata(msgspec.Struct, frozen=True):
     deletionGracePeriodSeconds: int | None = None
     ownerReferences: list[OwnerReference] = []
     labels: dict[str, str] = {}
+    annotations: Annotations = Annotations()
 
 
 class Resources(msgspec.Struct, frozen=True):

@@ -10,9 +10,9 @@ from typing import Protocol
 
 from coroner_categorizer.objects.pod import Pod
 from coroner_operator.controller.recovery_state import FailedPod, PodState, WorkloadRecovery
-from coroner_operator.kube.owner_resolver import controller_of, workload_path
+from coroner_operator.kube.owner_resolver import controller_key, workload_path
 from coroner_operator.model.current_failure import NOTHING_KNOWN, FailingPods
-from coroner_operator.model.workload_ref import WorkloadRef
+from coroner_operator.model.workload_ref import PodKey, WorkloadKey, WorkloadRef, pod_key
 
 
 class ReportedFailures(Protocol):
@@ -30,10 +30,10 @@ class ReportedFailures(Protocol):
 class FailingWorkloads:
     def __init__(self, reported: ReportedFailures) -> None:
         self._reported = reported
-        self._workloads: dict[str, WorkloadRecovery] = {}
-        self._by_controller: dict[str, str] = {}
-        """UID of a pod's own controller → UID of the failing workload above it."""
-        self._by_pod: dict[str, str] = {}
+        self._workloads: dict[WorkloadKey, WorkloadRecovery] = {}
+        self._controllers: Counter[WorkloadKey] = Counter()
+        """Of how many failing workloads each has pods."""
+        self._by_pod: dict[PodKey, WorkloadKey] = {}
         self._by_pods_only: Counter[str] = Counter()
         """Namespaces with failing workloads of kinds that cannot be read: any pod there may belong to them."""
 
@@ -45,22 +45,23 @@ class FailingWorkloads:
 
     def __contains__(self, recovery: WorkloadRecovery) -> bool:
         """Whether it is followed still."""
-        return self._workloads.get(recovery.workload.uid) is recovery
+        return self._workloads.get(recovery.workload.key) is recovery
 
-    def get(self, workload_uid: str) -> WorkloadRecovery | None:
-        return self._workloads.get(workload_uid)
+    def get(self, workload: WorkloadKey) -> WorkloadRecovery | None:
+        return self._workloads.get(workload)
 
-    def of_pod(self, pod_uid: str) -> WorkloadRecovery | None:
+    def of_pod(self, pod: PodKey) -> WorkloadRecovery | None:
         """The failing workload to which the pod matters."""
-        return self._workloads.get(self._by_pod.get(pod_uid, ""))
+        workload = self._by_pod.get(pod)
+        return None if workload is None else self._workloads.get(workload)
 
-    def pods(self) -> tuple[tuple[str, WorkloadRecovery | None], ...]:
-        """UIDs of all pods that matter to a failing workload, with the workload; None: it does not fail any more."""
-        return tuple((pod, self._workloads.get(workload)) for pod, workload in self._by_pod.items())
+    def pods(self) -> tuple[PodKey, ...]:
+        """All that matter to a failing workload, or did."""
+        return tuple(self._by_pod)
 
     def failing_pods(self, workload: WorkloadRef) -> FailingPods:
         """What is known of the workload's pods now, for the choice of the failure that its report shows."""
-        recovery = self._workloads.get(workload.uid)
+        recovery = self._workloads.get(workload.key)
         if recovery is None:
             return NOTHING_KNOWN
         now = asyncio.get_running_loop().time()
@@ -70,45 +71,43 @@ class FailingWorkloads:
         """Whether a pod that shows no failure may matter to a failing workload. Cheap."""
         if not self._workloads:
             return False
-        if pod.metadata.uid in self._by_pod or pod.metadata.namespace in self._by_pods_only:
+        if pod_key(pod) in self._by_pod or pod.metadata.namespace in self._by_pods_only:
             return True
-        controller = controller_of(pod.metadata)
-        return (controller.uid if controller else pod.metadata.uid) in self._by_controller
+        return controller_key(pod.metadata) in self._controllers
 
     def track(self, workload: WorkloadRef) -> WorkloadRecovery:
         """Follow the workload; it fails."""
-        recovery = self._workloads.get(workload.uid)
+        recovery = self._workloads.get(workload.key)
         return self._add(workload) if recovery is None else recovery
 
     def add_pod(self, recovery: WorkloadRecovery, pod: Pod) -> None:
         """The pod belongs to the workload, and so does its controller."""
-        self._by_pod[pod.metadata.uid] = recovery.workload.uid
-        controller = controller_of(pod.metadata)
+        self._by_pod[pod_key(pod)] = recovery.workload.key
+        controller = controller_key(pod.metadata)
         if controller is not None:
-            self._add_controller(recovery, controller.uid)
+            self._add_controller(recovery, controller)
 
-    def add_healthy_pod(self, recovery: WorkloadRecovery, pod_uid: str) -> None:
-        self._by_pod[pod_uid] = recovery.workload.uid
+    def add_healthy_pod(self, recovery: WorkloadRecovery, pod: Pod) -> None:
+        self._by_pod[pod_key(pod)] = recovery.workload.key
 
-    def remove_pod(self, pod_uid: str) -> None:
-        self._by_pod.pop(pod_uid, None)
+    def remove_pod(self, pod: PodKey) -> None:
+        self._by_pod.pop(pod, None)
 
     def remove(self, recovery: WorkloadRecovery) -> None:
         """The workload does not fail any more, or will never recover."""
         workload = recovery.workload
-        self._workloads.pop(workload.uid, None)
+        self._workloads.pop(workload.key, None)
         for uid in (workload.uid, *recovery.failed_pods, *recovery.healthy_pods):
-            self._by_pod.pop(uid, None)
-        for uid in recovery.controllers:
-            self._by_controller.pop(uid, None)
+            self._by_pod.pop(PodKey(workload.namespace, uid), None)
+        self._controllers -= Counter(recovery.controllers)  # drops what falls to 0
         if _is_known_by_pods_only(workload):
             self._by_pods_only -= Counter([workload.namespace])  # drops what falls to 0
 
     def _add(self, workload: WorkloadRef) -> WorkloadRecovery:
-        recovery = self._workloads[workload.uid] = WorkloadRecovery(workload)
-        self._add_controller(recovery, workload.uid)
+        recovery = self._workloads[workload.key] = WorkloadRecovery(workload)
+        self._add_controller(recovery, workload.key)
         if workload.kind == "Pod":
-            self._by_pod[workload.uid] = workload.uid
+            self._by_pod[PodKey(workload.namespace, workload.uid)] = workload.key
         elif _is_known_by_pods_only(workload):
             self._by_pods_only[workload.namespace] += 1
         recovery.failed_at = self._reported.failed_at(workload)
@@ -117,14 +116,15 @@ class FailingWorkloads:
         if pod_uid := self._reported.reported_pod_uid(workload):
             # It may be deleted, or healthy, since the report was written.
             recovery.failed_pods[pod_uid] = FailedPod(PodState.UNOBSERVED)
-            self._by_pod[pod_uid] = workload.uid
+            self._by_pod[PodKey(workload.namespace, pod_uid)] = workload.key
         else:
             recovery.create_failed_at = recovery.failed_at
         return recovery
 
-    def _add_controller(self, recovery: WorkloadRecovery, controller_uid: str) -> None:
-        recovery.controllers.add(controller_uid)
-        self._by_controller[controller_uid] = recovery.workload.uid
+    def _add_controller(self, recovery: WorkloadRecovery, controller: WorkloadKey) -> None:
+        if controller not in recovery.controllers:
+            recovery.controllers.add(controller)
+            self._controllers[controller] += 1
 
 
 def _is_known_by_pods_only(workload: WorkloadRef) -> bool:

@@ -10,8 +10,8 @@ from collections import OrderedDict
 
 from coroner_categorizer import Failure, Pod
 from coroner_operator.controller.classification import Classifier
-from coroner_operator.kube.owner_resolver import OwnerResolver, controller_of
-from coroner_operator.model.workload_ref import WorkloadRef
+from coroner_operator.kube.owner_resolver import OwnerResolver, controller_key
+from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
 from coroner_operator.reports.cache import ReportCache
 
 # Warning events of the Job controller when it sets the Failed condition: its reasons are the condition's.
@@ -27,16 +27,16 @@ class JobFailures:
         self._classifier = classifier
         self._owners = owners
         self._reports = reports
-        self._reported: OrderedDict[str, None] = OrderedDict()
-        """UIDs of controllers of whose pods a failure was reported."""
+        self._reported: OrderedDict[WorkloadKey, None] = OrderedDict()
+        """Controllers of whose pods a failure was reported."""
 
     def mark_reported(self, pod: Pod) -> None:
         """A failure of this pod is being reported."""
-        controller = controller_of(pod.metadata)
+        controller = controller_key(pod.metadata)
         if controller is None:
             return
-        self._reported[controller.uid] = None
-        self._reported.move_to_end(controller.uid)
+        self._reported[controller] = None
+        self._reported.move_to_end(controller)
         while len(self._reported) > _REMEMBERED:
             self._reported.popitem(last=False)
 
@@ -45,7 +45,7 @@ class JobFailures:
 
         Raises ApiError.
         """
-        if ref.uid in self._reported:
+        if ref.key in self._reported:
             return None
         job, classification = await self._classifier.classify_job(ref)
         if job is None or classification is None or classification.verdict is None:

@@ -27,7 +27,7 @@ from coroner_operator.kube.event_cache import EventCache
 from coroner_operator.kube.owner_resolver import OwnerResolver
 from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.observation import Observation
-from coroner_operator.model.workload_ref import WorkloadRef
+from coroner_operator.model.workload_ref import WorkloadRef, pod_key
 from coroner_operator.reports.cache import ReportCache
 from coroner_operator.reports.writer import ReportWriter
 
@@ -133,15 +133,15 @@ class PodController:
         if may_have_failed(pod) or uid in self._pods or uid in self._pod_cache:
             self._add(_PodState(pod, is_deleted=True))
         else:
-            self._forget(uid)
+            self._forget(pod)
 
     def on_pods_listed(self, namespace: str | None, uids: set[str]) -> None:
         self._existing_pods.on_listed(namespace, uids)
         self._unlisted.discard(namespace)
         for uid in self._pod_cache.missing(namespace, uids):
             self._end_grace_period(uid)
-            self._forget(uid)
-        self._recovery.on_pods_listed(uids, lambda workload: namespace is None or workload.namespace == namespace)
+            self._drop(uid)
+        self._recovery.on_pods_listed(namespace, uids)
 
     def on_event(self, event: Event) -> None:
         if event.is_from_coroner:  # it would cause another classification of what it reports
@@ -213,7 +213,7 @@ class PodController:
             self._errors.count_error()
             log.exception("pod %s/%s could not be classified", pod.metadata.namespace, pod.metadata.name)
         if state.is_deleted or pod not in self._existing_pods:  # deleted while it was being classified
-            self._forget(pod.metadata.uid)
+            self._forget(pod)
 
     async def _observe(self, state: _PodState) -> None:
         pod = state.pod
@@ -228,7 +228,7 @@ class PodController:
 
     def _report(self, workload: WorkloadRef, state: _PodState, failures: list[Failure], rules: str) -> None:
         pod, observed_at = state.pod, self._now()
-        reclassified = state.reclassified and workload.uid not in self._reports.classified_by_current_rules
+        reclassified = state.reclassified and not self._reports.is_classified_by_current_rules(workload)
         observations = [
             Observation(
                 pod.metadata.name, pod.metadata.uid, pod.spec.nodeName, failure, observed_at, rules, reclassified
@@ -259,11 +259,14 @@ class PodController:
     def _is_recent(self, failure: Failure) -> bool:
         return failure.at is None or (self._now() - failure.at).total_seconds() < self._settings.retention
 
-    def _forget(self, pod_uid: str) -> None:
+    def _forget(self, pod: Pod) -> None:
+        self._drop(pod.metadata.uid)
+        self._recovery.on_pod_deleted(pod_key(pod))
+
+    def _drop(self, pod_uid: str) -> None:
         self._pod_cache.remove(pod_uid)
         self._to_reclassify.discard(pod_uid)
         self._events.forget(pod_uid)
-        self._recovery.on_pod_deleted(pod_uid)
 
 
 def _is_being_replaced(pod: Pod, workload: WorkloadRef) -> bool:

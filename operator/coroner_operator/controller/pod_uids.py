@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from coroner_categorizer.objects.pod import Pod
 from coroner_operator.model.report import Report, prune_deleted_pods
-from coroner_operator.model.workload_ref import WorkloadRef
+from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
 
 PRUNE_INTERVAL = timedelta(minutes=10)  # the walk over all UIDs takes 12 ms with 10,000 pods
 PRUNE_TIMES_REMEMBERED = 1_000  # workloads of which the last time is remembered
@@ -23,7 +23,7 @@ class ExistingPods:
         self._listed: set[str | None] = set()
         self._whole_cluster = not namespaces
         self._now = now
-        self._pruned_at: dict[str, datetime] = {}
+        self._pruned_at: dict[WorkloadKey, datetime] = {}
 
     def __contains__(self, pod: Pod) -> bool:
         return pod.metadata.uid in self._scope(pod)
@@ -48,13 +48,13 @@ class ExistingPods:
         now = self._now()
         if self._listed != self._by_scope.keys() or now - self._last_pruned(report.workload, now) < PRUNE_INTERVAL:
             return report
-        self._pruned_at[report.workload.uid] = now
+        self._pruned_at[report.workload.key] = now
         return prune_deleted_pods(report, self, now)
 
     def _last_pruned(self, workload: WorkloadRef, now: datetime) -> datetime:
         while len(self._pruned_at) > PRUNE_TIMES_REMEMBERED:
             del self._pruned_at[next(iter(self._pruned_at))]
-        return self._pruned_at.setdefault(workload.uid, now)
+        return self._pruned_at.setdefault(workload.key, now)
 
     def _scope(self, pod: Pod) -> set[str]:
         return self._by_scope[None if self._whole_cluster else pod.metadata.namespace]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -22,7 +21,7 @@ from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError
 from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.observation import Observation
-from coroner_operator.model.workload_ref import WorkloadRef
+from coroner_operator.model.workload_ref import PodKey, WorkloadKey, WorkloadRef
 
 log = logging.getLogger("coroner.recovery")
 
@@ -62,8 +61,7 @@ class Recovery:
         self._reported = reported
         self._updates = updates
         self._recovery_after = recovery_after
-        self._checks: WorkQueue[str] = WorkQueue(self._check, name="recovery", workers=CONCURRENT_CHECKS)
-        """By UID of the workload."""
+        self._checks: WorkQueue[WorkloadKey] = WorkQueue(self._check, name="recovery", workers=CONCURRENT_CHECKS)
         self._started = False
 
     def track(self, workload: WorkloadRef) -> None:
@@ -91,9 +89,9 @@ class Recovery:
         recovery.set_failed_at(observation.failure.at or datetime.now(UTC))
         recovery.set_failing(pod.metadata.uid, observation, has_ended=has_ended)
         self._failing.add_pod(recovery, pod)
-        if has_ended and self._started and workload.uid not in self._checks:
+        if has_ended and self._started and workload.key not in self._checks:
             # Not at once: in a burst its siblings fail in the same second, and one check of the workload does for all.
-            self._checks.add_after(workload.uid, FIRST_RECHECK)
+            self._checks.add_after(workload.key, FIRST_RECHECK)
 
     def on_pods_not_created(self, workload: WorkloadRef, failed_at: datetime) -> None:
         """The workload's pods cannot be created."""
@@ -104,7 +102,7 @@ class Recovery:
 
     def on_pod_not_failing(self, workload: WorkloadRef, pod: Pod) -> None:
         """The pod exists and nothing is failing in it."""
-        recovery = self._failing.get(workload.uid)
+        recovery = self._failing.get(workload.key)
         if recovery is None:
             return
         uid, created = pod.metadata.uid, pod.metadata.creationTimestamp
@@ -115,35 +113,35 @@ class Recovery:
             return
         recovery.set_healthy(pod, _now() + stabilization_seconds(pod, self._recovery_after))
         if uid in recovery.failed_pods or uid in recovery.healthy_pods:
-            self._failing.add_healthy_pod(recovery, uid)
+            self._failing.add_healthy_pod(recovery, pod)
         self._check_soon(recovery)
 
-    def on_pod_deleted(self, pod_uid: str) -> None:
-        recovery = self._failing.of_pod(pod_uid)
-        self._failing.remove_pod(pod_uid)
+    def on_pod_deleted(self, pod: PodKey) -> None:
+        recovery = self._failing.of_pod(pod)
+        self._failing.remove_pod(pod)
         if recovery is None:
             return
-        if recovery.workload.uid == pod_uid:  # a bare pod: what is deleted does not recover
+        if recovery.workload.uid == pod.uid:  # a bare pod: what is deleted does not recover
             self._end(recovery)
-        elif recovery.remove(pod_uid):
+        elif recovery.remove(pod.uid):
             self._check_soon(recovery)
 
-    def on_pods_listed(self, pod_uids: set[str], is_in_scope: Callable[[WorkloadRef], bool]) -> None:
-        """Of the workloads in scope only these pods exist."""
-        for uid, recovery in self._failing.pods():
-            if uid not in pod_uids and (recovery is None or is_in_scope(recovery.workload)):
-                self.on_pod_deleted(uid)
+    def on_pods_listed(self, namespace: str | None, pod_uids: set[str]) -> None:
+        """In the namespace (None: in all) only these pods exist."""
+        for pod in self._failing.pods():
+            if pod.uid not in pod_uids and namespace in (None, pod.namespace):
+                self.on_pod_deleted(pod)
 
     def _check_soon(self, recovery: WorkloadRecovery) -> None:
         """Something has happened to the workload's pods: find out soon what follows from it."""
         recovery.checks = 0
         recovery.changes += 1
         if self._started:
-            self._checks.add_after(recovery.workload.uid, CHECK_DELAY)
+            self._checks.add_after(recovery.workload.key, CHECK_DELAY)
 
-    async def _check(self, workload_uid: str) -> float | None:
+    async def _check(self, workload: WorkloadKey) -> float | None:
         """Seconds until the next check; None: something that happens to a pod will cause it."""
-        recovery = self._failing.get(workload_uid)
+        recovery = self._failing.get(workload)
         if recovery is None:
             return None
         if recovery.has_failing_pod:
@@ -202,7 +200,7 @@ class Recovery:
 
     def _end(self, recovery: WorkloadRecovery) -> None:
         self._failing.remove(recovery)
-        self._checks.remove(recovery.workload.uid)
+        self._checks.remove(recovery.workload.key)
 
 
 def _now() -> float:

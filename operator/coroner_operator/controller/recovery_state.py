@@ -8,7 +8,7 @@ from enum import Enum
 
 from coroner_categorizer.objects.pod import ContainerState, Pod
 from coroner_operator.model.observation import Observation
-from coroner_operator.model.workload_ref import WorkloadRef
+from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
 
 HEALTHY_PODS_LIMIT = 16  # healthy pods remembered; one is enough, more only make up for its deletion
 OBSERVATIONS_LIMIT = 16  # last failures of pods that fail now, ~5 KB each; of the other pods only the UID
@@ -42,9 +42,10 @@ class WorkloadRecovery:
     workload: WorkloadRef
     failed_at: datetime | None = None
     """Time of the newest failure."""
-    controllers: set[str] = field(default_factory=set)
-    """UIDs of the controllers between the workload and its pods, itself included."""
+    controllers: set[WorkloadKey] = field(default_factory=set)
+    """The controllers between the workload and its pods, itself included."""
     failed_pods: dict[str, FailedPod] = field(default_factory=dict)
+    """By UID; all pods here are in the workload's namespace."""
     observations: dict[str, Observation] = field(default_factory=dict)
     """By UID, the last failure of pods that fail now; bounded: of those that began to fail first."""
     create_failed_at: datetime | None = None

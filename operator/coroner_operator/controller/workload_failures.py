@@ -16,9 +16,10 @@ from coroner_operator.controller.classification import Classifier
 from coroner_operator.controller.job_failures import GRACE, JOB_FAILURE_REASONS, JobFailures
 from coroner_operator.controller.recovery import Recovery
 from coroner_operator.kube.owner_resolver import OwnerResolver
+from coroner_operator.kube.paths import is_object_name
 from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.observation import Observation
-from coroner_operator.model.workload_ref import WorkloadRef
+from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
 from coroner_operator.reports.writer import ReportWriter
 
 log = logging.getLogger("coroner.workload_failures")
@@ -53,8 +54,8 @@ class WorkloadFailures:
         self._recovery = recovery
         self._errors = errors
         self._now = now
-        self._never_created: OrderedDict[str, WorkloadRef] = OrderedDict()
-        """Controllers whose pods could not be created, by UID."""
+        self._never_created: OrderedDict[WorkloadKey, WorkloadRef] = OrderedDict()
+        """Controllers whose pods could not be created."""
         self._to_reclassify: set[WorkloadRef] = set()
         self._creations: WorkQueue[WorkloadRef] = WorkQueue(
             self._guarded(self._process_never_created), name="pods not created", workers=WORKERS
@@ -79,9 +80,9 @@ class WorkloadFailures:
     def on_event(self, event: Event) -> None:
         """A warning about anything but a pod or a node."""
         involved = event.involved
-        if not involved.uid:
+        if not (involved.uid and is_object_name(involved.name)):
             return
-        ref = WorkloadRef(involved.apiVersion, involved.kind, involved.namespace, involved.name, involved.uid)
+        ref = WorkloadRef(involved.apiVersion, involved.kind, event.metadata.namespace, involved.name, involved.uid)
         if event.reason in CREATE_FAILURE_REASONS:
             self._creations.add(ref)
         elif involved.kind == "Job" and event.reason in JOB_FAILURE_REASONS:
@@ -117,9 +118,9 @@ class WorkloadFailures:
         classification = await self._classifier.classify_never_created(ref)
         rules = self._classifier.categorizer.hash
         if not classification.failures:
-            self._never_created.pop(ref.uid, None)
+            self._never_created.pop(ref.key, None)
             return
-        self._never_created[ref.uid] = ref
+        self._never_created[ref.key] = ref
         while len(self._never_created) > NEVER_CREATED_LIMIT:
             self._never_created.popitem(last=False)
         workload = await self._owners.top_controller(ref)

@@ -1,7 +1,10 @@
 """From a pod to its workload: the topmost controller that can be reached through ``ownerReferences``.
 
-Only kinds that the operator's role can always read (batch, apps) are read, and only their metadata; any other kind
-ends the walk at the reference, which contains kind, name and UID. One GET per controller, cached.
+Whoever creates an object writes its owner references, and nobody checks them. So a reference is a claim within the
+namespace of the object that was read: everything is remembered under namespace, group, kind, name and UID, and a
+reference is followed only as far as the object that was read is that object. Only kinds that the operator's role can
+always read (batch, apps) are read, and only their metadata; any other kind ends the walk at the reference, which
+contains kind, name and UID. One GET per controller, cached.
 """
 
 from __future__ import annotations
@@ -9,23 +12,29 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Literal
 
 import msgspec
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 
+from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_categorizer.objects.pod import Metadata, OwnerReference, Pod
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import MAX_CONCURRENT_READS, Client
-from coroner_operator.kube.errors import Forbidden, InvalidName, NotFound
+from coroner_operator.kube.errors import ApiError, InvalidName, NotFound, TooManyRequests, Transient
 from coroner_operator.kube.paths import ResourcePath, is_object_name
-from coroner_operator.kube.resources import READABLE_OWNER_KINDS
+from coroner_operator.kube.resources import CLUSTER_SCOPED_KINDS, READABLE_OWNER_KINDS
 from coroner_operator.kube.workqueue import WorkQueue
-from coroner_operator.model.workload_ref import WorkloadRef
+from coroner_operator.model.ledger import POD_DIGITS, short_hash
+from coroner_operator.model.report import Report
+from coroner_operator.model.workload_ref import PodKey, WorkloadKey, WorkloadRef
 
 log = logging.getLogger("coroner.owner_resolver")
 
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 CACHE_SIZE = 10_000  # controllers; ~300 bytes each
+CACHE_SECONDS = 300.0  # after this long it is noticed that a controller was adopted, or released
+PODS_REMEMBERED = 20_000  # pods that have a workload; ~250 bytes each
 MAX_OWNER_DEPTH = 8  # CronJob → Job → pod is two; a ring of references must end somewhere
 
 
@@ -38,10 +47,11 @@ _PARTIAL = msgspec.json.Decoder(_PartialObject)
 
 def workload_path(ref: WorkloadRef) -> ResourcePath | None:
     """Where a workload is read; None for kinds that are never read, and for names that nothing can have."""
-    group = ref.api_version.rpartition("/")[0]
-    resource = next((r for r in READABLE_OWNER_KINDS if (r.group, r.kind) == (group, ref.kind)), None)
+    resource = next((r for r in READABLE_OWNER_KINDS if (r.group_version, r.kind) == (ref.api_version, ref.kind)), None)
+    if resource is None or not is_object_name(ref.name):  # the path without a name would be that of the list
+        return None
     try:
-        return resource._replace(group_version=ref.api_version).path(ref.namespace, ref.name) if resource else None
+        return resource.path(ref.namespace, ref.name)
     except InvalidName:
         return None
 
@@ -51,13 +61,41 @@ def controller_of(metadata: Metadata) -> OwnerReference | None:
     return next((owner for owner in metadata.ownerReferences if owner.controller and is_object_name(owner.name)), None)
 
 
+def controller_key(metadata: Metadata) -> WorkloadKey | None:
+    """The identity of what controls the object, as far as its own reference says."""
+    controller = controller_of(metadata)
+    return None if controller is None else owner_ref(controller, metadata.namespace).key
+
+
+def owner_ref(owner: OwnerReference, namespace: str) -> WorkloadRef:
+    """The workload that an owner reference names, in the namespace of the object that was read.
+
+    An owner is in the namespace of what it owns, or in none (garbage collection knows no other).
+    """
+    return WorkloadRef(owner.apiVersion, owner.kind, namespace, owner.name, owner.uid)
+
+
+def is_namespaced(group: str, kind: str) -> bool:
+    """Whether a kind may own pods: all but the built-in kinds that are known to be cluster-scoped."""
+    return (group, kind) not in CLUSTER_SCOPED_KINDS
+
+
 class OwnerResolver:
     """Caches what controls what. ``close()`` it at the end."""
 
-    def __init__(self, client: Client, back_off: Callable[[], BackOff] = BackOff) -> None:
+    def __init__(
+        self,
+        client: Client,
+        back_off: Callable[[], BackOff] = BackOff,
+        may_own: Callable[[str, str], bool] = is_namespaced,
+    ) -> None:
+        """``may_own(group, kind)``: whether a reference to such an object is followed."""
         self._client = client
-        self._controllers: LRUCache[str, WorkloadRef | None] = LRUCache(CACHE_SIZE)
-        """UID → the next controller up; None = there is none, or it cannot be known."""
+        self._may_own = may_own
+        self._controllers: TTLCache[WorkloadKey, WorkloadRef | None] = TTLCache(CACHE_SIZE, CACHE_SECONDS)
+        """What was read: the next controller up; None = there is none, or the object does not exist."""
+        self._workloads: LRUCache[PodKey, WorkloadRef] = LRUCache(PODS_REMEMBERED)
+        """The first workload of pods, by a hash of the UID: a pod keeps it, whatever its owners become."""
         self._waiting: dict[WorkloadRef, asyncio.Future[WorkloadRef | None]] = {}
         """Who waits for what is being read: 40 pods of one Job fail together, and share one request."""
         self._queue = WorkQueue(
@@ -65,13 +103,28 @@ class OwnerResolver:
         )
         self._queue.start()
 
+    def remember(self, report: Report) -> None:
+        """Pods whose failures this report has counted belong to its workload."""
+        for pod in report.ledger.pods:
+            self._workloads.setdefault(PodKey(report.workload.namespace, pod), report.workload)
+
     async def workload_of(self, pod: Pod) -> WorkloadRef:
-        """The workload of a pod; a pod without a controller is its own. Waits until the API server answers."""
+        """The workload of a pod; a pod without a controller is its own. Waits until the API server answers.
+
+        The same as when it was first asked for: a pod that its controller releases, or that another one adopts, would
+        else be counted twice.
+        """
         meta = pod.metadata
-        controller = controller_of(meta)
+        key = PodKey(meta.namespace, short_hash(meta.uid, POD_DIGITS))
+        known = self._workloads.get(key)
+        if known is not None:
+            return known
+        controller = self._controller(pod)
         if controller is None:
-            return WorkloadRef("v1", "Pod", meta.namespace, meta.name, meta.uid)
-        return await self.top_controller(owner_ref(controller, meta.namespace))
+            found = WorkloadRef("v1", "Pod", meta.namespace, meta.name, meta.uid)
+        else:
+            found = await self.top_controller(controller)
+        return self._workloads.setdefault(key, found)
 
     async def top_controller(self, ref: WorkloadRef) -> WorkloadRef:
         """The topmost controller above ``ref``, or ``ref`` itself. Waits until the API server answers."""
@@ -89,11 +142,22 @@ class OwnerResolver:
             waiting.cancel()
         self._waiting.clear()
 
+    def _controller(self, pod: Pod) -> WorkloadRef | None:
+        """What controls the pod, if that may own pods; a node owns only its mirror pods."""
+        controller = controller_of(pod.metadata)
+        if controller is None:
+            return None
+        ref = owner_ref(controller, pod.metadata.namespace)
+        if (ref.group, ref.kind) == ("", "Node"):
+            return ref if pod.metadata.annotations.is_mirror_pod and ref.name == pod.spec.nodeName else None
+        return ref if self._may_own(ref.group, ref.kind) else None
+
     async def _controller_above(self, ref: WorkloadRef) -> WorkloadRef | None:
         if workload_path(ref) is None:
             return None
-        if ref.uid in self._controllers:
-            return self._controllers[ref.uid]
+        known: WorkloadRef | Literal["unknown"] | None = self._controllers.get(ref.key, "unknown")
+        if known != "unknown":
+            return known
         waiting = self._waiting.get(ref)
         if waiting is None:
             waiting = self._waiting[ref] = asyncio.get_running_loop().create_future()
@@ -103,27 +167,28 @@ class OwnerResolver:
     async def _reconcile(self, ref: WorkloadRef) -> None:
         """Read what controls ``ref``. Raises ApiError rather than guess: a report on the wrong workload would stay."""
         try:
-            above = await self._read(ref)
-        except (NotFound, Forbidden) as error:
-            # It no longer exists, or may not be read: the reference is all that can be known.
+            above = self._controllers[ref.key] = await self._read(ref)
+        except (Transient, TooManyRequests):
+            raise
+        except ApiError as error:  # the same request would fail again: the reference is all that can be known
             log.debug("%s/%s: treated as the top controller: %s", ref.namespace, ref, error)
             above = None
-        self._controllers[ref.uid] = above
         self._waiting.pop(ref).set_result(above)
 
     def _on_error(self, ref: WorkloadRef, error: Exception, wait: float) -> None:
         log.warning("%s/%s: cannot read its owner: %s; retrying in %.1f s", ref.namespace, ref, error, wait)
 
     async def _read(self, ref: WorkloadRef) -> WorkloadRef | None:
+        """None where it has no controller that may own pods, or does not exist. Raises ApiError."""
         path = workload_path(ref)
         assert path is not None, ref
-        metadata = _PARTIAL.decode(await self._client.get(path, accept=METADATA_ONLY)).metadata
-        controller = controller_of(metadata)
-        if metadata.uid != ref.uid or controller is None:  # another UID: a later object of the same name
+        try:
+            raw = await self._client.get(path, accept=METADATA_ONLY)
+        except NotFound:
             return None
-        return owner_ref(controller, ref.namespace)
-
-
-def owner_ref(owner: OwnerReference, namespace: str) -> WorkloadRef:
-    """The workload that an owner reference names; owners live in the namespace of what they own."""
-    return WorkloadRef(owner.apiVersion, owner.kind, namespace, owner.name, owner.uid)
+        metadata = lenient_decode(raw, _PARTIAL, _PartialObject).metadata
+        controller = controller_of(metadata)
+        if not ref.identifies(metadata) or controller is None:  # another UID: a later object of the same name
+            return None
+        above = owner_ref(controller, metadata.namespace)
+        return above if self._may_own(above.group, above.kind) else None

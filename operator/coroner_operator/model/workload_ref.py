@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from hashlib import blake2b
+from typing import NamedTuple
 
 import msgspec
+
+from coroner_categorizer.objects.pod import Metadata, Pod
 
 NAME_LIMIT = 253  # a DNS subdomain, what the API server accepts as an object name
 _UID_DIGITS = 8  # 32 bits apart two workloads that bore the same kind and name
@@ -15,6 +18,29 @@ _LIMITS = {"api_version": 317, "kind": 63, "name": 253, "uid": 128}
 
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9.-]+")
 _HEX = re.compile(r"[0-9a-f]{8}")
+
+
+class WorkloadKey(NamedTuple):
+    """What identifies a workload, and the key of all state that is kept for one.
+
+    Never the UID alone: a tenant can write the UID of another's workload into an owner reference or an Event.
+    """
+
+    namespace: str
+    """Of the object that was read (a pod, an Event, a report), never one that a reference names."""
+    group: str
+    """"" for the core group. Without the version, which differs between references to one object."""
+    kind: str
+    name: str
+    uid: str
+
+
+class PodKey(NamedTuple):
+    """What identifies a pod among all that is known of pods, also where a report or a reference names its UID."""
+
+    namespace: str
+    """Of the pod that was read, or of the report."""
+    uid: str
 
 
 class WorkloadRef(msgspec.Struct, frozen=True):
@@ -36,6 +62,23 @@ class WorkloadRef(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         """``Job/train-llm``, as people write it."""
         return f"{self.kind}/{self.name}"
+
+    @property
+    def group(self) -> str:
+        """ "" for the core group."""
+        return self.api_version.rpartition("/")[0]
+
+    @property
+    def key(self) -> WorkloadKey:
+        return WorkloadKey(self.namespace, self.group, self.kind, self.name, self.uid)
+
+    def identifies(self, metadata: Metadata) -> bool:
+        """Whether an object of this kind that was read is the workload, and no later one of its name."""
+        return (metadata.namespace, metadata.name, metadata.uid) == (self.namespace, self.name, self.uid)
+
+
+def pod_key(pod: Pod) -> PodKey:
+    return PodKey(pod.metadata.namespace, pod.metadata.uid)
 
 
 def report_name(workload: WorkloadRef) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import NamedTuple
 
+from coroner_operator.model.report import Report
 from coroner_operator.model.report_codec import labels
 from coroner_operator.model.workload_ref import WorkloadRef, report_name
 from coroner_operator.reports.store import ReportStore, Stored
@@ -17,23 +19,35 @@ log = logging.getLogger("coroner.cache")
 CACHE_SIZE = 256  # reports of at most ~100 KB in memory; typical ones have 5
 
 
+class _Key(NamedTuple):
+    """The report's own identity."""
+
+    namespace: str
+    name: str
+
+
+class _Current(NamedTuple):
+    """The failure that a report shows."""
+
+    failed_at: datetime
+    pod_uid: str
+    """"" where it names no pod."""
+
+
 class ReportCache:
     def __init__(self, store: ReportStore) -> None:
         self._store = store
-        self._known: dict[tuple[str, str], WorkloadRef] = {}
-        self._failing: dict[str, WorkloadRef] = {}
+        self._known: dict[_Key, WorkloadRef] = {}
+        self._failing: dict[_Key, _Current] = {}
         self._mislabelled: list[WorkloadRef] = []
-        self._failed_at: dict[str, datetime] = {}
-        self._reported_pod_uids: dict[str, str] = {}
-        self._cached: OrderedDict[tuple[str, str], Stored] = OrderedDict()
-        self._writing: set[tuple[str, str]] = set()
-        self.classified_by_current_rules: set[str] = set()
-        """UIDs of failing workloads whose verdict was decided by the rules in force, when the reports were loaded."""
+        self._cached: OrderedDict[_Key, Stored] = OrderedDict()
+        self._writing: set[_Key] = set()
+        self._classified_by_current_rules: set[_Key] = set()
 
     @property
     def failing(self) -> tuple[WorkloadRef, ...]:
         """Workloads whose report says that they fail."""
-        return tuple(self._failing.values())
+        return tuple(self._known[key] for key in self._failing)
 
     @property
     def workloads(self) -> tuple[WorkloadRef, ...]:
@@ -41,7 +55,7 @@ class ReportCache:
         return tuple(self._known.values())
 
     def is_failing(self, workload: WorkloadRef) -> bool:
-        return workload.uid in self._failing
+        return _key(workload) in self._failing
 
     def has(self, workload: WorkloadRef) -> bool:
         """Whether there is a report, as far as is known."""
@@ -49,26 +63,37 @@ class ReportCache:
 
     def failed_at(self, workload: WorkloadRef) -> datetime | None:
         """When the workload failed last, if it fails now."""
-        return self._failed_at.get(workload.uid)
+        current = self._failing.get(_key(workload))
+        return None if current is None else current.failed_at
 
     def reported_pod_uid(self, workload: WorkloadRef) -> str:
         """UID of the pod that the workload's report names; "" where it names none."""
-        return self._reported_pod_uids.get(workload.uid, "")
+        current = self._failing.get(_key(workload))
+        return "" if current is None else current.pod_uid
+
+    def is_classified_by_current_rules(self, workload: WorkloadRef) -> bool:
+        """Whether the rules in force decided the verdict of the report, when the reports were loaded."""
+        return _key(workload) in self._classified_by_current_rules
+
+    def on_rules_changed(self) -> None:
+        """Other rules are in force than when the reports were loaded."""
+        self._classified_by_current_rules.clear()
 
     @property
     def with_stale_labels(self) -> tuple[WorkloadRef, ...]:
         """Workloads whose report was loaded with labels that do not fit it: the last writer ended in between."""
         return tuple(self._mislabelled)
 
-    async def load(self, rules: str = "") -> int:
+    async def load(self, rules: str = "", on_loaded: Callable[[Report], None] = lambda report: None) -> int:  # noqa: ARG005
         """Read all reports; how many there are. ``rules``: hash of those in force. Raises ApiError."""
         count = 0
         async for stored in self._store.load_all():
             self.store(stored)
+            on_loaded(stored.report)
             if stored.report.failures and not labels(stored.report).items() <= stored.labels.items():
                 self._mislabelled.append(stored.report.workload)
             if stored.report.current is not None and stored.report.rules == rules:
-                self.classified_by_current_rules.add(stored.report.workload.uid)
+                self._classified_by_current_rules.add(_key(stored.report.workload))
             count += 1
         return count
 
@@ -100,12 +125,11 @@ class ReportCache:
         self._cached.move_to_end(key)
         while len(self._cached) > CACHE_SIZE:
             self._cached.popitem(last=False)
-        if stored.report.current is None:
-            self._remove_failing(workload)
+        current = stored.report.current
+        if current is None:
+            self._failing.pop(key, None)
         else:
-            self._failing[workload.uid] = workload
-            self._failed_at[workload.uid] = stored.report.current.at
-            self._reported_pod_uids[workload.uid] = stored.report.current.pod.uid if stored.report.current.pod else ""
+            self._failing[key] = _Current(current.at, current.pod.uid if current.pod else "")
 
     def invalidate(self, workload: WorkloadRef) -> None:
         """A write was refused: perhaps what is remembered is wrong. Read it again before the next."""
@@ -123,7 +147,7 @@ class ReportCache:
 
     def on_changed(self, namespace: str, name: str, version: str) -> None:
         """The report is now at ``version``; if that is news, the next write reads it first."""
-        key = (namespace, name)
+        key = _Key(namespace, name)
         stored = self._cached.get(key)
         if stored is not None and key not in self._writing and _is_newer(version, stored.version):
             del self._cached[key]
@@ -131,17 +155,11 @@ class ReportCache:
 
     def forget(self, namespace: str, name: str) -> WorkloadRef | None:
         """The report was deleted; whose it was, if that is known."""
-        key = (namespace, name)
+        key = _Key(namespace, name)
         workload = self._known.pop(key, None)
         self._cached.pop(key, None)
-        if workload is not None:
-            self._remove_failing(workload)
+        self._failing.pop(key, None)
         return workload
-
-    def _remove_failing(self, workload: WorkloadRef) -> None:
-        self._failing.pop(workload.uid, None)
-        self._failed_at.pop(workload.uid, None)
-        self._reported_pod_uids.pop(workload.uid, None)
 
 
 def _is_newer(version: str, known: str) -> bool:
@@ -151,5 +169,5 @@ def _is_newer(version: str, known: str) -> bool:
     return version != known
 
 
-def _key(workload: WorkloadRef) -> tuple[str, str]:
-    return workload.namespace, report_name(workload)
+def _key(workload: WorkloadRef) -> _Key:
+    return _Key(workload.namespace, report_name(workload))

@@ -20,7 +20,7 @@ from coroner_operator.model.current_failure import NOTHING_KNOWN, FailingPods
 from coroner_operator.model.fold import fold
 from coroner_operator.model.observation import Observation
 from coroner_operator.model.report import Report, recover
-from coroner_operator.model.workload_ref import WorkloadRef
+from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
 from coroner_operator.reports.cache import ReportCache
 from coroner_operator.reports.changes import changed_sections
 from coroner_operator.reports.pending_writes import PendingWrites
@@ -86,10 +86,10 @@ class ReportWriter:
         self._on_written = on_written
         self._schema_ready = schema_ready
         self._now = now
-        self._pending: dict[str, PendingWrites] = {}
-        """By UID of the workload. Kept after a write while it enforces the interval."""
+        self._pending: dict[WorkloadKey, PendingWrites] = {}
+        """Kept after a write while it enforces the interval."""
         self._closing = False
-        self._writes: WorkQueue[str] = WorkQueue(
+        self._writes: WorkQueue[WorkloadKey] = WorkQueue(
             self._reconcile,
             name="writer",
             workers=settings.writers,
@@ -97,7 +97,7 @@ class ReportWriter:
             on_error=self._on_error,
             on_length=metrics.set_queue_length,
         )
-        self._evictions: WorkQueue[str] = WorkQueue(self._evict, name="written reports")
+        self._evictions: WorkQueue[WorkloadKey] = WorkQueue(self._evict, name="written reports")
 
     def start(self) -> None:
         self._writes.start()
@@ -132,16 +132,16 @@ class ReportWriter:
         self._closing = True
         all_written = await self._writes.drain(within)
         if not all_written:
-            places = sorted(_place(self._pending[uid].workload) for uid in self._writes)
+            places = sorted(_place(self._pending[key].workload) for key in self._writes)
             log.error("not written before the end: %s", ", ".join(places[:20]))
         await self._writes.close()
         await self._evictions.close()
         return all_written
 
     def _pending_for(self, workload: WorkloadRef) -> PendingWrites:
-        pending = self._pending.get(workload.uid)
+        pending = self._pending.get(workload.key)
         if pending is None:
-            pending = self._pending[workload.uid] = PendingWrites(workload)
+            pending = self._pending[workload.key] = PendingWrites(workload)
         return pending
 
     def _schedule(self, pending: PendingWrites) -> None:
@@ -151,11 +151,11 @@ class ReportWriter:
             due = max(now + settings.batch_window, pending.last_write + settings.write_interval)
         else:
             due = pending.last_labels + settings.label_interval
-        self._writes.add_after(pending.workload.uid, due - now)
+        self._writes.add_after(pending.workload.key, due - now)
 
-    async def _reconcile(self, uid: str) -> None:
+    async def _reconcile(self, key: WorkloadKey) -> None:
         """Write what is pending of the workload. Raises what kept it from being written."""
-        pending = self._pending[uid]
+        pending = self._pending[key]
         if self._schema_ready is not None:
             await self._schema_ready.wait()
         observations, recovered_at = pending.drain()
@@ -169,10 +169,10 @@ class ReportWriter:
             self._schedule(pending)
         else:
             pending.waiting_since = None
-            self._evictions.add_after(uid, self._settings.write_interval)
+            self._evictions.add_after(key, self._settings.write_interval)
 
-    def _on_error(self, uid: str, error: Exception, wait: float) -> None:
-        place = _place(self._pending[uid].workload)
+    def _on_error(self, key: WorkloadKey, error: Exception, wait: float) -> None:
+        place = _place(self._pending[key].workload)
         if isinstance(error, _WrittenByAnother):
             log.debug("report of %s: %s; again in %.1f s", place, error, wait)
             return
@@ -182,17 +182,17 @@ class ReportWriter:
             return
         self._metrics.count_write("retried")
         if not isinstance(error, Transient):
-            self._reports.invalidate(self._pending[uid].workload)
+            self._reports.invalidate(self._pending[key].workload)
         level = logging.DEBUG if isinstance(error, NotLeader) else logging.WARNING
         log.log(level, "report of %s: %s; again in %.1f s", place, error, wait)
 
-    async def _evict(self, uid: str) -> None:
+    async def _evict(self, key: WorkloadKey) -> None:
         """Forget the workload, unless there is something to write again, or was just now."""
-        pending = self._pending.get(uid)
-        if pending is None or pending.has_work or uid in self._writes:
+        pending = self._pending.get(key)
+        if pending is None or pending.has_work or key in self._writes:
             return
         if _clock() - pending.last_write >= self._settings.write_interval:
-            del self._pending[uid]
+            del self._pending[key]
 
     async def _write(
         self, pending: PendingWrites, observations: list[Observation], recovered_at: datetime | None

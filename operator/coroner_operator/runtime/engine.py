@@ -219,7 +219,7 @@ class Engine:
         back_off = self._back_off()
         while True:
             try:
-                count = await self.reports.load(self._classifier.categorizer.hash)
+                count = await self.reports.load(self._classifier.categorizer.hash, self._owners.remember)
                 break
             except ApiError as error:
                 wait = back_off.next(error.retry_after)
@@ -233,7 +233,7 @@ class Engine:
         self._classifier.categorizer = categorizer
         self.recorder.redactor = categorizer.redactor
         self.metrics.set_rules_hash(categorizer.hash)
-        self.reports.classified_by_current_rules.clear()
+        self.reports.on_rules_changed()
         self._controller.reclassify_all()
 
     def _on_report_expired(self, summary: ReportSummary, reason: str) -> None:
