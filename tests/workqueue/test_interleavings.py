@@ -1,9 +1,9 @@
-"""Random interleavings on a clock that jumps: nothing lost, never twice at once, in order, on time, and a drain ends."""
+"""Random interleavings on a clock that jumps: nothing lost, never twice at once, in order, on time, by turns, drained."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from hypothesis import given, settings
@@ -15,6 +15,8 @@ from coroner_operator.kube.workqueue import WorkQueue
 from tests.leader_election.virtual_time import run
 
 KEYS = "abc"
+CROWD = ("a1", "a2", "a3", "a4", "b1", "b2", "c1")
+"""Keys of three groups, of different sizes."""
 WITHIN = 1_000.0
 
 workers = st.sampled_from([1, 2, len(KEYS), len(KEYS)])
@@ -71,6 +73,13 @@ class Model:
     broken: list[Exception] = field(default_factory=list)
     """Promises that were not kept."""
     draining: bool = False
+    group_workers: int | None = None
+    """None: the keys have no group."""
+    keys: int = len(KEYS)
+    begun: dict[str, float] = field(default_factory=dict)
+    """When each group last began a key."""
+    slot_at: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    """When each group last ended one: it had all of its share before, perhaps."""
 
     def add(self, key: str, delay: float) -> None:
         self.number += 1
@@ -100,7 +109,7 @@ class Model:
         outcome = self.outcomes.pop() if self.outcomes else Outcome(0.0, False, None)
         await asyncio.sleep(outcome.lasts)
         is_kept = self.running.pop(key)
-        self.free_at[key] = now()
+        self.free_at[key] = self.slot_at[key[0]] = now()
         if outcome.fails:
             wait = min(2.0 ** self.failures[key], 30.0)
             self.failures[key] = self.failures[key] + 1 if is_kept else 0
@@ -117,12 +126,26 @@ class Model:
         assert key in self.due, "a run that nobody has asked for"
         wanted = max(self.due.pop(key), self.free_at[key])
         assert now() >= wanted, "too early"
-        assert now() == wanted or self.workers < len(KEYS), "late, though a worker was free"
+        assert now() == wanted or self.workers < self.keys, "late, though a worker was free"
+        if self.group_workers is not None:
+            self.take_turn(key[0], self.group_workers)
         self.running[key] = True
         assert len(self.running) <= self.workers, "more workers than allowed"
         assert self.added[key] == sorted(self.added[key]), "out of order"
         self.handled[key] += self.added[key]
         self.added[key].clear()
+
+    def take_turn(self, group: str, limit: int) -> None:
+        """No other group that may run waits since before this one's turn before."""
+        busy = Counter(key[0] for key in self.running)
+        assert busy[group] < limit, "more workers than its share"
+        last_turn = self.begun.get(group, float("-inf"))
+        for key, due in self.due.items():
+            if key in self.running or busy[key[0]] >= limit or key[0] == group:
+                continue
+            waits_since = max(due, self.free_at[key], self.slot_at[key[0]])
+            assert waits_since >= last_turn, f"{group} had two turns while {key} waited"
+        self.begun[group] = now()
 
 
 def queue_of(model: Model) -> WorkQueue[str]:
@@ -130,6 +153,8 @@ def queue_of(model: Model) -> WorkQueue[str]:
         model.reconcile,
         name="test",
         workers=model.workers,
+        group=lambda key: key[0] if model.group_workers is not None else None,
+        group_workers=model.group_workers,
         back_off=lambda: BackOff(base=1.0, draw=lambda _, ceiling: ceiling),
         on_error=model.on_error,
     )
@@ -170,6 +195,30 @@ def test_every_add_is_followed_by_a_run_in_order_on_time_and_never_twice_at_once
 ) -> None:
     async def scenario() -> None:
         model = Model(workers, list(outcomes))
+        work = queue_of(model)
+        await play(work, model, steps)
+        await asyncio.sleep(WITHIN)
+        assert_all_is_done(work, model)
+        await work.close()
+
+    run(scenario())
+
+
+@settings(max_examples=300)
+@given(
+    steps=st.lists(
+        st.builds(Step, st.sampled_from([0.0, 0.0, 0.5]), st.sampled_from(CROWD), st.one_of(seconds, st.none())),
+        max_size=60,
+    ),
+    outcomes=outcomes,
+    workers=st.integers(1, 4),
+    share=st.integers(1, 4),
+)
+def test_groups_take_turns_and_none_has_more_than_its_share(
+    steps: list[Step], outcomes: list[Outcome], workers: int, share: int
+) -> None:
+    async def scenario() -> None:
+        model = Model(workers, list(outcomes), group_workers=min(share, workers), keys=1_000)
         work = queue_of(model)
         await play(work, model, steps)
         await asyncio.sleep(WITHIN)

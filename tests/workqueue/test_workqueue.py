@@ -370,6 +370,87 @@ def test_closing_cancels_what_runs_and_drops_what_waits() -> None:
     run(scenario())
 
 
+def test_a_group_with_10000_keys_delays_another_by_one_run_and_is_done_nevertheless() -> None:
+    async def scenario() -> None:
+        runs = Runs(seconds=1.0)
+        work: WorkQueue[str] = WorkQueue(runs, name="test", group=lambda key: key.partition("/")[0])
+        work.start()
+        for number in range(10_000):
+            work.add(f"crowd/{number}")
+        await asyncio.sleep(10.5)
+        for key in ("one/a", "one/b", "two/a"):
+            work.add(key)
+        await asyncio.sleep(5)
+        assert [key for _, key in runs.began[11:15]] == ["one/a", "two/a", "crowd/11", "one/b"]
+        assert await work.drain(within=20_000)
+        assert [key for _, key in runs.began if key.startswith("crowd/")] == [f"crowd/{n}" for n in range(10_000)]
+
+    run(scenario())
+
+
+def test_a_group_whose_runs_hang_leaves_workers_to_the_others() -> None:
+    async def scenario() -> None:
+        runs = Runs(seconds=1_000.0)
+        work: WorkQueue[str] = WorkQueue(runs, name="test", workers=4, group=lambda key: key[0], group_workers=3)
+        work.start()
+        for key in ("a1", "a2", "a3", "a4", "a5"):
+            work.add(key)
+        await asyncio.sleep(1)
+        work.remove("a4")
+        work.add("b1")
+        work.add("b2")
+        assert work.ready == 3
+        await asyncio.sleep(2_500)
+        assert runs.began == [
+            (0.0, "a1"),
+            (0.0, "a2"),
+            (0.0, "a3"),
+            (1.0, "b1"),
+            (1000.0, "b2"),
+            (1000.0, "a5"),
+        ]
+
+    run(scenario())
+
+
+def test_a_thousand_runs_that_never_wait_leave_the_event_loop_to_others_in_between() -> None:
+    async def scenario() -> None:
+        began = 0
+
+        async def reconcile(_: int) -> None:
+            nonlocal began
+            began += 1
+
+        work: WorkQueue[int] = WorkQueue(reconcile, name="test", workers=1_000)
+        work.start()
+        for key in range(1_000):
+            work.add(key)
+        for turn in range(1_000):
+            assert began <= turn
+            await asyncio.sleep(0)
+        await asyncio.sleep(1)
+        assert began == 1_000
+
+    run(scenario())
+
+
+def test_a_key_is_asked_for_its_group_once_until_it_is_done() -> None:
+    async def scenario() -> None:
+        groups = {"a": "one"}
+        work: WorkQueue[str] = WorkQueue(Runs(seconds=1.0), name="test", group=groups.pop)
+        work.start()
+        work.add_after("a", 5)
+        work.add("a")
+        await asyncio.sleep(0.5)
+        work.add("a")
+        await asyncio.sleep(5)
+        assert len(work) == 0
+        with pytest.raises(KeyError):
+            work.add("a")
+
+    run(scenario())
+
+
 def test_a_burst_of_adds_costs_little_and_leaves_no_memory_behind() -> None:
     async def scenario() -> None:
         done = 0

@@ -7,6 +7,7 @@ The semantics are those of client-go's work queue (``util/workqueue``), in one c
   that begins after it, and what the caller keeps for the key is seen in the order in which it came.
 * A run that raises is repeated with exponential back-off of its key; a run that returns a number of seconds is
   repeated after them.
+* Keys may have a group, their namespace: groups take turns, and none has more than its share of the workers.
 
 The queue holds keys alone: what is to be done about one is the caller's state, and is read when the key runs.
 Times are the event loop's. No other module of the operator sets timers.
@@ -18,13 +19,13 @@ import asyncio
 import heapq
 import itertools
 import logging
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.errors import ApiError
+from coroner_operator.kube.fair_queue import FairQueue
 
 log = logging.getLogger("coroner.workqueue")
 
@@ -40,6 +41,7 @@ class _Item(Generic[Key]):
     """A key that waits, runs, or both. While it runs it is neither in the heap nor among the ready ones."""
 
     key: Key
+    group: Hashable
     due: float | None = None
     """Loop time of the next run; None: no further run is wanted."""
     entry: int = _NOT_IN_HEAP
@@ -60,6 +62,8 @@ class WorkQueue(Generic[Key]):
         *,
         name: str,
         workers: int = 1,
+        group: Callable[[Key], Hashable] = lambda _: None,
+        group_workers: int | None = None,
         back_off: Callable[[], BackOff] = BackOff,
         on_error: Callable[[Key, Exception, float], None] | None = None,
         on_length: Callable[[int], None] = lambda _: None,
@@ -68,18 +72,20 @@ class WorkQueue(Generic[Key]):
         shall run again, or None; if it raises, the key runs again after a back-off, which ``retry_after`` of an
         ``ApiError`` prolongs.
 
-        ``workers``: keys that run at the same time, at most. ``on_error(key, error, wait)`` is called after a failed
-        run, instead of logging it; ``wait``: seconds until the next. ``on_length(length)`` is called whenever
-        ``len()`` may have changed.
+        ``workers``: keys that run at the same time, at most; ``group_workers``: of one group, at most. ``group(key)``
+        is called when a key is added that neither waits nor runs; groups whose keys are due run one key each in turn.
+        ``on_error(key, error, wait)`` is called after a failed run, instead of logging it; ``wait``: seconds until the
+        next. ``on_length(length)`` is called whenever ``len()`` may have changed.
         """
         self._reconcile = reconcile
         self._name = name
         self._workers = workers
+        self._group = group
         self._new_back_off = back_off
         self._on_error = on_error or self._log_error
         self._on_length = on_length
         self._items: dict[Key, _Item[Key]] = {}
-        self._ready: OrderedDict[Key, _Item[Key]] = OrderedDict()
+        self._ready: FairQueue[Key, _Item[Key]] = FairQueue(group_workers or workers)
         self._heap: list[tuple[float, int, _Item[Key]]] = []
         self._outdated = 0
         """Entries of the heap that are outdated."""
@@ -89,6 +95,8 @@ class WorkQueue(Generic[Key]):
         self._empty: asyncio.Future[None] | None = None
         """Who drains waits for it."""
         self._started = False
+        self._starting = False
+        """A worker was started and has not begun yet."""
         self._draining = False
         self._closed = False
 
@@ -111,8 +119,7 @@ class WorkQueue(Generic[Key]):
     def start(self) -> None:
         """Nothing runs before this; keys may be added already."""
         self._started = True
-        for _ in range(min(self._workers, len(self._ready))):
-            self._start_worker()
+        self._start_worker()
 
     def add(self, key: Key) -> None:
         """Run the key as soon as a worker is free."""
@@ -126,7 +133,7 @@ class WorkQueue(Generic[Key]):
         due = now if self._draining else now + max(seconds, 0.0)
         item = self._items.get(key)
         if item is None:
-            item = self._items[key] = _Item(key)
+            item = self._items[key] = _Item(key, self._group(key))
             self._on_length(len(self._items))
         self._make_due(item, due)
 
@@ -139,7 +146,7 @@ class WorkQueue(Generic[Key]):
         if item.running:
             item.removed = True
             return
-        self._ready.pop(key, None)
+        self._ready.remove(item.group, key)
         self._leave_heap(item)
         self._discard(item)
 
@@ -196,7 +203,7 @@ class WorkQueue(Generic[Key]):
         self._set_timer()
 
     def _make_ready(self, item: _Item[Key]) -> None:
-        self._ready[item.key] = item
+        self._ready.put(item.group, item.key, item)
         self._start_worker()
 
     def _leave_heap(self, item: _Item[Key]) -> None:
@@ -244,26 +251,31 @@ class WorkQueue(Generic[Key]):
     # --- running
 
     def _start_worker(self) -> None:
-        """Workers exist while there is work: one more, if there are fewer than allowed."""
-        if self._started and not self._closed and self._ready and len(self._tasks) < self._workers:
+        """One worker more, if there is work and fewer are busy than allowed. It begins in the event loop's next turn.
+
+        So a queue begins one key in each turn of the loop, and between two keys everything else gets its turn: 1,000
+        reconciles that never wait do not keep the event loop to themselves.
+        """
+        if self._started and not self._closed and not self._starting and self._has_work:
+            self._starting = True
             self._tasks.add(asyncio.create_task(self._work(), name=f"{self._name} worker"))
 
+    @property
+    def _has_work(self) -> bool:
+        return self._ready.has_turn and len(self._tasks) < self._workers
+
     async def _work(self) -> None:
+        self._starting = False
         try:
-            while self._ready:
-                await self._run(self._next())
-                await asyncio.sleep(0)  # a reconcile that never waits must not keep the event loop to itself
+            if self._ready.has_turn:  # else its key was removed meanwhile
+                item = self._ready.take()
+                self._start_worker()
+                await self._run(item)
         finally:
-            # Without a pause after the last look at the ready ones: a key that is added now finds a free place.
             task = asyncio.current_task()
             assert task is not None
             self._tasks.discard(task)
             self._start_worker()
-
-    def _next(self) -> _Item[Key]:
-        """Which of the ready keys runs next: the one that has been ready the longest."""
-        _, item = self._ready.popitem(last=False)
-        return item
 
     async def _run(self, item: _Item[Key]) -> None:
         item.due, item.running, item.removed = None, True, False
@@ -294,6 +306,7 @@ class WorkQueue(Generic[Key]):
 
     def _finish(self, item: _Item[Key], wait: float | None) -> None:
         item.running = False
+        self._ready.done(item.group)
         if item.removed:
             item.back_off = None
         elif wait is not None:
