@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from coroner_operator.kube.client import Client, load_configuration
-from coroner_operator.publish.event_recorder import GLOBAL_LIMIT, PER_OBJECT, Recorder
+from coroner_operator.publish.event_recorder import GLOBAL_LIMIT, PER_NAMESPACE, PER_OBJECT, Recorder
 from coroner_operator.publish.event_series import Regarding
 from coroner_operator.publish.token_bucket import TokenBucket
 from embedded_apiserver import EmbeddedApiServer, Fault
@@ -222,8 +222,18 @@ async def test_the_rate_limit_of_one_object_affects_no_other(
 async def test_all_objects_together_have_a_rate_limit_too(kubeconfig_path: Path, embedded: EmbeddedApiServer) -> None:
     async with recording(kubeconfig_path, clock=lambda: 0.0) as session:
         for number in range(GLOBAL_LIMIT[0] + 30):
-            session.record(about=Regarding("batch/v1", "Job", "default", f"train-{number}", f"u-{number}"))
+            session.record(about=Regarding("batch/v1", "Job", f"team-{number % 5}", f"train-{number}", f"u-{number}"))
         assert session.outcomes["dropped"] == 30
+
+
+async def test_a_namespace_cannot_use_up_the_limit_of_all(kubeconfig_path: Path, embedded: EmbeddedApiServer) -> None:
+    async with recording(kubeconfig_path, clock=lambda: 0.0) as session:
+        for number in range(GLOBAL_LIMIT[0]):
+            session.record(about=Regarding("batch/v1", "Job", "attacker", f"train-{number}", f"u-{number}"))
+        dropped = session.outcomes["dropped"]
+        assert dropped == GLOBAL_LIMIT[0] - PER_NAMESPACE[0]
+        session.record(about=Regarding("batch/v1", "Job", "victim", "train", "u"))
+        assert session.outcomes["dropped"] == dropped
 
 
 async def test_close_does_not_wait_for_an_api_server_that_does_not_answer(

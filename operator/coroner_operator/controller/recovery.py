@@ -61,7 +61,13 @@ class Recovery:
         self._reported = reported
         self._updates = updates
         self._recovery_after = recovery_after
-        self._checks: WorkQueue[WorkloadKey] = WorkQueue(self._check, name="recovery", workers=CONCURRENT_CHECKS)
+        self._checks: WorkQueue[WorkloadKey] = WorkQueue(
+            self._check,
+            name="recovery",
+            workers=CONCURRENT_CHECKS,
+            group=lambda key: key.namespace,
+            group_workers=CONCURRENT_CHECKS - 1,
+        )
         self._started = False
 
     def track(self, workload: WorkloadRef) -> None:

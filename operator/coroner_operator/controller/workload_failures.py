@@ -58,10 +58,18 @@ class WorkloadFailures:
         """Controllers whose pods could not be created."""
         self._to_reclassify: set[WorkloadRef] = set()
         self._creations: WorkQueue[WorkloadRef] = WorkQueue(
-            self._guarded(self._process_never_created), name="pods not created", workers=WORKERS
+            self._guarded(self._process_never_created),
+            name="pods not created",
+            workers=WORKERS,
+            group=lambda ref: ref.namespace,
+            group_workers=WORKERS // 2,
         )
         self._jobs: WorkQueue[WorkloadRef] = WorkQueue(
-            self._guarded(self._process_failed_job), name="failed jobs", workers=WORKERS
+            self._guarded(self._process_failed_job),
+            name="failed jobs",
+            workers=WORKERS,
+            group=lambda ref: ref.namespace,
+            group_workers=WORKERS // 2,
         )
 
     def start(self) -> None:

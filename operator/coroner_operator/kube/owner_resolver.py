@@ -99,7 +99,13 @@ class OwnerResolver:
         self._waiting: dict[WorkloadRef, asyncio.Future[WorkloadRef | None]] = {}
         """Who waits for what is being read: 40 pods of one Job fail together, and share one request."""
         self._queue = WorkQueue(
-            self._reconcile, name="owners", workers=MAX_CONCURRENT_READS, back_off=back_off, on_error=self._on_error
+            self._reconcile,
+            name="owners",
+            workers=MAX_CONCURRENT_READS,
+            group=lambda ref: ref.namespace,
+            group_workers=MAX_CONCURRENT_READS // 2,  # reads that hang are of one namespace, and hold no more slots
+            back_off=back_off,
+            on_error=self._on_error,
         )
         self._queue.start()
 

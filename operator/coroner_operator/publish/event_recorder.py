@@ -33,6 +33,7 @@ CACHE_SIZE = 2_000  # series, and objects with a rate limit, that are remembered
 QUEUE_LIMIT = 1_000  # Events that wait to be sent; more are dropped
 MAX_TRIES = 5
 PER_OBJECT = (10, 1 / 60)  # burst, then Events per second: a workload whose failures keep changing
+PER_NAMESPACE = (100, 5.0)  # a namespace whose workloads all fail
 GLOBAL_LIMIT = (200, 10.0)
 NOTE_CHARACTERS = 4_096  # the whole note is redacted, and only then shortened
 MERGE_PATCH = "application/merge-patch+json"
@@ -85,8 +86,15 @@ class Recorder:
         self._instance = f"coroner-{socket.gethostname()}"
         self._series: LRUCache[Key, Series] = LRUCache(CACHE_SIZE)
         self._per_object: LRUCache[Regarding, TokenBucket] = LRUCache(CACHE_SIZE)
+        self._per_namespace: LRUCache[str, TokenBucket] = LRUCache(CACHE_SIZE)
         self._global_limit = TokenBucket(*GLOBAL_LIMIT)
-        self._queue = WorkQueue(self._reconcile, name="events", back_off=_send_back_off, on_error=self._on_error)
+        self._queue = WorkQueue(
+            self._reconcile,
+            name="events",
+            group=lambda series: series.namespace,
+            back_off=_send_back_off,
+            on_error=self._on_error,
+        )
         self._logged_forbidden = False
 
     def start(self) -> None:
@@ -142,9 +150,13 @@ class Recorder:
         await self._queue.close()
 
     def _is_allowed(self, regarding: Regarding) -> bool:
-        bucket = self._per_object.setdefault(regarding, TokenBucket(*PER_OBJECT))
         now = self._clock()
-        return bucket.take(now) and self._global_limit.take(now)
+        limits = (
+            self._per_object.setdefault(regarding, TokenBucket(*PER_OBJECT)),
+            self._per_namespace.setdefault(regarding.namespace, TokenBucket(*PER_NAMESPACE)),
+            self._global_limit,
+        )
+        return all(limit.take(now) for limit in limits)
 
     def _remember(self, series: Series) -> None:
         if len(self._series) >= CACHE_SIZE:

@@ -75,7 +75,11 @@ class Publisher:
         )
         self._notifier = Notifier(self._status_writer, self.recorder, self._kinds)
         self._republishing = WorkQueue(
-            self._republish, name="republishing", back_off=back_off, on_error=self._on_republish_error
+            self._republish,
+            name="republishing",
+            group=lambda workload: workload.namespace,
+            back_off=back_off,
+            on_error=self._on_republish_error,
         )
 
     def start(self) -> None:

@@ -75,7 +75,12 @@ class WorkloadStatusWriter:
         """By UID."""
         self._logged_refusals: set[tuple[str, type[ApiError]]] = set()
         self._queue = WorkQueue(
-            self._reconcile, name="workload status", workers=CONCURRENCY, back_off=back_off, on_error=self._on_error
+            self._reconcile,
+            name="workload status",
+            workers=CONCURRENCY,
+            group=lambda uid: self._syncs[uid].workload.namespace,
+            back_off=back_off,
+            on_error=self._on_error,
         )
         self._queue.start()
 

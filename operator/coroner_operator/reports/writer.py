@@ -93,6 +93,7 @@ class ReportWriter:
             self._reconcile,
             name="writer",
             workers=settings.writers,
+            group=lambda key: key.namespace,
             back_off=back_off,
             on_error=self._on_error,
             on_length=metrics.set_queue_length,
