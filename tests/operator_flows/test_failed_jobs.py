@@ -1,6 +1,7 @@
 """Jobs whose pods vanish: their own condition tells, and only where no pod did."""
 
-from embedded_apiserver import EmbeddedApiServer
+from coroner_operator.controller.job_failures import GRACE
+from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.support.live_objects import ago, event, failed_pod, workload
 from tests.support.operators import Operators
 from tests.support.reports import Reports
@@ -45,6 +46,23 @@ async def test_a_job_whose_pod_told_the_cause_is_not_counted_again(
     await until(lambda: reports.of("witness"))  # its event came later, so the other one has been looked at
     status = reports.existing("train")["status"]
     assert (status["subcategory"], status["failures"]) == ("error-exit", 1)
+
+
+async def test_a_job_waits_until_its_pods_are_classified(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    """The events of the killed pod, which its classification asks for, come later than the Job's own failure."""
+    await operators.start()
+    server.faults.add(Fault(method="GET", path=r"/events\?fieldSelector", delay=2 * GRACE, times=1))
+    job = server.put(failed_job("train", "BackoffLimitExceeded"))
+    server.put(failed_pod("train-x", 137, owner=job))
+    server.put(event(job, "BackoffLimitExceeded", "Job has reached the specified backoff limit"))
+    await until(lambda: reports.of("train"))
+    witness = server.put(failed_job("witness", "BackoffLimitExceeded"))
+    server.put(event(witness, "BackoffLimitExceeded", "Job has reached the specified backoff limit"))
+    await until(lambda: reports.of("witness"))
+    status = reports.existing("train")["status"]
+    assert (status["pod"]["name"], status["failures"]) == ("train-x", 1)
 
 
 async def test_what_was_told_before_a_restart_of_the_operator_is_not_counted_again(

@@ -6,7 +6,7 @@ events that a Job failed outlive both by an hour.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 from coroner_categorizer import Failure, Pod
 from coroner_operator.controller.classification import Classifier
@@ -29,6 +29,23 @@ class JobFailures:
         self._reports = reports
         self._reported: OrderedDict[WorkloadKey, None] = OrderedDict()
         """Controllers of whose pods a failure was reported."""
+        self._unclassified: Counter[WorkloadKey] = Counter()
+        """Jobs with observed states of pods that are not classified yet, and how many."""
+
+    def begin(self, pod: Pod) -> None:
+        """A state of the pod was observed and will be classified; ``end`` says when it has been."""
+        if (job := _job_key(pod)) is not None:
+            self._unclassified[job] += 1
+
+    def end(self, pod: Pod) -> None:
+        if (job := _job_key(pod)) is not None:
+            self._unclassified[job] -= 1
+            if self._unclassified[job] <= 0:
+                del self._unclassified[job]
+
+    def must_wait(self, job: WorkloadRef) -> bool:
+        """Whether pods of the Job are being classified: their failures come before the Job's own."""
+        return job.key in self._unclassified
 
     def mark_reported(self, pod: Pod) -> None:
         """A failure of this pod is being reported."""
@@ -57,3 +74,8 @@ class JobFailures:
         if stored and any(made is None or record.at >= made for record in stored.report.history):
             return None
         return workload, classification.failures
+
+
+def _job_key(pod: Pod) -> WorkloadKey | None:
+    controller = controller_key(pod.metadata)
+    return controller if controller is not None and controller.kind == "Job" else None

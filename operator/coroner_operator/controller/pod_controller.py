@@ -176,6 +176,9 @@ class PodController:
         uid = state.pod.metadata.uid
         states = self._states.setdefault(uid, [])
         states.append(state)
+        self._job_failures.begin(state.pod)
+        for given_up in states[:-STATES_LIMIT]:
+            self._job_failures.end(given_up.pod)
         del states[:-STATES_LIMIT]
         self._pods.add(uid)
 
@@ -193,6 +196,7 @@ class PodController:
         states = self._states.pop(uid, [])
         for state in states:
             await self._process(state)
+            self._job_failures.end(state.pod)
         if uid in self._to_reclassify or not states:
             await self._reprocess(uid)
         return self._pending.seconds_left(uid)

@@ -9,7 +9,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from coroner_categorizer import Event
 from coroner_operator.controller.classification import Classifier
@@ -27,6 +27,9 @@ log = logging.getLogger("coroner.workload_failures")
 CREATE_FAILURE_REASONS = frozenset({"FailedCreate", "FailedResourceClaimCreation"})
 NEVER_CREATED_LIMIT = 1_000  # workloads, ~300 bytes each
 WORKERS = 100  # workloads at one time; one whose owner cannot be read keeps its place
+
+_Process: TypeAlias = Callable[[WorkloadRef], Awaitable[float | None]]
+"""Processes one workload; seconds until it is to be processed again."""
 
 
 class ErrorCounts(Protocol):
@@ -108,15 +111,16 @@ class WorkloadFailures:
         for ref in self._never_created.values():
             self._creations.add(ref)
 
-    def _guarded(self, process: Callable[[WorkloadRef], Awaitable[None]]) -> Callable[[WorkloadRef], Awaitable[None]]:
+    def _guarded(self, process: _Process) -> _Process:
         """What is wrong with one workload must not reach another, and is not tried again: the next event will be."""
 
-        async def guarded(ref: WorkloadRef) -> None:
+        async def guarded(ref: WorkloadRef) -> float | None:
             try:
-                await process(ref)
+                return await process(ref)
             except Exception:
                 self._errors.count_error()
                 log.exception("%s/%s: its failure could not be classified", ref.namespace, ref)
+                return None
 
         return guarded
 
@@ -140,12 +144,16 @@ class WorkloadFailures:
         if classification.verdict is not None:
             self._recovery.on_pods_not_created(workload, classification.failures[0].at or observed_at)
 
-    async def _process_failed_job(self, ref: WorkloadRef) -> None:
+    async def _process_failed_job(self, ref: WorkloadRef) -> float | None:
+        """Seconds until the next try; None: it is processed."""
+        if self._job_failures.must_wait(ref):
+            return GRACE
         found = await self._job_failures.classify(ref)
         if found is None:
-            return
+            return None
         workload, failures = found
         observed_at = self._now()
         rules = self._classifier.categorizer.hash
         self._writer.add(workload, [Observation("", "", "", failure, observed_at, rules) for failure in failures])
         self._recovery.on_pods_not_created(workload, failures[0].at or observed_at)
+        return None
