@@ -3,10 +3,10 @@
 import itertools
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
@@ -18,8 +18,20 @@ from tests.e2e.manifests import make_pod
 from tests.support.waiting import wait_for
 
 CRD = "failurereports.coroner.dev"
+JOBSETS = "jobsets.jobset.x-k8s.io"
 REPORTS = f"crd/{CRD}"
 numbers = itertools.count(1)
+
+
+class Question(NamedTuple):
+    """Whether the release's service account may do this."""
+
+    verb: str
+    resource: str
+    """``group/resource[/subresource]``, group "" for core."""
+    namespace: str = ""
+    """"" = the release's own."""
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,18 +52,23 @@ class HelmNamespace:
         items: list[Manifest] = json.loads(self.server.kubectl("get", *what, "-o", "json"))["items"]
         return items
 
-    def can(self, verb: str, resource: str, *, namespace: str = "", name: str = "") -> bool:
-        """Whether the release's service account is allowed to. resource: `group/resource[/subresource]`, group "" for core."""
-        group, kind, *rest = resource.split("/")
-        about = {"verb": verb, "group": group, "resource": kind, "subresource": "".join(rest)}
-        about |= {"namespace": namespace or self.namespace, "name": name}
-        review = {
+    def allowed(self, questions: Iterable[Question]) -> list[Question]:
+        """Those of the questions to which the answer for the release's service account is yes."""
+        asked = list(questions)
+        reviews = [self._review(question) for question in asked]
+        listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": reviews})
+        answers = self.server.kubectl("create", "-f", "-", "-o", "jsonpath={.status.allowed} ", input=listed).split()
+        return [question for question, answer in zip(asked, answers, strict=True) if json.loads(answer)]
+
+    def _review(self, question: Question) -> Manifest:
+        group, kind, *rest = question.resource.split("/")
+        about = {"verb": question.verb, "group": group, "resource": kind, "subresource": "".join(rest)}
+        about |= {"namespace": question.namespace or self.namespace, "name": question.name}
+        return {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SubjectAccessReview",
             "spec": {"user": f"system:serviceaccount:{self.namespace}:coroner", "resourceAttributes": about},
         }
-        answer = self.server.kubectl("create", "-f", "-", "-o", "json", input=json.dumps(review))
-        return bool(json.loads(answer)["status"]["allowed"])
 
 
 @pytest.fixture(params=[4, 3], ids=["helm4", "helm3"])
@@ -101,42 +118,38 @@ def test_every_object_is_accepted(helm_namespace: HelmNamespace) -> None:
 
 def test_the_service_account_has_exactly_the_permissions_that_it_needs(helm_namespace: HelmNamespace) -> None:
     helm_namespace.run("install", "coroner", str(CHART), values={**CASES["workloads"], **CASES["election"]})
-    reads = {
-        "/pods": {"get", "list", "watch"},
-        "/events": {"list", "watch"},
-        "events.k8s.io/events": {"get"},
-        "batch/jobs": {"get"},
-        "apps/replicasets": {"get"},
-        "coroner.dev/failurereports": {"get", "list", "watch"},
-        "coroner.dev/failurereports/status": set(),
-        "jobset.x-k8s.io/jobsets": {"get"},
-    }
+    definitions, leases = "apiextensions.k8s.io/customresourcedefinitions", "coordination.k8s.io/leases"
+    granted = [
+        *(Question(verb, "/pods", "default") for verb in ("get", "list", "watch")),
+        *(Question(verb, "/events", "default") for verb in ("list", "watch")),
+        Question("get", "events.k8s.io/events", "default"),
+        Question("get", "batch/jobs", "default"),
+        Question("get", "apps/replicasets", "default"),
+        *(Question(verb, "coroner.dev/failurereports", "default") for verb in ("get", "list", "watch")),
+        Question("get", "jobset.x-k8s.io/jobsets", "default"),
+        *(Question(verb, definitions, "", name) for name in (CRD, JOBSETS) for verb in ("list", "watch")),
+        Question("patch", "coroner.dev/failurereports/status", "default"),
+        Question("patch", "jobset.x-k8s.io/jobsets/status", "default"),
+        Question("create", "events.k8s.io/events", "default"),
+        Question("update", leases, "", "coroner"),
+    ]
+    reads = [
+        *("/pods", "/events", "events.k8s.io/events", "batch/jobs", "apps/replicasets", "coroner.dev/failurereports"),
+        *("coroner.dev/failurereports/status", "jobset.x-k8s.io/jobsets"),
+        *("/secrets", "/configmaps", "/nodes", "/pods/log", "/serviceaccounts", "example.com/others"),
+    ]
+    writes = [
+        *("/pods", "/pods/status", "/pods/exec", "/pods/eviction", "batch/jobs", "batch/jobs/status"),
+        *("apps/deployments", "jobset.x-k8s.io/jobsets", "rbac.authorization.k8s.io/clusterroles", "/secrets"),
+    ]
+    questions = [*granted, Question("update", leases, "", "another")]
     for verb in ("get", "list", "watch"):
-        for resource, verbs in reads.items():
-            assert helm_namespace.can(verb, resource, namespace="default") == (verb in verbs), (verb, resource)
-        for name in (CRD, "jobsets.jobset.x-k8s.io"):
-            kind = "apiextensions.k8s.io/customresourcedefinitions"
-            assert helm_namespace.can(verb, kind, name=name) == (verb != "get"), (verb, name)
-        assert not helm_namespace.can(verb, "apiextensions.k8s.io/customresourcedefinitions", name="others.example.com")
-        for resource in ("/secrets", "/configmaps", "/nodes", "/pods/log", "/serviceaccounts", "example.com/others"):
-            assert not helm_namespace.can(verb, resource, namespace="default"), (verb, resource)
-    assert helm_namespace.can("patch", "coroner.dev/failurereports/status", namespace="default")
-    assert helm_namespace.can("patch", "jobset.x-k8s.io/jobsets/status", namespace="default")
-    assert helm_namespace.can("create", "events.k8s.io/events", namespace="default")
-    assert helm_namespace.can("update", "coordination.k8s.io/leases", name="coroner")
+        questions += [Question(verb, resource, "default") for resource in reads]
+        questions += [Question(verb, definitions, "", name) for name in (CRD, JOBSETS, "others.example.com")]
     for verb in ("create", "update", "patch", "delete", "deletecollection"):
-        for resource in ("/pods", "/pods/status", "/pods/exec", "/pods/eviction", "batch/jobs", "batch/jobs/status"):
-            assert not helm_namespace.can(verb, resource, namespace="default"), (verb, resource)
-        for resource in (
-            "apps/deployments",
-            "jobset.x-k8s.io/jobsets",
-            "rbac.authorization.k8s.io/clusterroles",
-            "/secrets",
-        ):
-            assert not helm_namespace.can(verb, resource, namespace="default"), (verb, resource)
-        assert not helm_namespace.can(verb, "apiextensions.k8s.io/customresourcedefinitions", name=CRD)
-        assert not helm_namespace.can(verb, "coordination.k8s.io/leases", namespace="default", name="coroner")
-    assert not helm_namespace.can("update", "coordination.k8s.io/leases", name="another")
+        questions += [Question(verb, resource, "default") for resource in writes]
+        questions += [Question(verb, definitions, "", CRD), Question(verb, leases, "default", "coroner")]
+    assert set(helm_namespace.allowed(dict.fromkeys(questions))) == set(granted)
 
 
 def test_users_with_the_default_roles_can_read_reports(helm_namespace: HelmNamespace) -> None:
