@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from coroner_operator.kube import workqueue
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.errors import TooManyRequests, Transient
-from coroner_operator.kube.workqueue import DRAIN_RETRY, WorkQueue
+from coroner_operator.kube.workqueue import DRAIN_RETRY, TURN_BUDGET, WorkQueue
 from tests.leader_election.virtual_time import run
 
 
@@ -413,20 +414,32 @@ def test_a_group_whose_runs_hang_leaves_workers_to_the_others() -> None:
     run(scenario())
 
 
-def test_a_thousand_runs_that_never_wait_leave_the_event_loop_to_others_in_between() -> None:
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("seconds", [TURN_BUDGET / 4, TURN_BUDGET * 4])
+def test_a_thousand_runs_leave_the_event_loop_to_others_in_between(
+    seconds: float, waits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs that never wait share the budget of a turn; of runs that wait one begins in each turn."""
+    spent = 0.0
+    monkeypatch.setattr(workqueue, "perf_counter", lambda: spent)
+    in_a_turn = 1 if waits else TURN_BUDGET // seconds + 1
+
     async def scenario() -> None:
         began = 0
 
         async def reconcile(_: int) -> None:
-            nonlocal began
+            nonlocal began, spent
             began += 1
+            spent += seconds
+            if waits:
+                await asyncio.sleep(0.5)
 
         work: WorkQueue[int] = WorkQueue(reconcile, name="test", workers=1_000)
         work.start()
         for key in range(1_000):
             work.add(key)
         for turn in range(1_000):
-            assert began <= turn
+            assert began <= turn * in_a_turn
             await asyncio.sleep(0)
         await asyncio.sleep(1)
         assert began == 1_000

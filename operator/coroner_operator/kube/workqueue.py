@@ -21,6 +21,7 @@ import itertools
 import logging
 from collections.abc import Awaitable, Callable, Hashable, Iterator
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Generic, TypeVar
 
 from coroner_operator.kube.backoff import BackOff
@@ -30,6 +31,7 @@ from coroner_operator.kube.fair_queue import FairQueue
 log = logging.getLogger("coroner.workqueue")
 
 DRAIN_RETRY = 0.5  # s, at most, between two tries while draining: an API server that is away may soon be back
+TURN_BUDGET = 0.005  # s; a queue begins no further key in a turn of the event loop that has taken this long
 _COMPACT_ABOVE = 64  # heap entries; below, outdated ones cost nothing worth a rebuild
 _NOT_IN_HEAP = 0
 
@@ -251,11 +253,7 @@ class WorkQueue(Generic[Key]):
     # --- running
 
     def _start_worker(self) -> None:
-        """One worker more, if there is work and fewer are busy than allowed. It begins in the event loop's next turn.
-
-        So a queue begins one key in each turn of the loop, and between two keys everything else gets its turn: 1,000
-        reconciles that never wait do not keep the event loop to themselves.
-        """
+        """One worker more, if there is work and fewer are busy than allowed. It begins in the loop's next turn."""
         if self._started and not self._closed and not self._starting and self._has_work:
             self._starting = True
             self._tasks.add(asyncio.create_task(self._work(), name=f"{self._name} worker"))
@@ -265,12 +263,20 @@ class WorkQueue(Generic[Key]):
         return self._ready.has_turn and len(self._tasks) < self._workers
 
     async def _work(self) -> None:
+        """Run keys until one has waited for something, or the budget of this turn of the event loop is spent.
+
+        Then everything else gets its turn: 1,000 reconciles that never wait do not keep the event loop to themselves.
+        """
         self._starting = False
+        turn_ends = perf_counter() + TURN_BUDGET
+        is_same_turn = True
         try:
-            if self._ready.has_turn:  # else its key was removed meanwhile
+            while self._ready.has_turn and is_same_turn:
                 item = self._ready.take()
                 self._start_worker()
                 await self._run(item)
+                # The worker that was started begins in the next turn.
+                is_same_turn = self._starting and perf_counter() < turn_ends
         finally:
             task = asyncio.current_task()
             assert task is not None
