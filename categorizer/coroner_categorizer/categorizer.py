@@ -65,7 +65,7 @@ class Categorizer:
         self, pod: Pod, events: Sequence[Event] = (), owner: Workload | None = None, pod_error: str | None = None
     ) -> Classification:
         """The verdict on a pod, and every failure that it shows, the primary one first."""
-        own_events = _in_order(e for e in events if _is_about(e, pod.metadata) or e.involved.kind == "Node")
+        own_events = _in_order(e for e in events if e.is_about(pod.metadata) or e.is_about_node)
         findings = collect(pod, own_events, owner)
         if pod_error and not any(f.current for f in findings):
             findings.insert(0, _given_by_caller(pod, pod_error))
@@ -76,7 +76,7 @@ class Categorizer:
 
     def classify_workload(self, workload: Workload, events: Sequence[Event]) -> Classification:
         """Why a workload's pods were never created, from the FailedCreate events about it."""
-        own_events = _in_order(e for e in events if _is_about(e, workload.metadata))
+        own_events = _in_order(e for e in events if e.is_about(workload.metadata))
         return self._classify_workload(workload, create_failure(workload, own_events), own_events)
 
     def classify_job(self, job: Workload) -> Classification:
@@ -185,11 +185,6 @@ def _hash(text: str) -> str:
 def _in_order(events: Iterable[Event]) -> list[Event]:
     """Oldest first, so that a verdict does not depend on the order in which the API lists them."""
     return sorted(events, key=lambda e: (e.last_seen or _EARLIEST, e.reason, e.text))
-
-
-def _is_about(event: Event, metadata: Metadata) -> bool:
-    """Names are reused, so events are matched by UID; one without a UID was already selected by the caller."""
-    return not event.involved.uid or not metadata.uid or event.involved.uid == metadata.uid
 
 
 def _given_by_caller(pod: Pod, pod_error: str) -> Finding:

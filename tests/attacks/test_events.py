@@ -7,9 +7,13 @@ from uuid import uuid4
 
 import pytest
 
+from embedded_apiserver import EmbeddedApiServer
 from tests.attacks.arena import Arena, Tenant, failed, idle_job, now, owner
 from tests.attacks.conftest import StartOperator
 from tests.attacks.recording_proxy import RecordingProxy
+from tests.support.live_objects import ended, event, failed_pod, live_pod
+from tests.support.operators import Operators
+from tests.support.reports import Reports
 from tests.support.waiting import until
 
 WORDS = "the attacker's own words"
@@ -62,11 +66,7 @@ KILLED_BY_A_PROBE = "Container main failed liveness probe, will be restarted. " 
 @pytest.mark.parametrize(
     ("reason", "message"),
     [
-        pytest.param(
-            "Killing",
-            KILLED_BY_A_PROBE,
-            marks=pytest.mark.xfail(strict=True, reason="F7: events are believed for the UID that they name"),
-        ),
+        ("Killing", KILLED_BY_A_PROBE),
         ("Unhealthy", "Liveness probe failed: " + WORDS),
         ("Evicted", "The node was low on resource: memory. " + WORDS),
         ("Preempted", "Preempted by a pod on node x: " + WORDS),
@@ -119,7 +119,6 @@ async def test_events_of_another_namespace_do_not_explain_why_the_victims_pod_wa
     assert WORDS not in str(await arena.victim.reports())
 
 
-@pytest.mark.xfail(strict=True, reason="F7: events about nodes are believed from any namespace")
 async def test_an_event_about_a_node_from_a_tenants_namespace_decides_nothing(
     arena: Arena, start_operator: StartOperator
 ) -> None:
@@ -141,6 +140,32 @@ async def test_an_event_about_a_node_from_a_tenants_namespace_decides_nothing(
     await arena.victim.set_status("victim", failed("", 137))
     status = (await arena.victim.reported("victim"))["status"]
     assert (status["category"], status["subcategory"]) == ("unknown", "sigkill")
+    assert WORDS not in str(status)
+
+
+async def test_events_of_another_namespace_do_not_displace_the_kubelets(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    """F7: of each pod a few events are kept. And the kubelet's still explain its failure, before it and after it."""
+    server.create_namespace("attacker")
+    await operators.start()
+    probed = live_pod("victim", phase="Failed", state=ended(137))
+    for reason, text, kind in (
+        ("Unhealthy", "Liveness probe failed: no", "Warning"),
+        ("Killing", "Container main failed liveness probe, will be restarted", "Normal"),
+    ):
+        said = event(probed, reason, text, kind)
+        said["involvedObject"]["fieldPath"] = "spec.containers{main}"
+        server.put(said)
+    for number in range(30):
+        forged = event(probed, "Unhealthy", f"{WORDS} {number}")
+        forged["metadata"]["namespace"] = "attacker"
+        server.put(forged)
+    server.put(failed_pod("fence", namespace="attacker"))
+    await until(lambda: reports.of("fence"))
+    server.put(probed)
+    status = (await until(lambda: reports.of("victim")))["status"]
+    assert status["subcategory"] == "liveness-probe"
     assert WORDS not in str(status)
 
 

@@ -157,7 +157,7 @@ def event(
     kind: str = "Pod",
     uid: str = "uid-1",
 ) -> Json:
-    about: Json = {"kind": kind, "namespace": "default", "name": "p", "uid": uid}
+    about: Json = {"kind": kind, "namespace": "default", "name": "j" if kind == "Job" else "p", "uid": uid}
     if container:
         about["fieldPath"] = f"spec.containers{{{container}}}"
     return {
@@ -181,7 +181,10 @@ def killing(
 
 
 def on_node(reason: str, message: str, node: str = "node-1", at: str = "2026-11-21T21:15:49Z") -> Json:
-    return event(reason, message, at=at) | {"involvedObject": {"kind": "Node", "name": node, "uid": node}}
+    """By the component of the node that reports it."""
+    component = "kernel-monitor" if reason == "OOMKilling" else "kubelet"
+    involved = {"kind": "Node", "name": node, "uid": node}
+    return event(reason, message, at=at) | {"involvedObject": involved, "source": {"component": component}}
 
 
 def unschedulable(message: str) -> Json:

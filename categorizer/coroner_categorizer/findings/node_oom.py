@@ -34,7 +34,7 @@ class NodeOom(NamedTuple):
 def find_node_oom(events: Sequence[Event], node: str, ended: Terminated) -> NodeOom | None:
     """An OOM kill on this node while this container ended; None where no event reports one."""
     for event in events:
-        about_it = event.reason in ("SystemOOM", "OOMKilling") and event.involved.kind == "Node"
+        about_it = event.reason in ("SystemOOM", "OOMKilling") and event.is_about_node
         if not about_it or (node and event.involved.name != node) or not ended.finishedAt or not event.last_seen:
             continue
         if -_AFTER <= ended.finishedAt - event.last_seen <= _BEFORE:

@@ -65,7 +65,7 @@ def termination_cause(
     may_be_this = oom and (oom.system_wide or _has_memory_limit(pod, container))
     if oom and may_be_this and not cause.name and ended.reason == "Error" and ended.exitCode == SIGKILL_EXIT:
         facts = {"oomVictim": oom.victim} if oom.victim else {}
-        return TerminationCause("SystemOOM" if oom.system_wide else "CgroupOOM", (oom.excerpt,), facts)
+        return TerminationCause("SystemOOM" if oom.system_wide else "CgroupOOM", (oom.excerpt,), facts, "Likely")
     return cause if cause.name or ended.exitCode in KILL_EXIT_CODES else TerminationCause()
 
 
@@ -98,7 +98,7 @@ def _oom_killed(
         name="SystemOOM" if oom and oom.system_wide else "",
         supporting=(*((oom.excerpt,) if oom else ()), *(other.supporting if other else ())),
         facts={"competingCause": other.sentence} if other else {},
-        max_confidence="Likely" if other else "Confirmed",
+        max_confidence="Likely" if other or (oom and oom.system_wide) else "Confirmed",
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from coroner_categorizer.objects.lenient_decode import lenient_convert
+from coroner_categorizer.objects.pod import Metadata
 from coroner_categorizer.objects.reference_names import can_exist
 
 REPORTING_CONTROLLER = "coroner.dev/coroner"
@@ -21,6 +22,13 @@ COMBINED_PREFIX = "(combined from similar events): "
 
 TEXT_LIMIT = 8192
 """Characters of an event's text. The kubelet writes at most 1,024; anyone who may create events can write more."""
+
+NODE_EVENTS_NAMESPACE = "default"
+"""Where Events about nodes are, as about all objects without a namespace; tenants may not write there."""
+
+NODE_COMPONENTS = frozenset({"kubelet", "kernel-monitor", "node-problem-detector"})
+"""What reports what happened on its own node. ``kernel-monitor`` is the part of node-problem-detector that reads the
+kernel's log."""
 
 _CONTAINER_FIELDS = ("spec.containers", "spec.initContainers", "spec.ephemeralContainers")
 
@@ -48,6 +56,10 @@ class EventMetadata(msgspec.Struct, frozen=True):
     creationTimestamp: datetime | None = None
 
 
+class EventSource(msgspec.Struct, frozen=True):
+    component: str = ""
+
+
 class EventSeries(msgspec.Struct, frozen=True):
     count: int = 0
     lastObservedTime: datetime | None = None
@@ -73,6 +85,10 @@ class Event(msgspec.Struct, frozen=True):
     series: EventSeries | None = None
     involvedObject: ObjectReference | None = None
     regarding: ObjectReference | None = None
+    source: EventSource | None = None
+    """core/v1."""
+    deprecatedSource: EventSource | None = None
+    """events.k8s.io/v1."""
     reportingComponent: str = ""
     """core/v1."""
     reportingController: str = ""
@@ -93,6 +109,28 @@ class Event(msgspec.Struct, frozen=True):
     def involved(self) -> ObjectReference:
         """The object that the event is about."""
         return self.involvedObject or self.regarding or ObjectReference()
+
+    @property
+    def is_about_node(self) -> bool:
+        """Whether a node's own component reports something about a node."""
+        source = self.source or self.deprecatedSource or EventSource()
+        components = {source.component, self.reportingComponent, self.reportingController}
+        by_node = bool(components & NODE_COMPONENTS)
+        return self.involved.kind == "Node" and self.metadata.namespace == NODE_EVENTS_NAMESPACE and by_node
+
+    def is_about(self, metadata: Metadata) -> bool:
+        """Whether the event is about this object: it names its namespace, name and UID, and is in its namespace.
+
+        Names are reused and UIDs can be copied. What the event does not name was already selected by the caller.
+        """
+        involved = self.involved
+        named = (
+            (involved.uid, metadata.uid),
+            (involved.name, metadata.name),
+            (involved.namespace, metadata.namespace),
+            (self.metadata.namespace, metadata.namespace),
+        )
+        return all(said == actual for said, actual in named if said and actual)
 
     @property
     def text(self) -> str:

@@ -15,7 +15,7 @@ from coroner_categorizer.objects.pod import Metadata
 from coroner_operator.controller.pod_filters import is_starting, needs_normal_events
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Forbidden, NotFound
-from coroner_operator.kube.event_cache import EventCache
+from coroner_operator.kube.event_cache import EventCache, EventTarget
 from coroner_operator.kube.owner_resolver import controller_of, owner_ref, workload_path
 from coroner_operator.model.workload_ref import WorkloadRef
 
@@ -43,13 +43,13 @@ class Classifier:
 
     async def classify_pod(self, pod: Pod, *, has_waited: bool) -> Classification:
         """``has_waited``: its patience is over. Asks for the pod's events once for each end that may be a kill."""
-        uid = pod.metadata.uid
-        if (has_waited and is_starting(pod)) or needs_normal_events(pod, self._events.cached(uid), self._now()):
-            question = (uid, "starting" if is_starting(pod) else "", *_ends(pod))
+        about_pod = EventTarget.pod(pod.metadata)
+        if (has_waited and is_starting(pod)) or needs_normal_events(pod, self._events.cached(about_pod), self._now()):
+            question = (pod.metadata.uid, "starting" if is_starting(pod) else "", *_ends(pod))
             if self._is_new(question):
                 for event in await self._events.read_all(pod.metadata):
-                    self._events.add(uid, event)
-        events = self._events.cached(uid) + self._events.cached(node_key(pod.spec.nodeName))
+                    self._events.add(event)
+        events = self._events.cached(about_pod) + self._events.cached(EventTarget.node(pod.spec.nodeName))
         owner = await self._owner(pod) if pod.metadata.deletionTimestamp is not None else None
         return self.categorizer.classify_pod(pod, events, owner)
 
@@ -98,11 +98,6 @@ class Classifier:
         while len(self._looked_up) > EVENT_LOOKUPS_REMEMBERED:
             self._looked_up.popitem(last=False)
         return True
-
-
-def node_key(node: str) -> str:
-    """Under which events about a node are remembered; no UID looks like it."""
-    return f"node/{node}"
 
 
 def _ends(pod: Pod) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from coroner_categorizer import Classification, Event, Failure, Pod
 from coroner_operator.config.settings import Settings
-from coroner_operator.controller.classification import Classifier, node_key
+from coroner_operator.controller.classification import Classifier
 from coroner_operator.controller.job_failures import JobFailures
 from coroner_operator.controller.pending_timers import PendingTimers
 from coroner_operator.controller.pod_cache import FailingPodCache
@@ -23,11 +23,11 @@ from coroner_operator.controller.pod_uids import ExistingPods
 from coroner_operator.controller.recovery import Recovery
 from coroner_operator.controller.recovery_state import LONG_RUNNING
 from coroner_operator.controller.workload_failures import ErrorCounts, WorkloadFailures
-from coroner_operator.kube.event_cache import EventCache
+from coroner_operator.kube.event_cache import EventCache, EventTarget, target_of
 from coroner_operator.kube.owner_resolver import OwnerResolver
 from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.observation import Observation
-from coroner_operator.model.workload_ref import WorkloadRef, pod_key
+from coroner_operator.model.workload_ref import PodKey, WorkloadRef, pod_key
 from coroner_operator.reports.cache import ReportCache
 from coroner_operator.reports.writer import ReportWriter
 
@@ -89,11 +89,11 @@ class PodController:
         )
         self._pending = PendingTimers(settings.grace_periods)
         self._unlisted: set[str | None] = {*(settings.namespaces or (None,))}
-        self._states: dict[str, list[_PodState]] = {}
-        """By UID, what was observed of pods and is not processed yet, in its order."""
-        self._to_reclassify: set[str] = set()
-        self._pods: WorkQueue[str] = WorkQueue(self._reconcile, name="pods", workers=WORKERS)
-        """By UID. A run without a new state processes the last one again."""
+        self._states: dict[PodKey, list[_PodState]] = {}
+        """What was observed of pods and is not processed yet, in its order."""
+        self._to_reclassify: set[PodKey] = set()
+        self._pods: WorkQueue[PodKey] = WorkQueue(self._reconcile, name="pods", workers=WORKERS)
+        """A run without a new state processes the last one again."""
         self._resyncs: WorkQueue[str] = WorkQueue(self._resync, name="deleted reports")
         """By namespace."""
 
@@ -105,14 +105,14 @@ class PodController:
     async def drain(self, within: float) -> None:
         """Process what has been observed, within that many seconds."""
         await self._resyncs.close()
-        for uid in self._pods:
-            if uid not in self._states:
-                self._pods.remove(uid)  # it waits, and will go on waiting
+        for key in self._pods:
+            if key not in self._states:
+                self._pods.remove(key)  # it waits, and will go on waiting
         await asyncio.gather(self._pods.drain(within), self._workload_failures.drain(within))
         await self._pods.close()
 
     def on_pod(self, pod: Pod) -> None:
-        uid = pod.metadata.uid
+        key = pod_key(pod)
         self._existing_pods.add(pod)
         if may_have_failed(pod) or is_starting(pod):
             self._pod_cache.put(pod)
@@ -121,38 +121,39 @@ class PodController:
             if may_have_failed(pod):
                 # The first classification by this process, perhaps with other rules than before.
                 self._add(_PodState(pod, reclassified=bool(self._unlisted)))
-        elif uid in self._pod_cache or uid in self._pods or self._recovery.may_matter(pod):
-            self._pod_cache.remove(uid)
-            self._end_grace_period(uid)
+        elif key in self._pod_cache or key in self._pods or self._recovery.may_matter(pod):
+            self._pod_cache.remove(key)
+            self._end_grace_period(key)
             self._add(_PodState(pod))
 
     def on_pod_deleted(self, pod: Pod) -> None:
-        uid = pod.metadata.uid
+        key = pod_key(pod)
         self._existing_pods.remove(pod)
-        self._end_grace_period(uid)
-        if may_have_failed(pod) or uid in self._pods or uid in self._pod_cache:
+        self._end_grace_period(key)
+        if may_have_failed(pod) or key in self._pods or key in self._pod_cache:
             self._add(_PodState(pod, is_deleted=True))
         else:
-            self._forget(pod)
+            self._forget(key)
 
     def on_pods_listed(self, namespace: str | None, uids: set[str]) -> None:
         self._existing_pods.on_listed(namespace, uids)
         self._unlisted.discard(namespace)
-        for uid in self._pod_cache.missing(namespace, uids):
-            self._end_grace_period(uid)
-            self._drop(uid)
+        for key in self._pod_cache.missing(namespace, uids):
+            self._end_grace_period(key)
+            self._drop(key)
         self._recovery.on_pods_listed(namespace, uids)
 
     def on_event(self, event: Event) -> None:
-        if event.is_from_coroner:  # it would cause another classification of what it reports
+        target = target_of(event)
+        if target is None or event.is_from_coroner:  # ours would cause another classification of what it reports
             return
-        involved = event.involved
-        if involved.kind == "Pod":
-            self._events.add(involved.uid, event)
-            if involved.uid in self._pod_cache:
-                self._pods.add(involved.uid)
-        elif involved.kind == "Node":
-            self._events.add(node_key(involved.name), event)
+        if target.kind == "Pod":
+            self._events.add(event)
+            key = PodKey(target.namespace, target.uid)
+            if key in self._pod_cache:
+                self._pods.add(key)
+        elif target.kind == "Node":
+            self._events.add(event)
         else:
             self._workload_failures.on_event(event)
 
@@ -162,50 +163,50 @@ class PodController:
 
     def reclassify_all(self) -> None:
         """The rules have changed: classify again everything that fails now."""
-        for uid in self._pod_cache:
-            self._to_reclassify.add(uid)
-            self._pods.add(uid)
+        for key in self._pod_cache:
+            self._to_reclassify.add(key)
+            self._pods.add(key)
         self._workload_failures.reclassify_all()
 
     async def _resync(self, namespace: str) -> None:
-        for uid in self._pod_cache.in_namespace(namespace):
-            self._pods.add(uid)
+        for key in self._pod_cache.in_namespace(namespace):
+            self._pods.add(key)
         self._workload_failures.resync(namespace)
 
     def _add(self, state: _PodState) -> None:
-        uid = state.pod.metadata.uid
-        states = self._states.setdefault(uid, [])
+        key = pod_key(state.pod)
+        states = self._states.setdefault(key, [])
         states.append(state)
         self._job_failures.begin(state.pod)
         for given_up in states[:-STATES_LIMIT]:
             self._job_failures.end(given_up.pod)
         del states[:-STATES_LIMIT]
-        self._pods.add(uid)
+        self._pods.add(key)
 
     def _begin_grace_period(self, pod: Pod) -> None:
         if not self._pending.has_expired(pod):
-            self._pods.add_after(pod.metadata.uid, self._pending.seconds_left(pod.metadata.uid) or 0.0)
+            self._pods.add_after(pod_key(pod), self._pending.seconds_left(pod.metadata.uid) or 0.0)
 
-    def _end_grace_period(self, uid: str) -> None:
-        self._pending.clear(uid)
-        if uid not in self._states:
-            self._pods.remove(uid)
+    def _end_grace_period(self, key: PodKey) -> None:
+        self._pending.clear(key.uid)
+        if key not in self._states:
+            self._pods.remove(key)
 
-    async def _reconcile(self, uid: str) -> float | None:
+    async def _reconcile(self, key: PodKey) -> float | None:
         """Process what was observed of the pod since; seconds until its grace period ends, None where there is none."""
-        states = self._states.pop(uid, [])
+        states = self._states.pop(key, [])
         for state in states:
             await self._process(state)
             self._job_failures.end(state.pod)
-        if uid in self._to_reclassify or not states:
-            await self._reprocess(uid)
-        return self._pending.seconds_left(uid)
+        if key in self._to_reclassify or not states:
+            await self._reprocess(key)
+        return self._pending.seconds_left(key.uid)
 
-    async def _reprocess(self, uid: str) -> None:
+    async def _reprocess(self, key: PodKey) -> None:
         """Process the pod's last state again. Raises ApiError where it cannot be read."""
-        pod = await self._pod_cache.get(uid)
-        reclassified = uid in self._to_reclassify
-        self._to_reclassify.discard(uid)
+        pod = await self._pod_cache.get(key)
+        reclassified = key in self._to_reclassify
+        self._to_reclassify.discard(key)
         if pod is not None:
             await self._process(_PodState(pod, reclassified=reclassified))
 
@@ -217,7 +218,7 @@ class PodController:
             self._errors.count_error()
             log.exception("pod %s/%s could not be classified", pod.metadata.namespace, pod.metadata.name)
         if state.is_deleted or pod not in self._existing_pods:  # deleted while it was being classified
-            self._forget(pod)
+            self._forget(pod_key(pod))
 
     async def _observe(self, state: _PodState) -> None:
         pod = state.pod
@@ -263,14 +264,14 @@ class PodController:
     def _is_recent(self, failure: Failure) -> bool:
         return failure.at is None or (self._now() - failure.at).total_seconds() < self._settings.retention
 
-    def _forget(self, pod: Pod) -> None:
-        self._drop(pod.metadata.uid)
-        self._recovery.on_pod_deleted(pod_key(pod))
+    def _forget(self, key: PodKey) -> None:
+        self._drop(key)
+        self._recovery.on_pod_deleted(key)
 
-    def _drop(self, pod_uid: str) -> None:
-        self._pod_cache.remove(pod_uid)
-        self._to_reclassify.discard(pod_uid)
-        self._events.forget(pod_uid)
+    def _drop(self, key: PodKey) -> None:
+        self._pod_cache.remove(key)
+        self._to_reclassify.discard(key)
+        self._events.forget(EventTarget("Pod", *key))
 
 
 def _is_being_replaced(pod: Pod, workload: WorkloadRef) -> bool:
