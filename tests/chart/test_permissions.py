@@ -86,6 +86,15 @@ def test_only_the_status_of_listed_kinds_may_be_patched(helm: Helm) -> None:
     }
 
 
+def test_a_cluster_scoped_workload_is_granted_in_the_whole_cluster(helm: Helm) -> None:
+    listed = {**JOBSET, "resource": "clusterjobs", "scope": "Cluster"}
+    granted = bound(helm.render({"workloads": [JOBSET, listed], "watchNamespaces": ["team-a"]}))
+    its_own = {(*grant, "") for grant in of_a_listed_kind("jobset.x-k8s.io", "clusterjobs")}
+    assert its_own <= granted["ClusterRole", ""]
+    assert not its_own & granted["Role", "team-a"]
+    assert {(*grant, "") for grant in of_a_listed_kind("jobset.x-k8s.io", "jobsets")} <= granted["Role", "team-a"]
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_no_wildcards_no_secrets_no_pod_writes(helm: Helm, case: str) -> None:
     objects = helm.render(CASES[case], apis=MONITORING)

@@ -76,25 +76,39 @@ async def test_a_recovery_that_an_earlier_run_could_not_write_is_written_by_the_
         await until(recovered)
 
 
-async def test_a_cluster_scoped_workload_is_found_and_its_event_is_in_default(sandbox: Sandbox) -> None:
+async def cluster_scoped_training(sandbox: Sandbox) -> tuple[Any, str]:
+    """An object of a cluster-scoped kind, and its path."""
     await sandbox.install(kinds.crd(sandbox.group, kinds.STATUS_FAILURE, scope="Cluster"))
-    name = f"run-{sandbox.group.partition('.')[0]}"
     path = f"/apis/{sandbox.group}/v1/trainings"
+    name = f"run-{sandbox.group.partition('.')[0]}"
     body = {"apiVersion": f"{sandbox.group}/v1", "kind": "Training", "metadata": {"name": name}, "spec": {}}
-    training = (await sandbox.api.post(path, body)).body
-    async with sandbox.operator():
+    return (await sandbox.api.post(path, body)).body, f"{path}/{name}"
+
+
+async def test_a_cluster_scoped_workload_that_is_listed_as_such_is_written_and_its_event_is_about_the_pod(
+    sandbox: Sandbox,
+) -> None:
+    training, path = await cluster_scoped_training(sandbox)
+    async with sandbox.operator(workloads=[{**sandbox.listed[0], "scope": "Cluster"}]):
         await sandbox.crash(training)
 
         async def block() -> Any:
-            return (await sandbox.api.get(f"{path}/{name}")).body.get("status", {}).get("failure")
+            return (await sandbox.api.get(path)).body.get("status", {}).get("failure")
 
         assert (await until(block))["state"] == "Failing"
+        (event,) = await until(sandbox.events)
+    assert (event["regarding"]["kind"], event["regarding"]["name"]) == ("Pod", "run-0")
+    assert await sandbox.report(training["metadata"]["name"])
 
-        async def event() -> Any:
-            uid = training["metadata"]["uid"]
-            return [e for e in await sandbox.events("default") if e["regarding"]["uid"] == uid]
 
-        assert "namespace" not in (await until(event))[0]["regarding"]
+async def test_a_cluster_scoped_workload_that_is_listed_without_its_scope_is_not_written(sandbox: Sandbox) -> None:
+    training, path = await cluster_scoped_training(sandbox)
+    async with sandbox.operator():
+        await sandbox.crash(training)
+        (event,) = await until(sandbox.events)
+    assert (event["regarding"]["kind"], event["regarding"]["name"]) == ("Pod", "run-0")
+    assert await sandbox.report("run-0")
+    assert "status" not in (await sandbox.api.get(path)).body
 
 
 async def test_a_healthy_pod_of_a_listed_kind_causes_no_request_for_its_workload(sandbox: Sandbox) -> None:

@@ -186,14 +186,14 @@ def test_a_field_left_from_an_earlier_write_is_noticed() -> None:
 
 
 def test_overwrites_are_reset_after_a_while_without_one() -> None:
-    sync = StatusSync(sample_reports.failing().workload)
+    sync = StatusSync(workload := sample_reports.failing().workload, workload.key)
     assert [sync.was_overwritten(float(at)) for at in range(MAX_OVERWRITES)] == [False] * MAX_OVERWRITES
     assert not sync.was_overwritten(MAX_OVERWRITES + OVERWRITE_RESET_SECONDS + 1)
     assert [sync.was_overwritten(MAX_OVERWRITES + OVERWRITE_RESET_SECONDS + 2 + at) for at in range(MAX_OVERWRITES)][-1]
 
 
 def test_check_intervals_grow_up_to_a_minute() -> None:
-    sync = StatusSync(sample_reports.failing().workload)
+    sync = StatusSync(workload := sample_reports.failing().workload, workload.key)
     waits = []
     for _ in range(10):
         waits.append(sync.next_check)

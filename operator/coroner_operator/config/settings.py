@@ -49,6 +49,9 @@ class GracePeriods(BaseModel):
     """A cluster autoscaler takes about a minute to add a node."""
 
 
+Scope = Literal["Namespaced", "Cluster"]
+
+
 class ListedKind(BaseModel):
     """A custom kind to whose objects the verdict is written."""
 
@@ -59,6 +62,8 @@ class ListedKind(BaseModel):
     """A version that must be served; "*" = any. Writes use the stored version."""
     resource: str = Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
     """The plural, as in ``kubectl api-resources``."""
+    scope: Scope = "Namespaced"
+    """``Cluster``: pods of all namespaces may name an object of this kind as their workload, and show in its status."""
 
     @property
     def crd(self) -> str:

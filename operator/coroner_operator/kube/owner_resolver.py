@@ -23,7 +23,7 @@ from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import MAX_CONCURRENT_READS, Client
 from coroner_operator.kube.errors import ApiError, InvalidName, NotFound, TooManyRequests, Transient
 from coroner_operator.kube.paths import ResourcePath, is_object_name
-from coroner_operator.kube.resources import CLUSTER_SCOPED_KINDS, READABLE_OWNER_KINDS
+from coroner_operator.kube.resources import NODE, READABLE_OWNER_KINDS, is_namespaced
 from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.ledger import POD_DIGITS, short_hash
 from coroner_operator.model.report import Report
@@ -48,10 +48,8 @@ _PARTIAL = msgspec.json.Decoder(_PartialObject)
 def workload_path(ref: WorkloadRef) -> ResourcePath | None:
     """Where a workload is read; None for kinds that are never read, and for names that nothing can have."""
     resource = next((r for r in READABLE_OWNER_KINDS if (r.group_version, r.kind) == (ref.api_version, ref.kind)), None)
-    if resource is None or not is_object_name(ref.name):  # the path without a name would be that of the list
-        return None
     try:
-        return resource.path(ref.namespace, ref.name)
+        return resource.object_path(ref.namespace, ref.name) if resource else None
     except InvalidName:
         return None
 
@@ -73,11 +71,6 @@ def owner_ref(owner: OwnerReference, namespace: str) -> WorkloadRef:
     An owner is in the namespace of what it owns, or in none (garbage collection knows no other).
     """
     return WorkloadRef(owner.apiVersion, owner.kind, namespace, owner.name, owner.uid)
-
-
-def is_namespaced(group: str, kind: str) -> bool:
-    """Whether a kind may own pods: all but the built-in kinds that are known to be cluster-scoped."""
-    return (group, kind) not in CLUSTER_SCOPED_KINDS
 
 
 class OwnerResolver:
@@ -154,7 +147,7 @@ class OwnerResolver:
         if controller is None:
             return None
         ref = owner_ref(controller, pod.metadata.namespace)
-        if (ref.group, ref.kind) == ("", "Node"):
+        if (ref.group, ref.kind) == NODE:
             return ref if pod.metadata.annotations.is_mirror_pod and ref.name == pod.spec.nodeName else None
         return ref if self._may_own(ref.group, ref.kind) else None
 

@@ -39,6 +39,12 @@ class Resource(NamedTuple):
         group, _, version = self.group_version.rpartition("/")
         return ResourcePath(group, version, self.plural, namespace if self.namespaced else "", name, subresource)
 
+    def object_path(self, namespace: str, name: str, subresource: str = "") -> ResourcePath:
+        """Of one object: never of a list, whatever the name. Raises InvalidName."""
+        if not name:
+            raise InvalidName(f"{self.kind} without a name")
+        return self.path(namespace, name, subresource)
+
     def matches_name(self, word: str) -> bool:
         """``job``, ``jobs``, ``Job``, a short name, each also with the group: ``jobs.batch``."""
         word = word.lower()
@@ -72,11 +78,14 @@ READABLE_OWNER_KINDS = (JOB, CRON_JOB, DEPLOYMENT, REPLICA_SET, STATEFUL_SET, DA
 BUILTIN_KINDS = (POD, REPORT, *READABLE_OWNER_KINDS, REPLICATION_CONTROLLER)
 """What a person can ask about by name without discovery."""
 
+NODE = ("", "Node")
+"""Group and kind; nodes are never read."""
+
 CLUSTER_SCOPED_KINDS = frozenset(
     {
+        NODE,
         ("", "ComponentStatus"),
         ("", "Namespace"),
-        ("", "Node"),
         ("", "PersistentVolume"),
         ("admissionregistration.k8s.io", "MutatingAdmissionPolicy"),
         ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding"),
@@ -129,6 +138,11 @@ def find_by_name(word: str) -> Resource | None:
 def find_by_kind(group_version: str, kind: str) -> Resource | None:
     """The built-in kind that an owner reference names; None for any other."""
     return next((r for r in BUILTIN_KINDS if r.kind == kind and r.group_version == group_version), None)
+
+
+def is_namespaced(group: str, kind: str) -> bool:
+    """Whether objects of a kind have a namespace; presumed of all kinds but Kubernetes' own."""
+    return (group, kind) not in CLUSTER_SCOPED_KINDS
 
 
 class _ResponseKind(msgspec.Struct):

@@ -66,9 +66,10 @@ class Series:
     @property
     def name(self) -> str:
         """The same for one series on every replica and after every restart."""
-        text = "\0".join((self.key.regarding.uid, *self.key[1:]))
+        regarding = self.key.regarding
+        text = "\0".join((regarding.kind, regarding.api_version, regarding.uid, *self.key[1:]))
         tail = blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
-        return f"{self.key.regarding.name[: NAME_LIMIT - len(tail) - 1].rstrip('.-')}.{tail}"
+        return f"{regarding.name[: NAME_LIMIT - len(tail) - 1].rstrip('.-')}.{tail}"
 
     def body(self, instance: str) -> dict[str, Any]:
         """The object to create. ``instance``: the replica that reports it."""

@@ -86,6 +86,10 @@ class Publisher:
         self.recorder.start()
         self._republishing.start()
 
+    def may_own(self, group: str, kind: str) -> bool:
+        """As ``TargetKinds.may_own``."""
+        return self._kinds.may_own(group, kind)
+
     async def run(self) -> None:
         """Watch the listed kinds, and apply the loaded reports to their objects. Ends only by cancellation."""
         await self._kinds.run()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coroner_operator.model.report import Report
-from coroner_operator.model.workload_ref import WorkloadRef
+from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
 from coroner_operator.publish.status_block import BLOCK, CONDITION
 
 MAX_OVERWRITES = 5  # times that a value of ours is restored; an overwrite after that is taken as intended
@@ -25,6 +25,8 @@ Status = Mapping[str, Any]
 @dataclass(eq=False)
 class StatusSync:
     workload: WorkloadRef
+    key: WorkloadKey
+    """Of the object that is written: without a namespace where its kind has none."""
     first_check: float = FIRST_CHECK
     """Seconds."""
     report: Report | None = None

@@ -12,6 +12,7 @@ from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.crd_watch import Crd, CrdWatch
 from coroner_operator.kube.list_watch import WatchMetrics
+from coroner_operator.kube.resources import is_namespaced
 from coroner_operator.model.workload_ref import WorkloadRef
 from coroner_operator.publish.target_schema import TargetKind, Unsupported, kind_of
 
@@ -31,6 +32,7 @@ class TargetKinds:
         back_off: Callable[[], BackOff] = BackOff,
     ) -> None:
         self._on_change = on_change
+        self._cluster_scoped = frozenset(each.crd for each in listed if each.scope == "Cluster")
         self._kinds: dict[str, TargetKind] = {}
         """By the name of their CRD."""
         self._watches = [
@@ -47,8 +49,22 @@ class TargetKinds:
 
     def kind_of(self, workload: WorkloadRef) -> TargetKind | None:
         """The workload's kind, if a site has listed it and it is served now; else None."""
-        group = workload.api_version.rpartition("/")[0]
-        return next((k for k in self._kinds.values() if (k.group, k.kind) == (group, workload.kind)), None)
+        return self._find(workload.group, workload.kind)
+
+    def is_cluster_scoped(self, workload: WorkloadRef) -> bool:
+        """Whether the workload is known to have no namespace."""
+        kind = self.kind_of(workload)
+        return not (is_namespaced(workload.group, workload.kind) if kind is None else kind.namespaced)
+
+    def may_own(self, group: str, kind: str) -> bool:
+        """Whether pods may name an object of this kind as their owner: a cluster-scoped one only if listed as such."""
+        found = self._find(group, kind)
+        if found is None:
+            return is_namespaced(group, kind)
+        return found.namespaced or f"{found.plural}.{found.group}" in self._cluster_scoped
+
+    def _find(self, group: str, kind: str) -> TargetKind | None:
+        return next((found for found in self._kinds.values() if (found.group, found.kind) == (group, kind)), None)
 
     async def run(self) -> None:
         """Ends only by cancellation."""
@@ -62,7 +78,7 @@ class TargetKinds:
             if self._kinds.pop(listed.crd, None) is not None:
                 log.info("%s: no longer served", listed.crd)
             return
-        kind = kind_of(crd, listed.version)
+        kind = kind_of(crd, listed.version, listed.scope)
         if kind == self._kinds.get(listed.crd):
             return
         self._kinds[listed.crd] = kind

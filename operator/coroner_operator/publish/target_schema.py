@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from coroner_operator.config.settings import Scope
 from coroner_operator.kube.paths import ResourcePath
 from coroner_operator.kube.resources import Resource
 from coroner_operator.model import sample_reports
@@ -76,19 +77,22 @@ class TargetKind(msgspec.Struct, frozen=True):
 
     def path(self, namespace: str, name: str, subresource: str = "") -> ResourcePath:
         """Of one object. Raises InvalidName."""
-        return self.resource.path(namespace, name, subresource)
+        return self.resource.object_path(namespace, name, subresource)
 
 
-def kind_of(crd: Mapping[str, Any], version: str = "*") -> TargetKind:
+def kind_of(crd: Mapping[str, Any], version: str = "*", scope: Scope = "Namespaced") -> TargetKind:
     """The kind that a CRD declares. ``version``: a version that must be served for anything to be written; "*" = any.
+    ``scope``: the one that it must have for that.
 
     Writes always use the stored version. Raises KeyError or TypeError for anything but a CRD.
     """
     spec = crd["spec"]
     versions = spec["versions"]
     stored = next(v for v in versions if v["storage"])
-    if not any(v["served"] and version in ("*", v["name"]) for v in versions):
-        placement: Placement = Unsupported("it is not served" if version == "*" else f"version {version} is not served")
+    if spec["scope"] != scope:
+        placement: Placement = Unsupported(f"its scope is {spec['scope']}, and it is listed with scope {scope}")
+    elif not any(v["served"] and version in ("*", v["name"]) for v in versions):
+        placement = Unsupported("it is not served" if version == "*" else f"version {version} is not served")
     elif not stored["served"]:
         placement = Unsupported(f"its stored version {stored['name']} is not served")
     elif "status" not in (stored.get("subresources") or {}):

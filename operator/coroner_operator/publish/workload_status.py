@@ -1,8 +1,8 @@
 """The verdict in the workload's own status: restored when a writer removes it by accident, given up when one insists.
 
-An object is read before it is written: its name may have been reused (the API server ignores ``metadata.uid`` on
-/status), what is already there needs no write, and this is how an overwrite by another writer is noticed. While a
-workload is failing, its object is checked again, at growing intervals.
+An object is read before it is written: its name may have been reused, or the UID may be another object's (the API
+server ignores ``metadata.uid`` on /status), what is already there needs no write, and this is how an overwrite by
+another writer is noticed. While a workload is failing, its object is checked again, at growing intervals.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from coroner_operator.kube.client import FIELD_MANAGER, Client
 from coroner_operator.kube.errors import ApiError, Conflict, Forbidden, InvalidRequest, NotFound
 from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.report import Report
-from coroner_operator.model.workload_ref import WorkloadRef, report_name
+from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef, report_name
 from coroner_operator.publish.status_sync import (
     FIRST_CHECK,
     MAX_CONFLICTS,
@@ -69,10 +69,9 @@ class WorkloadStatusWriter:
         self._on_gave_up = on_gave_up
         self._interval = interval
         self._first_check = first_check
-        self._syncs: dict[str, StatusSync] = {}
-        """By UID of the workload, for each key of the queue."""
-        self._given_up: LRUCache[str, None] = LRUCache(GIVEN_UP_SIZE)
-        """By UID."""
+        self._syncs: dict[WorkloadKey, StatusSync] = {}
+        """For each key of the queue."""
+        self._given_up: LRUCache[WorkloadKey, None] = LRUCache(GIVEN_UP_SIZE)
         self._logged_refusals: set[tuple[str, type[ApiError]]] = set()
         self._queue = WorkQueue(
             self._reconcile,
@@ -91,12 +90,16 @@ class WorkloadStatusWriter:
         """
         workload = report.workload
         kind = self._kinds.kind_of(workload)
-        if kind is None or isinstance(kind.placement, Unsupported) or workload.uid in self._given_up:
+        if kind is None or isinstance(kind.placement, Unsupported):
             on_attempted()
             return
-        sync = self._syncs.get(workload.uid)
+        key = workload.key if kind.namespaced else workload.key._replace(namespace="")
+        if key in self._given_up:
+            on_attempted()
+            return
+        sync = self._syncs.get(key)
         if sync is None:
-            sync = self._syncs[workload.uid] = StatusSync(workload, self._first_check)
+            sync = self._syncs[key] = StatusSync(workload, key, self._first_check)
         sync.report = report
         sync.on_attempted.append(on_attempted)
         if not sync.in_progress:  # else it is scheduled when the attempt is over, and its time is known
@@ -104,9 +107,9 @@ class WorkloadStatusWriter:
 
     async def close(self, within: float) -> None:
         """Apply what is not applied yet, within that many seconds."""
-        for uid, sync in self._syncs.items():
+        for key, sync in self._syncs.items():
             if sync.report is None and not sync.in_progress:
-                self._queue.remove(uid)
+                self._queue.remove(key)
         if not await self._queue.drain(within):
             log.info("%d workloads' status not written before the end", len(self._queue))
         await self._queue.close()
@@ -115,11 +118,11 @@ class WorkloadStatusWriter:
         self._syncs.clear()
 
     def _schedule(self, sync: StatusSync) -> None:
-        self._queue.add_after(sync.workload.uid, sync.last_attempt + self._interval - _now())
+        self._queue.add_after(sync.key, sync.last_attempt + self._interval - _now())
 
-    async def _reconcile(self, workload_uid: str) -> float | None:
+    async def _reconcile(self, key: WorkloadKey) -> float | None:
         """One attempt; seconds until the next check, None if none is needed. Raises ApiError."""
-        sync = self._syncs[workload_uid]
+        sync = self._syncs[key]
         report, callbacks = sync.take()
         sync.in_progress = True
         try:
@@ -148,7 +151,7 @@ class WorkloadStatusWriter:
             sync.in_progress = False
             _call(callbacks)
         if wait is None and sync.report is None:
-            del self._syncs[workload_uid]
+            del self._syncs[key]
         return wait
 
     async def _sync(self, sync: StatusSync, report: Report | None) -> float | None:
@@ -158,7 +161,7 @@ class WorkloadStatusWriter:
         if kind is None or isinstance(kind.placement, Unsupported):
             return None
         live = msgspec.json.decode(await self._client.get(kind.path(workload.namespace, workload.name)))
-        if live["metadata"]["uid"] != workload.uid:
+        if _identity(live) != sync.key:
             raise NotFound(f"{_describe(workload)}: the name is in use by another object now")
         status = live.get("status") or {}
         if _is_newly_overwritten(sync, status):
@@ -209,9 +212,9 @@ class WorkloadStatusWriter:
         path = kind.path(metadata.get("namespace", ""), metadata["name"], "status")
         await self._client.apply(path, body)
 
-    def _on_error(self, workload_uid: str, error: Exception, wait: float) -> None:
+    def _on_error(self, key: WorkloadKey, error: Exception, wait: float) -> None:
         self._metrics.count_workload_write("conflict" if isinstance(error, Conflict) else "retried")
-        log.info("%s: status: %s; retrying in %.1f s", _describe(self._syncs[workload_uid].workload), error, wait)
+        log.info("%s: status: %s; retrying in %.1f s", _describe(self._syncs[key].workload), error, wait)
 
     def _refused(self, sync: StatusSync, error: ApiError) -> float:
         """Seconds until the next attempt."""
@@ -231,7 +234,7 @@ class WorkloadStatusWriter:
     def _give_up(self, sync: StatusSync, live: Mapping[str, Any]) -> None:
         workload = sync.workload
         sync.report = None
-        self._given_up[workload.uid] = None
+        self._given_up[sync.key] = None
         self._metrics.count_workload_write("gave_up")
         reason = (
             f"{_other_writer(live)} keeps overwriting the status of {workload}: Coroner no longer writes it; "
@@ -239,6 +242,12 @@ class WorkloadStatusWriter:
         )
         log.warning("%s: %s", workload.namespace, reason)
         self._on_gave_up(workload, reason)
+
+
+def _identity(live: Mapping[str, Any]) -> WorkloadKey:
+    metadata = live["metadata"]
+    group = str(live["apiVersion"]).rpartition("/")[0]
+    return WorkloadKey(metadata.get("namespace", ""), group, live["kind"], metadata["name"], metadata["uid"])
 
 
 def _call(callbacks: Iterable[Callable[[], None]]) -> None:

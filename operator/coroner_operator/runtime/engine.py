@@ -88,7 +88,7 @@ class Engine:
             back_off=back_off,
         )
         self._recovery = Recovery(client, failing, self.reports, self.writer, recovery_after=settings.recovery_after)
-        self._owners = OwnerResolver(client, back_off)
+        self._owners = OwnerResolver(client, back_off, self._publisher.may_own)
         events = EventCache(client)
         self._classifier = Classifier(categorizer, client, events, now)
         self._controller = PodController(

@@ -108,6 +108,13 @@ yes
   resources: [events]
   verbs: [get, create, patch]
 {{- range .Values.workloads }}
+{{- if ne (default "" .scope) "Cluster" }}
+{{ include "coroner.workloadRules" . }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "coroner.workloadRules" -}}
 # the verdict in the status of {{ .resource }}
 - apiGroups: [{{ .group }}]
   resources: [{{ .resource }}]
@@ -116,9 +123,8 @@ yes
   resources: [{{ .resource }}/status]
   verbs: [patch]
 {{- end }}
-{{- end }}
 
-{{/* Permissions for CustomResourceDefinitions, which are cluster-scoped. */}}
+{{/* Permissions for CustomResourceDefinitions and listed workloads that are cluster-scoped. */}}
 {{- define "coroner.schemaRules" -}}
 # to check that the served schema has every field that this version writes{{ if .Values.workloads }}, and which fields the listed workloads have{{ end }}
 - apiGroups: [apiextensions.k8s.io]
@@ -129,4 +135,9 @@ yes
     - {{ .resource }}.{{ .group }}
     {{- end }}
   verbs: [list, watch]
+{{- range .Values.workloads }}
+{{- if eq (default "" .scope) "Cluster" }}
+{{ include "coroner.workloadRules" . }}
+{{- end }}
+{{- end }}
 {{- end }}
