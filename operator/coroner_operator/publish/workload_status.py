@@ -77,7 +77,7 @@ class WorkloadStatusWriter:
             self._reconcile,
             name="workload status",
             workers=CONCURRENCY,
-            group=lambda uid: self._syncs[uid].workload.namespace,
+            group=lambda key: self._syncs[key].workload.namespace,
             back_off=back_off,
             on_error=self._on_error,
         )
