@@ -89,7 +89,15 @@ class Replica:
         return not self.task.done() and self.election.remaining > 0
 
 
-def replica(lease: Lease, name: str, *, rate: float = 1.0, offset: float = 0.0, **terms: float) -> Replica:
+def replica(
+    lease: Lease,
+    name: str,
+    *,
+    rate: float = 1.0,
+    offset: float = 0.0,
+    stalled: Callable[[], str] = lambda: "",
+    **terms: float,
+) -> Replica:
     """``rate``: how fast its clock runs; ``offset``: what it shows at the start."""
     changes: list[bool] = []
     election = Election(
@@ -97,6 +105,7 @@ def replica(lease: Lease, name: str, *, rate: float = 1.0, offset: float = 0.0, 
         name,
         clock=lambda: offset + loop_time() * rate,
         sleep=lambda seconds: asyncio.sleep(seconds / rate),
+        stalled=stalled,
         on_changed=changes.append,
         **terms,
     )
@@ -199,6 +208,40 @@ def test_a_leader_suspended_for_a_minute_does_not_write_on_wake_up() -> None:
         assert election.remaining < 0
         with pytest.raises(LeadershipLost):
             await task
+
+    run(story())
+
+
+def test_a_leader_whose_work_does_not_go_on_stops_renewing_and_another_leads() -> None:
+    async def story() -> None:
+        lease = MemoryLease()
+        stall = ""
+        a = replica(lease, "a", stalled=lambda: stall)
+        await a.election.leading.wait()
+        b = replica(lease, "b")
+        await asyncio.sleep(100)
+        assert a.may_write
+        stall = "the event loop has not run for 61 s"
+        with pytest.raises(LeadershipLost, match="the event loop has not run for 61 s"):
+            await a.task
+        assert loop_time() <= 103
+        assert a.election.remaining < 0
+        await b.election.leading.wait()
+        assert loop_time() < 123
+
+    run(story())
+
+
+def test_a_candidate_whose_work_does_not_go_on_takes_no_lease() -> None:
+    async def story() -> None:
+        stall = "the event loop has not run for 61 s"
+        lease = MemoryLease()
+        a = replica(lease, "a", stalled=lambda: stall)
+        await asyncio.sleep(100)
+        assert lease.record is None
+        stall = ""
+        async with asyncio.timeout(3):
+            await a.election.leading.wait()
 
     run(story())
 

@@ -6,7 +6,7 @@ import asyncio
 import math
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -61,6 +61,10 @@ class Replicas:
     async def start(self) -> None:
         self._kubelets.append(asyncio.create_task(self._keep_alive()))
 
+    def once(self, name: str, *program: str) -> Program:
+        """A process that nobody starts again when it has ended."""
+        return self._spawn(name, program or ("coroner_operator",))
+
     async def kill(self, name: str) -> bool:
         """False: it has ended by itself, which a leader does that had no CPU for longer than its deadline."""
         process = self._running[name]
@@ -83,9 +87,12 @@ class Replicas:
         while True:
             self._born += 1
             name = f"replica-{self._born}"
-            flags = ("--config", str(self._config), "--identity", name, "--log-level", "warning")
-            process = self._running[name] = self._operators.spawn(*FLAGS, *flags)
+            process = self._running[name] = self._spawn(name, ("coroner_operator",))
             await process.ended(within=math.inf)
+
+    def _spawn(self, name: str, program: Sequence[str]) -> Program:
+        flags = ("--config", str(self._config), "--identity", name, "--log-level", "warning")
+        return self._operators.spawn(*FLAGS, *flags, program=program)
 
 
 @pytest.fixture
@@ -145,6 +152,51 @@ async def test_sigterm_hands_over_cleanly(server: EmbeddedApiServer, replicas: R
     await until(lambda: leader(server) not in ("", first))
     server.put(failed_pod("train-1", owner=job))
     await until(lambda: reports.failures("train") == 2)
+
+
+async def test_a_leader_whose_event_loop_is_blocked_for_longer_than_the_lease_lasts_goes_on_leading(
+    server: EmbeddedApiServer, replicas: Replicas, reports: Reports
+) -> None:
+    blocked = 2 * TERMS["lease_duration"]
+    first = replicas.once("first", "tests.leader_election.blockable_operator", str(blocked))
+    await until(lambda: leader(server) == "first", within=60)
+    replicas.once("second")
+    server.put(failed_pod("before"))
+    await until(lambda: reports.of("before"), within=60)
+    first.signal(signal.SIGUSR1)
+    server.put(failed_pod("after"))
+    renewals = {lease(server)["renewTime"]}
+    began = asyncio.get_running_loop().time()
+    while asyncio.get_running_loop().time() < began + blocked:  # its end may come later: it has less than a whole CPU
+        assert leader(server) == "first"
+        renewals.add(lease(server)["renewTime"])
+        await asyncio.sleep(0.1)
+    assert len(renewals) > 5
+    await until(lambda: reports.of("after"), within=60)
+    assert (leader(server), lease(server)["leaseTransitions"], first.status) == ("first", 0, None)
+
+
+async def test_a_frozen_leader_is_replaced_and_writes_nothing_when_it_goes_on(
+    server: EmbeddedApiServer, replicas: Replicas, reports: Reports
+) -> None:
+    first = replicas.once("first")
+    await until(lambda: leader(server) == "first", within=60)
+    replicas.once("second")
+    server.put(failed_pod("before"))
+    await until(lambda: reports.of("before"), within=60)
+    server.put(failed_pod("pending"))  # known to the first, perhaps, when it freezes
+    first.signal(signal.SIGSTOP)
+    await until(lambda: leader(server) == "second", within=60)
+    server.put(failed_pod("after"))
+    await until(lambda: reports.failures("pending") == reports.failures("after") == 1, within=60)
+    written = -1
+    while reports.writes != written:  # labels follow
+        written = reports.writes
+        await asyncio.sleep(1)
+    first.signal(signal.SIGCONT)
+    assert await first.ended(within=60) == 1
+    assert reports.writes == written
+    assert (reports.failures("before"), leader(server)) == (1, "second")
 
 
 async def test_a_standby_is_ready_and_writes_nothing(

@@ -5,22 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from kubernetes.aio.client.configuration import Configuration
 
 from coroner_operator.config.settings import SettingsError, load_settings
-from coroner_operator.kube.client import Client, ClientError, load_configuration
-from coroner_operator.runtime import leader_election
-from coroner_operator.runtime.leader_election import Election, SingleReplica, leadership, new_identity
+from coroner_operator.kube.client import ClientError, load_configuration
+from coroner_operator.runtime import lease_thread
+from coroner_operator.runtime.leader_election import SingleReplica, new_identity
+from coroner_operator.runtime.lease_thread import LeaseThread, leadership
 from embedded_apiserver import EmbeddedApiServer
 
 
 @pytest.fixture
-async def client(server: EmbeddedApiServer, tmp_path: Path) -> Client:
-    return Client(await load_configuration(server.kubeconfig(tmp_path / "kubeconfig")))
+async def configuration(server: EmbeddedApiServer, tmp_path: Path) -> Configuration:
+    return await load_configuration(server.kubeconfig(tmp_path / "kubeconfig"))
 
 
-async def test_without_leader_election_it_leads_from_the_start(client: Client) -> None:
+async def test_without_leader_election_it_leads_from_the_start(configuration: Configuration) -> None:
     states: list[bool] = []
-    single = leadership(load_settings({}), client, states.append)
+    single = leadership(load_settings({}), configuration, states.append)
     assert isinstance(single, SingleReplica)
     assert single.leading.is_set()
     assert single.observed.is_set()
@@ -29,22 +31,23 @@ async def test_without_leader_election_it_leads_from_the_start(client: Client) -
 
 
 async def test_the_namespace_is_the_settings_then_the_environments_then_the_pods_own(
-    client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    configuration: Configuration, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def place(**more: str) -> str:
-        election = leadership(load_settings({"leader_election": "true", **more}), client, lambda leads: None)
-        assert isinstance(election, Election)
-        return str(election._lease)
+    async def place(**more: str) -> str:
+        election = leadership(load_settings({"leader_election": "true", **more}), configuration, lambda leads: None)
+        assert isinstance(election, LeaseThread)
+        async with election.connect() as lease:
+            return str(lease)
 
     file = tmp_path / "namespace"
-    monkeypatch.setattr(leader_election, "_NAMESPACE_FILE", file)
+    monkeypatch.setattr(lease_thread, "_NAMESPACE_FILE", file)
     with pytest.raises(ClientError, match="lease_namespace is not set"):
-        place()
+        await place()
     file.write_text("of-the-pod\n")
-    assert place() == "Lease of-the-pod/coroner"
+    assert await place() == "Lease of-the-pod/coroner"
     monkeypatch.setenv("POD_NAMESPACE", "of-the-environment")
-    assert place() == "Lease of-the-environment/coroner"
-    assert place(lease_namespace="set", lease_name="mine") == "Lease set/mine"
+    assert await place() == "Lease of-the-environment/coroner"
+    assert await place(lease_namespace="set", lease_name="mine") == "Lease set/mine"
 
 
 def test_a_restarted_process_is_another_candidate() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -62,10 +62,13 @@ class Operators:
             yield engine
             await engine.stop()
 
-    def spawn(self, *flags: str) -> Program:
-        """``coroner run`` as a process of its own; it is killed after the test if it still runs."""
+    def spawn(self, *flags: str, program: Sequence[str] = ("coroner_operator",)) -> Program:
+        """``coroner run`` as a process of its own; it is killed after the test if it still runs.
+
+        ``program``: another module that runs it, and what comes before ``run``.
+        """
         kubeconfig = ("--kubeconfig", str(self._kubeconfig), "--health-address", "", "--metrics-address", "")
-        command = [sys.executable, "-m", "coroner_operator", "run", *kubeconfig, *flags]
+        command = [sys.executable, "-m", *program, "run", *kubeconfig, *flags]
         process = Program(command, environment=own_environment())
         self._stack.callback(process.kill)
         return process

@@ -36,7 +36,7 @@ from coroner_operator.reports.schema_gate import SchemaGate
 from coroner_operator.reports.store import ApiReportStore, ReportStore
 from coroner_operator.reports.workload_existence import ApiExistenceChecker
 from coroner_operator.reports.writer import ReportWriter
-from coroner_operator.runtime.leader_election import leadership
+from coroner_operator.runtime.lease_thread import leadership
 from coroner_operator.telemetry.health_server import HealthServer
 from coroner_operator.telemetry.metrics import Metrics
 
@@ -67,7 +67,7 @@ class Engine:
         """Has an exception as soon as a part has ended that never should."""
         self._settings = settings
         self._back_off = back_off
-        self.leadership = leadership(settings, client, self.metrics.set_leader)
+        self.leadership = leadership(settings, client.configuration, self.metrics.set_leader)
         client.write_allowed_for = lambda: self.leadership.remaining
         store = store or ApiReportStore(client, settings.namespaces, now)
         self.reports = ReportCache(store)

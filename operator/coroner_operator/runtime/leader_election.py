@@ -10,22 +10,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
-from coroner_operator.config.settings import Settings
-from coroner_operator.kube.client import Client, ClientError
 from coroner_operator.kube.errors import ApiError, Conflict, NotFound
-from coroner_operator.kube.lease import ApiLease, Lease, LeaseRecord
+from coroner_operator.kube.lease import Lease, LeaseRecord
 
 log = logging.getLogger("coroner.leader_election")
-
-_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 CALL_SHARE = 0.75  # of the retry period: a call has ended when the next one is due
 MIN_CALL_SECONDS = 0.05  # s; no call is worth beginning with less time left
@@ -97,9 +91,13 @@ class Election:
         retry: float = 2.0,
         clock: Callable[[], float] = boottime,
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
+        stalled: Callable[[], str] = lambda: "",
         on_changed: Callable[[bool], None] = lambda leads: None,  # noqa: ARG005 - nobody listens
     ) -> None:
-        """Seconds; ``retry`` < ``renew_deadline`` < ``duration``. ``on_changed`` is called when leadership changes."""
+        """Seconds; ``retry`` < ``renew_deadline`` < ``duration``. ``stalled()``: why the work that we lead for does not
+        go on, "" where it does; a Lease of stalled work is neither taken nor renewed. ``on_changed`` is called when
+        leadership changes.
+        """
         self.leading = asyncio.Event()
         self.observed = asyncio.Event()
         self.identity = identity
@@ -109,6 +107,7 @@ class Election:
         self._retry = retry
         self._clock = clock
         self._sleep = sleep
+        self._stalled = stalled
         self._on_changed = on_changed
         self._leads_until = -math.inf
         self._write_attempted = False
@@ -146,7 +145,7 @@ class Election:
     async def _acquire(self) -> LeaseRecord:
         while True:
             try:
-                if held := await self._try():
+                if not self._stalled() and (held := await self._try()):
                     return held
             except Conflict:
                 log.debug("%s: another candidate was first", self._lease)
@@ -182,6 +181,8 @@ class Election:
             await self._sleep(max(0.0, min(pause, self.remaining)))
             if self.remaining <= MIN_CALL_SECONDS:
                 raise self._lost(f"not renewed for {self._renew_deadline:g} s")
+            if reason := self._stalled():
+                raise self._lost(reason)
             try:
                 async with asyncio.timeout(min(self._retry * CALL_SHARE, self.remaining)):
                     held = await self._renew(held)
@@ -210,29 +211,6 @@ class Election:
     def _lost(self, why: str) -> LeadershipLost:
         self._leads_until = -math.inf
         return LeadershipLost(f"{self._lease}: leadership lost: {why}")
-
-
-def leadership(settings: Settings, client: Client, on_changed: Callable[[bool], None]) -> Leadership:
-    """As the settings want it. Raises ClientError where it is not known in which namespace the Lease is."""
-    if not settings.leader_election:
-        on_changed(True)
-        return SingleReplica()
-    namespace = settings.lease_namespace or os.environ.get("POD_NAMESPACE") or _own_namespace()
-    return Election(
-        ApiLease(client, namespace, settings.lease_name),
-        new_identity(settings.identity),
-        duration=settings.lease_duration,
-        renew_deadline=settings.renew_deadline,
-        retry=settings.retry_period,
-        on_changed=on_changed,
-    )
-
-
-def _own_namespace() -> str:
-    try:
-        return _NAMESPACE_FILE.read_text("utf-8").strip()
-    except OSError as error:
-        raise ClientError(f"lease_namespace is not set, and {_NAMESPACE_FILE}: {error.strerror}") from None
 
 
 def _describe(error: BaseException) -> str:
