@@ -141,15 +141,7 @@ PATHS = (
 )
 
 
-@pytest.mark.parametrize(
-    "via",
-    [
-        "owner reference",
-        pytest.param(
-            "event", marks=pytest.mark.xfail(strict=True, reason="F5: an object without a name is asked for as a list")
-        ),
-    ],
-)
+@pytest.mark.parametrize("via", ["owner reference", "event"])
 async def test_names_that_are_paths_and_queries_are_not_asked_for(
     arena: Arena, start_operator: StartOperator, proxy: RecordingProxy, via: str
 ) -> None:
@@ -189,7 +181,6 @@ async def test_api_versions_are_no_paths_either(
     assert [each for each in sent if not EXPECTED.fullmatch(each) and "/apis/batch/v9/namespaces/" not in each] == []
 
 
-@pytest.mark.xfail(strict=True, reason="F5: all namespaces share 16 read slots")
 async def test_reads_that_hang_in_one_namespace_do_not_hold_up_another(
     arena: Arena, start_operator: StartOperator, proxy: RecordingProxy
 ) -> None:
@@ -217,7 +208,6 @@ async def test_reads_that_hang_in_one_namespace_do_not_hold_up_another(
     await arena.victim.reported("train")
 
 
-@pytest.mark.xfail(strict=True, reason="F9: an owner that answers 4xx is asked without end")
 async def test_an_owner_that_cannot_be_answered_does_not_stop_the_retention_of_all_namespaces(
     arena: Arena, start_operator: StartOperator, proxy: RecordingProxy
 ) -> None:

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from coroner_categorizer import Pod
 from coroner_operator.kube.backoff import BackOff
+from coroner_operator.kube.bodies import PAGE_LIMIT
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.kube.list_watch import ListWatch
 from coroner_operator.kube.resources import POD
@@ -187,6 +188,40 @@ async def test_a_pod_of_the_wrong_shape_is_delivered_all_the_same(
     async with watching(client, consumer, metrics) as list_watch:
         await list_watch.synced.wait()
     assert consumer.calls == ["update odd", "list 1"]
+
+
+async def test_objects_that_are_too_large_are_left_out_and_everything_else_goes_on(
+    server: EmbeddedApiServer,
+    client: Client,
+    consumer: RecordingConsumer,
+    metrics: Metrics,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Listed or watched, created, changed or deleted: the watch is not restarted for them."""
+    too_large = {"nodeName": "x" * (PAGE_LIMIT + 1)}
+    server.put(live_pod("a"))
+    server.put(live_pod("listed") | {"spec": too_large})
+    server.put(live_pod("z"))
+    async with watching(client, consumer, metrics):
+        await until(lambda: server.watch_count)
+        server.put(live_pod("watched") | {"spec": too_large})
+        server.put(live_pod("grows"))
+        server.put(live_pod("grows") | {"spec": too_large})
+        server.delete("Pod", "listed")
+        server.put(live_pod("later"))
+        await until(lambda: "update later" in consumer.calls)
+        server.drop_watches()
+        server.put(live_pod("last"))
+        await until(lambda: "update last" in consumer.calls)
+    assert consumer.calls == [
+        *("update a", "update z", "list 3"),
+        *("update grows", "delete listed", "update later", "update last"),
+    ]
+    named = [record.getMessage() for record in caplog.records if "too large" in record.getMessage()]
+    assert [message.partition(" is ")[0] for message in named] == [
+        f"pods: default/{name}" for name in ("listed", "watched", "grows")
+    ]
+    assert b'coroner_objects_too_large_total{kind="pods"} 4.0' in metrics.exposition()
 
 
 async def test_malformed_lines_restart_the_watch(tmp_path: Path, consumer: RecordingConsumer, metrics: Metrics) -> None:

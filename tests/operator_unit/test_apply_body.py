@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coroner_operator.kube.apply_body import apply_body
+from coroner_operator.kube.bodies import apply_body
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from coroner_operator.kube.backoff import BackOff
+from coroner_operator.kube.bodies import OBJECT_LIMIT
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.kube.owner_resolver import OwnerResolver
 from coroner_operator.model.workload_ref import WorkloadRef
+from coroner_operator.reports import workload_existence
 from coroner_operator.reports.expiry_index import ApiReportIndex, ReportSummary
 from coroner_operator.reports.retention import Retention
 from coroner_operator.reports.workload_existence import ApiExistenceChecker, Existence
@@ -65,6 +67,38 @@ async def test_what_may_not_be_read_leaves_no_trace_and_what_cannot_be_read_now_
     assert await checker(client).check(ref(workload("Job", "forbidden"))) is Existence.UNKNOWN
     server.faults.add(Fault(path="/jobs/slow", status=503))
     assert await checker(client).check(ref(workload("Job", "slow"))) is Existence.PRESENT
+
+
+@pytest.mark.parametrize("status", [400, 405, 406, 415, 422])
+async def test_what_cannot_be_answered_is_unknown_unless_a_pod_of_it_exists(
+    server: EmbeddedApiServer, client: Client, status: int
+) -> None:
+    server.faults.add(Fault(path="/jobs/odd", status=status))
+    odd = workload("Job", "odd")
+    assert await checker(client).check(ref(odd)) is Existence.UNKNOWN
+    server.put(failed_pod("odd-0", owner=odd))
+    assert await checker(client).check(ref(odd)) is Existence.PRESENT
+    assert await checker(client).check(ref(workload("Job", "gone"))) is Existence.DELETED
+
+
+async def test_a_workload_that_is_too_large_to_be_read_is_there(server: EmbeddedApiServer, client: Client) -> None:
+    large = workload("Job", "large")
+    large["metadata"]["annotations"] = {"x": "x" * OBJECT_LIMIT}
+    server.put(large)
+    assert await checker(client).check(ref(large)) is Existence.PRESENT
+
+
+@pytest.mark.parametrize("limit", ["PODS_LIMIT", "OWNERS_LIMIT"])
+async def test_where_there_are_too_many_pods_to_look_at_all_reports_are_kept(
+    server: EmbeddedApiServer, client: Client, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(workload_existence, limit, 3)
+    gone = ref(workload("Job", "gone"))
+    for number in range(2):
+        server.put(failed_pod(f"pod-{number}", owner=workload("Job", f"job-{number}")))
+    assert await checker(client).check(gone) is Existence.DELETED
+    server.put(failed_pod("pod-2", owner=workload("Job", "job-2")))
+    assert await checker(client).check(gone) is Existence.PRESENT
 
 
 async def test_a_kind_that_is_not_served_says_nothing(server: EmbeddedApiServer, client: Client) -> None:

@@ -169,6 +169,29 @@ def test_it_goes_on_after_an_outage() -> None:
     run(story())
 
 
+def test_what_is_wrong_with_one_namespace_does_not_hold_up_another() -> None:
+    class Troubled(Cluster):
+        async def check(self, workload: WorkloadRef) -> Existence:
+            match workload.namespace:
+                case "hangs":
+                    await asyncio.Event().wait()
+                case "odd":
+                    raise ValueError("on purpose")
+            return await super().check(workload)
+
+    async def story() -> float:
+        cluster = Troubled()
+        for namespace in ("hangs", "odd", "a", "z"):
+            cluster.add(namespace=namespace, exists=False, age=2 * WEEK)
+        sweep = asyncio.create_task(cluster.retention().sweep())
+        await asyncio.sleep(0.1)
+        assert sorted(summary.workload.namespace for summary, _ in cluster.removed) == ["a", "z"]
+        await sweep
+        return asyncio.get_running_loop().time()
+
+    assert run(story()) < SWEEP_INTERVAL
+
+
 happenings = st.lists(
     st.tuples(
         st.sampled_from(["born", "fails", "recovers", "gone", "pod", "no pod", "unreadable", "readable"]),

@@ -10,7 +10,7 @@ import msgspec
 from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_categorizer.objects.pod import Pod
 from coroner_operator.kube.client import Client
-from coroner_operator.kube.errors import NotFound
+from coroner_operator.kube.errors import NotFound, TooLarge
 from coroner_operator.kube.resources import POD
 from coroner_operator.model.workload_ref import PodKey, pod_key
 
@@ -58,14 +58,14 @@ class FailingPodCache:
         return tuple(key for key in self._names if key.uid not in uids and namespace in (None, key.namespace))
 
     async def get(self, key: PodKey) -> Pod | None:
-        """The pod, from memory or read again; None if it is deleted. Raises ApiError."""
+        """The pod, from memory or read again; None if it is deleted, or has become too large. Raises ApiError."""
         known = self._cached.get(key)
         name = self._names.get(key)
         if known is not None or name is None:
             return known
         try:
             raw = await self._client.get(POD.path(key.namespace, name))
-        except NotFound:
+        except (NotFound, TooLarge):
             return None
         pod = lenient_decode(raw, _POD, Pod)
         return pod if pod_key(pod) == key else None

@@ -4,7 +4,7 @@ backoff         how long to wait before the next try
 errors          the API server's answers as exceptions
 paths           the one place that builds a path of the API
 resources       the kinds that Coroner knows, and where they are served
-apply_body      the body of a server-side apply
+bodies          how an apply is written, and how much of an answer is read
 client          requests: get, apply, and lines of a watch
 paging          LIST in pages
 list_watch      LIST, then WATCH: every object of a kind, and every change

@@ -23,12 +23,29 @@ from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 from yarl import URL
 
-from coroner_operator.kube import apply_body
-from coroner_operator.kube.errors import NotLeader, Unreachable, WatchIdle, error_from_status, parse_status
+from coroner_operator.kube.bodies import (
+    APPLY_CONTENT_TYPE,
+    OBJECT_LIMIT,
+    Head,
+    apply_body,
+    read_lines,
+    read_up_to,
+)
+from coroner_operator.kube.errors import (
+    NotLeader,
+    Status,
+    TooLarge,
+    Unreachable,
+    WatchIdle,
+    error_from_status,
+    parse_status,
+)
+from coroner_operator.kube.fair_queue import FairQueue
 from coroner_operator.kube.paths import ApiPath
 
 FIELD_MANAGER = "coroner"
-MAX_CONCURRENT_READS = 16  # 2,000 pods that fail together need up to 2,000 owners: the API server must not notice
+MAX_CONCURRENT_READS = 32  # 2,000 pods that fail together need up to 2,000 owners: the API server must not notice
+READS_PER_NAMESPACE = 8  # so that reads that hang or are slow in one namespace do not hold up another's
 REQUEST_TIMEOUT = 30.0  # s; the API server itself gives up after 60 s; a write that takes longer is better retried
 CONNECT_TIMEOUT = 10.0  # s
 
@@ -106,7 +123,7 @@ class Client:
         # Looking up the proxy for each request takes two hops to a thread, 0.5 ms; usually there is none.
         configuration.client_session_kwargs = {"trust_env": bool(getproxies())}
         self._api = ApiClient(configuration=configuration)
-        self._reads = asyncio.Semaphore(MAX_CONCURRENT_READS)
+        self._reads = ReadSlots(MAX_CONCURRENT_READS, READS_PER_NAMESPACE)
         self.write_allowed_for: Callable[[], float] = lambda: math.inf
         """Seconds for which writes are allowed from now on; when they are over no write starts, and none continues."""
         self._api.user_agent = FIELD_MANAGER
@@ -132,11 +149,13 @@ class Client:
         content_type: str = "application/json",
         accept: str = "application/json",
         timeout_seconds: float = REQUEST_TIMEOUT,
+        max_bytes: int = OBJECT_LIMIT,
         fenced: bool = True,
     ) -> Response:
         """The response, if it is a success. Raises ApiError. ``body``: JSON-shaped; ``timeout_seconds``: in total.
 
-        A write raises NotLeader where ``write_allowed_for`` is over; ``fenced`` is False for the Lease itself.
+        Raises TooLarge where the response has more than ``max_bytes``; a write has then been made. A write raises
+        NotLeader where ``write_allowed_for`` is over; ``fenced`` is False for the Lease itself.
         """
         if fenced and method != "GET":
             timeout_seconds = min(timeout_seconds, self.write_allowed_for())
@@ -146,10 +165,7 @@ class Client:
         async with self._open(
             method, path, query, limit, body=body, content_type=content_type, accept=accept
         ) as response:
-            try:
-                return Response(response.status, await response.read())
-            except _CONNECTION_ERRORS as error:
-                raise Unreachable(f"{method} {path}: {_describe(error)}") from error
+            return Response(response.status, await _read(f"{method} {path}", response.content, max_bytes))
 
     async def get(
         self,
@@ -157,10 +173,17 @@ class Client:
         query: Mapping[str, Any] | None = None,
         accept: str = "application/json",
         timeout_seconds: float = REQUEST_TIMEOUT,
+        max_bytes: int = OBJECT_LIMIT,
     ) -> bytes:
-        """The body of a GET; waits while ``MAX_CONCURRENT_READS`` others are in progress. Raises ApiError."""
-        async with self._reads:
-            return (await self.request("GET", path, query, accept=accept, timeout_seconds=timeout_seconds)).body
+        """The body of a GET. Raises ApiError; TooLarge where the body has more than ``max_bytes``.
+
+        Waits while ``MAX_CONCURRENT_READS`` others are in progress, or too many in the same namespace.
+        """
+        async with self._reads.slot(path.namespace):
+            answer = await self.request(
+                "GET", path, query, accept=accept, timeout_seconds=timeout_seconds, max_bytes=max_bytes
+            )
+        return answer.body
 
     async def apply(self, path: ApiPath, body: Mapping[str, Any]) -> Response:
         """Server-side apply with force, as field manager ``coroner``. Raises ApiError.
@@ -170,16 +193,15 @@ class Client:
         be replaced.
         """
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
-        return await self.request(
-            "PATCH", path, query, body=apply_body.apply_body(body), content_type=apply_body.CONTENT_TYPE
-        )
+        return await self.request("PATCH", path, query, body=apply_body(body), content_type=APPLY_CONTENT_TYPE)
 
     @asynccontextmanager
     async def stream_lines(
         self, path: ApiPath, query: Mapping[str, Any], idle_timeout: float
-    ) -> AsyncIterator[AsyncIterator[bytes]]:
+    ) -> AsyncIterator[AsyncIterator[bytes | Head]]:
         """The lines of a response that does not end, as they arrive. Raises ApiError.
 
+        Of a line with more than ``OBJECT_LIMIT`` bytes only the head; the next one follows all the same.
         WatchIdle after ``idle_timeout`` seconds without a byte: a half-open connection looks just like a quiet one.
         """
         limit = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=idle_timeout)
@@ -215,10 +237,7 @@ class Client:
         response: aiohttp.ClientResponse = answer.response
         try:
             if response.status >= 400:
-                try:
-                    status = parse_status(await response.read())
-                except _CONNECTION_ERRORS as error:
-                    raise Unreachable(f"{method} {path}: {_describe(error)}") from error
+                status = await _read_status(f"{method} {path}", response.content)
                 raise error_from_status(f"{method} {path}", response.status, status, response.headers)
             yield response
         finally:
@@ -226,16 +245,63 @@ class Client:
             response.close() if not response.content.at_eof() else response.release()
 
 
-async def _lines(request: str, content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    # StreamReader.readline() refuses lines longer than its buffer; an object may have 1.5 MB.
-    rest: list[bytes] = []
+class ReadSlots:
+    """At most ``total`` reads at one time, ``share`` of them in one namespace; who waits is served by turns."""
+
+    def __init__(self, total: int, share: int) -> None:
+        self._free = total
+        self._waiting: FairQueue[asyncio.Future[None], tuple[str, asyncio.Future[None]]] = FairQueue(share)
+
+    @asynccontextmanager
+    async def slot(self, namespace: str) -> AsyncIterator[None]:
+        """Hold a slot; waits for one. ``namespace``: "" for what is read of the whole cluster."""
+        granted = asyncio.get_running_loop().create_future()
+        self._waiting.put(namespace, granted, (namespace, granted))
+        self._grant()
+        try:
+            await granted
+            yield
+        finally:
+            if granted.cancelled():
+                self._waiting.remove(namespace, granted)
+            else:
+                self._free += 1
+                self._waiting.done(namespace)
+                self._grant()
+
+    def _grant(self) -> None:
+        while self._free and self._waiting.has_turn:
+            namespace, granted = self._waiting.take()
+            if granted.cancelled():  # in this turn of the loop
+                self._waiting.done(namespace)
+            else:
+                self._free -= 1
+                granted.set_result(None)
+
+
+async def _read(request: str, content: aiohttp.StreamReader, max_bytes: int) -> bytes:
+    """All of a response. Raises TooLarge, Unreachable."""
     try:
-        async for chunk in content.iter_any():
-            first, *others = chunk.split(b"\n")
-            rest.append(first)
-            for other in others:
-                yield b"".join(rest)
-                rest = [other]
+        body = await read_up_to(content, max_bytes)
+    except _CONNECTION_ERRORS as error:
+        raise Unreachable(f"{request}: {_describe(error)}") from error
+    if isinstance(body, Head):
+        raise TooLarge(f"{request}: the response has more than {max_bytes:,} bytes, which is the limit", body)
+    return body
+
+
+async def _read_status(request: str, content: aiohttp.StreamReader) -> Status:
+    """The Status of an error; an empty one where it is too large. Raises Unreachable."""
+    try:
+        return parse_status(await _read(request, content, OBJECT_LIMIT))
+    except TooLarge:
+        return Status()
+
+
+async def _lines(request: str, content: aiohttp.StreamReader) -> AsyncIterator[bytes | Head]:
+    try:
+        async for line in read_lines(content, OBJECT_LIMIT):
+            yield line
     except TimeoutError as error:
         raise WatchIdle(f"{request}: no data received within the idle timeout") from error
     except _CONNECTION_ERRORS as error:

@@ -8,6 +8,10 @@ from typing import Any
 
 import msgspec
 
+from coroner_operator.kube.bodies import Head
+
+DETAIL_LENGTH = 4096  # characters of the server's message; it repeats what is wrong with the request
+
 
 class ApiError(Exception):
     """``str()`` names request, status and the server's message."""
@@ -57,6 +61,15 @@ class NamespaceTerminating(Forbidden):
 
 class InvalidRequest(ApiError):
     """400, 415, 422 and the like: the same request would fail again."""
+
+
+class TooLarge(InvalidRequest):
+    """The answer has more bytes than may be read, and would have them again."""
+
+    def __init__(self, message: str, head: Head) -> None:
+        super().__init__(message)
+        self.head = head
+        """The beginning of the answer."""
 
 
 class TooManyRequests(ApiError):
@@ -109,7 +122,7 @@ def parse_status(body: bytes) -> Status:
 def error_from_status(request: str, code: int, status: Status, headers: Mapping[str, Any] | None = None) -> ApiError:
     """The exception for a response. ``request``: ``GET /api/v1/pods``, for the message."""
     details = status.details or _Details()
-    detail = status.message or status.reason
+    detail = (status.message or status.reason)[:DETAIL_LENGTH]
     message = f"{request}: {code} {detail}".rstrip()
     retry_after: float | None = None
     if code == 429 or code >= 500:

@@ -1,7 +1,8 @@
 """One kind of object: LIST in pages, each handled as it arrives, then WATCH with bookmarks.
 
 No object is kept once the consumer has it. The consumer gets every change in order, and after each LIST all UIDs that
-exist, so that a deletion during a gap of the watch is noticed.
+exist, so that a deletion during a gap of the watch is noticed. An object that is too large to be read exists for the
+consumer, but its changes are left out.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from contextlib import aclosing
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
+from cachetools import LRUCache
 
 from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_operator.kube.backoff import BackOff
+from coroner_operator.kube.bodies import Head, ObjectId
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import (
     ApiError,
@@ -37,6 +40,7 @@ log = logging.getLogger("coroner.list_watch")
 PAGE_SIZE = 250  # 2 MB of pods a page; with 500 the peak is 8 MB higher and nothing is faster
 ITEMS_PER_TURN = 50  # objects handled before other tasks get a turn: 3 ms
 WATCH_TIMEOUT = (240, 480)  # s; spread, so that all watches of all clients do not end together (client-go: 5 to 10 min)
+TOO_LARGE_REMEMBERED = 1_000  # UIDs of objects that are too large, so that each is logged once
 IDLE_TIMEOUT = 150.0  # s; bookmarks come about once a minute, so two have been missed
 
 T = TypeVar("T")
@@ -62,6 +66,9 @@ class WatchMetrics(Protocol):
     def event_received(self, kind: str, /) -> None: ...
 
     def restarted(self, kind: str, reason: str, /) -> None: ...
+
+    def too_large(self, kind: str, /) -> None:
+        """A state of an object was left out."""
 
 
 class _WatchEvent(msgspec.Struct, frozen=True):
@@ -115,6 +122,8 @@ class ListWatch(Generic[T]):
         self._idle_timeout = idle_timeout
         self._back_off = back_off or BackOff()
         self._sleep = sleep
+        self._too_large: LRUCache[ObjectId, None] = LRUCache(TOO_LARGE_REMEMBERED)
+        """Those that are logged already; without their versions."""
         self._version: str | None = None
         """The resource version at which the next WATCH starts; None = a LIST is needed."""
 
@@ -163,6 +172,9 @@ class ListWatch(Generic[T]):
         version = ""
         async with aclosing(list_pages(self._client, self._path, self._selector, limit=PAGE_SIZE)) as pages:
             async for page in pages:
+                if page.too_large is not None:
+                    self._leave_out(page.too_large)
+                    uids.add(page.too_large.uid)
                 for number, raw in enumerate(page.items or ()):
                     if number % ITEMS_PER_TURN == 0:
                         await asyncio.sleep(0)  # lets other tasks run, the request of the next page among them
@@ -184,7 +196,10 @@ class ListWatch(Generic[T]):
         }
         async with self._client.stream_lines(self._path, query, self._idle_timeout) as lines:
             async for line in lines:
-                self._process(_WATCH_EVENT.decode(line))
+                if isinstance(line, Head):
+                    self._process_head(line)
+                else:
+                    self._process(_WATCH_EVENT.decode(line))
                 self._back_off.reset()
 
     def _process(self, change: _WatchEvent) -> None:
@@ -199,11 +214,28 @@ class ListWatch(Generic[T]):
         # Only now: what the consumer did not get must be sent again.
         self._version = _META.decode(change.object).metadata.resourceVersion or self._version
 
+    def _process_head(self, line: Head) -> None:
+        """A change of an object that is too large: that it was deleted is known all the same."""
+        self._metrics.event_received(self._kind)
+        obj = line.object_id
+        self._leave_out(obj)
+        if line.change_type == "DELETED":
+            metadata = {"namespace": obj.namespace, "name": obj.name, "uid": obj.uid}
+            self._dispatch(msgspec.Raw(msgspec.json.encode({"metadata": metadata})), self._consumer.on_delete)
+        self._version = obj.version or self._version
+
+    def _leave_out(self, obj: ObjectId) -> None:
+        self._metrics.too_large(self._kind)
+        known = msgspec.structs.replace(obj, version="")
+        if known not in self._too_large:
+            self._too_large[known] = None
+            log.warning("%s: %s is too large, and its changes are left out", self, obj)
+
     def _dispatch(self, raw: msgspec.Raw, handle: Callable[[T], None]) -> str:
         """The object's UID. An exception in the consumer is logged, and stops neither this list-watch nor others."""
         uid = _META.decode(raw).metadata.uid
         try:
-            handle(lenient_decode(bytes(raw), self._decoder, self._type))
+            handle(lenient_decode(raw, self._decoder, self._type))
         except Exception:
-            log.exception("%s: object %s could not be handled", self, uid or bytes(raw[:200]))
+            log.exception("%s: object %s could not be handled", self, uid or bytes(raw)[:200])
         return uid

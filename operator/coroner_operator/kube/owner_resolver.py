@@ -20,7 +20,7 @@ from cachetools import LRUCache, TTLCache
 from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_categorizer.objects.pod import Metadata, OwnerReference, Pod
 from coroner_operator.kube.backoff import BackOff
-from coroner_operator.kube.client import MAX_CONCURRENT_READS, Client
+from coroner_operator.kube.client import MAX_CONCURRENT_READS, READS_PER_NAMESPACE, Client
 from coroner_operator.kube.errors import ApiError, InvalidName, NotFound, TooManyRequests, Transient
 from coroner_operator.kube.paths import ResourcePath, is_object_name
 from coroner_operator.kube.resources import NODE, READABLE_OWNER_KINDS, is_namespaced
@@ -96,7 +96,7 @@ class OwnerResolver:
             name="owners",
             workers=MAX_CONCURRENT_READS,
             group=lambda ref: ref.namespace,
-            group_workers=MAX_CONCURRENT_READS // 2,  # reads that hang are of one namespace, and hold no more slots
+            group_workers=READS_PER_NAMESPACE,
             back_off=back_off,
             on_error=self._on_error,
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 from urllib.parse import quote
 
 import msgspec
@@ -60,6 +60,8 @@ class ResourcePath(msgspec.Struct, frozen=True):
 
 class DiscoveryPath(msgspec.Struct, frozen=True):
     """The list of all API groups with their kinds."""
+
+    namespace: ClassVar[str] = ""
 
     def __str__(self) -> str:
         return "/apis"

@@ -1,6 +1,7 @@
 """Reports whose workload is deleted are deleted after a while, or earlier where a namespace has too many of them.
 
-A report of a workload that exists is never deleted, failing or not: it holds the count of its failures.
+A report of a workload that exists is never deleted, failing or not: it holds the count of its failures. Namespaces
+are swept beside each other, each for a bounded time, so that none waits for what is wrong with another.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from coroner_operator.reports.workload_existence import Existence, ExistenceChec
 log = logging.getLogger("coroner.retention")
 
 SWEEP_INTERVAL = 600.0  # s; a LIST of all reports in pages, and a GET for each old one: nothing next to a week
+NAMESPACES_AT_ONCE = 8
+NAMESPACE_TIMEOUT = 120.0  # s; what is not done then is left to the next sweep
 
 DeletionReason = Literal["retention", "cap"]
 
@@ -60,11 +63,26 @@ class Retention:
         by_namespace: defaultdict[str, list[ReportSummary]] = defaultdict(list)
         async for summary in self._index.summaries():
             by_namespace[summary.workload.namespace].append(summary)
-        for namespace, summaries in by_namespace.items():
-            try:
+        slots = asyncio.Semaphore(NAMESPACES_AT_ONCE)
+
+        async def sweep(namespace: str) -> None:
+            async with slots:
+                await self._try_to_sweep(namespace, by_namespace.pop(namespace))
+
+        async with asyncio.TaskGroup() as sweeps:
+            for namespace in tuple(by_namespace):
+                sweeps.create_task(sweep(namespace))
+
+    async def _try_to_sweep(self, namespace: str, summaries: list[ReportSummary]) -> None:
+        try:
+            async with asyncio.timeout(NAMESPACE_TIMEOUT):
                 await self._sweep_namespace(summaries, self._existence_checker(namespace))
-            except ApiError as error:
-                log.warning("old reports in %s: %s; again in %.0f s", namespace, error, SWEEP_INTERVAL)
+        except TimeoutError:
+            log.warning("old reports in %s: not done in %.0f s; again later", namespace, NAMESPACE_TIMEOUT)
+        except ApiError as error:
+            log.warning("old reports in %s: %s; again in %.0f s", namespace, error, SWEEP_INTERVAL)
+        except Exception:
+            log.exception("old reports in %s: again in %.0f s", namespace, SWEEP_INTERVAL)
 
     async def _sweep_namespace(self, summaries: list[ReportSummary], checker: ExistenceChecker) -> None:
         expired_before = self._now() - self._retention

@@ -1,17 +1,22 @@
-"""Whether workloads still exist: read where the kind may be read, and searched for above every pod that exists."""
+"""Whether workloads still exist: read where the kind may be read, and searched for above the pods that exist.
+
+What cannot be known is not waited for. The search reads at most ``PODS_LIMIT`` pods and ``OWNERS_LIMIT`` of their
+owners: a namespace with more keeps its reports.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
+from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_categorizer.objects.pod import Metadata
 from coroner_operator.kube.client import Client
-from coroner_operator.kube.errors import ApiError, Forbidden, InvalidName, NotFound
+from coroner_operator.kube.errors import ApiError, Forbidden, InvalidName, InvalidRequest, NotFound, TooLarge
 from coroner_operator.kube.owner_resolver import METADATA_ONLY, OwnerResolver, controller_of, owner_ref, workload_path
 from coroner_operator.kube.paging import PARTIAL_LIST, list_items
 from coroner_operator.kube.paths import ResourcePath
@@ -21,11 +26,13 @@ from coroner_operator.model.workload_ref import WorkloadRef
 log = logging.getLogger("coroner.workload_existence")
 
 PAGE_SIZE = 500  # pods a page, metadata only: about 1 MB
+PODS_LIMIT = 50_000  # of one namespace; 100 pages
+OWNERS_LIMIT = 10_000  # controllers of pods in one namespace that are read, with a GET each: half a minute
 
 
 class Existence(Enum):
     PRESENT = "it exists, or one of its pods does, or nobody can say now"
-    UNKNOWN = "no pod of it exists; its kind may not be read"
+    UNKNOWN = "no pod of it is found; it may not or cannot be read"
     DELETED = "it does not exist, nor does any pod of it"
 
 
@@ -50,13 +57,16 @@ class ApiExistenceChecker:
         self._owners = owners
         self._namespace = namespace
         self._readable = readable
-        self._with_pods: set[str] | None = None
+        self._with_pods: _WithPods | None = None
 
     async def check(self, workload: WorkloadRef) -> Existence:
         found = await self._read(workload)
-        if found is Existence.PRESENT or workload.uid in await self._workloads_with_pods():
-            return Existence.PRESENT
-        return found
+        if found is Existence.PRESENT:
+            return found
+        if self._with_pods is None:
+            self._with_pods = await self._workloads_with_pods()
+        may_have_pods = workload.uid in self._with_pods.uids or not self._with_pods.complete
+        return Existence.PRESENT if may_have_pods else found
 
     async def _read(self, workload: WorkloadRef) -> Existence:
         if (workload.api_version, workload.kind) == ("v1", "Pod"):
@@ -66,31 +76,44 @@ class ApiExistenceChecker:
         if path is None:
             return Existence.UNKNOWN
         try:
-            there = _OBJECT.decode(await self._client.get(path, accept=METADATA_ONLY))
+            there = lenient_decode(await self._client.get(path, accept=METADATA_ONLY), _OBJECT, _Object)
         except NotFound as error:
             # Without a kind in the answer the path itself is unknown: the kind is not served, which says nothing.
             return Existence.DELETED if error.missing_kind else Existence.UNKNOWN
-        except Forbidden:
+        except TooLarge:
+            return Existence.PRESENT
+        except (Forbidden, InvalidRequest) as error:
+            log.debug("%s/%s: whether it exists cannot be known: %s", workload.namespace, workload, error)
             return Existence.UNKNOWN
         except ApiError as error:
             log.info("%s/%s: whether it exists cannot be read: %s", workload.namespace, workload, error)
             return Existence.PRESENT
         return Existence.PRESENT if there.metadata.uid == workload.uid else Existence.DELETED
 
-    async def _workloads_with_pods(self) -> set[str]:
-        """UIDs of all pods, their controllers, and the workloads above."""
-        if self._with_pods is not None:
-            return self._with_pods
+    async def _workloads_with_pods(self) -> _WithPods:
+        """Of all pods the UID, and those of the controllers above. Raises ApiError."""
         found: set[str] = set()
+        pods = owners = 0
         async for raw in list_items(self._client, POD.path(self._namespace), limit=PAGE_SIZE, accept=PARTIAL_LIST):
-            pod = _OBJECT.decode(raw)
+            pod = lenient_decode(raw, _OBJECT, _Object)
+            pods += 1
             found.add(pod.metadata.uid)
             controller = controller_of(pod.metadata)
             if controller is not None and controller.uid not in found:
+                owners += 1
                 found.add(controller.uid)
                 found.add((await self._owners.top_controller(owner_ref(controller, self._namespace))).uid)
-        self._with_pods = found
-        return found
+            if pods >= PODS_LIMIT or owners >= OWNERS_LIMIT:
+                log.info("%s: too many pods to find all of their workloads: its reports are kept", self._namespace)
+                return _WithPods(found, complete=False)
+        return _WithPods(found)
+
+
+class _WithPods(NamedTuple):
+    uids: set[str]
+    """Of pods and of workloads that have pods."""
+    complete: bool = True
+    """Whether there are no others."""
 
 
 class _Object(msgspec.Struct, frozen=True):

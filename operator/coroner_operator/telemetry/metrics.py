@@ -54,6 +54,12 @@ class Metrics:
             ("kind", "reason"),
             registry=self.registry,
         )
+        self._too_large = Counter(
+            "coroner_objects_too_large",
+            "States of objects that were left out because the object is too large to be read.",
+            ("kind",),
+            registry=self.registry,
+        )
         self._errors = Counter(
             "coroner_errors", "Exceptions while a pod or workload was processed.", registry=self.registry
         )
@@ -127,6 +133,9 @@ class Metrics:
 
     def restarted(self, kind: str, reason: str) -> None:
         self._restarts.labels(kind, reason).inc()
+
+    def too_large(self, kind: str) -> None:
+        self._too_large.labels(kind).inc()
 
     def exposition(self) -> bytes:
         """The text format that Prometheus scrapes."""
