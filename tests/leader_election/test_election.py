@@ -179,6 +179,21 @@ def test_without_the_api_server_a_leader_stops_writing_before_another_may_start(
     run(story())
 
 
+def test_an_api_server_that_takes_4_seconds_to_answer_costs_no_leadership() -> None:
+    """As it does under load. With calls that end before the next is due no renewal ever succeeded."""
+
+    async def story() -> None:
+        lease = UnreliableLease(MemoryLease())
+        a = replica(lease, "a")
+        await a.election.leading.wait()
+        lease.fault = lambda: CallFault(before=2.0, after=2.0)
+        for _ in range(600):
+            await asyncio.sleep(1)
+            assert a.may_write
+
+    run(story())
+
+
 def test_a_short_outage_is_survived() -> None:
     async def story() -> None:
         lease = UnreliableLease(MemoryLease())
