@@ -209,7 +209,6 @@ async def test_events_about_jobs_that_do_not_exist_make_no_reports(arena: Arena,
     assert len(await arena.attacker.reports()) <= 1
 
 
-@pytest.mark.xfail(strict=True, reason="F8: a pod has a new workload with each change of its owner")
 async def test_a_pod_whose_owner_changes_again_and_again_has_one_report(
     arena: Arena, start_operator: StartOperator
 ) -> None:

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.attacks.arena import Arena, Object, failed, idle_job, owner, ready
+from tests.attacks.arena import KEEP, Arena, Object, failed, idle_job, owner, ready
 from tests.attacks.conftest import StartOperator
 from tests.attacks.custom_kind import CustomKind, custom_kind
 from tests.attacks.recording_proxy import RecordingProxy, Request
@@ -58,7 +58,6 @@ async def test_a_path_as_the_owners_name_does_not_reach_another_namespace(
         assert "failure" not in await kind.status("x", arena.victim.namespace)
 
 
-@pytest.mark.xfail(strict=True, reason="F4: the writer finds pending writes by UID alone")
 async def test_the_victims_uid_as_the_owners_does_not_take_the_victims_failures(
     arena: Arena, start_operator: StartOperator
 ) -> None:
@@ -81,23 +80,38 @@ async def _counts(arena: Arena, name: str, failures: int) -> bool:
     return report is not None and report["status"]["failures"] == failures
 
 
-@pytest.mark.xfail(strict=True, reason="F4: the owner resolver remembers owners by UID alone")
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("first", ["attacker", "victim"])
 async def test_a_forged_owner_of_the_same_uid_does_not_hide_the_victims_workload(
-    arena: Arena, start_operator: StartOperator
+    arena: Arena, start_operator: StartOperator, first: str, restarted: bool
 ) -> None:
     """F4: the walk from a Job to its CronJob was remembered by the Job's UID alone."""
-    await start_operator()
+    operator = await start_operator()
     above = owner("batch.example.com/v1", "Nightly", "nightly", uid())
     job = await arena.victim.create("jobs", idle_job("nightly-1", above), "/apis/batch/v1")
     reference = owner("batch/v1", "Job", "nightly-1", job["metadata"]["uid"])
-    await arena.attacker.kept_pod("attack", failed("forged"), reference)
-    await arena.fence()
-    await arena.victim.pod("nightly-1-x", failed("victim's words"), reference)
-    report = await arena.victim.reported("nightly")
-    assert report["spec"]["workload"]["kind"] == "Nightly"
+
+    async def attack() -> None:
+        await arena.attacker.kept_pod("attack", failed("forged"), reference)
+        await arena.attacker.reported("nightly-1")
+
+    async def fail() -> None:
+        await arena.victim.pod("nightly-1-x", failed("victim's words"), reference)
+        await arena.victim.reported("nightly")
+
+    one, other = (attack, fail) if first == "attacker" else (fail, attack)
+    await one()
+    if restarted:
+        operator.end()
+        await start_operator()
+    await other()
+    for tenant, kind, words in ((arena.victim, "Nightly", "victim's words"), (arena.attacker, "Job", "forged")):
+        (report,) = await tenant.reports()
+        assert report["spec"]["workload"]["kind"] == kind
+        assert report["status"]["failures"] == 1
+        assert words in report["status"]["message"]
 
 
-@pytest.mark.xfail(strict=True, reason="F4: recovery finds workloads by UID alone")
 async def test_a_healthy_pod_of_another_namespace_does_not_recover_the_victims_workload(
     arena: Arena, start_operator: StartOperator
 ) -> None:
@@ -228,7 +242,6 @@ async def test_an_owner_that_cannot_be_answered_does_not_stop_the_retention_of_a
     await until(cleared, 45, "the victim's old report is deleted", poll=0.1)
 
 
-@pytest.mark.xfail(strict=True, reason="F11: cluster-scoped kinds need no consent")
 async def test_a_tenants_pod_does_not_write_on_cluster_scoped_objects(
     arena: Arena, start_operator: StartOperator
 ) -> None:
@@ -242,12 +255,23 @@ async def test_a_tenants_pod_does_not_write_on_cluster_scoped_objects(
         assert "failure" not in await kind.status("shared")
 
 
-@pytest.mark.xfail(strict=True, reason="F11: any pod may name a node as its owner")
-async def test_a_tenants_pod_makes_no_event_on_a_node(arena: Arena, start_operator: StartOperator) -> None:
+@pytest.mark.parametrize("forged_mirror", [False, True])
+async def test_a_tenants_pod_makes_no_event_on_a_node(
+    arena: Arena, start_operator: StartOperator, forged_mirror: bool
+) -> None:
     """F11: kubectl describe node showed the tenant's words, in the namespace default."""
     await start_operator()
-    node, its_uid = f"node-{uid()[:8]}", uid()
-    await arena.attacker.pod("attack", failed("forged words"), owner("v1", "Node", node, its_uid))
+    node = f"node-{uid()[:8]}"
+    pod: Object = {
+        "metadata": {"name": "attack", "finalizers": [KEEP], "ownerReferences": [owner("v1", "Node", node, uid())]},
+        "spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "busybox"}]},
+    }
+    if forged_mirror:
+        pod["metadata"]["annotations"] = {"kubernetes.io/config.mirror": "3f2a9c1b7d0e4a52"}
+        pod["spec"]["nodeName"] = node
+    await arena.attacker.create("pods", pod)
+    await arena.attacker.set_status("attack", failed("forged words"))
+    assert await arena.attacker.reported(node if forged_mirror else "attack")
     await arena.fence()
     await _events_have_come(arena)
     events = (await arena.victim.kubelet.get("/apis/events.k8s.io/v1/namespaces/default/events")).body["items"]

@@ -138,6 +138,14 @@ def test_a_workload_of_an_impossible_version_or_namespace_is_not_read(api_versio
     assert workload_path(WorkloadRef(api_version, "Job", namespace, "train", "1")) is None
 
 
+@pytest.mark.parametrize("resource", [resources.POD, resources.REPORT, resources.JOB])
+def test_the_path_of_an_object_is_never_that_of_a_list(resource: resources.Resource) -> None:
+    with pytest.raises(InvalidName):
+        resource.object_path("ml", "")
+    assert workload_path(WorkloadRef("batch/v1", "Job", "ml", "", "1")) is None
+    assert workload_path(WorkloadRef("batch/v1", "Job", "", "train", "1")) is None
+
+
 class _Crooked(ResourcePath, frozen=True):
     def __str__(self) -> str:
         return "/api/v1/namespaces/a/../b/%2e%2e/c"

@@ -101,6 +101,14 @@ def test_a_kind_without_the_status_subresource_is_unsupported() -> None:
     assert kind_of(crd).placement == Unsupported("it has no status subresource")
 
 
+def test_a_cluster_scoped_kind_is_written_only_where_it_is_listed_as_such() -> None:
+    cluster = kinds.crd("example.com", kinds.STATUS_FAILURE, scope="Cluster")
+    assert kind_of(cluster).placement == Unsupported("its scope is Cluster, and it is listed with scope Namespaced")
+    assert isinstance(kind_of(cluster, scope="Cluster").placement, StatusBlock)
+    namespaced = kinds.crd("example.com", kinds.STATUS_FAILURE)
+    assert isinstance(kind_of(namespaced, scope="Cluster").placement, Unsupported)
+
+
 def test_a_recovered_workload_has_no_failure_fields() -> None:
     bare = kinds.status(failure={"type": "object", "properties": {"category": TEXT, "message": TEXT}})
     placement = placement_for(object_with(bare))

@@ -64,7 +64,7 @@ class FailingPodCache:
         if known is not None or name is None:
             return known
         try:
-            raw = await self._client.get(POD.path(key.namespace, name))
+            raw = await self._client.get(POD.object_path(key.namespace, name))
         except (NotFound, TooLarge):
             return None
         pod = lenient_decode(raw, _POD, Pod)

@@ -66,7 +66,9 @@ class ApiReportIndex:
             "preconditions": {"uid": summary.uid, "resourceVersion": summary.version},
         }
         try:
-            await self._client.request("DELETE", REPORT.path(summary.workload.namespace, summary.name), body=body)
+            await self._client.request(
+                "DELETE", REPORT.object_path(summary.workload.namespace, summary.name), body=body
+            )
         except (Conflict, NotFound):
             return False
         return True

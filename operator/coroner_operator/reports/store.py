@@ -221,7 +221,7 @@ def _is_about(obj: Any, workload: WorkloadRef) -> bool:
 
 
 def _path(workload: WorkloadRef, subresource: str = "") -> ResourcePath:
-    return REPORT.path(workload.namespace, report_name(workload), subresource)
+    return REPORT.object_path(workload.namespace, report_name(workload), subresource)
 
 
 def _key(workload: WorkloadRef) -> tuple[str, str]:

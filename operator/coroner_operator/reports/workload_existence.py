@@ -125,6 +125,6 @@ _OBJECT = msgspec.json.Decoder(_Object)
 
 def _pod_path(workload: WorkloadRef) -> ResourcePath | None:
     try:
-        return POD.path(workload.namespace, workload.name)
+        return POD.object_path(workload.namespace, workload.name)
     except InvalidName:
         return None
