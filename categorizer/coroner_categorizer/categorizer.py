@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
 
+import msgspec
+
 from coroner_categorizer.findings.collect import collect
 from coroner_categorizer.findings.finding import Excerpt, FailureRank, Finding
+from coroner_categorizer.findings.intended_restarts import restarts_by_rule
 from coroner_categorizer.findings.job_condition import job_failure
 from coroner_categorizer.findings.startup_events import create_failure
 from coroner_categorizer.objects.event import Event, parse_event
@@ -70,9 +73,10 @@ class Categorizer:
         if pod_error and not any(f.current for f in findings):
             findings.insert(0, _given_by_caller(pod, pod_error))
         own_events = [e for e in own_events if e.involved.kind != "Node"]
-        return self._classify(
+        classification = self._classify(
             MatchContext(pod, findings, own_events, pod_texts(pod, pod_error), self._patterns, self.redactor)
         )
+        return msgspec.structs.replace(classification, restarts_by_rule=restarts_by_rule(pod))
 
     def classify_workload(self, workload: Workload, events: Sequence[Event]) -> Classification:
         """Why a workload's pods were never created, from the FailedCreate events about it."""

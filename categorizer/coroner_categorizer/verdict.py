@@ -66,7 +66,8 @@ class Failure(msgspec.Struct, frozen=True):
     """False: the container runs again or the pod succeeded; it counts, but is not why the workload fails."""
     ended_instances: int | None = None
     """How many instances of this container have ended, this one included (from restartCount); None for
-    failures that are not the end of a container instance."""
+    failures that are not the end of a container instance, and where its restarts need not be failures (restart rules,
+    resizes)."""
     waiting: bool = False
     """The pod still waits for something (image, volume, node) and may recover; grace periods apply."""
     permanent: bool = False
@@ -82,3 +83,6 @@ class Classification(msgspec.Struct, frozen=True):
     """Every failure that the pod shows, the primary one first; past failures included."""
     failing: bool = False
     """Something is failing now, whether or not a rule says what."""
+    restarts_by_rule: int = 0
+    """How many restarts the ``restartPolicyRules`` of its containers have caused; only those of a crash loop are among
+    the failures too."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import coroner_categorizer as cc
+from tests.categorizer.test_device_health import CASES as DEVICE_CASES
 from tests.categorizer.test_fixtures import EXPECTED, recorded
 from tests.categorizer.test_lookalikes import (
     CONFIDENCE_CASES,
@@ -31,7 +32,7 @@ def verdicts(categorizer: cc.Categorizer) -> Iterator[cc.Verdict | None]:
         yield from (classified(where, case, categorizer) for case in cases)
     for _, subject, events, owner, _ in LOOKALIKES:
         yield categorizer.classify(subject, events, owner=owner)
-    for _, subject, events, *_ in CONFIDENCE_CASES:
+    for _, subject, events, *_ in (*CONFIDENCE_CASES, *DEVICE_CASES):
         yield categorizer.classify(subject, events)
     for message, _ in SCHEDULER_MESSAGES:
         yield categorizer.classify(unschedulable(message))

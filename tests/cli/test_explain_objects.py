@@ -98,6 +98,14 @@ def test_a_failure_that_no_rule_explains_is_no_health(coroner: Coroner, tmp_path
     assert text.endswith("1 of 2 failing\n")
 
 
+def test_restarts_by_rule_are_counted_apart_and_are_no_failures(
+    coroner: Coroner, recorded: Callable[[str], Path]
+) -> None:
+    ran = coroner("explain", "-o", "json", recorded("t18-rule-restart-sftzd"))
+    assert [(answer["verdict"], answer["restartsByRule"]) for answer in ran.answers] == [(None, 1)]
+    assert ran.exit_code == 0
+
+
 def test_an_empty_list_has_no_answers(coroner: Coroner) -> None:
     assert coroner("explain", "-o", "json", "-", stdin=json.dumps(list_of())) == (0, "[]\n", "")
     go_prints_an_empty_list = '{"kind":"PodList","apiVersion":"v1","items":null}'

@@ -55,7 +55,6 @@ SELF_RECOVERED = {
     "h4-crash-loop-healed": 2,
     "m17-index-succeeds-at-second-try": 1,
     "h3-onfailure-second-run-ok": 1,
-    "t7-restart-policy-rules": 1,
     "h7-recovered-with-probe": 1,
     "g8-init-second-try": 1,
     "p17-created-in-the-end": 1,
@@ -67,6 +66,7 @@ PERHAPS_REPORTED = [
     "r2-sidecar-crashes-main-ends-well",
 ]
 NEVER_REPORTED = [
+    "t7-restart-policy-rules",
     "n5-rolled-out",
     "s13-scaled-down",
     "f9-optional-configmap",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import pytest
 import coroner_categorizer as cc
 from coroner_operator.controller.pod_filters import is_healthy, is_starting, may_have_failed, needs_normal_events
 from tests.support.default_pack import CATEGORIZER
+from tests.support.pods import pod as pod_with
+from tests.support.pods import running, terminated
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "pods"
 
@@ -86,3 +88,12 @@ def test_the_events_of_an_oom_kill_are_asked_for_only_where_a_probe_failed_as_we
 def test_a_pod_that_is_about_to_be_stopped_is_interesting_while_it_runs(type_: str) -> None:
     status = {"phase": "Running", "conditions": [{"type": type_, "status": "True", "reason": "PreemptionByScheduler"}]}
     assert may_have_failed(cc.parse_pod({"status": status}))
+
+
+@pytest.mark.parametrize(("policy", "expected"), [("RestartContainer", True), ("NotRequired", False)])
+def test_the_events_of_a_program_that_answered_a_resize_are_asked_for(policy: str, expected: bool) -> None:
+    ended = terminated(1)
+    subject = pod_with(running(last=ended, restarts=1))
+    subject["spec"]["containers"][0]["resizePolicy"] = [{"resourceName": "memory", "restartPolicy": policy}]
+    now = datetime.fromisoformat(ended["finishedAt"]) + timedelta(minutes=1)
+    assert needs_normal_events(cc.parse_pod(subject), [], now) == expected

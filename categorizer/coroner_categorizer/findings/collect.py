@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 import msgspec
 
 from coroner_categorizer.findings.containers import container_findings
-from coroner_categorizer.findings.finding import Excerpt, FailureRank, Finding
+from coroner_categorizer.findings.finding import FailureRank, Finding
 from coroner_categorizer.findings.pod_status import (
     deletion,
     disruption,
     failed_without_reason,
-    has_run,
     status_reason,
     stop_started_at,
     stopped_after_job_success,
@@ -44,8 +43,10 @@ FINDING_NAMES = frozenset(
         "ProgramExited",
         "StaleOOMKilled",
         "StatusLost",
+        "StepSignalled",
         "SystemOOM",
         "UncaughtException",
+        "UnhealthyDevice",
         "Unschedulable",
     }
 )
@@ -85,19 +86,16 @@ def _merged(pod_level: Sequence[Finding]) -> Finding:
 def _with_earlier_cause(
     pod_finding: Finding, pod: Pod, containers: Sequence[Finding], events: Sequence[Event]
 ) -> Finding:
-    """A pod that was stopped: with what it had waited for if it never ran (i2, t15), or how it had kept failing."""
+    """A pod that was stopped: with what a container that never ran had waited for (i2, t15), or how it kept failing."""
     if cause := _crash_loop_cause(containers):
         return msgspec.structs.replace(pod_finding, facts=pod_finding.facts | {"crashLoopCause": cause})
-    statuses = (*pod.status.containerStatuses, *pod.status.initContainerStatuses)
-    ends = [end for s in statuses for end in (s.state.terminated, s.lastState.terminated) if end]
-    waiting = next((f for f in containers if f.waiting), None)
-    if any(has_run(end) for end in ends) or not (ends or waiting):
+    found = startup_blocker(pod, containers, events)
+    if not found:
         return pod_finding
-    blocker = Excerpt(waiting.source, waiting.text) if waiting and waiting.text else startup_blocker(events)
-    if not blocker:
-        return pod_finding
-    facts = pod_finding.facts | {"startupBlocker": blocker.text}
-    return msgspec.structs.replace(pod_finding, facts=facts, supporting=(*pod_finding.supporting, blocker))
+    facts = pod_finding.facts | {"startupBlocker": found.excerpt.text}
+    if found.container:
+        facts |= {"blockedContainer": found.container}
+    return msgspec.structs.replace(pod_finding, facts=facts, supporting=(*pod_finding.supporting, found.excerpt))
 
 
 def _crash_loop_cause(containers: Sequence[Finding]) -> str | None:
@@ -133,7 +131,7 @@ def _explained_by(pod_finding: Finding, container: Finding, pod: Pod) -> Finding
         return msgspec.structs.replace(container, explained_by_pod=True)
     if not container.is_latest_instance or not container.current or container.name == "OOMKilled":
         return container
-    killed = container.exit_code in KILL_EXIT_CODES
+    killed = container.exit_code in KILL_EXIT_CODES or "StepSignalled" in container.names
     since = pod.disruption.lastTransitionTime if pod.disruption else None
     deleted = "DeletedWhileRunning" in pod_finding.names
     after = bool(since and container.at and container.at >= since and not deleted)

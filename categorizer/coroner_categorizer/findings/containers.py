@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from coroner_categorizer.findings.device_health import unhealthy_devices
 from coroner_categorizer.findings.finding import Excerpt, FailureRank, Finding
 from coroner_categorizer.findings.image_pull import (
     WAITING_REASONS,
@@ -15,13 +16,16 @@ from coroner_categorizer.findings.image_pull import (
     pull_cause,
     pull_cause_in_events,
 )
+from coroner_categorizer.findings.intended_restarts import counts_restarts, is_intended, rule_facts
+from coroner_categorizer.findings.tekton import ended_after_steps, ended_by_signal, is_step
 from coroner_categorizer.findings.termination_cause import stopped_externally, termination_cause
 from coroner_categorizer.objects.deletion_time import deletion_requested
 from coroner_categorizer.objects.event import Event
-from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES
+from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES, SIGTERM_EXIT
 from coroner_categorizer.objects.pod import NORMAL_WAITING_REASONS, Container, ContainerStatus, Pod, Terminated, Waiting
 from coroner_categorizer.objects.times import is_before
 from coroner_categorizer.termination_message.cause import cause_text
+from coroner_categorizer.termination_message.tekton_message import error_text
 from coroner_categorizer.termination_message.uncaught_exception import find_uncaught_exception
 from coroner_categorizer.verdict import FailureKey
 
@@ -30,7 +34,9 @@ Role = Literal["init", "sidecar", "main"]
 # The container was created and its start failed: the ended instance in lastState is the same failure (o4).
 _START_REASONS = ("CrashLoopBackOff", "RunContainerError", "PostStartHookError")
 _KILLED_BY_KUBELET = frozenset({"KilledByLivenessProbe", "KilledByStartupProbe", "PostStartHookFailed"})
-_REQUESTED_EXIT_CODES = (*KILL_EXIT_CODES, 130)  # SIGKILL, SIGTERM, SIGINT: somebody else ended the program
+_SIGINT_EXIT = 130
+_REQUESTED_EXIT_CODES = (*KILL_EXIT_CODES, _SIGINT_EXIT)  # somebody else ended the program
+_NOT_STARTED = (126, 127)  # a shell's codes for a command that it cannot run
 _PERMANENT_REASONS = ("InvalidImageName", "ErrImageNeverPull")
 
 
@@ -72,17 +78,21 @@ def _of_container(
     restarts = view.status.restartCount
     is_newest = bool(last and last.containerID and last.containerID == view.status.containerID)
     if state.terminated:
-        if state.terminated.exitCode != 0:
+        if _has_failed(pod, view, state.terminated, events):
             yield _terminated(pod, view, state.terminated, "state", restarts + 1, events, main_ended_at, current=True)
-        if last and last.exitCode != 0:
+        if last and _has_failed(pod, view, last, events):
             earlier = _terminated(pod, view, last, "lastState", restarts, events, main_ended_at, current=False)
             yield msgspec.structs.replace(earlier, is_latest_instance=False)
     elif state.waiting:
         yield from _waiting(pod, view, state.waiting, events, main_ended_at)
-    elif state.running and last and last.exitCode != 0:
+    elif state.running and last and _has_failed(pod, view, last, events):
         failing = _not_ready_since_restart(pod, view, state.running.startedAt)
         ended = restarts + 1 if is_newest else restarts
         yield _terminated(pod, view, last, "lastState", ended, events, main_ended_at, current=failing)
+
+
+def _has_failed(pod: Pod, view: ContainerView, ended: Terminated, events: Sequence[Event]) -> bool:
+    return ended.exitCode != 0 and not is_intended(pod, view.spec, view.status, ended, events)
 
 
 def _waiting(
@@ -91,7 +101,7 @@ def _waiting(
     last = view.status.lastState.terminated
     # While a container waits, lastState holds its newest instance: the kubelet moved it there.
     ended = view.status.restartCount + 1
-    if last and last.exitCode != 0:
+    if last and _has_failed(pod, view, last, events):
         explains = waiting.reason in _START_REASONS or waiting.reason in NORMAL_WAITING_REASONS
         found = _terminated(pod, view, last, "lastState", ended, events, main_ended_at, current=explains)
         if explains and waiting.reason:
@@ -101,7 +111,7 @@ def _waiting(
         yield found
         if explains:
             return
-    elif last and waiting.reason == "CrashLoopBackOff":
+    elif last and last.exitCode == 0 and waiting.reason == "CrashLoopBackOff":
         yield _completed_restarting(pod, view, last, events)
         return
     if waiting.reason not in NORMAL_WAITING_REASONS and waiting.reason != "CrashLoopBackOff":
@@ -120,10 +130,11 @@ def _terminated(
     current: bool,
 ) -> Finding:
     """An instance of a container that ended with another code than 0."""
-    exception = find_uncaught_exception(ended.message, ended.exitCode)
+    message = error_text(ended.message) if is_step(view.spec) else ended.message
+    exception = find_uncaught_exception(message, ended.exitCode)
     cause = termination_cause(pod, view.status.name, ended, exception, events)
     names = [cause.name] if cause.name else []
-    facts = cause.facts | {"role": view.role}
+    facts = cause.facts | rule_facts(view.spec, view.status, ended) | {"role": view.role}
     if ended.exitCode not in KILL_EXIT_CODES and _ended_after_deletion(pod, ended):
         facts["afterDeletion"] = "after its pod was marked for deletion"
     if ended.reason not in ("", "Error"):
@@ -135,6 +146,12 @@ def _terminated(
         names.append("Error")
     if _program_exited(names, ended.exitCode):
         names.append("ProgramExited")
+    if ended_by_signal(view.spec, ended):
+        names.append("StepSignalled")
+    device = unhealthy_devices(view.status, view.path)
+    if device and _may_be_its_device(names, ended.exitCode):
+        names.append("UnhealthyDevice")
+        facts["device"] = device.text.removeprefix("Unhealthy: ")
     return Finding(
         names=tuple(names),
         rank=FailureRank.SIDECAR if view.role == "sidecar" else FailureRank.CONTAINER,
@@ -142,21 +159,28 @@ def _terminated(
         key=FailureKey(pod.metadata.uid, view.status.name, ended.containerID or f"{ended.reason}#{ended_instances}"),
         at=ended.finishedAt if ended.finishedAt and ended.finishedAt.year > 1970 else None,
         current=current and pod.status.phase != "Succeeded",
-        explained_by_pod=view.role == "sidecar" and _ended_with_its_pod(ended, main_ended_at),
+        explained_by_pod=(view.role == "sidecar" and _ended_with_its_pod(ended, main_ended_at))
+        or ended_after_steps(pod, view.status.name, ended),
         container=view.status.name,
         exit_code=ended.exitCode,
-        termination_message=ended.message,
-        text=ended.message if ended.reason not in ("Error", "") else cause_text(ended.message, exception),
+        termination_message=message,
+        text=message if ended.reason not in ("Error", "") else cause_text(message, exception),
         facts=facts,
         max_confidence=cause.max_confidence,
-        ended_instances=ended_instances,
-        supporting=cause.supporting,
+        ended_instances=ended_instances if counts_restarts(pod, view.spec) else None,
+        supporting=(*cause.supporting, *((device,) if device else ())),
     )
 
 
 def _program_exited(names: Sequence[str], exit_code: int) -> bool:
     """Whether the program chose this exit code itself: no signal, no probe or hook, no container runtime did."""
     return "Error" in names and exit_code not in _REQUESTED_EXIT_CODES and _KILLED_BY_KUBELET.isdisjoint(names)
+
+
+def _may_be_its_device(names: Sequence[str], exit_code: int) -> bool:
+    """Whether an unhealthy device can be why the instance ended: the program had started, and nobody stopped it."""
+    stopped = exit_code in (SIGTERM_EXIT, _SIGINT_EXIT) or not _KILLED_BY_KUBELET.isdisjoint(names)
+    return names[0] in ("Error", "UncaughtException") and exit_code not in _NOT_STARTED and not stopped
 
 
 def _completed_restarting(pod: Pod, view: ContainerView, last: Terminated, events: Sequence[Event]) -> Finding:

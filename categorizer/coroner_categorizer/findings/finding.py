@@ -42,13 +42,13 @@ class Finding(msgspec.Struct, frozen=True):
     current: bool = True
     """False: a failure of the past; the container runs again or the pod ended well."""
     explained_by_pod: bool = False
-    """The end of a container that a pod-level finding explains, or of a sidecar with its pod: not a failure of its
-    own. Rules of an errorCategories block see it nevertheless."""
+    """The end of a container that a pod-level finding explains, of a sidecar with its pod, or of a step of Tekton that
+    never ran: not a failure of its own. Rules of an errorCategories block see it nevertheless."""
     container: str = ""
     """"" = the pod."""
     exit_code: int | None = None
     termination_message: str = ""
-    """Unredacted, as the API gives it."""
+    """Unredacted, as the API gives it; of a step of Tekton, the part that says why it ended."""
     text: str = ""
     """The text that holds the cause, unredacted: the waiting message, the pod's, the scheduler's or an event's."""
     facts: dict[str, str] = {}

@@ -6,22 +6,24 @@ They outrank the containers' findings, because the exit code of a kill (137) doe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from coroner_categorizer.findings.finding import Excerpt, FailureRank, Finding
 from coroner_categorizer.findings.job_condition import failed_condition
 from coroner_categorizer.findings.scheduler_message import parse_scheduler_message
+from coroner_categorizer.findings.tekton import ended_by_signal
 from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.objects.deletion_time import deletion_requested, grace_period
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES, SIGTERM_EXIT
-from coroner_categorizer.objects.pod import Pod, Terminated
+from coroner_categorizer.objects.pod import Container, Pod, Terminated
 from coroner_categorizer.objects.times import is_before, newest, shifted
 from coroner_categorizer.objects.workload import Workload, WorkloadCondition
 from coroner_categorizer.verdict import Confidence, FailureKey
 
+_REMOVAL = timedelta(seconds=10)  # from the last container's end to the kubelet's final deletion, on a busy node
 _NODE_LACKS = LinearRegex(r"requested: (\d{1,19}), used: \d*, capacity: (\d{1,19})")
 
 
@@ -83,7 +85,12 @@ def deletion(pod: Pod, events: Sequence[Event], owner: Workload | None) -> Findi
     """
     if not pod.metadata.deletionTimestamp or pod.status.phase == "Succeeded" or pod.disruption:
         return None
-    killed = [e for e in _failed_terminations(pod) if killed_by_deletion(pod, e)]
+    specs = {c.name: c for c in (*pod.spec.containers, *pod.spec.initContainers)}
+    killed = [
+        s.state.terminated
+        for s in (*pod.status.containerStatuses, *pod.status.initContainerStatuses)
+        if s.state.terminated and _killed_by_deletion(pod, specs.get(s.name) or Container(), s.state.terminated, events)
+    ]
     if not killed:
         return None
     names = ["DeletedWhileRunning"]
@@ -128,13 +135,28 @@ def stopped_after_job_success(pod: Pod, owner: Workload | None) -> bool:
     return any(c is not None and c.status == "True" for c in conditions)
 
 
-def killed_by_deletion(pod: Pod, ended: Terminated) -> bool:
+def _killed_by_deletion(pod: Pod, spec: Container, ended: Terminated, events: Sequence[Event]) -> bool:
     """Whether this instance was killed after the pod's deletion had been requested."""
-    asked = deletion_requested(pod)
+    if ended_by_signal(spec, ended):
+        return _ended_at_deletion(pod, spec, ended, events)
     # OOMKilled with 143 is a stale flag from a child process (b12), with 137 the cause itself.
     if ended.exitCode not in KILL_EXIT_CODES or (ended.reason == "OOMKilled" and ended.exitCode != SIGTERM_EXIT):
         return False
+    asked = deletion_requested(pod)
     return not (asked and ended.finishedAt and is_before(ended.finishedAt, asked))
+
+
+def _ended_at_deletion(pod: Pod, spec: Container, ended: Terminated, events: Sequence[Event]) -> bool:
+    """Whether this instance certainly ended after the deletion had been requested, or while the pod was removed."""
+    asked, stamp = deletion_requested(pod), pod.metadata.deletionTimestamp
+    if not asked or not stamp or not ended.finishedAt:
+        return False
+    if pod.metadata.deletionGracePeriodSeconds:
+        return not is_before(ended.finishedAt, asked)
+    stops = (e.first_seen for e in events if e.reason == "Killing" and e.container == spec.name)
+    return any(time and not is_before(ended.finishedAt, time) for time in stops) or not is_before(
+        ended.finishedAt, stamp, _REMOVAL
+    )
 
 
 def unschedulable(pod: Pod) -> Finding | None:
@@ -175,8 +197,9 @@ def unschedulable(pod: Pod) -> Finding | None:
 
 
 def failed_without_reason(pod: Pod) -> Finding | None:
-    """phase Failed, and nothing else recorded."""
-    if pod.status.phase != "Failed":
+    """phase Failed, and nothing else recorded. A container that ended badly and has not failed explains the phase."""
+    ends = (s.state.terminated for s in pod.status.containerStatuses)
+    if pod.status.phase != "Failed" or any(end and end.exitCode != 0 for end in ends):
         return None
     return Finding(
         names=("PodFailed",),

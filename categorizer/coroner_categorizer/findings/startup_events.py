@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from coroner_categorizer.findings.finding import Excerpt, FailureRank, Finding
+from coroner_categorizer.findings.pod_status import has_run
 from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.objects.event import Event
-from coroner_categorizer.objects.pod import Pod
+from coroner_categorizer.objects.pod import ContainerStatus, Pod
 from coroner_categorizer.objects.quantity import parse_quantity
 from coroner_categorizer.objects.times import newest
 from coroner_categorizer.objects.workload import Workload
@@ -87,11 +89,58 @@ def _started_at(pod: Pod) -> datetime | None:
     return newest([ready.lastTransitionTime if ready and ready.status == "True" else None, *times])
 
 
-def startup_blocker(events: Sequence[Event]) -> Excerpt | None:
-    """What prevented a pod from starting that is no longer waiting: the newest event that names it."""
-    pulls = [e for e in events if e.reason == "Failed" and e.text.startswith("Failed to pull image")]
+class StartupBlocker(NamedTuple):
+    """What prevented a pod, or one of its containers, from starting."""
+
+    container: str
+    """The one that never ran while others did; "" = none did."""
+    excerpt: Excerpt
+
+
+def startup_blocker(pod: Pod, containers: Sequence[Finding], events: Sequence[Event]) -> StartupBlocker | None:
+    """What prevented a container from starting that is no longer waiting; None where all ran, or nothing names it.
+
+    ``containers``: the findings of the pod's containers.
+    """
+    statuses = (*pod.status.initContainerStatuses, *pod.status.containerStatuses)
+    waiting = {f.container: Excerpt(f.source, f.text) for f in containers if f.waiting and f.text}
+    never_ran = [s.name for s in statuses if not _has_run(s)]
+    if len(never_ran) < len(statuses):
+        images = {c.name: c.image for c in (*pod.spec.containers, *pod.spec.initContainers)}
+        found = ((name, waiting.get(name) or _last_pull_failure(events, name, images.get(name))) for name in never_ran)
+        return next((StartupBlocker(name, excerpt) for name, excerpt in found if excerpt), None)
+    if not any(s.state.terminated or s.lastState.terminated for s in statuses) and not any(
+        f.waiting for f in containers
+    ):
+        return None
+    first = next((f for f in containers if f.waiting), None)
+    excerpt = Excerpt(first.source, first.text) if first and first.text else _newest_blocker(events)
+    return StartupBlocker("", excerpt) if excerpt else None
+
+
+def _has_run(status: ContainerStatus) -> bool:
+    ends = (status.state.terminated, status.lastState.terminated)
+    return status.state.running is not None or any(has_run(end) for end in ends if end)
+
+
+def _last_pull_failure(events: Sequence[Event], container: str, image: str | None) -> Excerpt | None:
+    """The newest failed pull of this container's image; None where it was pulled afterwards."""
+    mine = [e for e in events if e.container == container or (image and not e.container and f'"{image}"' in e.text)]
+    failed = [e for e in mine if _is_failed_pull(e)]
+    pulled = newest(e.last_seen for e in mine if e.reason == "Pulled")
+    if not failed or _is_resolved(failed[-1], pulled):
+        return None
+    return Excerpt("events[Failed]", _without_prefixes(failed[-1].text))
+
+
+def _newest_blocker(events: Sequence[Event]) -> Excerpt | None:
+    pulls = [e for e in events if _is_failed_pull(e)]
     event = _most_specific([*pulls, *(e for e in events if e.reason in _STUCK_REASONS and e.type != "Normal")])
     return Excerpt(f"events[{event.reason}]", _without_prefixes(event.text)) if event else None
+
+
+def _is_failed_pull(event: Event) -> bool:
+    return event.reason == "Failed" and event.text.startswith("Failed to pull image")
 
 
 def create_failure(workload: Workload, events: Sequence[Event]) -> Finding | None:

@@ -15,7 +15,11 @@ import msgspec
 from coroner_categorizer.objects.lenient_decode import lenient_convert
 from coroner_categorizer.objects.reference_names import can_exist
 
-NORMAL_WAITING_REASONS = frozenset({"", "ContainerCreating", "PodInitializing"})
+RESTARTING_ALL_CONTAINERS = "RestartingAllContainers"
+"""The kubelet's reason, while a container waits and for the instance before, after a rule of any container of the pod
+has restarted all of them. That instance has exit code 137 and neither times nor a container ID (kubelet_pods.go)."""
+
+NORMAL_WAITING_REASONS = frozenset({"", "ContainerCreating", "PodInitializing", RESTARTING_ALL_CONTAINERS})
 """For a while these are normal; only events can show that something is wrong."""
 
 
@@ -66,13 +70,40 @@ class SecurityContext(msgspec.Struct, frozen=True):
     readOnlyRootFilesystem: bool | None = None
 
 
+class ExitCodes(msgspec.Struct, frozen=True):
+    operator: str = ""
+    """In or NotIn."""
+    values: list[int] = []
+
+
+class RestartRule(msgspec.Struct, frozen=True):
+    """A rule that restarts a container, or all of the pod, after some exit codes (1.34+)."""
+
+    action: str = ""
+    """Restart or RestartAllContainers."""
+    exitCodes: ExitCodes = ExitCodes()
+
+    def matches(self, exit_code: int) -> bool:
+        listed = exit_code in self.exitCodes.values
+        return {"In": listed, "NotIn": not listed}.get(self.exitCodes.operator, False)
+
+
+class ResizePolicy(msgspec.Struct, frozen=True):
+    resourceName: str = ""
+    restartPolicy: str = ""
+    """NotRequired or RestartContainer: whether a resize of this resource restarts the container."""
+
+
 class Container(msgspec.Struct, frozen=True):
     """From spec.containers or spec.initContainers."""
 
     name: str = ""
     image: str = ""
     restartPolicy: str | None = None
-    """``Always`` on an init container makes it a native sidecar."""
+    """``Always`` on an init container makes it a native sidecar. None: the pod's applies."""
+    restartPolicyRules: list[RestartRule] = []
+    """They come before restartPolicy; the first that matches decides."""
+    resizePolicy: list[ResizePolicy] = []
     resources: Resources = Resources()
     command: list[str] = []
     securityContext: SecurityContext = SecurityContext()
@@ -131,6 +162,21 @@ class ContainerState(msgspec.Struct, frozen=True):
     terminated: Terminated | None = None
 
 
+class ResourceHealth(msgspec.Struct, frozen=True):
+    """One device."""
+
+    resourceID: str = ""
+    health: str = ""
+    """Healthy, Unhealthy or Unknown."""
+    message: str = ""
+
+
+class ResourceStatus(msgspec.Struct, frozen=True):
+    name: str = ""
+    """``nvidia.com/gpu``, or ``claim:NAME/REQUEST``."""
+    resources: list[ResourceHealth] = []
+
+
 class ContainerStatus(msgspec.Struct, frozen=True):
     """From status.containerStatuses or status.initContainerStatuses; sorted by name, not in spec order (t14)."""
 
@@ -142,6 +188,8 @@ class ContainerStatus(msgspec.Struct, frozen=True):
     restartCount: int = 0
     resources: Resources = Resources()
     """In force, which differs from the spec's while a resize is under way."""
+    allocatedResourcesStatus: list[ResourceStatus] = []
+    """Health of the devices that the container holds (feature ResourceHealthStatus)."""
     state: ContainerState = ContainerState()
     lastState: ContainerState = ContainerState()
 

@@ -20,6 +20,8 @@ FINDING_FACTS = frozenset(
         "afterDeletion",
         "gracePeriod",
         "crashLoopCause",
+        "blockedContainer",
+        "device",
         "kubeletEvent",
         "image",  # if it is not the container's own
         "language",
@@ -32,6 +34,7 @@ FINDING_FACTS = frozenset(
         "ownerDeadline",
         "ownerState",
         "probeOutput",
+        "restartsByRule",
         "role",
         "scheduler",
         "startupBlocker",

@@ -31,6 +31,8 @@ class Explanation(NamedTuple):
     """None: nothing is failing, or no rule matched."""
     unexplained: bool = False
     """It is failing, and no rule matched."""
+    restarts_by_rule: int = 0
+    """How many restarts the pod's restartPolicyRules have caused."""
 
     @property
     def is_failing(self) -> bool:
@@ -93,7 +95,8 @@ def _create_failures(workload: Workload, events: list[Event], classifier: Classi
 def _explanation(subject: Pod | Workload, classification: Classification) -> Explanation:
     verdict, metadata = classification.verdict, subject.metadata
     unexplained = classification.failing and verdict is None
-    return Explanation(subject.kind, metadata.namespace, metadata.name, verdict, unexplained)
+    restarts = classification.restarts_by_rule
+    return Explanation(subject.kind, metadata.namespace, metadata.name, verdict, unexplained, restarts)
 
 
 def _workload_from_reference(reference: ObjectReference) -> Workload:

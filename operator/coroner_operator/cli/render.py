@@ -60,6 +60,7 @@ def _plain(explanations: Sequence[Explanation]) -> list[dict[str, Any]]:
             },
             "verdict": explanation.verdict and _plain_verdict(explanation.verdict),
             **({"unexplained": True} if explanation.unexplained else {}),
+            **({"restartsByRule": explanation.restarts_by_rule} if explanation.restarts_by_rule else {}),
         }
         for explanation in explanations
     ]

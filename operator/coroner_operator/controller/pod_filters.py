@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from coroner_categorizer.findings.intended_restarts import restarts_for_resize
+from coroner_categorizer.findings.tekton import ended_by_signal
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES
-from coroner_categorizer.objects.pod import NORMAL_WAITING_REASONS, ContainerStatus, Pod
+from coroner_categorizer.objects.pod import NORMAL_WAITING_REASONS, Container, ContainerStatus, Pod
 
 EVENT_TTL = timedelta(hours=1)  # kube-apiserver --event-ttl, by default
 
@@ -52,14 +54,15 @@ def needs_normal_events(pod: Pod, warnings: Iterable[Event], now: datetime) -> b
 
     A kill (137, or the program's own answer to SIGTERM, 143) may be a probe's or a hook's: only a ``Killing`` event
     shows it. So may any other end, but then the failed probe is among the ``warnings`` (q6), or the container keeps
-    succeeding
-    (q2b).
+    succeeding (q2b). A resize that restarts the container has only that event too, and so has the stop of a step of
+    Tekton.
     """
     if pod.disruption is not None or pod.status.reason:
         return False  # the pod itself says who stopped it
     probed = any(event.reason == "Unhealthy" for event in warnings)
+    specs = {spec.name: spec for spec in pod.spec.containers + pod.spec.initContainers}
     for container in pod.status.containerStatuses + pod.status.initContainerStatuses:
-        waiting = container.state.waiting
+        waiting, spec = container.state.waiting, specs.get(container.name, Container())
         for state in (container.state, container.lastState):
             ended = state.terminated
             if ended is None or ended.reason == "StartError":
@@ -67,7 +70,9 @@ def needs_normal_events(pod: Pod, warnings: Iterable[Event], now: datetime) -> b
             if ended.reason == "OOMKilled" and ended.exitCode != 143 and not probed:
                 continue  # the reason says it all, unless a probe may have killed it as well
             loops_well = ended.exitCode == 0 and waiting is not None and waiting.reason == "CrashLoopBackOff"
-            if not (ended.exitCode in KILL_EXIT_CODES or loops_well or (probed and ended.exitCode != 0)):
+            stopped = ended.exitCode in KILL_EXIT_CODES or ended_by_signal(spec, ended)
+            explained_by_event = ended.exitCode != 0 and (probed or restarts_for_resize(spec))
+            if not (stopped or loops_well or explained_by_event):
                 continue
             if ended.finishedAt is None or now - ended.finishedAt < EVENT_TTL:
                 return True
