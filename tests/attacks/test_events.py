@@ -42,7 +42,6 @@ async def post_large_events(attacker: Tenant, count: int, size: int) -> None:
     await asyncio.gather(*(post(range(start, count, 4)) for start in range(4)))
 
 
-@pytest.mark.xfail(strict=True, reason="F6: a page of events has no limit in bytes")
 async def test_large_events_about_pods_that_do_not_exist_cost_little_memory(
     arena: Arena, start_operator: StartOperator
 ) -> None:

@@ -23,6 +23,9 @@ COMBINED_PREFIX = "(combined from similar events): "
 TEXT_LIMIT = 8192
 """Characters of an event's text. The kubelet writes at most 1,024; anyone who may create events can write more."""
 
+NAME_LIMIT = 253
+"""Characters of a reason, a component and the like; longer ones are read as absent."""
+
 NODE_EVENTS_NAMESPACE = "default"
 """Where Events about nodes are, as about all objects without a namespace; tenants may not write there."""
 
@@ -46,6 +49,7 @@ class ObjectReference(msgspec.Struct, frozen=True):
         if not can_exist(self.apiVersion, self.kind, self.name, self.uid):
             for part in ("apiVersion", "kind", "namespace", "name", "uid", "fieldPath"):
                 msgspec.structs.force_setattr(self, part, "")
+        _drop_long(self, ("namespace", "fieldPath"))
 
 
 class EventMetadata(msgspec.Struct, frozen=True):
@@ -58,6 +62,9 @@ class EventMetadata(msgspec.Struct, frozen=True):
 
 class EventSource(msgspec.Struct, frozen=True):
     component: str = ""
+
+    def __post_init__(self) -> None:
+        _drop_long(self, ("component",))
 
 
 class EventSeries(msgspec.Struct, frozen=True):
@@ -99,6 +106,7 @@ class Event(msgspec.Struct, frozen=True):
             msgspec.structs.force_setattr(self, "message", _shortened(self.message))
         if len(self.note) > TEXT_LIMIT:
             msgspec.structs.force_setattr(self, "note", _shortened(self.note))
+        _drop_long(self, ("apiVersion", "kind", "type", "reason", "reportingComponent", "reportingController"))
 
     @property
     def is_from_coroner(self) -> bool:
@@ -157,6 +165,12 @@ class Event(msgspec.Struct, frozen=True):
     def last_seen(self) -> datetime | None:
         series = self.series.lastObservedTime if self.series else None
         return series or self.lastTimestamp or self.deprecatedLastTimestamp or self.first_seen
+
+
+def _drop_long(obj: msgspec.Struct, names: tuple[str, ...]) -> None:
+    for name in names:
+        if len(getattr(obj, name)) > NAME_LIMIT:
+            msgspec.structs.force_setattr(obj, name, "")
 
 
 def _shortened(text: str) -> str:

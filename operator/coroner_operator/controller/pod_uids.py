@@ -32,6 +32,12 @@ class ExistingPods:
         for uids in self._by_scope.values():
             yield from uids
 
+    def exists(self, uid: str) -> bool | None:
+        """Whether there is a pod of this UID; None: it was not observed, but not all pods have been listed yet."""
+        if any(uid in uids for uids in self._by_scope.values()):
+            return True
+        return False if self._listed == self._by_scope.keys() else None
+
     def add(self, pod: Pod) -> None:
         self._scope(pod).add(pod.metadata.uid)
 

@@ -3,39 +3,44 @@
 An Event counts for an object only in the object's own namespace, or every tenant could explain the failures of all
 others: UIDs are public. So the cache is keyed by the namespace of the Event itself, which the API server vouches for.
 
-Bounded in objects and in events per object, oldest first; by the time they are evicted the report contains what they
-said.
+Bounded in bytes. A namespace whose events take more than its even part evicts its own, the oldest first; by then the
+report contains what they said. Events about pods that have not been observed are evicted before all others, and are
+kept for a minute only: an event may come before the pod that it is about, and anybody can write events about none.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import aclosing
 from typing import NamedTuple
 
 import msgspec
-from cachetools import FIFOCache, LRUCache
 
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_categorizer.objects.pod import Metadata
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError
+from coroner_operator.kube.paging import list_items
 from coroner_operator.kube.paths import field_selector
 from coroner_operator.kube.resources import EVENT
 
 log = logging.getLogger("coroner.event_cache")
 
-CACHE_SIZE = 2_000  # with EVENTS_PER_OBJECT events of ~1.5 KB each: 36 MB if each of them is talkative, 3 MB as seen
+BYTES_LIMIT = 32 * 2**20  # of all events: 15,000 with texts of 1 KB, of which nobody has seen more than 2,000
 EVENTS_PER_OBJECT = 12
-LIST_LIMIT = 100
+EVENT_BYTES = 1_500  # of an event without its text, measured
+WAITING_SECONDS = 60.0  # s; a watch of pods that is interrupted is back after 30 s at most
+WAITING_BYTES = 2**20  # of one namespace, about pods that have not been observed
+LIST_LIMIT = 100  # events about one object
+LIST_BYTES = 8 * 2**20
 LIST_TIMEOUT = 5.0  # s; a verdict without events is better than none
 
-
-class _Page(msgspec.Struct, frozen=True):
-    items: list[msgspec.Raw] | None = None
-
-
-_PAGE = msgspec.json.Decoder(_Page)
 _EVENT = msgspec.json.Decoder(Event)
 
 
@@ -66,40 +71,183 @@ def target_of(event: Event) -> EventTarget | None:
     return EventTarget(involved.kind, event.metadata.namespace, involved.uid)
 
 
+class _ObjectEvents:
+    """The newest events about one object."""
+
+    def __init__(self, since: float) -> None:
+        self.since = since
+        """When the first one came."""
+        self.bytes = 0
+        self._events: OrderedDict[str, Event] = OrderedDict()
+
+    def put(self, event: Event) -> None:
+        key = event.metadata.uid or event.metadata.name
+        self._remove(key)
+        self._events[key] = event
+        self.bytes += _size(event)
+        if len(self._events) > EVENTS_PER_OBJECT:
+            self._remove(next(iter(self._events)))
+
+    def all(self) -> tuple[Event, ...]:
+        return tuple(self._events.values())
+
+    def _remove(self, key: str) -> None:
+        event = self._events.pop(key, None)
+        if event is not None:
+            self.bytes -= _size(event)
+
+
+class _Share:
+    """The events of one namespace."""
+
+    def __init__(self) -> None:
+        self.known: OrderedDict[EventTarget, _ObjectEvents] = OrderedDict()
+        """The least recently used one first."""
+        self.waiting: OrderedDict[EventTarget, _ObjectEvents] = OrderedDict()
+        """About pods that have not been observed, the oldest first."""
+        self.bytes = 0
+        self.waiting_bytes = 0
+
+    def get(self, target: EventTarget) -> _ObjectEvents | None:
+        return self.known.get(target) or self.waiting.get(target)
+
+    def put(self, target: EventTarget, events: _ObjectEvents, event: Event) -> int:
+        """Add the event to the events about ``target``, which are in this share already. Bytes that it takes more."""
+        before = events.bytes
+        events.put(event)
+        grown = events.bytes - before
+        self.bytes += grown
+        if target in self.waiting:
+            self.waiting_bytes += grown
+        return grown
+
+    def promote(self, target: EventTarget) -> None:
+        """The pod has been observed."""
+        events = self.known[target] = self.waiting.pop(target)
+        self.waiting_bytes -= events.bytes
+
+    def remove(self, target: EventTarget) -> int:
+        """Bytes that are free now; nothing where there are no events about ``target``."""
+        events = self.get(target)
+        if events is None:
+            return 0
+        if self.waiting.pop(target, None):
+            self.waiting_bytes -= events.bytes
+        self.known.pop(target, None)
+        self.bytes -= events.bytes
+        return events.bytes
+
+
 class EventCache:
-    def __init__(self, client: Client) -> None:
+    def __init__(
+        self,
+        client: Client,
+        pod_exists: Callable[[str], bool | None] = lambda _: True,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``pod_exists``: whether there is a pod of this UID; None: nobody knows yet."""
         self._client = client
-        self._by_target: LRUCache[EventTarget, FIFOCache[str, Event]] = LRUCache(CACHE_SIZE)
+        self._pod_exists = pod_exists
+        self._now = now
+        self._shares: dict[str, _Share] = {}
+        """By namespace; "" = nodes."""
+        self.bytes = 0
+        """About what the events take in memory."""
 
     def __len__(self) -> int:
-        return len(self._by_target)
+        """Objects of which there are events."""
+        return sum(len(share.known) + len(share.waiting) for share in self._shares.values())
 
     def add(self, event: Event) -> None:
         """Cache the event; a newer state of the same event replaces the older one."""
         target = target_of(event)
         if target is None or event.is_from_coroner:
             return
-        events = self._by_target.setdefault(target, FIFOCache(EVENTS_PER_OBJECT))
-        events[event.metadata.uid or event.metadata.name] = event
+        share = self._shares.setdefault(target.namespace, _Share())
+        events = share.get(target)
+        if events is None:
+            events = _ObjectEvents(self._now())
+            observed = target.kind != "Pod" or self._pod_exists(target.uid)
+            (share.known if observed else share.waiting)[target] = events
+        self.bytes += share.put(target, events, event)
+        self._check_waiting(share)
+        while self.bytes > BYTES_LIMIT:
+            self._evict()
 
     def cached(self, target: EventTarget) -> tuple[Event, ...]:
-        """What is cached, in the order in which it first arrived."""
-        return tuple(self._by_target[target].values()) if target in self._by_target else ()
+        """What is cached, in the order of its last change."""
+        share = self._shares.get(target.namespace)
+        events = share.get(target) if share else None
+        if share is None or events is None:
+            return ()
+        if target in share.known:
+            share.known.move_to_end(target)
+        return events.all()
 
     def forget(self, target: EventTarget) -> None:
-        self._by_target.pop(target, None)
+        share = self._shares.get(target.namespace)
+        if share is not None:
+            self._remove(target.namespace, share, target)
 
     async def read_all(self, metadata: Metadata) -> tuple[Event, ...]:
-        """Every event about the pod that still exists, listed by the pod's UID; only what is cached if that fails."""
+        """Events about the object that still exist, listed by its UID; what is cached, as far as that fails.
+
+        At most ``LIST_LIMIT`` of them, and no further page after ``LIST_BYTES``.
+        """
         cached = self.cached(EventTarget.pod(metadata))
-        query = {"fieldSelector": field_selector({"involvedObject.uid": metadata.uid}), "limit": LIST_LIMIT}
+        events: list[Event] = []
         try:
-            path = EVENT.path(metadata.namespace)
-            page = _PAGE.decode(await self._client.get(path, query, timeout_seconds=LIST_TIMEOUT))
-        except (ApiError, msgspec.DecodeError) as error:
-            log.warning("pod %s/%s: classified without its events: %s", metadata.namespace, metadata.name, error)
-            return cached
-        read = (lenient_decode(bytes(raw), _EVENT, Event) for raw in page.items or ())
-        events = tuple(event for event in read if not event.is_from_coroner)
+            async with asyncio.timeout(LIST_TIMEOUT):
+                await self._read(metadata, events)
+        except (ApiError, TimeoutError, msgspec.DecodeError) as error:
+            log.warning("%s/%s: classified without its events: %r", metadata.namespace, metadata.name, error)
         named = {event.metadata.uid for event in events}
-        return events + tuple(event for event in cached if event.metadata.uid not in named)
+        return *events, *(event for event in cached if event.metadata.uid not in named)
+
+    async def _read(self, metadata: Metadata, events: list[Event]) -> None:
+        """Add to ``events`` what is listed. Raises ApiError, msgspec.DecodeError."""
+        query = {"fieldSelector": field_selector({"involvedObject.uid": metadata.uid})}
+        path = EVENT.path(metadata.namespace)
+        count = size = 0
+        async with aclosing(list_items(self._client, path, query, limit=LIST_LIMIT)) as items:
+            async for raw in items:
+                count += 1
+                size += len(raw)
+                event = lenient_decode(raw, _EVENT, Event)
+                if not event.is_from_coroner:
+                    events.append(event)
+                if count >= LIST_LIMIT or size >= LIST_BYTES:
+                    return
+
+    def _check_waiting(self, share: _Share) -> None:
+        """Events about pods that exist by now wait no longer; what has waited too long, or is too much, is dropped."""
+        while share.waiting:
+            target, events = next(iter(share.waiting.items()))
+            exists = self._pod_exists(target.uid)
+            if exists:
+                share.promote(target)
+                continue
+            in_time = self._now() - events.since < WAITING_SECONDS and share.waiting_bytes <= WAITING_BYTES
+            if exists is None or in_time:
+                return
+            self._remove(target.namespace, share, target)
+
+    def _evict(self) -> None:
+        """One object's events, of the namespace that has the most."""
+        namespace, share = max(self._shares.items(), key=lambda item: item[1].bytes)
+        while share.waiting:
+            target = next(iter(share.waiting))
+            if not self._pod_exists(target.uid):
+                break
+            share.promote(target)
+        self._remove(namespace, share, next(iter(share.waiting or share.known)))
+
+    def _remove(self, namespace: str, share: _Share, target: EventTarget) -> None:
+        self.bytes -= share.remove(target)
+        if not share.known and not share.waiting:
+            del self._shares[namespace]
+
+
+def _size(event: Event) -> int:
+    """Bytes in memory; all other texts are short."""
+    return EVENT_BYTES + sys.getsizeof(event.message) + sys.getsizeof(event.note)

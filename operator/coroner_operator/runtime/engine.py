@@ -89,7 +89,7 @@ class Engine:
         )
         self._recovery = Recovery(client, failing, self.reports, self.writer, recovery_after=settings.recovery_after)
         self._owners = OwnerResolver(client, back_off, self._publisher.may_own)
-        events = EventCache(client)
+        events = EventCache(client, existing_pods.exists)
         self._classifier = Classifier(categorizer, client, events, now)
         self._controller = PodController(
             settings,
