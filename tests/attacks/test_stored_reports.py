@@ -115,7 +115,6 @@ def _counted(exposition: bytes) -> float:
     return sum(float(n) for n in re.findall(r"^coroner_failures_total\{.*\} (\S+)$", exposition.decode(), re.MULTILINE))
 
 
-@pytest.mark.xfail(strict=True, reason="F16: what the metrics have counted is forgotten with the report")
 async def test_deleting_a_report_does_not_count_its_failures_again(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
@@ -129,6 +128,21 @@ async def test_deleting_a_report_does_not_count_its_failures_again(
         engine.report_deleted("default", name)  # as the process' own watch of reports tells it
         report = await until(lambda: reports.of("attack"), 30)
     assert _counted(engine.metrics.exposition()) == 1
+
+
+async def test_emptying_a_ledger_does_not_count_its_failures_again(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    """F16, by whoever may write the status."""
+    engine = await operators.start()
+    crashed = server.put(live_pod("attack", state=waiting("CrashLoopBackOff"), last=ended(3, number=1), restarts=1))
+    report = await until(lambda: reports.of("attack"), 30)
+    report["status"] |= {"ledger": [], "failures": 0, "history": []}
+    server.put(report)
+    engine.reports.forget("default", report["metadata"]["name"])
+    server.put(changed(crashed, state=waiting("CrashLoopBackOff"), last=ended(4, number=2), restarts=2))
+    await until(lambda: reports.status("attack").get("exitCode") == 4, 30)
+    assert _counted(engine.metrics.exposition()) == 3, "two ended instances, and a third"
 
 
 async def test_a_pod_that_its_job_releases_is_not_counted_again(

@@ -3,6 +3,7 @@
 store               reads and writes reports
 cache               the reports that the operator knows
 pending_writes      what has to be written for a workload
+failure_counter     which failures the metrics have counted, beyond the life of a report
 changes             which part of a report has changed
 writer              writes reports: batched, rate-limited, retried
 report_watch        what others do to reports

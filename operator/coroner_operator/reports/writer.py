@@ -18,11 +18,13 @@ from coroner_operator.kube.errors import ApiError, NamespaceTerminating, NotFoun
 from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.current_failure import NOTHING_KNOWN, FailingPods
 from coroner_operator.model.fold import fold
+from coroner_operator.model.ledger import Ledger
 from coroner_operator.model.observation import Observation
 from coroner_operator.model.report import Report, recover
 from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
 from coroner_operator.reports.cache import ReportCache
 from coroner_operator.reports.changes import changed_sections
+from coroner_operator.reports.failure_counter import FailureCounter
 from coroner_operator.reports.pending_writes import PendingWrites
 from coroner_operator.reports.store import ReportStore, Section, Stored, WriteConflict
 
@@ -86,6 +88,7 @@ class ReportWriter:
         self._on_written = on_written
         self._schema_ready = schema_ready
         self._now = now
+        self._counter = FailureCounter()
         self._pending: dict[WorkloadKey, PendingWrites] = {}
         """Kept after a write while it enforces the interval."""
         self._closing = False
@@ -217,8 +220,9 @@ class ReportWriter:
         after = fold(before, observations, self._failing_pods(workload))
         if recovered_at is not None:
             after = recover(after, recovered_at)
+        counted = self._counter.observed(base.report if base else None, after, observations)
         if pending.counted is None:
-            pending.counted = before.ledger.counts()
+            pending.counted = counted.before.counts()
         labels_may_change = self._closing or _clock() - pending.last_labels >= self._settings.label_interval
         sections, pending.labels_pending = changed_sections(base, after, labels_may_change=labels_may_change)
         if not sections:
@@ -238,7 +242,8 @@ class ReportWriter:
         self._metrics.count_write("written")
         if "status" in sections:
             self._on_written(before, after)
-        self._count(pending, after, began, sections)
+            self._counter.written(stored.report)
+        self._count(pending, counted.after, began, sections)
         return True
 
     async def _apply(
@@ -256,7 +261,7 @@ class ReportWriter:
             self._on_written(before, after)
             raise
 
-    def _count(self, pending: PendingWrites, after: Report, began: float, sections: frozenset[Section]) -> None:
+    def _count(self, pending: PendingWrites, after: Ledger, began: float, sections: frozenset[Section]) -> None:
         if "labels" in sections:
             pending.last_labels = began
         if "status" not in sections:
@@ -266,7 +271,7 @@ class ReportWriter:
             self._metrics.observe_write_delay(_clock() - pending.waiting_since)
             pending.waiting_since = _clock() if pending.observations else None
         counted, pending.counted = pending.counted or {}, None
-        for (category, subcategory), count in after.ledger.counts().items():
+        for (category, subcategory), count in after.counts().items():
             known = counted.get((category, subcategory))
             if new := count.total - (known.total if known else 0):
                 self._metrics.count_failures(category, subcategory, max(new, 0))
