@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
 from coroner_operator.kube import owner_resolver
+from coroner_operator.reports import cache
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.support.live_objects import ago, changed, event, failed_pod, live_pod, reference, uid, workload
 from tests.support.operators import Operators
@@ -223,3 +225,21 @@ def shown_workloads(server: EmbeddedApiServer) -> set[tuple[str, str]]:
         (report["metadata"]["namespace"], report["spec"]["workload"]["display"])
         for report in server.objects("FailureReport")
     }
+
+
+async def test_two_workloads_whose_reports_have_one_name_do_not_delete_each_others(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "CACHE_SIZE", 0)
+    await operators.start()
+
+    def counts(failures: int) -> bool:
+        return reports.failures("b") == failures
+
+    one, other = reference("x.example/v1", "Foo-a", "b"), reference("x.example/v1", "Foo", "a-b")
+    other["metadata"]["uid"] = one["metadata"]["uid"]
+    for number, owner in enumerate((one, other, one, other), start=1):
+        server.put(failed_pod(f"p-{number}", owner=owner))
+        await until(partial(counts, number))
+    assert len(server.objects("FailureReport")) == 1
+    assert [call for call in server.calls if call.method == "DELETE"] == []

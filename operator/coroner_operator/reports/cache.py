@@ -108,8 +108,12 @@ class ReportCache:
         return await self.read(workload)
 
     async def read(self, workload: WorkloadRef) -> Stored | None:
-        """The workload's report, from the store. Raises ApiError."""
-        stored = await self._store.get(workload)
+        """The workload's report, from the store. Raises ApiError.
+
+        Forged owners can make the reports of two workloads of a namespace have one name. They share it: if each was
+        taken for somebody else's and deleted, there would be no end.
+        """
+        stored = await self._store.get(self._known.get(_key(workload), workload))
         if stored is None:
             self.forget(workload.namespace, report_name(workload))
         else:
