@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import pytest
@@ -232,14 +231,10 @@ async def test_two_workloads_whose_reports_have_one_name_do_not_delete_each_othe
 ) -> None:
     monkeypatch.setattr(cache, "CACHE_SIZE", 0)
     await operators.start()
-
-    def counts(failures: int) -> bool:
-        return reports.failures("b") == failures
-
     one, other = reference("x.example/v1", "Foo-a", "b"), reference("x.example/v1", "Foo", "a-b")
     other["metadata"]["uid"] = one["metadata"]["uid"]
     for number, owner in enumerate((one, other, one, other), start=1):
         server.put(failed_pod(f"p-{number}", owner=owner))
-        await until(partial(counts, number))
+        await until(lambda number=number: reports.failures("b") == number)  # type: ignore[misc]
     assert len(server.objects("FailureReport")) == 1
     assert [call for call in server.calls if call.method == "DELETE"] == []
