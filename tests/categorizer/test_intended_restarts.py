@@ -141,7 +141,7 @@ RESTARTS: list[tuple[str, Json, int]] = [
     ("the newest one if its policy restarts it too", with_rules(pod(running(last=terminated(42), restarts=5)), 42, policy="OnFailure"), 1),
     ("none if the policy caused the newest one", with_rules(pod(running(last=terminated(3), restarts=5)), 42, policy="OnFailure"), 0),
     ("none without rules", pod(running(last=terminated(42), restarts=5)), 0),
-    ("a restart of all counts where its rule stands", with_rules(pod(running(last=REMOVED, restarts=2), running("bystander", REMOVED, 2)), 88, action="RestartAllContainers"), 2),
+    ("a restart of all counts for the container whose rule it is", with_rules(pod(running(last=REMOVED, restarts=2), running("bystander", REMOVED, 2)), 88, action="RestartAllContainers"), 2),
 ]  # fmt: skip
 
 

@@ -52,3 +52,33 @@ async def test_a_success_is_no_failure(server: EmbeddedApiServer, operators: Ope
     server.put(failed_pod("witness"))
     await until(lambda: reports.of("witness"))
     assert reports.of("done") is None
+
+
+async def test_restarts_that_a_rule_declares_make_no_report_and_do_not_count_when_the_container_fails_in_the_end(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    await operators.start()
+    rule = {"action": "Restart", "exitCodes": {"operator": "In", "values": [42]}}
+    rules = {"restartPolicy": "Never", "restartPolicyRules": [rule]}
+    worker = live_pod("worker", last=ended(42), restarts=3)
+    worker["spec"]["containers"][0] |= rules
+    server.put(worker)
+    server.put(failed_pod("witness"))
+    await until(lambda: reports.of("witness"))
+    assert reports.of("worker") is None
+    failed = changed(worker, phase="Failed", state=ended(7, number=2), last=ended(42), restarts=3)
+    failed["spec"]["containers"][0] |= rules
+    server.put(failed)
+    await until(lambda: reports.of("worker"))
+    assert reports.failures("worker") == 1
+
+
+async def test_containers_that_were_restarted_with_all_make_no_report(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    await operators.start()
+    removed = {"exitCode": 137, "reason": "RestartingAllContainers", "startedAt": None, "finishedAt": None}
+    server.put(live_pod("bystander", last={"terminated": removed}, restarts=2))
+    server.put(failed_pod("witness"))
+    await until(lambda: reports.of("witness"))
+    assert reports.of("bystander") is None
