@@ -56,6 +56,42 @@ async def test_large_events_about_pods_that_do_not_exist_cost_little_memory(
     assert again.peak_rss() < MEMORY_LIMIT
 
 
+INFLATED = "<" * 1_400_000
+"""Fits into etcd; in JSON each character is six."""
+
+
+async def test_objects_that_are_too_large_to_be_read_are_left_out_and_nothing_else_is(
+    arena: Arena, start_operator: StartOperator, proxy: RecordingProxy
+) -> None:
+    """8.4 MB each: listed at the start, and watched."""
+    attacker = arena.attacker
+
+    async def attack(number: int) -> None:
+        await attacker.event({"apiVersion": "v1", "kind": "Pod", "name": "x", "uid": uid()}, "FailedMount", INFLATED)
+        container = {"name": "main", "image": "busybox", "env": [{"name": "X", "value": INFLATED}]}
+        await attacker.create("pods", {"metadata": {"name": f"large-{number}"}, "spec": {"containers": [container]}})
+
+    await attacker.pod("a-small-one", failed("small"))
+    for number in range(3):
+        await attack(number)
+    operator = await start_operator()
+    await attacker.reported("a-small-one")
+    await arena.victim.fails()
+    for number in range(3, 6):
+        await attack(number)
+    await attacker.api.delete(f"/api/v1/namespaces/{attacker.namespace}/pods/large-0", {"gracePeriodSeconds": 0})
+    await arena.fence()
+    await arena.event_fence()
+    await arena.victim.fails()
+    assert operator.peak_rss() < MEMORY_LIMIT
+    assert operator.metric('coroner_objects_too_large_total{kind="events"}') == 6
+    assert operator.metric('coroner_objects_too_large_total{kind="pods"}') >= 6
+    for number in range(6):
+        assert operator.output().count(f"pods: {attacker.namespace}/large-{number} is too large") == 1
+    watches = [request for request in proxy.requests if "watch=true" in request.path]
+    assert len([request for request in watches if request.path.startswith("/api/v1/")]) == 2
+
+
 # -- F7: about others
 
 
