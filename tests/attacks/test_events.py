@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from uuid import uuid4
 
 import pytest
 
 from embedded_apiserver import EmbeddedApiServer
-from tests.attacks.arena import Arena, Tenant, failed, idle_job, now, owner
+from tests.attacks.arena import Arena, failed, idle_job, now
+from tests.attacks.attackers import change_owner, fail_to_create, owned_pod, post_large_events, uid
 from tests.attacks.conftest import StartOperator
 from tests.attacks.recording_proxy import RecordingProxy
 from tests.support.live_objects import ended, event, failed_pod, live_pod
@@ -22,24 +22,7 @@ MEMORY_LIMIT = 256 * MEGABYTE
 """Half of what the chart gives; without an attack the process needs 70 MiB."""
 
 
-def uid() -> str:
-    return str(uuid4())
-
-
 # -- F6: size and number
-
-
-async def post_large_events(attacker: Tenant, count: int, size: int) -> None:
-    """About pods that do not exist, four at a time."""
-    message = "a b " * (size // 4)
-
-    async def post(numbers: range) -> None:
-        for number in numbers:
-            await attacker.event(
-                {"apiVersion": "v1", "kind": "Pod", "name": f"none-{number}", "uid": uid()}, "FailedMount", message
-            )
-
-    await asyncio.gather(*(post(range(start, count, 4)) for start in range(4)))
 
 
 async def test_large_events_about_pods_that_do_not_exist_cost_little_memory(
@@ -47,7 +30,7 @@ async def test_large_events_about_pods_that_do_not_exist_cost_little_memory(
 ) -> None:
     """F6: 260 of them were 726 MiB at the next start, and the limit is 512 MiB."""
     operator = await start_operator()
-    await post_large_events(arena.attacker, 200, 1_300_000)
+    await post_large_events(arena.attacker, 200)
     await arena.victim.fails()
     assert operator.peak_rss() < MEMORY_LIMIT
     await asyncio.to_thread(operator.kill)
@@ -228,8 +211,7 @@ async def test_events_about_kinds_that_cannot_be_read_make_no_reports(
     """F8: 250 Events of an invented kind were 250 reports."""
     await start_operator()
     for number in range(60):
-        involved = {"apiVersion": "x.example/v1", "kind": "Foo", "name": f"foo-{number}", "uid": uid()}
-        await arena.attacker.event(involved, "FailedCreate", "Error creating: no")
+        await fail_to_create(arena.attacker, "x.example/v1", "Foo", f"foo-{number}")
     await arena.event_fence()
     assert len(await arena.attacker.reports()) <= 1
 
@@ -238,8 +220,7 @@ async def test_events_about_kinds_that_cannot_be_read_make_no_reports(
 async def test_events_about_jobs_that_do_not_exist_make_no_reports(arena: Arena, start_operator: StartOperator) -> None:
     await start_operator()
     for number in range(60):
-        involved = {"apiVersion": "batch/v1", "kind": "Job", "name": f"foo-{number}", "uid": uid()}
-        await arena.attacker.event(involved, "FailedCreate", "Error creating: no")
+        await fail_to_create(arena.attacker, "batch/v1", "Job", f"foo-{number}")
     await arena.event_fence()
     assert len(await arena.attacker.reports()) <= 1
 
@@ -249,12 +230,10 @@ async def test_a_pod_whose_owner_changes_again_and_again_has_one_report(
 ) -> None:
     """F8: 100 changes of its owner were 101 reports."""
     await start_operator()
-    await arena.attacker.pod("attack", failed("x"), owner("x.example/v1", "Foo", "foo", uid()))
+    await owned_pod(arena.attacker, "attack", "foo")
     await arena.attacker.reported("foo")
-    path = f"/api/v1/namespaces/{arena.attacker.namespace}/pods/attack"
     for number in range(40):
-        owners = [owner("x.example/v1", "Foo", f"foo-{number}", uid())]
-        assert (await arena.attacker.api.merge(path, {"metadata": {"ownerReferences": owners}})).status == 200
+        await change_owner(arena.attacker, "attack", number)
     await arena.fence()
     assert len(await arena.attacker.reports()) <= 2  # the fence's, and one
 
@@ -266,7 +245,7 @@ async def test_reports_of_a_namespace_are_capped_when_they_are_made(
     """F8: ``reports_per_namespace`` was looked at every ten minutes, and spared kinds that cannot be read for days."""
     await start_operator(reports_per_namespace=10)
     for number in range(40):
-        await arena.attacker.pod(f"attack-{number}", failed("x"), owner("x.example/v1", "Foo", f"foo-{number}", uid()))
+        await owned_pod(arena.attacker, f"attack-{number}", f"foo-{number}")
     await arena.victim.fails()
     await arena.victim.fails()
     await _settled(arena)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from uuid import uuid4
 
 import pytest
 
 from tests.attacks.arena import KEEP, Arena, Object, failed, idle_job, owner, ready
+from tests.attacks.attackers import PATHS, fail_to_create, uid
 from tests.attacks.conftest import StartOperator
 from tests.attacks.custom_kind import CustomKind, custom_kind
 from tests.attacks.recording_proxy import RecordingProxy, Request
@@ -29,10 +29,6 @@ EXPECTED = re.compile(
     )""",
     re.VERBOSE,
 )
-
-
-def uid() -> str:
-    return str(uuid4())
 
 
 def training(kind: CustomKind, name: str, its_uid: str) -> Object:
@@ -137,24 +133,6 @@ async def test_a_healthy_pod_of_another_namespace_does_not_recover_the_victims_w
     assert report["status"]["state"] == "Failing"
 
 
-PATHS = (
-    "?watch=true",
-    "x?watch=true&timeoutSeconds=600",
-    "../../../../../../api/v1/pods",
-    "../../../../../../api/v1/secrets",
-    "../../../../../../openapi/v2",
-    "../../../../../../readyz",
-    "..",
-    "x/status",
-    "x%2f..%2f..",
-    "x\n",
-    "x" * 5000,
-    "",
-    " ",
-    "é",
-)
-
-
 @pytest.mark.parametrize("via", ["owner reference", "event"])
 async def test_names_that_are_paths_and_queries_are_not_asked_for(
     arena: Arena, start_operator: StartOperator, proxy: RecordingProxy, via: str
@@ -167,8 +145,7 @@ async def test_names_that_are_paths_and_queries_are_not_asked_for(
         if via == "owner reference" and name:  # an empty one is refused by the API server
             await arena.attacker.kept_pod(f"attack-{number}", failed("x"), owner(kind[1], kind[0], name, uid()))
         elif via == "event":
-            involved = {"apiVersion": kind[1], "kind": kind[0], "name": name, "uid": uid()}
-            await arena.attacker.event(involved, "FailedCreate", "Error creating: x")
+            await fail_to_create(arena.attacker, kind[1], kind[0], name)
     await arena.victim.fails()
     await arena.fence()
     await arena.event_fence()
@@ -188,8 +165,7 @@ async def test_api_versions_are_no_paths_either(
     await start_operator()
     before = len(proxy.requests)
     for version in VERSIONS:
-        involved = {"apiVersion": version, "kind": "Job", "name": "x", "uid": uid()}
-        await arena.attacker.event(involved, "FailedCreate", "Error creating: x")
+        await fail_to_create(arena.attacker, version, "Job", "x")
     await arena.event_fence()
     sent = [str(request) for request in proxy.requests[before:]]
     assert [each for each in sent if not EXPECTED.fullmatch(each) and "/apis/batch/v9/namespaces/" not in each] == []

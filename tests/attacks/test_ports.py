@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import resource
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 
 from embedded_apiserver import EmbeddedApiServer
+from tests.attacks.attackers import half_open
 from tests.attacks.conftest import until_ready
 from tests.support.live_objects import failed_pod
 from tests.support.operator_process import OperatorProcess
@@ -22,23 +19,6 @@ from tests.support.waiting import until
 
 DESCRIPTORS = 512
 """What a process may have open; 1,024 is common."""
-
-
-@asynccontextmanager
-async def half_open(url: str, count: int) -> AsyncIterator[None]:
-    """So many connections that have sent the beginning of a request and will never send its end."""
-    port = urlsplit(url).port
-    writers: list[asyncio.StreamWriter] = []
-    try:
-        for _ in range(count):
-            with contextlib.suppress(OSError, TimeoutError):
-                _, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), 2)
-                writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: ")
-                writers.append(writer)
-        yield
-    finally:
-        for writer in writers:
-            writer.close()
 
 
 @pytest.mark.parametrize("attacked", ["metrics", "health"])
