@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
@@ -176,8 +177,6 @@ async def test_reads_that_hang_in_one_namespace_do_not_hold_up_another(
 ) -> None:
     """F5: 16 requests that do not end were all that may be read at one time."""
     await start_operator()
-    import asyncio
-
     never = asyncio.Event()
 
     def hang(request: Request) -> asyncio.Event | None:
@@ -198,11 +197,13 @@ async def test_reads_that_hang_in_one_namespace_do_not_hold_up_another(
     await arena.victim.reported("train")
 
 
+@pytest.mark.parametrize("answer", [406, 503, "none"])
 async def test_an_owner_that_cannot_be_answered_does_not_stop_the_retention_of_all_namespaces(
-    arena: Arena, start_operator: StartOperator, proxy: RecordingProxy
+    arena: Arena, start_operator: StartOperator, proxy: RecordingProxy, answer: int | str
 ) -> None:
     """F9: the walk over all reports waited for this one owner."""
-    proxy.answer = lambda request: 406 if f"{arena.attacker.namespace}/jobs/odd" in request.path else None
+    trouble = answer if isinstance(answer, int) else asyncio.Event()
+    proxy.answer = lambda request: trouble if f"{arena.attacker.namespace}/jobs/odd" in request.path else None
     operator = await start_operator()
     for tenant in (arena.attacker, arena.victim):
         report = await tenant.fails("gone")

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 from aiohttp.base_protocol import BaseProtocol
 from hypothesis import given
 from hypothesis import strategies as st
 
 from coroner_operator.kube.bodies import (
     HEAD_BYTES,
+    OBJECT_LIMIT,
     Head,
     ListHead,
     ObjectId,
     read_lines,
     read_up_to,
 )
-from coroner_operator.kube.client import ReadSlots
+from coroner_operator.kube.client import Client, ReadSlots, load_configuration
+from coroner_operator.kube.errors import DETAIL_LENGTH, Status, TooLarge, Transient, error_from_status
+from coroner_operator.kube.resources import POD
+from embedded_apiserver import EmbeddedApiServer
 
 TOTAL, SHARE = 16, 4
 
@@ -162,3 +169,40 @@ def test_lines_are_whole_or_a_head_however_they_arrive(lines: list[bytes], chunk
 
     read_back = asyncio.run(read())
     assert read_back == [line if len(line) <= 10 else Head(line) for line in lines]
+
+
+@pytest.fixture
+async def client_of_large_answers(tmp_path: Path) -> AsyncIterator[Client]:
+    """The pod ``large`` has more than may be read; asking for any other is an error that says as much."""
+
+    async def pod(request: web.Request) -> web.Response:
+        return web.Response(
+            status=200 if request.match_info["name"] == "large" else 503, body=b"x" * (OBJECT_LIMIT + 1)
+        )
+
+    app = web.Application()
+    app.router.add_get("/api/v1/namespaces/default/pods/{name}", pod)
+    runner = web.AppRunner(app, shutdown_timeout=0.01)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    config = EmbeddedApiServer(port=runner.addresses[0][1]).kubeconfig(tmp_path / "kubeconfig")
+    async with Client(await load_configuration(config)) as client:
+        yield client
+    await runner.cleanup()
+
+
+async def test_an_answer_that_is_too_large_is_an_error_that_says_so(client_of_large_answers: Client) -> None:
+    with pytest.raises(TooLarge, match="more than 4,194,304 bytes") as caught:
+        await client_of_large_answers.get(POD.path("default", "large"))
+    assert caught.value.head == Head(b"x" * HEAD_BYTES)
+
+
+async def test_an_error_that_is_too_large_is_the_error_that_its_status_says(client_of_large_answers: Client) -> None:
+    with pytest.raises(Transient, match="503"):
+        await client_of_large_answers.get(POD.path("default", "other"))
+
+
+def test_of_the_servers_message_the_beginning_is_repeated() -> None:
+    error = error_from_status("GET /", 422, Status(message="x" * 1_000_000))
+    assert error.detail == "x" * DETAIL_LENGTH
+    assert len(str(error)) < DETAIL_LENGTH + 100
