@@ -62,14 +62,16 @@ def _is_long_property(item: pytest.Item) -> bool:
 def group_of(item: pytest.Item) -> str | None:
     """Tests of one group run on one worker; None: this one may run on any, or its own mark names the group.
 
-    There is one node a machine. What tests install on a real API server (CRDs, roles) must not meet what others
-    install. A module of other tests keeps what it has read or built.
+    There is one node a machine. Tests of one folder install the same on a real API server (CRDs, roles), of which each
+    worker has its own. A module of other tests keeps what it has read or built.
     """
     if item.get_closest_marker("xdist_group"):
         return None
     match item.stash[_LAYER]:
-        case "cluster" | "apiserver" as layer:
-            return layer
+        case "cluster":
+            return "cluster"
+        case "apiserver":
+            return f"apiserver: {item.path.parent.name}"
         case "embedded":
             return None
     return None if _is_long_property(item) else item.path.stem
