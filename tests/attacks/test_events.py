@@ -204,7 +204,6 @@ async def test_an_events_time_does_not_keep_a_report_for_ever(arena: Arena, star
 # -- F8: number of reports and of calls
 
 
-@pytest.mark.xfail(strict=True, reason="F8: FailedCreate is believed of kinds that cannot be read")
 async def test_events_about_kinds_that_cannot_be_read_make_no_reports(
     arena: Arena, start_operator: StartOperator
 ) -> None:
@@ -216,7 +215,6 @@ async def test_events_about_kinds_that_cannot_be_read_make_no_reports(
     assert len(await arena.attacker.reports()) <= 1
 
 
-@pytest.mark.xfail(strict=True, reason="F8: FailedCreate is believed of objects that do not exist")
 async def test_events_about_jobs_that_do_not_exist_make_no_reports(arena: Arena, start_operator: StartOperator) -> None:
     await start_operator()
     for number in range(60):
@@ -238,7 +236,6 @@ async def test_a_pod_whose_owner_changes_again_and_again_has_one_report(
     assert len(await arena.attacker.reports()) <= 2  # the fence's, and one
 
 
-@pytest.mark.xfail(strict=True, reason="F8: reports are capped by the sweep alone")
 async def test_reports_of_a_namespace_are_capped_when_they_are_made(
     arena: Arena, start_operator: StartOperator
 ) -> None:
@@ -263,7 +260,6 @@ async def _settled(arena: Arena) -> None:
     await until(same, 45, "no more reports are made", poll=3.0)
 
 
-@pytest.mark.xfail(strict=True, reason="F8: each FailedCreate is a LIST")
 async def test_many_failed_creations_of_one_job_do_not_cost_a_list_each(
     arena: Arena, start_operator: StartOperator, proxy: RecordingProxy
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from coroner_categorizer import Categorizer
 from embedded_apiserver import EmbeddedApiServer
-from tests.support.live_objects import failed_pod
+from tests.support.live_objects import changed, ended, failed_pod, live_pod
 from tests.support.operators import Operators
 from tests.support.reports import Reports
 from tests.support.waiting import until
@@ -31,7 +31,6 @@ def classified(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-@pytest.mark.xfail(strict=True, reason="F2: each change of a pod is classified")
 async def test_a_pod_that_changes_again_and_again_is_classified_at_a_bounded_rate(
     server: EmbeddedApiServer, operators: Operators, reports: Reports, classified: list[str]
 ) -> None:
@@ -59,7 +58,6 @@ async def test_the_last_of_many_changes_is_the_one_that_counts(
     await until(lambda: reports.status("attack").get("exitCode") == 4, 30)
 
 
-@pytest.mark.xfail(strict=True, reason="F2: a deleted report wakes every failing pod of its namespace")
 async def test_deleting_a_report_wakes_its_own_pods_only(
     server: EmbeddedApiServer, operators: Operators, reports: Reports, classified: list[str]
 ) -> None:
@@ -76,3 +74,48 @@ async def test_deleting_a_report_wakes_its_own_pods_only(
     engine.report_deleted("default", report["metadata"]["name"])
     await until(lambda: (r := reports.of("pod-0")) and r["metadata"]["uid"] != report["metadata"]["uid"], 30)
     assert set(classified) == {"pod-0"}
+
+
+async def test_a_namespace_whose_pods_all_fail_delays_another_by_one_look(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports, classified: list[str]
+) -> None:
+    """F2: whoever came later waited for all that had come before, whosever they were."""
+    server.create_namespace("attacker")
+    for number in range(600):
+        server.put(failed_pod(f"attack-{number}", namespace="attacker", message="ValueError: " + "x" * 4000))
+    for number in range(3):
+        server.put(failed_pod(f"victim-{number}"))  # the last ones of the list
+    await operators.start()
+    await until(lambda: all(reports.of(f"victim-{number}") for number in range(3)), 60)
+    after = [classified.index(f"victim-{number}") for number in range(3)]
+    # One of each namespace in turn, from when the list had been read as far as the victim's.
+    assert len([name for name in classified[after[0] : after[2]] if name.startswith("attack")]) <= 4
+    await until(lambda: len(set(classified)) == 603, 120)
+
+
+async def test_each_failure_of_a_pod_that_changes_fast_is_counted(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    """The honest lookalike: restarts within the interval, a deletion at once after the last one."""
+    await operators.start()
+    pod = server.put(live_pod("fast", state=ended(3, number=1), restarts=0))
+    for number in range(2, 7):
+        pod = server.put(
+            changed(pod, state=ended(2 + number, number=number), last=ended(3, number=number - 1), restarts=number - 1)
+        )
+    server.delete("Pod", "fast")
+    await until(lambda: reports.failures("fast") == 6, 30)
+    assert {record["exitCode"] for record in reports.status("fast")["history"]} == {3, 4, 5, 6, 7, 8}
+
+
+async def test_a_pod_that_heals_between_two_looks_recovers(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    """The honest lookalike: what is superseded is not needed."""
+    await operators.start()
+    pod = server.put(live_pod("pod", state=ended(3, ran=0)))
+    for _ in range(20):
+        pod = server.put(changed(pod, last=ended(3, ran=0), restarts=1, ready=False))
+    server.put(changed(pod, last=ended(3, ran=0), restarts=1))
+    await until(lambda: reports.state("pod") == "Recovered", 30)
+    assert reports.failures("pod") == 1

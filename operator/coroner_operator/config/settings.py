@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     """Reports of deleted workloads are deleted this long after their last activity; failures older than this are not
     reported when they are first seen."""
     reports_per_namespace: int = Field(default=500, ge=1)
-    """With more, the oldest reports of deleted workloads are deleted earlier."""
+    """At this number the oldest reports of deleted workloads are deleted early; without one, no new report is made."""
     recovery_after: Duration = 10.0
     """A pod must be Ready at least this long to count as recovered. A container that crashed before must also run twice
     as long as its previous run (see recovery.py), so that one that crashes every minute does not flap."""

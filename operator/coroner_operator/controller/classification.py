@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
 
 import msgspec
 
-from coroner_categorizer import Categorizer, Classification, Pod, Workload
+from coroner_categorizer import Categorizer, Classification, Event, Pod, Workload
 from coroner_categorizer.objects.lenient_decode import lenient_decode
-from coroner_categorizer.objects.pod import Metadata
-from coroner_operator.controller.pod_filters import is_starting, needs_normal_events
+from coroner_operator.controller.pod_filters import EVENT_TTL, is_starting, needs_normal_events
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Forbidden, NotFound
 from coroner_operator.kube.event_cache import EventCache, EventTarget
@@ -39,29 +38,52 @@ class Classifier:
         self._now = now
         self._client = client
         self._events = events
+        self._workload_events = EventCache(client)
+        """Of their own: however many there are, those about pods stay."""
         self._looked_up: OrderedDict[tuple[str, ...], None] = OrderedDict()
 
-    async def classify_pod(self, pod: Pod, *, has_waited: bool) -> Classification:
-        """``has_waited``: its patience is over. Asks for the pod's events once for each end that may be a kill."""
-        about_pod = EventTarget.pod(pod.metadata)
-        if (has_waited and is_starting(pod)) or needs_normal_events(pod, self._events.cached(about_pod), self._now()):
-            question = (pod.metadata.uid, "starting" if is_starting(pod) else "", *_ends(pod))
-            if self._is_new(question):
-                for event in await self._events.read_all(pod.metadata):
-                    self._events.add(event)
-        events = self._events.cached(about_pod) + self._events.cached(EventTarget.node(pod.spec.nodeName))
+    async def read_events(self, pod: Pod, *, has_waited: bool) -> bool:
+        """Read the pod's events once for each end that may be a kill, and where its grace period is over
+        (``has_waited``). Whether they were read; ``classify_pod`` knows them then.
+        """
+        warnings = self._events.cached(EventTarget.pod(pod.metadata))
+        if not (has_waited and is_starting(pod)) and not needs_normal_events(pod, warnings, self._now()):
+            return False
+        if not self._is_new((pod.metadata.uid, "starting" if is_starting(pod) else "", *_ends(pod))):
+            return False
+        for event in await self._events.read_all(pod.metadata):
+            self._events.add(event)
+        return True
+
+    async def classify_pod(self, pod: Pod) -> Classification:
+        """The verdict on the pod by the events that are cached."""
+        about_pod, about_node = EventTarget.pod(pod.metadata), EventTarget.node(pod.spec.nodeName)
+        events = self._events.cached(about_pod) + self._events.cached(about_node)
         owner = await self._owner(pod) if pod.metadata.deletionTimestamp is not None else None
         return self.categorizer.classify_pod(pod, events, owner)
 
-    async def classify_never_created(self, ref: WorkloadRef) -> Classification:
-        """Why the pods that ``ref`` wants do not exist, from all events about it and what its status says now."""
-        workload = Workload(ref.api_version, ref.kind, Metadata(ref.name, ref.namespace, ref.uid))
-        events = await self._events.read_all(workload.metadata)
-        try:
-            workload = await self._read(ref) or workload
-        except ApiError as error:
-            log.debug("%s/%s: classified without its status: %s", ref.namespace, ref, error)
-        return self.categorizer.classify_workload(workload, events)
+    def add_workload_event(self, event: Event) -> None:
+        """A warning about a workload has arrived: ``classify_never_created`` knows it."""
+        self._workload_events.add(event)
+
+    async def classify_never_created(self, ref: WorkloadRef) -> Classification | None:
+        """Why the pods that ``ref`` wants do not exist, from the events that have arrived and its status now.
+
+        None if ``ref`` does not exist, or cannot be read. Raises ApiError.
+        """
+        target = EventTarget(ref.kind, ref.namespace, ref.uid)
+        workload = await self._read(ref)
+        if workload is None:
+            self._workload_events.forget(target)
+            return None
+        events = self._workload_events.cached(target) or await self._events.read_all(workload.metadata)
+        expired = self._now() - EVENT_TTL  # the API server has deleted them by now
+        current = [event for event in events if event.last_seen is None or event.last_seen > expired]
+        return self.categorizer.classify_workload(workload, current)
+
+    def warnings(self, namespace: str) -> AsyncGenerator[Event]:
+        """All warnings in the namespace. Raises ApiError."""
+        return self._events.warnings(namespace)
 
     async def _read(self, ref: WorkloadRef) -> Workload | None:
         """The workload as it is now; None if it is deleted, or of a kind that is never read. Raises ApiError."""
@@ -72,7 +94,7 @@ class Classifier:
             found = lenient_decode(await self._client.get(path), _WORKLOAD, Workload)
         except (NotFound, Forbidden):
             return None
-        return found if found.metadata.uid == ref.uid else None
+        return found if ref.identifies(found.metadata) else None
 
     async def classify_job(self, ref: WorkloadRef) -> tuple[Workload | None, Classification | None]:
         """The Job now, and why it failed by its own condition; None, None if it is deleted. Raises ApiError."""

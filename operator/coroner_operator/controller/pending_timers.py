@@ -37,6 +37,8 @@ class _Pending:
     """Loop time at which the pod was first seen in each phase."""
     due: float = 0.0
     """Loop time at which the grace period of its phase ends."""
+    is_over: bool = False
+    """Whether ``has_expired`` has said so."""
 
 
 class PendingTimers:
@@ -67,13 +69,13 @@ class PendingTimers:
         phase, now = pending_phase(pod), _now()
         pending = self._pods.setdefault(pod.metadata.uid, _Pending())
         pending.due = pending.since.setdefault(phase, now) + getattr(self._grace_periods, phase)
-        return now >= pending.due
+        pending.is_over = now >= pending.due
+        return pending.is_over
 
     def seconds_left(self, pod_uid: str) -> float | None:
-        """Until the pod's grace period is over; None: it is over, or the pod waits for nothing."""
+        """Until ``has_expired`` has to be asked again; None: it has said yes, or the pod waits for nothing."""
         pending = self._pods.get(pod_uid)
-        left = 0.0 if pending is None else pending.due - _now()
-        return left if left > 0 else None
+        return None if pending is None or pending.is_over else max(pending.due - _now(), 0.0)
 
     def clear(self, pod_uid: str) -> None:
         """The pod waits for nothing any more, or is deleted."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -16,9 +17,10 @@ from coroner_categorizer import Classification, Event, Failure, Pod
 from coroner_operator.config.settings import Settings
 from coroner_operator.controller.classification import Classifier
 from coroner_operator.controller.job_failures import JobFailures
+from coroner_operator.controller.look_interval import LookInterval
 from coroner_operator.controller.pending_timers import PendingTimers
 from coroner_operator.controller.pod_cache import FailingPodCache
-from coroner_operator.controller.pod_filters import is_starting, may_have_failed
+from coroner_operator.controller.pod_filters import is_starting, may_have_failed, shown_failures
 from coroner_operator.controller.pod_uids import ExistingPods
 from coroner_operator.controller.recovery import Recovery
 from coroner_operator.controller.recovery_state import LONG_RUNNING
@@ -27,7 +29,7 @@ from coroner_operator.kube.event_cache import EventCache, EventTarget, target_of
 from coroner_operator.kube.owner_resolver import OwnerResolver
 from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.observation import Observation
-from coroner_operator.model.workload_ref import PodKey, WorkloadRef, pod_key
+from coroner_operator.model.workload_ref import PodKey, WorkloadKey, WorkloadRef, pod_key
 from coroner_operator.reports.cache import ReportCache
 from coroner_operator.reports.writer import ReportWriter
 
@@ -35,6 +37,7 @@ log = logging.getLogger("coroner.pod_controller")
 
 STATES_LIMIT = 64  # of one pod that wait for an owner that cannot be read; the oldest are given up
 WORKERS = 1_000  # pods at one time; one that waits for its owner must not keep the others waiting
+RECHECK_DELAY = 0.1  # s, at least, until a pod is looked at again whose grace period may have ended meanwhile
 RESYNC_DELAY = 0.5  # s; `kubectl delete failurereports --all` deletes one after the other
 
 
@@ -92,8 +95,17 @@ class PodController:
         self._states: dict[PodKey, list[_PodState]] = {}
         """What was observed of pods and is not processed yet, in its order."""
         self._to_reclassify: set[PodKey] = set()
-        self._pods: WorkQueue[PodKey] = WorkQueue(self._reconcile, name="pods", workers=WORKERS)
+        self._pods: WorkQueue[PodKey] = WorkQueue(
+            self._reconcile,
+            name="pods",
+            workers=WORKERS,
+            group=lambda key: key.namespace,
+            group_workers=WORKERS // 2,
+        )
         """A run without a new state processes the last one again."""
+        self._looks: LookInterval[PodKey] = LookInterval()
+        self._without_report: defaultdict[str, set[WorkloadKey]] = defaultdict(set)
+        """By namespace, workloads whose report was deleted."""
         self._resyncs: WorkQueue[str] = WorkQueue(self._resync, name="deleted reports")
         """By namespace."""
 
@@ -115,10 +127,10 @@ class PodController:
         key = pod_key(pod)
         self._existing_pods.add(pod)
         if may_have_failed(pod) or is_starting(pod):
-            self._pod_cache.put(pod)
+            has_changed = self._pod_cache.put(pod)
             if is_starting(pod):
                 self._begin_grace_period(pod)
-            if may_have_failed(pod):
+            if may_have_failed(pod) and has_changed:
                 # The first classification by this process, perhaps with other rules than before.
                 self._add(_PodState(pod, reclassified=bool(self._unlisted)))
         elif key in self._pod_cache or key in self._pods or self._recovery.may_matter(pod):
@@ -151,15 +163,16 @@ class PodController:
             self._events.add(event)
             key = PodKey(target.namespace, target.uid)
             if key in self._pod_cache:
-                self._pods.add(key)
+                self._look_at(key)
         elif target.kind == "Node":
             self._events.add(event)
         else:
             self._workload_failures.on_event(event)
 
-    def resync_namespace(self, namespace: str) -> None:
-        """What was reported of the failures in this namespace may have been lost: report it again, soon."""
-        self._resyncs.add_after(namespace, RESYNC_DELAY)
+    def resync(self, workload: WorkloadRef) -> None:
+        """What was reported of this workload may have been lost: report it again, soon."""
+        self._without_report[workload.namespace].add(workload.key)
+        self._resyncs.add_after(workload.namespace, RESYNC_DELAY)
 
     def reclassify_all(self) -> None:
         """The rules have changed: classify again everything that fails now."""
@@ -169,19 +182,31 @@ class PodController:
         self._workload_failures.reclassify_all()
 
     async def _resync(self, namespace: str) -> None:
+        workloads = self._without_report.pop(namespace, set())
         for key in self._pod_cache.in_namespace(namespace):
-            self._pods.add(key)
-        self._workload_failures.resync(namespace)
+            workload = self._owners.known_workload(key)
+            if workload is not None and workload.key in workloads:
+                self._look_at(key)
+        self._workload_failures.resync(workloads)
 
     def _add(self, state: _PodState) -> None:
         key = pod_key(state.pod)
         states = self._states.setdefault(key, [])
+        if states and _shows_the_same(states[-1], state):
+            superseded = states.pop()
+            self._job_failures.end(superseded.pod)
+            state = state._replace(reclassified=state.reclassified or superseded.reclassified)
         states.append(state)
         self._job_failures.begin(state.pod)
         for given_up in states[:-STATES_LIMIT]:
             self._job_failures.end(given_up.pod)
+            self._errors.count_deferred("pod_state")
         del states[:-STATES_LIMIT]
-        self._pods.add(key)
+        self._look_at(key)
+
+    def _look_at(self, key: PodKey) -> None:
+        """Process what is known of the pod: at once, or a moment after the last time."""
+        self._pods.add_after(key, self._looks.seconds_left(key))
 
     def _begin_grace_period(self, pod: Pod) -> None:
         if not self._pending.has_expired(pod):
@@ -194,13 +219,29 @@ class PodController:
 
     async def _reconcile(self, key: PodKey) -> float | None:
         """Process what was observed of the pod since; seconds until its grace period ends, None where there is none."""
+        if await self._read_events(key):
+            return 0.0  # in its turn again: what many answers bring at once is not classified all at once
+        self._looks.begin(key)
         states = self._states.pop(key, [])
-        for state in states:
+        for number, state in enumerate(states):
+            if number:
+                await asyncio.sleep(0)  # each state is a classification
             await self._process(state)
             self._job_failures.end(state.pod)
         if key in self._to_reclassify or not states:
             await self._reprocess(key)
-        return self._pending.seconds_left(key.uid)
+        left = self._pending.seconds_left(key.uid)
+        return None if left is None else max(left, RECHECK_DELAY)
+
+    async def _read_events(self, key: PodKey) -> bool:
+        """Read the pod's events where they are needed and were not read yet; whether they were."""
+        pods = [state.pod for state in self._states.get(key, ())]
+        if not pods and (last := await self._pod_cache.get(key)) is not None:
+            pods = [last]
+        return any([await self._classifier.read_events(pod, has_waited=self._has_waited(pod)) for pod in pods])
+
+    def _has_waited(self, pod: Pod) -> bool:
+        return is_starting(pod) and self._pending.has_expired(pod)
 
     async def _reprocess(self, key: PodKey) -> None:
         """Process the pod's last state again. Raises ApiError where it cannot be read."""
@@ -216,14 +257,15 @@ class PodController:
             await self._observe(state)
         except Exception:  # what is wrong with one pod must not reach another, nor its later states
             self._errors.count_error()
+            self._pending.clear(pod.metadata.uid)
+            self._pod_cache.mark_unprocessed(pod_key(pod))
             log.exception("pod %s/%s could not be classified", pod.metadata.namespace, pod.metadata.name)
         if state.is_deleted or pod not in self._existing_pods:  # deleted while it was being classified
             self._forget(pod_key(pod))
 
     async def _observe(self, state: _PodState) -> None:
         pod = state.pod
-        has_waited = is_starting(pod) and self._pending.has_expired(pod)
-        classification = await self._classifier.classify_pod(pod, has_waited=has_waited)
+        classification = await self._classifier.classify_pod(pod)
         rules = self._classifier.categorizer.hash  # before anything else is awaited
         failures = self._reportable(state, classification)
         if failures or self._recovery.may_matter(pod):
@@ -269,9 +311,14 @@ class PodController:
         self._recovery.on_pod_deleted(key)
 
     def _drop(self, key: PodKey) -> None:
+        self._pending.clear(key.uid)
         self._pod_cache.remove(key)
         self._to_reclassify.discard(key)
         self._events.forget(EventTarget("Pod", *key))
+
+
+def _shows_the_same(older: _PodState, newer: _PodState) -> bool:
+    return older.is_deleted == newer.is_deleted and shown_failures(older.pod) == shown_failures(newer.pod)
 
 
 def _is_being_replaced(pod: Pod, workload: WorkloadRef) -> bool:

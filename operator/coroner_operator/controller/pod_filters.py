@@ -9,7 +9,14 @@ from coroner_categorizer.findings.intended_restarts import restarts_for_resize
 from coroner_categorizer.findings.tekton import ended_by_signal
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES
-from coroner_categorizer.objects.pod import NORMAL_WAITING_REASONS, Container, ContainerStatus, Pod
+from coroner_categorizer.objects.pod import (
+    NORMAL_WAITING_REASONS,
+    Container,
+    ContainerState,
+    ContainerStatus,
+    Pod,
+    Waiting,
+)
 
 EVENT_TTL = timedelta(hours=1)  # kube-apiserver --event-ttl, by default
 
@@ -47,6 +54,27 @@ def is_healthy(pod: Pod) -> bool:
         return False
     ready = pod.condition("Ready")
     return ready is not None and ready.status == "True"
+
+
+def shown_failures(pod: Pod) -> tuple[object, ...]:
+    """What the pod shows of failures, present and past.
+
+    Of two states that show the same, the older one says nothing that the newer one does not.
+    """
+    status, disruption, scheduled = pod.status, pod.disruption, pod.condition("PodScheduled")
+    containers = tuple(
+        (container.name, container.restartCount, _end(container.state), _end(container.lastState), waiting.reason)
+        for container in status.containerStatuses + status.initContainerStatuses
+        for waiting in (container.state.waiting or Waiting(),)
+    )
+    conditions = (disruption.reason if disruption else "", scheduled.status if scheduled else "")
+    is_deleted = pod.metadata.deletionTimestamp is not None
+    return (status.phase in ("Failed", "Succeeded"), status.reason, is_deleted, *conditions, *containers)
+
+
+def _end(state: ContainerState) -> tuple[str, int, str] | None:
+    ended = state.terminated
+    return None if ended is None else (ended.containerID, ended.exitCode, ended.reason)
 
 
 def needs_normal_events(pod: Pod, warnings: Iterable[Event], now: datetime) -> bool:

@@ -1,22 +1,25 @@
 """Workloads that fail without a pod that shows it: their pods cannot be created, or are deleted before anyone looked.
 
-Both are known from Warning events about the workload. The work queues hold the workloads themselves.
+Both are known from Warning events about the workload, which anybody may write: they are a reason to read the workload,
+and count only if it is found. The work queues hold the workloads themselves.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections import OrderedDict, defaultdict
+from collections.abc import Awaitable, Callable, Set
+from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from coroner_categorizer import Event
 from coroner_operator.controller.classification import Classifier
 from coroner_operator.controller.job_failures import GRACE, JOB_FAILURE_REASONS, JobFailures
+from coroner_operator.controller.look_interval import LookInterval
 from coroner_operator.controller.recovery import Recovery
-from coroner_operator.kube.owner_resolver import OwnerResolver
-from coroner_operator.kube.paths import is_object_name
+from coroner_operator.kube.errors import TooManyRequests, Transient
+from coroner_operator.kube.owner_resolver import OwnerResolver, workload_path
 from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.observation import Observation
 from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
@@ -26,15 +29,25 @@ log = logging.getLogger("coroner.workload_failures")
 
 CREATE_FAILURE_REASONS = frozenset({"FailedCreate", "FailedResourceClaimCreation"})
 NEVER_CREATED_LIMIT = 1_000  # workloads, ~300 bytes each
+WAITING_LIMIT = 200  # workloads of a namespace that wait to be read; of more the events are read again
+REREAD_DELAY = 30.0  # s until then
+CONCURRENT_REREADS = 4  # namespaces
 WORKERS = 100  # workloads at one time; one whose owner cannot be read keeps its place
 
 _Process: TypeAlias = Callable[[WorkloadRef], Awaitable[float | None]]
 """Processes one workload; seconds until it is to be processed again."""
 
 
+DeferReason = Literal["queue_full", "no_answer", "pod_state"]
+
+
 class ErrorCounts(Protocol):
     def count_error(self) -> None:
         """A pod or workload could not be handled: an exception was raised."""
+        ...
+
+    def count_deferred(self, reason: DeferReason, /) -> None:
+        """Something could not be processed now: there was too much of it, or no answer. It is looked at again."""
         ...
 
 
@@ -57,8 +70,11 @@ class WorkloadFailures:
         self._recovery = recovery
         self._errors = errors
         self._now = now
-        self._never_created: OrderedDict[WorkloadKey, WorkloadRef] = OrderedDict()
-        """Controllers whose pods could not be created."""
+        self._never_created: OrderedDict[WorkloadRef, WorkloadKey] = OrderedDict()
+        """Controllers whose pods could not be created, and the workloads above them."""
+        self._looks: LookInterval[WorkloadRef] = LookInterval()
+        self._waiting: defaultdict[str, set[WorkloadRef]] = defaultdict(set)
+        """By namespace, what events have arrived about and is not processed yet."""
         self._to_reclassify: set[WorkloadRef] = set()
         self._creations: WorkQueue[WorkloadRef] = WorkQueue(
             self._guarded(self._process_never_created),
@@ -74,68 +90,109 @@ class WorkloadFailures:
             group=lambda ref: ref.namespace,
             group_workers=WORKERS // 2,
         )
+        self._rereads: WorkQueue[str] = WorkQueue(self._reread, name="events", workers=CONCURRENT_REREADS)
+        """By namespace."""
 
     def start(self) -> None:
         self._creations.start()
         self._jobs.start()
+        self._rereads.start()
 
     async def drain(self, within: float) -> None:
         """End the work under way within that many seconds.
 
         A failed Job is left to the next start: classified now, it would come before the failures of its own pods.
         """
+        await self._rereads.close()
         await self._jobs.close()
         await self._creations.drain(within)
         await self._creations.close()
 
     def on_event(self, event: Event) -> None:
         """A warning about anything but a pod or a node."""
-        involved = event.involved
-        if not (involved.uid and is_object_name(involved.name)):
+        process = self._process_of(event)
+        if process is None:
             return
-        ref = WorkloadRef(involved.apiVersion, involved.kind, event.metadata.namespace, involved.name, involved.uid)
-        if event.reason in CREATE_FAILURE_REASONS:
-            self._creations.add(ref)
-        elif involved.kind == "Job" and event.reason in JOB_FAILURE_REASONS:
+        ref, waiting = _subject(event), self._waiting[event.metadata.namespace]
+        if ref not in waiting and len(waiting) >= WAITING_LIMIT:
+            self._errors.count_deferred("queue_full")
+            self._rereads.add_after(ref.namespace, REREAD_DELAY)
+            return
+        waiting.add(ref)
+        if process == self._process_failed_job:
             self._jobs.add_after(ref, GRACE)
+        else:
+            self._classifier.add_workload_event(event)
+            self._creations.add_after(ref, self._looks.seconds_left(ref))
 
-    def resync(self, namespace: str) -> None:
-        """Report again which pods in the namespace could not be created."""
-        for ref in self._never_created.values():
-            if ref.namespace == namespace:
+    def resync(self, workloads: Set[WorkloadKey]) -> None:
+        """Report again which pods of these workloads could not be created."""
+        for ref, workload in self._never_created.items():
+            if workload in workloads:
                 self._creations.add(ref)
 
     def reclassify_all(self) -> None:
         """The rules have changed."""
-        self._to_reclassify.update(self._never_created.values())
-        for ref in self._never_created.values():
+        self._to_reclassify.update(self._never_created)
+        for ref in self._never_created:
             self._creations.add(ref)
 
+    def _process_of(self, event: Event) -> _Process | None:
+        """What processes the subject of the event; None where it says nothing of a workload that can be read."""
+        ref = _subject(event)
+        if not ref.uid or workload_path(ref) is None:
+            return None
+        if event.reason in CREATE_FAILURE_REASONS:
+            return self._process_never_created
+        return self._process_failed_job if ref.kind == "Job" and event.reason in JOB_FAILURE_REASONS else None
+
+    async def _reread(self, namespace: str) -> None:
+        """Process, one after the other, what there was no room for when its event arrived. Raises ApiError."""
+        async with aclosing(self._classifier.warnings(namespace)) as events:
+            async for event in events:
+                process = self._process_of(event)
+                if process is not None and event.metadata.namespace == namespace:
+                    self._classifier.add_workload_event(event)
+                    await self._guarded(process)(_subject(event))
+
     def _guarded(self, process: _Process) -> _Process:
-        """What is wrong with one workload must not reach another, and is not tried again: the next event will be."""
+        """What is wrong with one workload must not reach another. Raises ApiError where a retry may succeed."""
 
         async def guarded(ref: WorkloadRef) -> float | None:
+            self._looks.begin(ref)
+            again: float | None = None
             try:
-                return await process(ref)
+                again = await process(ref)
+            except (Transient, TooManyRequests):
+                self._errors.count_deferred("no_answer")
+                raise
             except Exception:
                 self._errors.count_error()
                 log.exception("%s/%s: its failure could not be classified", ref.namespace, ref)
-                return None
+            if again is None:
+                self._processed(ref)
+            return again
 
         return guarded
+
+    def _processed(self, ref: WorkloadRef) -> None:
+        waiting = self._waiting[ref.namespace]
+        waiting.discard(ref)
+        if not waiting:
+            del self._waiting[ref.namespace]
 
     async def _process_never_created(self, ref: WorkloadRef) -> None:
         reclassified = ref in self._to_reclassify
         self._to_reclassify.discard(ref)
         classification = await self._classifier.classify_never_created(ref)
         rules = self._classifier.categorizer.hash
-        if not classification.failures:
-            self._never_created.pop(ref.key, None)
+        if classification is None or not classification.failures:
+            self._never_created.pop(ref, None)
             return
-        self._never_created[ref.key] = ref
+        workload = await self._owners.top_controller(ref)
+        self._never_created[ref] = workload.key
         while len(self._never_created) > NEVER_CREATED_LIMIT:
             self._never_created.popitem(last=False)
-        workload = await self._owners.top_controller(ref)
         observed_at = self._now()
         self._writer.add(
             workload,
@@ -157,3 +214,9 @@ class WorkloadFailures:
         self._writer.add(workload, [Observation("", "", "", failure, observed_at, rules) for failure in failures])
         self._recovery.on_pods_not_created(workload, failures[0].at or observed_at)
         return None
+
+
+def _subject(event: Event) -> WorkloadRef:
+    """What the event is about, in the event's own namespace."""
+    involved = event.involved
+    return WorkloadRef(involved.apiVersion, involved.kind, event.metadata.namespace, involved.name, involved.uid)

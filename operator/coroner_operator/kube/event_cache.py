@@ -15,7 +15,7 @@ import logging
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import NamedTuple
 
@@ -188,6 +188,13 @@ class EventCache:
         share = self._shares.get(target.namespace)
         if share is not None:
             self._remove(target.namespace, share, target)
+
+    async def warnings(self, namespace: str) -> AsyncGenerator[Event]:
+        """All warnings in the namespace, in pages. Raises ApiError."""
+        query = {"fieldSelector": field_selector({"type": "Warning"})}
+        async with aclosing(list_items(self._client, EVENT.path(namespace), query, limit=LIST_LIMIT)) as items:
+            async for raw in items:
+                yield lenient_decode(raw, _EVENT, Event)
 
     async def read_all(self, metadata: Metadata) -> tuple[Event, ...]:
         """Events about the object that still exist, listed by its UID; what is cached, as far as that fails.

@@ -107,6 +107,10 @@ class OwnerResolver:
         for pod in report.ledger.pods:
             self._workloads.setdefault(PodKey(report.workload.namespace, pod), report.workload)
 
+    def known_workload(self, pod: PodKey) -> WorkloadRef | None:
+        """What ``workload_of`` has found for the pod; None where it was not asked for."""
+        return self._workloads.get(PodKey(pod.namespace, short_hash(pod.uid, POD_DIGITS)))
+
     async def workload_of(self, pod: Pod) -> WorkloadRef:
         """The workload of a pod; a pod without a controller is its own. Waits until the API server answers.
 

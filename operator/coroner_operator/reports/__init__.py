@@ -7,6 +7,7 @@ failure_counter     which failures the metrics have counted, beyond the life of 
 changes             which part of a report has changed
 writer              writes reports: batched, rate-limited, retried
 report_watch        what others do to reports
+report_limit        how many reports a namespace may have
 schema_gate         blocks writes until the served schema is complete; with
   schema_check        … comparison of a served CRD with the fields that the code writes
 retention           deletes reports of deleted workloads; with

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -38,6 +38,8 @@ class ReportCache:
     def __init__(self, store: ReportStore) -> None:
         self._store = store
         self._known: dict[_Key, WorkloadRef] = {}
+        self._counts: Counter[str] = Counter()
+        """By namespace, how many are known."""
         self._failing: dict[_Key, _Current] = {}
         self._mislabelled: list[WorkloadRef] = []
         self._cached: OrderedDict[_Key, Stored] = OrderedDict()
@@ -60,6 +62,11 @@ class ReportCache:
     def has(self, workload: WorkloadRef) -> bool:
         """Whether there is a report, as far as is known."""
         return _key(workload) in self._known
+
+    def count_in(self, namespace: str) -> int:
+        """Reports of a namespace that exist, or are being created."""
+        created = sum(key.namespace == namespace and key not in self._known for key in self._writing)
+        return self._counts[namespace] + created
 
     def failed_at(self, workload: WorkloadRef) -> datetime | None:
         """When the workload failed last, if it fails now."""
@@ -124,6 +131,8 @@ class ReportCache:
         """Remember what the store holds now."""
         workload = stored.report.workload
         key = _key(workload)
+        if key not in self._known:
+            self._counts[key.namespace] += 1
         self._known[key] = workload
         self._cached[key] = stored
         self._cached.move_to_end(key)
@@ -161,6 +170,8 @@ class ReportCache:
         """The report was deleted; whose it was, if that is known."""
         key = _Key(namespace, name)
         workload = self._known.pop(key, None)
+        if workload is not None:
+            self._counts -= Counter([namespace])  # drops what falls to 0
         self._cached.pop(key, None)
         self._failing.pop(key, None)
         return workload

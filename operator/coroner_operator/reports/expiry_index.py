@@ -53,11 +53,16 @@ class ApiReportIndex:
 
     async def summaries(self) -> AsyncIterator[ReportSummary]:
         for namespace in self._namespaces or ("",):
-            async for raw in list_items(self._client, REPORT.path(namespace), limit=PAGE_SIZE):
-                try:
-                    yield _summary(_REPORT.decode(raw))
-                except msgspec.DecodeError as error:  # edited by hand: left alone
-                    log.debug("a report is kept, it cannot be read: %s", error)
+            async for summary in self.in_namespace(namespace):
+                yield summary
+
+    async def in_namespace(self, namespace: str) -> AsyncIterator[ReportSummary]:
+        """Of every report in a namespace; "" = in all."""
+        async for raw in list_items(self._client, REPORT.path(namespace), limit=PAGE_SIZE):
+            try:
+                yield _summary(_REPORT.decode(raw))
+            except msgspec.DecodeError as error:  # edited by hand: left alone
+                log.debug("a report is kept, it cannot be read: %s", error)
 
     async def delete(self, summary: ReportSummary) -> bool:
         body = {

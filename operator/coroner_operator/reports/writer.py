@@ -30,7 +30,7 @@ from coroner_operator.reports.store import ReportStore, Section, Stored, WriteCo
 
 log = logging.getLogger("coroner.writer")
 
-Outcome = Literal["written", "unchanged", "conflict", "retried", "dropped"]
+Outcome = Literal["written", "unchanged", "conflict", "retried", "dropped", "refused"]
 
 
 class WriteMetrics(Protocol):
@@ -70,13 +70,15 @@ class ReportWriter:
         failing_pods: Callable[[WorkloadRef], FailingPods] = lambda workload: NOTHING_KNOWN,  # noqa: ARG005
         prune: Callable[[Report], Report] = lambda report: report,
         on_written: Callable[[Report, Report], None] = lambda before, after: None,  # noqa: ARG005 - nobody listens
+        may_create: Callable[[WorkloadRef], bool] = lambda workload: True,  # noqa: ARG005
         schema_ready: asyncio.Event | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         back_off: Callable[[], BackOff] = BackOff,
     ) -> None:
         """``failing_pods``: what is known of a workload's pods at the moment of writing. ``prune`` may drop from a
         report what no one needs any more. ``on_written(before, after)`` is called after each write of a status, and
-        after each that failed: what comes after must not wait for it. While ``schema_ready`` is not set nothing is
+        after each that failed: what comes after must not wait for it. A report that ``may_create`` refuses is not made,
+        and what was observed is dropped. While ``schema_ready`` is not set nothing is
         written.
         """
         self._store = store
@@ -86,6 +88,7 @@ class ReportWriter:
         self._failing_pods = failing_pods
         self._prune = prune
         self._on_written = on_written
+        self._may_create = may_create
         self._schema_ready = schema_ready
         self._now = now
         self._counter = FailureCounter()
@@ -227,6 +230,9 @@ class ReportWriter:
         sections, pending.labels_pending = changed_sections(base, after, labels_may_change=labels_may_change)
         if not sections:
             self._metrics.count_write("unchanged")
+            return True
+        if base is None and not self._may_create(workload):
+            self._metrics.count_write("refused")
             return True
         if "status" in sections:
             after = self._prune(after)

@@ -26,10 +26,13 @@ from coroner_operator.kube.event_cache import EventCache
 from coroner_operator.kube.list_watch import ListWatch
 from coroner_operator.kube.owner_resolver import OwnerResolver
 from coroner_operator.kube.resources import EVENT, POD, REPORT, Resource
+from coroner_operator.model.workload_ref import WorkloadRef, report_name
 from coroner_operator.publish.event_recorder import Recorder
+from coroner_operator.publish.event_series import Regarding
 from coroner_operator.publish.publisher import Publisher
 from coroner_operator.reports.cache import ReportCache
 from coroner_operator.reports.expiry_index import ApiReportIndex, ReportSummary
+from coroner_operator.reports.report_limit import ReportLimit
 from coroner_operator.reports.report_watch import ReportObject, ReportWatch
 from coroner_operator.reports.retention import Retention
 from coroner_operator.reports.schema_gate import SchemaGate
@@ -75,6 +78,21 @@ class Engine:
         self._schema_gate = SchemaGate(client, self.metrics, back_off=back_off())
         existing_pods = ExistingPods(settings.namespaces, now)
         failing = FailingWorkloads(self.reports)
+        self._owners = OwnerResolver(client, back_off, self._publisher.may_own)
+        index = ApiReportIndex(client, settings.namespaces)
+
+        def existence_checker(namespace: str) -> ApiExistenceChecker:
+            return ApiExistenceChecker(client, self._owners, namespace)
+
+        self._report_limit = ReportLimit(
+            self.reports,
+            index,
+            existence_checker,
+            per_namespace=settings.reports_per_namespace,
+            on_deleted=self._forget_report,
+            on_full=self._on_reports_full,
+            on_room=self._on_room,
+        )
         self.writer = ReportWriter(
             store,
             self.reports,
@@ -83,12 +101,12 @@ class Engine:
             failing_pods=failing.failing_pods,
             prune=existing_pods.prune,
             on_written=self._publisher.publish,
+            may_create=self._report_limit.admits,
             schema_ready=self._schema_gate.schema_ok,
             now=now,
             back_off=back_off,
         )
         self._recovery = Recovery(client, failing, self.reports, self.writer, recovery_after=settings.recovery_after)
-        self._owners = OwnerResolver(client, back_off, self._publisher.may_own)
         events = EventCache(client, existing_pods.exists)
         self._classifier = Classifier(categorizer, client, events, now)
         self._controller = PodController(
@@ -112,8 +130,8 @@ class Engine:
             counts=self.metrics,
         )
         self._retention = Retention(
-            ApiReportIndex(client, settings.namespaces),
-            lambda namespace: ApiExistenceChecker(client, self._owners, namespace),
+            index,
+            existence_checker,
             retention=settings.retention,
             per_namespace=settings.reports_per_namespace,
             on_deleted=self._on_report_expired,
@@ -154,6 +172,7 @@ class Engine:
     def start(self) -> None:
         """Begin to work; what cannot be reached yet is tried again."""
         self.writer.start()
+        self._report_limit.start()
         self._publisher.start()
         self._controller.start()
         self._leadership_task = asyncio.create_task(self.leadership.run(), name="leadership")
@@ -172,6 +191,7 @@ class Engine:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._report_limit.close()
         await self._controller.drain(timeout * DRAIN_SHARE)
         await self._owners.close()
         await self._recovery.close()
@@ -188,7 +208,8 @@ class Engine:
         """Somebody deleted a report. What it showed and still fails is reported again."""
         workload = self.reports.forget(namespace, name)
         if workload is not None:
-            self._controller.resync_namespace(namespace)
+            self._controller.resync(workload)
+        self._report_limit.report_deleted(namespace)
 
     async def synced(self) -> None:
         """All that exists has been listed and handed on once."""
@@ -237,8 +258,20 @@ class Engine:
         self._controller.reclassify_all()
 
     def _on_report_expired(self, summary: ReportSummary, reason: str) -> None:
+        self._forget_report(summary, reason)
+        self._report_limit.report_deleted(summary.workload.namespace)
+
+    def _forget_report(self, summary: ReportSummary, reason: str) -> None:
         self.reports.forget(summary.workload.namespace, summary.name)
         self.metrics.count_deleted_report(reason)
+
+    def _on_room(self, workload: WorkloadRef) -> None:
+        self._controller.resync(workload)
+
+    def _on_reports_full(self, workload: WorkloadRef, limit: int) -> None:
+        report = Regarding(REPORT.group_version, REPORT.kind, workload.namespace, report_name(workload))
+        note = f"{workload} failed and has no report: the namespace has {limit} of them, all of workloads that exist."
+        self.recorder.warn(report, "TooManyReports", note)
 
     def _stream(
         self,

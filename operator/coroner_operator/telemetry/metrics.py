@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 
 CATEGORY_LIMIT = 500  # pairs; the default pack has about 100, a site's own rules rarely more
 
-WriteOutcome = Literal["written", "unchanged", "conflict", "retried", "dropped"]
+WriteOutcome = Literal["written", "unchanged", "conflict", "retried", "dropped", "refused"]
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -63,6 +63,12 @@ class Metrics:
         self._errors = Counter(
             "coroner_errors", "Exceptions while a pod or workload was processed.", registry=self.registry
         )
+        self._deferred = Counter(
+            "coroner_deferred",
+            "What could not be processed at once and was put off, by reason.",
+            ("reason",),
+            registry=self.registry,
+        )
         self._leader = Gauge("coroner_leader", "1 on the replica that is the leader.", registry=self.registry)
         self._reload_failures = Counter(
             "coroner_rules_reload_failures", "Reloads of rules that were rejected.", registry=self.registry
@@ -94,6 +100,9 @@ class Metrics:
 
     def count_error(self) -> None:
         self._errors.inc()
+
+    def count_deferred(self, reason: str) -> None:
+        self._deferred.labels(reason).inc()
 
     def set_queue_length(self, length: int) -> None:
         self._queue.set(length)
