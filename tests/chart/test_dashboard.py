@@ -116,6 +116,7 @@ def test_every_panel_shows_data(promtool: str, tmp_path: Path) -> None:
         f'coroner_watch_restarts_total{{{own},kind="pods",reason="expired"}}': "0+1x400",
         f"coroner_errors_total{{{own}}}": "0x400",
         f'coroner_objects_too_large_total{{{own},kind="events"}}': "0+1x400",
+        f'coroner_deferred_total{{{own},reason="no_answer"}}': "0+1x400",
         f'coroner_build_info{{{own},version="1",rules="a"}}': "1x400",
     }
     rules = [{"record": f"panel:{number}", "expr": text} for number, (_, text) in enumerate(expressions())]
