@@ -70,13 +70,14 @@ class ReportLimit:
         self._retry_interval = retry_interval
         self._refused: dict[str, OrderedDict[WorkloadKey, WorkloadRef]] = {}
         """By namespace, workloads that have no report for want of room."""
-        self._rooms: WorkQueue[str] = WorkQueue(self._make_room, name="room for reports", workers=CONCURRENCY)
+        self._queue: WorkQueue[str] = WorkQueue(self._make_room, name="report limit", workers=CONCURRENCY)
+        """Namespaces that are full."""
 
     def start(self) -> None:
-        self._rooms.start()
+        self._queue.start()
 
     async def close(self) -> None:
-        await self._rooms.close()
+        await self._queue.close()
 
     def admits(self, workload: WorkloadRef) -> bool:
         """Whether the workload's report may be written. If not, ``on_room`` follows when it may be."""
@@ -86,18 +87,20 @@ class ReportLimit:
         refused[workload.key] = workload
         while len(refused) > REFUSED_LIMIT:
             refused.popitem(last=False)
-        if workload.namespace not in self._rooms:
-            self._rooms.add(workload.namespace)
+        if workload.namespace not in self._queue:
+            self._queue.add(workload.namespace)
         return False
 
     def report_deleted(self, namespace: str) -> None:
         """There may be room in the namespace."""
         if namespace in self._refused:
-            self._rooms.add(namespace)
+            self._queue.add(namespace)
 
     async def _make_room(self, namespace: str) -> float | None:
         """Seconds until the next try; None: there is room for all. Raises ApiError."""
-        refused = self._refused[namespace]
+        refused = self._refused.get(namespace)
+        if refused is None:  # all were admitted while a deletion was observed
+            return None
         if self._reports.count_in(namespace) >= self._limit:
             await self._delete_old(namespace, max(self._limit // 10, 1))
         for _ in range(min(self._limit - self._reports.count_in(namespace), len(refused))):
