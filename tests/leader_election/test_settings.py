@@ -8,8 +8,8 @@ import pytest
 from kubernetes.aio.client.configuration import Configuration
 
 from coroner_operator.config.settings import SettingsError, load_settings
+from coroner_operator.kube import client
 from coroner_operator.kube.client import ClientError, load_configuration
-from coroner_operator.runtime import lease_thread
 from coroner_operator.runtime.leader_election import SingleReplica, new_identity
 from coroner_operator.runtime.lease_thread import LeaseThread, leadership
 from embedded_apiserver import EmbeddedApiServer
@@ -40,7 +40,7 @@ async def test_the_namespace_is_the_settings_then_the_environments_then_the_pods
             return str(lease)
 
     file = tmp_path / "namespace"
-    monkeypatch.setattr(lease_thread, "_NAMESPACE_FILE", file)
+    monkeypatch.setattr(client, "_SERVICE_ACCOUNT_NAMESPACE", file)
     with pytest.raises(ClientError, match="lease_namespace is not set"):
         await place()
     file.write_text("of-the-pod\n")

@@ -1,9 +1,9 @@
 """From a pod to its classification, the current failure of its workload, and recovery.
 
-pod_filters      which pods need to be looked at
+pod_filters      which pods need to be classified
 pod_controller   processes every change of a pod; with
   classification   … the categorizer, with events and owner where they can change the verdict
-  look_interval    … how often one pod or workload is looked at
+  classification_interval  … how often one pod or workload is classified
   pending_timers   … pods that are pending, until their grace period has expired
   pod_cache        … pods that failed or are pending, to process them again
   pod_uids         … UIDs of all existing pods

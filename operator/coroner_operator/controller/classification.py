@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
 
 import msgspec
+from cachetools import LRUCache
 
 from coroner_categorizer import Categorizer, Classification, Event, Pod, Workload
 from coroner_categorizer.objects.lenient_decode import lenient_decode
@@ -40,7 +40,7 @@ class Classifier:
         self._events = events
         self._workload_events = EventCache(client)
         """Of their own: however many there are, those about pods stay."""
-        self._looked_up: OrderedDict[tuple[str, ...], None] = OrderedDict()
+        self._looked_up: LRUCache[tuple[str, ...], None] = LRUCache(EVENT_LOOKUPS_REMEMBERED)
 
     async def read_events(self, pod: Pod, *, has_waited: bool) -> bool:
         """Read the pod's events once for each end that may be a kill, and where its grace period is over
@@ -117,8 +117,6 @@ class Classifier:
         if question in self._looked_up:
             return False
         self._looked_up[question] = None
-        while len(self._looked_up) > EVENT_LOOKUPS_REMEMBERED:
-            self._looked_up.popitem(last=False)
         return True
 
 

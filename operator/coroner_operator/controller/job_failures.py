@@ -6,7 +6,9 @@ events that a Job failed outlive both by an hour.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
+
+from cachetools import LRUCache
 
 from coroner_categorizer import Failure, Pod
 from coroner_operator.controller.classification import Classifier
@@ -27,7 +29,7 @@ class JobFailures:
         self._classifier = classifier
         self._owners = owners
         self._reports = reports
-        self._reported: OrderedDict[WorkloadKey, None] = OrderedDict()
+        self._reported: LRUCache[WorkloadKey, None] = LRUCache(_REMEMBERED)
         """Controllers of whose pods a failure was reported."""
         self._unclassified: Counter[WorkloadKey] = Counter()
         """Jobs with observed states of pods that are not classified yet, and how many."""
@@ -50,12 +52,8 @@ class JobFailures:
     def mark_reported(self, pod: Pod) -> None:
         """A failure of this pod is being reported."""
         controller = controller_key(pod.metadata)
-        if controller is None:
-            return
-        self._reported[controller] = None
-        self._reported.move_to_end(controller)
-        while len(self._reported) > _REMEMBERED:
-            self._reported.popitem(last=False)
+        if controller is not None:
+            self._reported[controller] = None
 
     async def classify(self, ref: WorkloadRef) -> tuple[WorkloadRef, tuple[Failure, ...]] | None:
         """The workload and what to report of it; None where pods of it are reported, or it has not failed.

@@ -16,8 +16,8 @@ from typing import NamedTuple
 from coroner_categorizer import Classification, Event, Failure, Pod
 from coroner_operator.config.settings import Settings
 from coroner_operator.controller.classification import Classifier
+from coroner_operator.controller.classification_interval import ClassificationInterval
 from coroner_operator.controller.job_failures import JobFailures
-from coroner_operator.controller.look_interval import LookInterval
 from coroner_operator.controller.pending_timers import PendingTimers
 from coroner_operator.controller.pod_cache import FailingPodCache
 from coroner_operator.controller.pod_filters import is_starting, may_have_failed, shown_failures
@@ -37,7 +37,7 @@ log = logging.getLogger("coroner.pod_controller")
 
 STATES_LIMIT = 64  # of one pod that wait for an owner that cannot be read; the oldest are given up
 WORKERS = 1_000  # pods at one time; one that waits for its owner must not keep the others waiting
-RECHECK_DELAY = 0.1  # s, at least, until a pod is looked at again whose grace period may have ended meanwhile
+RECHECK_DELAY = 0.1  # s, at least, until a pod is classified again whose grace period may have ended meanwhile
 RESYNC_DELAY = 0.5  # s; `kubectl delete failurereports --all` deletes one after the other
 
 
@@ -103,7 +103,7 @@ class PodController:
             group_workers=WORKERS // 2,
         )
         """A run without a new state processes the last one again."""
-        self._looks: LookInterval[PodKey] = LookInterval()
+        self._intervals: ClassificationInterval[PodKey] = ClassificationInterval()
         self._without_report: defaultdict[str, set[WorkloadKey]] = defaultdict(set)
         """By namespace, workloads whose report was deleted."""
         self._resyncs: WorkQueue[str] = WorkQueue(self._resync, name="deleted reports")
@@ -163,7 +163,7 @@ class PodController:
             self._events.add(event)
             key = PodKey(target.namespace, target.uid)
             if key in self._pod_cache:
-                self._look_at(key)
+                self._enqueue(key)
         elif target.kind == "Node":
             self._events.add(event)
         else:
@@ -186,7 +186,7 @@ class PodController:
         for key in self._pod_cache.in_namespace(namespace):
             workload = self._owners.known_workload(key)
             if workload is not None and workload.key in workloads:
-                self._look_at(key)
+                self._enqueue(key)
         self._workload_failures.resync(workloads)
 
     def _add(self, state: _PodState) -> None:
@@ -200,13 +200,13 @@ class PodController:
         self._job_failures.begin(state.pod)
         for given_up in states[:-STATES_LIMIT]:
             self._job_failures.end(given_up.pod)
-            self._errors.count_deferred("pod_state")
+            self._errors.count_deferred("too_many_states")
         del states[:-STATES_LIMIT]
-        self._look_at(key)
+        self._enqueue(key)
 
-    def _look_at(self, key: PodKey) -> None:
+    def _enqueue(self, key: PodKey) -> None:
         """Process what is known of the pod: at once, or a moment after the last time."""
-        self._pods.add_after(key, self._looks.seconds_left(key))
+        self._pods.add_after(key, self._intervals.seconds_left(key))
 
     def _begin_grace_period(self, pod: Pod) -> None:
         if not self._pending.has_expired(pod):
@@ -221,7 +221,7 @@ class PodController:
         """Process what was observed of the pod since; seconds until its grace period ends, None where there is none."""
         if await self._read_events(key):
             return 0.0  # in its turn again: what many answers bring at once is not classified all at once
-        self._looks.begin(key)
+        self._intervals.begin(key)
         states = self._states.pop(key, [])
         for number, state in enumerate(states):
             if number:

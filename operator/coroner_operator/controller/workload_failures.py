@@ -15,8 +15,8 @@ from typing import Literal, Protocol, TypeAlias
 
 from coroner_categorizer import Event
 from coroner_operator.controller.classification import Classifier
+from coroner_operator.controller.classification_interval import ClassificationInterval
 from coroner_operator.controller.job_failures import GRACE, JOB_FAILURE_REASONS, JobFailures
-from coroner_operator.controller.look_interval import LookInterval
 from coroner_operator.controller.recovery import Recovery
 from coroner_operator.kube.errors import TooManyRequests, Transient
 from coroner_operator.kube.owner_resolver import OwnerResolver, workload_path
@@ -37,8 +37,7 @@ WORKERS = 100  # workloads at one time; one whose owner cannot be read keeps its
 _Process: TypeAlias = Callable[[WorkloadRef], Awaitable[float | None]]
 """Processes one workload; seconds until it is to be processed again."""
 
-
-DeferReason = Literal["queue_full", "no_answer", "pod_state"]
+DeferReason = Literal["queue_full", "no_answer", "too_many_states"]
 
 
 class ErrorCounts(Protocol):
@@ -47,7 +46,7 @@ class ErrorCounts(Protocol):
         ...
 
     def count_deferred(self, reason: DeferReason, /) -> None:
-        """Something could not be processed now: there was too much of it, or no answer. It is looked at again."""
+        """A pod or workload could not be processed now: too much waits, or there was no answer. It will be later."""
         ...
 
 
@@ -72,7 +71,7 @@ class WorkloadFailures:
         self._now = now
         self._never_created: OrderedDict[WorkloadRef, WorkloadKey] = OrderedDict()
         """Controllers whose pods could not be created, and the workloads above them."""
-        self._looks: LookInterval[WorkloadRef] = LookInterval()
+        self._intervals: ClassificationInterval[WorkloadRef] = ClassificationInterval()
         self._waiting: defaultdict[str, set[WorkloadRef]] = defaultdict(set)
         """By namespace, what events have arrived about and is not processed yet."""
         self._to_reclassify: set[WorkloadRef] = set()
@@ -123,7 +122,7 @@ class WorkloadFailures:
             self._jobs.add_after(ref, GRACE)
         else:
             self._classifier.add_workload_event(event)
-            self._creations.add_after(ref, self._looks.seconds_left(ref))
+            self._creations.add_after(ref, self._intervals.seconds_left(ref))
 
     def resync(self, workloads: Set[WorkloadKey]) -> None:
         """Report again which pods of these workloads could not be created."""
@@ -159,7 +158,7 @@ class WorkloadFailures:
         """What is wrong with one workload must not reach another. Raises ApiError where a retry may succeed."""
 
         async def guarded(ref: WorkloadRef) -> float | None:
-            self._looks.begin(ref)
+            self._intervals.begin(ref)
             again: float | None = None
             try:
                 again = await process(ref)

@@ -122,7 +122,10 @@ async def read_up_to(content: aiohttp.StreamReader, limit: int) -> bytes | Head:
 
 
 async def read_lines(content: aiohttp.StreamReader, limit: int) -> AsyncIterator[bytes | Head]:
-    """Each line without its end, as it arrives; of one that is longer than ``limit`` bytes the head."""
+    """Each line without its end, as it arrives; of one that is longer than ``limit`` bytes the head.
+
+    What follows the last end of a line is dropped: the connection broke within a line.
+    """
     # StreamReader.readline() refuses lines longer than its buffer.
     line = _Line(limit)
     async for chunk in content.iter_any():

@@ -86,7 +86,7 @@ async def load_cluster_config(kubeconfig: str | Path | None = None, context: str
     try:
         if paths is None:
             kube_config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-            return ClusterConfig(configuration, _service_account_namespace())
+            return ClusterConfig(configuration, service_account_namespace())
         loader = await kube_config.load_kube_config(  # type: ignore[no-untyped-call]
             paths, context, configuration, persist_config=False
         )
@@ -106,8 +106,9 @@ def _kubeconfig_paths(kubeconfig: str | Path | None, context: str | None) -> str
     return None
 
 
-def _service_account_namespace() -> str:
-    return _SERVICE_ACCOUNT_NAMESPACE.read_text().strip()
+def service_account_namespace() -> str:
+    """Namespace of the pod that this process runs in. Raises OSError outside of a cluster."""
+    return _SERVICE_ACCOUNT_NAMESPACE.read_text("utf-8").strip()
 
 
 async def load_configuration(kubeconfig: Path | None = None) -> Configuration:

@@ -97,8 +97,8 @@ class _ObjectEvents:
             self.bytes -= _size(event)
 
 
-class _Share:
-    """The events of one namespace."""
+class _NamespaceShare:
+    """The events of one namespace: its share of the cache."""
 
     def __init__(self) -> None:
         self.known: OrderedDict[EventTarget, _ObjectEvents] = OrderedDict()
@@ -112,7 +112,7 @@ class _Share:
         return self.known.get(target) or self.waiting.get(target)
 
     def put(self, target: EventTarget, events: _ObjectEvents, event: Event) -> int:
-        """Add the event to the events about ``target``, which are in this share already. Bytes that it takes more."""
+        """Add the event to ``events``, which are those about ``target`` here. How many bytes it takes more."""
         before = events.bytes
         events.put(event)
         grown = events.bytes - before
@@ -149,8 +149,8 @@ class EventCache:
         self._client = client
         self._pod_exists = pod_exists
         self._now = now
-        self._shares: dict[str, _Share] = {}
-        """By namespace; "" = nodes."""
+        self._shares: dict[str, _NamespaceShare] = {}
+        """"" = about nodes."""
         self.bytes = 0
         """About what the events take in memory."""
 
@@ -163,7 +163,7 @@ class EventCache:
         target = target_of(event)
         if target is None or event.is_from_coroner:
             return
-        share = self._shares.setdefault(target.namespace, _Share())
+        share = self._shares.setdefault(target.namespace, _NamespaceShare())
         events = share.get(target)
         if events is None:
             events = _ObjectEvents(self._now())
@@ -197,9 +197,9 @@ class EventCache:
                 yield lenient_decode(raw, _EVENT, Event)
 
     async def read_all(self, metadata: Metadata) -> tuple[Event, ...]:
-        """Events about the object that still exist, listed by its UID; what is cached, as far as that fails.
+        """Events about the object that still exist, listed by its UID, and those about a pod that are only cached.
 
-        At most ``LIST_LIMIT`` of them, and no further page after ``LIST_BYTES``.
+        Lists at most ``LIST_LIMIT``, and no further page after ``LIST_BYTES``; if that fails, what is cached is all.
         """
         cached = self.cached(EventTarget.pod(metadata))
         events: list[Event] = []
@@ -226,7 +226,7 @@ class EventCache:
                 if count >= LIST_LIMIT or size >= LIST_BYTES:
                     return
 
-    def _check_waiting(self, share: _Share) -> None:
+    def _check_waiting(self, share: _NamespaceShare) -> None:
         """Events about pods that exist by now wait no longer; what has waited too long, or is too much, is dropped."""
         while share.waiting:
             target, events = next(iter(share.waiting.items()))
@@ -249,7 +249,7 @@ class EventCache:
             share.promote(target)
         self._remove(namespace, share, next(iter(share.waiting or share.known)))
 
-    def _remove(self, namespace: str, share: _Share, target: EventTarget) -> None:
+    def _remove(self, namespace: str, share: _NamespaceShare, target: EventTarget) -> None:
         self.bytes -= share.remove(target)
         if not share.known and not share.waiting:
             del self._shares[namespace]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Protocol
 
 from coroner_categorizer.redaction.redactor import Redactor
 from coroner_operator.config.settings import Settings
 from coroner_operator.kube.backoff import BackOff
-from coroner_operator.kube.client import Client
+from coroner_operator.kube.client import Client, service_account_namespace
 from coroner_operator.kube.list_watch import WatchMetrics
 from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.report import Report
@@ -24,8 +23,6 @@ from coroner_operator.publish.target_schema import TargetKind
 from coroner_operator.publish.workload_status import WorkloadStatusWriter, WriteMetrics
 
 log = logging.getLogger("coroner.publisher")
-
-_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 class PublishMetrics(WriteMetrics, EventMetrics, WatchMetrics, Protocol):
@@ -133,7 +130,7 @@ def own_pod() -> Regarding | None:
     if "KUBERNETES_SERVICE_HOST" not in os.environ or not name:
         return None
     try:
-        namespace = _NAMESPACE_FILE.read_text("utf-8").strip()
+        namespace = service_account_namespace()
     except OSError:
         return None
     return Regarding("v1", "Pod", namespace, name, os.environ.get("POD_UID", ""))

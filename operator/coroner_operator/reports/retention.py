@@ -20,7 +20,7 @@ from coroner_operator.reports.workload_existence import Existence, ExistenceChec
 log = logging.getLogger("coroner.retention")
 
 SWEEP_INTERVAL = 600.0  # s; a LIST of all reports in pages, and a GET for each old one: nothing next to a week
-NAMESPACES_AT_ONCE = 8
+CONCURRENCY = 8  # namespaces
 NAMESPACE_TIMEOUT = 120.0  # s; what is not done then is left to the next sweep
 
 DeletionReason = Literal["retention", "cap"]
@@ -63,7 +63,7 @@ class Retention:
         by_namespace: defaultdict[str, list[ReportSummary]] = defaultdict(list)
         async for summary in self._index.summaries():
             by_namespace[summary.workload.namespace].append(summary)
-        slots = asyncio.Semaphore(NAMESPACES_AT_ONCE)
+        slots = asyncio.Semaphore(CONCURRENCY)
 
         async def sweep(namespace: str) -> None:
             async with slots:

@@ -13,22 +13,19 @@ import math
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
 from kubernetes.aio.client.configuration import Configuration
 
 from coroner_operator.config.settings import Settings
-from coroner_operator.kube.client import Client, ClientError
+from coroner_operator.kube.client import Client, ClientError, service_account_namespace
 from coroner_operator.kube.lease import ApiLease, Lease
 from coroner_operator.runtime.leader_election import Election, Leadership, SingleReplica, boottime, new_identity
 from coroner_operator.runtime.loop_thread import LoopThread
 
 log = logging.getLogger("coroner.lease_thread")
 
-_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-
 STALL_DURATIONS = 4  # Lease durations: the liveness probe, which the same loop answers, ends the process before that
-END_SECONDS = 5.0  # s, at most, for the release: a Lease that is not released runs out by itself
+RELEASE_TIMEOUT = 5.0  # s, at most, for the release: a Lease that is not released runs out by itself
 
 
 class LeaseThread:
@@ -83,7 +80,7 @@ class LeaseThread:
         if self._thread is None:
             return
         try:
-            async with asyncio.timeout(END_SECONDS):
+            async with asyncio.timeout(RELEASE_TIMEOUT):
                 await self._thread.call(self._end())
         except TimeoutError:
             log.warning("the Lease is not released, it runs out by itself")
@@ -156,6 +153,6 @@ def leadership(settings: Settings, configuration: Configuration, on_changed: Cal
 
 def _own_namespace() -> str:
     try:
-        return _NAMESPACE_FILE.read_text("utf-8").strip()
+        return service_account_namespace()
     except OSError as error:
-        raise ClientError(f"lease_namespace is not set, and {_NAMESPACE_FILE}: {error.strerror}") from None
+        raise ClientError(f"lease_namespace is not set, and {error.filename}: {error.strerror}") from None

@@ -65,7 +65,7 @@ class Metrics:
         )
         self._deferred = Counter(
             "coroner_deferred",
-            "What could not be processed at once and was put off, by reason.",
+            "Pods and workloads that could not be processed at once and are processed later, by reason.",
             ("reason",),
             registry=self.registry,
         )
