@@ -61,7 +61,7 @@ async def test_the_last_of_many_changes_is_the_one_that_counts(
 async def test_deleting_a_report_wakes_its_own_pods_only(
     server: EmbeddedApiServer, operators: Operators, reports: Reports, classified: list[str]
 ) -> None:
-    """F2: every suspect of the namespace was looked at again."""
+    """F2: every failing pod of the namespace was classified again."""
     engine = await operators.start()
     names = [f"pod-{number}" for number in range(60)]
     for name in names:
@@ -76,7 +76,7 @@ async def test_deleting_a_report_wakes_its_own_pods_only(
     assert set(classified) == {"pod-0"}
 
 
-async def test_a_namespace_whose_pods_all_fail_delays_another_by_one_look(
+async def test_a_namespace_whose_pods_all_fail_delays_another_by_one_classification(
     server: EmbeddedApiServer, operators: Operators, reports: Reports, classified: list[str]
 ) -> None:
     """F2: whoever came later waited for all that had come before, whosever they were."""
@@ -108,7 +108,7 @@ async def test_each_failure_of_a_pod_that_changes_fast_is_counted(
     assert {record["exitCode"] for record in reports.status("fast")["history"]} == {3, 4, 5, 6, 7, 8}
 
 
-async def test_a_pod_that_heals_between_two_looks_recovers(
+async def test_a_pod_that_recovers_between_two_classifications_is_recovered(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     """The honest lookalike: what is superseded is not needed."""

@@ -133,21 +133,12 @@ def _terminated(
     message = error_text(ended.message) if is_step(view.spec) else ended.message
     exception = find_uncaught_exception(message, ended.exitCode)
     cause = termination_cause(pod, view.status.name, ended, exception, events)
-    names = [cause.name] if cause.name else []
+    names = _names(view, ended, cause.name, has_exception=exception is not None)
     facts = cause.facts | rule_facts(view.spec, view.status, ended) | {"role": view.role}
     if ended.exitCode not in KILL_EXIT_CODES and _ended_after_deletion(pod, ended):
         facts["afterDeletion"] = "after its pod was marked for deletion"
-    if ended.reason not in ("", "Error"):
-        names.append(ended.reason)
     if exception:
-        names.append("UncaughtException")
         facts |= {"exception": exception.line, "language": exception.language}
-    if ended.reason == "Error" or not names:
-        names.append("Error")
-    if _program_exited(names, ended.exitCode):
-        names.append("ProgramExited")
-    if ended_by_signal(view.spec, ended):
-        names.append("StepSignalled")
     device = unhealthy_devices(view.status, view.path)
     if device and _may_be_its_device(names, ended.exitCode):
         names.append("UnhealthyDevice")
@@ -170,6 +161,22 @@ def _terminated(
         ended_instances=ended_instances if counts_restarts(pod, view.spec) else None,
         supporting=(*cause.supporting, *((device,) if device else ())),
     )
+
+
+def _names(view: ContainerView, ended: Terminated, cause: str, *, has_exception: bool) -> list[str]:
+    """What rules can match of this instance's end, the most specific name first."""
+    names = [cause] if cause else []
+    if ended.reason not in ("", "Error"):
+        names.append(ended.reason)
+    if has_exception:
+        names.append("UncaughtException")
+    if ended.reason == "Error" or not names:
+        names.append("Error")
+    if _program_exited(names, ended.exitCode):
+        names.append("ProgramExited")
+    if ended_by_signal(view.spec, ended):
+        names.append("StepSignalled")
+    return names
 
 
 def _program_exited(names: Sequence[str], exit_code: int) -> bool:

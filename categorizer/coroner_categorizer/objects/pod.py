@@ -89,9 +89,10 @@ class RestartRule(msgspec.Struct, frozen=True):
 
 
 class ResizePolicy(msgspec.Struct, frozen=True):
-    resourceName: str = ""
+    """Of one resource."""
+
     restartPolicy: str = ""
-    """NotRequired or RestartContainer: whether a resize of this resource restarts the container."""
+    """NotRequired or RestartContainer: whether a resize of the resource restarts the container."""
 
 
 class Container(msgspec.Struct, frozen=True):

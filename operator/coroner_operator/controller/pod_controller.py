@@ -218,7 +218,11 @@ class PodController:
             self._pods.remove(key)
 
     async def _reconcile(self, key: PodKey) -> float | None:
-        """Process what was observed of the pod since; seconds until its grace period ends, None where there is none."""
+        """Process what was observed of the pod since.
+
+        Seconds until it is to be processed again: 0 after its events were read, else until its grace period ends; None
+        where it waits for nothing.
+        """
         if await self._read_events(key):
             return 0.0  # in its turn again: what many answers bring at once is not classified all at once
         self._intervals.begin(key)
