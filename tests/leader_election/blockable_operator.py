@@ -1,7 +1,6 @@
 """``python -m tests.leader_election.blockable_operator SECONDS run …``: ``coroner``, whose event loop SIGUSR1 blocks.
 
-A signal is handled in the main thread, where the event loop runs: nothing else runs there meanwhile. The time is spent
-as long computations spend it, between Python's instructions, so that other threads have their turns.
+A signal is handled in the main thread, where the event loop runs: nothing else runs there meanwhile.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from coroner_operator.__main__ import main
 
 
 def block(seconds: float) -> None:
+    """As a long computation does: the event loop does not run meanwhile, other threads get their turn."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         sum(range(1_000))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 
@@ -12,6 +11,7 @@ import pytest
 from coroner_operator.kube.lease import Lease, LeaseRecord, MemoryLease
 from coroner_operator.runtime.leader_election import LeadershipLost
 from coroner_operator.runtime.lease_thread import LeaseThread
+from tests.leader_election.blockable_operator import block
 
 DURATION = 6.0  # s; a busy machine must not make the renewals late
 
@@ -43,13 +43,6 @@ def thread(lease: CountingLease, changes: list[bool], stall_limit: float | None 
         stall_limit=stall_limit,
         on_changed=changes.append,
     )
-
-
-def block(seconds: float) -> None:
-    """As a long computation does: the event loop does not run meanwhile, other threads get their turn."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        sum(range(1_000))
 
 
 def holder(lease: MemoryLease) -> str:
