@@ -99,9 +99,8 @@ def _waiting(
     pod: Pod, view: ContainerView, waiting: Waiting, events: Sequence[Event], main_ended_at: datetime | None
 ) -> Iterator[Finding]:
     last = view.status.lastState.terminated
-    # While a container waits, lastState holds its newest instance: the kubelet moved it there.
-    ended = view.status.restartCount + 1
     if last and _has_failed(pod, view, last, events):
+        ended = _ended_while_waiting(view.status, last)
         explains = waiting.reason in _START_REASONS or waiting.reason in NORMAL_WAITING_REASONS
         found = _terminated(pod, view, last, "lastState", ended, events, main_ended_at, current=explains)
         if explains and waiting.reason:
@@ -116,6 +115,17 @@ def _waiting(
         return
     if waiting.reason not in NORMAL_WAITING_REASONS and waiting.reason != "CrashLoopBackOff":
         yield _waiting_for_start(pod, view, waiting, events)
+
+
+def _ended_while_waiting(status: ContainerStatus, last: Terminated) -> int:
+    """How many instances of a container that waits have ended, the one in ``lastState`` included.
+
+    The kubelet moves the newest instance there while the next one is not made. One that is made and not started yet
+    waits as well: then the container ID is its, and the restart is counted (convertToAPIContainerStatuses in
+    kubelet_pods.go). So is the restart after an instance that the kubelet has lost.
+    """
+    is_restarted = status.containerID not in ("", last.containerID) or last.reason == "ContainerStatusUnknown"
+    return max(status.restartCount, 1) if is_restarted else status.restartCount + 1
 
 
 def _terminated(
