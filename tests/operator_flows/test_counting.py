@@ -242,5 +242,16 @@ async def test_what_is_gathered_is_written_before_a_sigterm_ends_the_process(
     assert reports.failures("train") == 1
 
 
+async def test_a_failure_whose_events_are_being_read_at_the_end_is_counted(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    engine = await operators.start()
+    slow = server.faults.add(Fault(method="GET", path="involvedObject.uid", delay=0.3))
+    server.put(failed_pod("killed", 137))
+    await until(lambda: server.faults.hits(slow))
+    await engine.stop()
+    assert reports.failures("killed") == 1
+
+
 def _lists(server: EmbeddedApiServer) -> int:
     return sum(call.path == "/api/v1/pods" and not call.is_watch for call in server.calls)

@@ -218,13 +218,12 @@ class PodController:
             self._pods.remove(key)
 
     async def _reconcile(self, key: PodKey) -> float | None:
-        """Process what was observed of the pod since.
-
-        Seconds until it is to be processed again: 0 after its events were read, else until its grace period ends; None
-        where it waits for nothing.
-        """
+        """Process what was observed of the pod since; seconds until its grace period ends, None where there is none."""
         if await self._read_events(key):
-            return 0.0  # in its turn again: what many answers bring at once is not classified all at once
+            # In its turn again: what many answers bring at once is not classified all at once. Not by returning 0
+            # seconds, which mean nothing while the queue drains.
+            self._pods.add(key)
+            return None
         self._intervals.begin(key)
         states = self._states.pop(key, [])
         for number, state in enumerate(states):
