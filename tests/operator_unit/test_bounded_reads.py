@@ -24,8 +24,9 @@ from coroner_operator.kube.bodies import (
     read_lines,
     read_up_to,
 )
-from coroner_operator.kube.client import Client, ReadSlots, load_configuration
+from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.kube.errors import DETAIL_LENGTH, Status, TooLarge, Transient, error_from_status
+from coroner_operator.kube.fair_queue import FairSlots
 from coroner_operator.kube.resources import POD
 from embedded_apiserver import EmbeddedApiServer
 
@@ -36,7 +37,7 @@ class Reads:
     """Reads of namespaces, of which some never end."""
 
     def __init__(self) -> None:
-        self.slots = ReadSlots(TOTAL, SHARE)
+        self.slots = FairSlots(TOTAL, SHARE)
         self.in_progress: Counter[str] = Counter()
         self.served: list[str] = []
         self.tasks: list[asyncio.Task[None]] = []
@@ -98,7 +99,7 @@ async def test_reads_that_are_cancelled_give_their_slot_back() -> None:
 
 
 async def test_a_read_that_is_cancelled_as_its_turn_comes_gives_its_slot_back() -> None:
-    slots = ReadSlots(1, 1)
+    slots = FairSlots(1, 1)
     async with slots.slot("a"):
         cancelled, granted = (asyncio.create_task(slots.slot("a").__aenter__()) for _ in range(2))
         await asyncio.sleep(0)

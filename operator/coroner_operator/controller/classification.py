@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import msgspec
@@ -15,11 +17,13 @@ from coroner_operator.controller.pod_filters import EVENT_TTL, is_starting, need
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Forbidden, NotFound
 from coroner_operator.kube.event_cache import EventCache, EventTarget
+from coroner_operator.kube.fair_queue import FairSlots
 from coroner_operator.kube.owner_resolver import controller_of, owner_ref, workload_path
 from coroner_operator.model.workload_ref import WorkloadRef
 
 log = logging.getLogger("coroner.classification")
 
+CONTAINERS_LIMIT = 32  # of a pod that the event loop waits for: 1.2 ms for each that failed; a pod can have 1,500
 EVENT_LOOKUPS_REMEMBERED = 10_000  # remembered questions, ~200 bytes each; one asked twice costs a call
 
 _WORKLOAD = msgspec.json.Decoder(Workload)
@@ -40,6 +44,8 @@ class Classifier:
         self._events = events
         self._workload_events = EventCache(client)
         """Of their own: however many there are, those about pods stay."""
+        self._large_pods = FairSlots(1, 1)
+        self._thread = ThreadPoolExecutor(1, "large pods")
         self._looked_up: LRUCache[tuple[str, ...], None] = LRUCache(EVENT_LOOKUPS_REMEMBERED)
 
     async def read_events(self, pod: Pod, *, has_waited: bool) -> bool:
@@ -60,7 +66,19 @@ class Classifier:
         about_pod, about_node = EventTarget.pod(pod.metadata), EventTarget.node(pod.spec.nodeName)
         events = self._events.cached(about_pod) + self._events.cached(about_node)
         owner = await self._owner(pod) if pod.metadata.deletionTimestamp is not None else None
-        return self.categorizer.classify_pod(pod, events, owner)
+        if len(pod.status.containerStatuses) + len(pod.status.initContainerStatuses) <= CONTAINERS_LIMIT:
+            return self.categorizer.classify_pod(pod, events, owner)
+        return await self._classify_in_thread(pod, events, owner)
+
+    async def _classify_in_thread(self, pod: Pod, events: tuple[Event, ...], owner: Workload | None) -> Classification:
+        """While everything else goes on. One pod at a time, and namespaces take turns."""
+        loop = asyncio.get_running_loop()
+        async with self._large_pods.slot(pod.metadata.namespace):
+            while True:
+                categorizer = self.categorizer
+                classification = await loop.run_in_executor(self._thread, categorizer.classify_pod, pod, events, owner)
+                if categorizer is self.categorizer:
+                    return classification
 
     def add_workload_event(self, event: Event) -> None:
         """A warning about a workload has arrived: ``classify_never_created`` knows it."""

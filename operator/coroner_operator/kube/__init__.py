@@ -12,6 +12,6 @@ crd_watch       one CustomResourceDefinition, followed by its name
 owner_resolver  from a pod to its topmost controller
 event_cache     the events that may explain a pod's failure
 lease           the Lease by which replicas elect a leader
-fair_queue      which key is next: the namespaces take turns
+fair_queue      who is next, and how many at one time: the namespaces take turns
 workqueue       keyed work: de-duplicated, delayed, retried, drained
 """

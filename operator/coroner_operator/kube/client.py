@@ -5,7 +5,6 @@ The typed models of the client library are not used: they reject real objects (a
 
 from __future__ import annotations
 
-import asyncio
 import math
 import os
 import ssl
@@ -40,7 +39,7 @@ from coroner_operator.kube.errors import (
     error_from_status,
     parse_status,
 )
-from coroner_operator.kube.fair_queue import FairQueue
+from coroner_operator.kube.fair_queue import FairSlots
 from coroner_operator.kube.paths import ApiPath
 
 FIELD_MANAGER = "coroner"
@@ -124,7 +123,7 @@ class Client:
         # Looking up the proxy for each request takes two hops to a thread, 0.5 ms; usually there is none.
         configuration.client_session_kwargs = {"trust_env": bool(getproxies())}
         self._api = ApiClient(configuration=configuration)
-        self._reads = ReadSlots(MAX_CONCURRENT_READS, READS_PER_NAMESPACE)
+        self._reads = FairSlots(MAX_CONCURRENT_READS, READS_PER_NAMESPACE)
         self.write_allowed_for: Callable[[], float] = lambda: math.inf
         """Seconds for which writes are allowed from now on; when they are over no write starts, and none continues."""
         self._api.user_agent = FIELD_MANAGER
@@ -244,40 +243,6 @@ class Client:
         finally:
             # Not release(): it would wait for a body that was not read to its end.
             response.close() if not response.content.at_eof() else response.release()
-
-
-class ReadSlots:
-    """At most ``total`` reads at one time, ``share`` of them in one namespace; who waits is served by turns."""
-
-    def __init__(self, total: int, share: int) -> None:
-        self._free = total
-        self._waiting: FairQueue[asyncio.Future[None], tuple[str, asyncio.Future[None]]] = FairQueue(share)
-
-    @asynccontextmanager
-    async def slot(self, namespace: str) -> AsyncIterator[None]:
-        """Hold a slot; waits for one. ``namespace``: "" for what is read of the whole cluster."""
-        granted = asyncio.get_running_loop().create_future()
-        self._waiting.put(namespace, granted, (namespace, granted))
-        self._grant()
-        try:
-            await granted
-            yield
-        finally:
-            if granted.cancelled():
-                self._waiting.remove(namespace, granted)
-            else:
-                self._free += 1
-                self._waiting.done(namespace)
-                self._grant()
-
-    def _grant(self) -> None:
-        while self._free and self._waiting.has_turn:
-            namespace, granted = self._waiting.take()
-            if granted.cancelled():  # in this turn of the loop
-                self._waiting.done(namespace)
-            else:
-                self._free -= 1
-                granted.set_result(None)
 
 
 async def _read(request: str, content: aiohttp.StreamReader, max_bytes: int) -> bytes:

@@ -6,8 +6,10 @@ longest, and goes to the end. Each operation takes the same time, however much w
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -82,3 +84,37 @@ class FairQueue(Generic[Key, Value]):
 
     def _place(self, group: Hashable) -> dict[Hashable, OrderedDict[Key, Value]]:
         return self._at_limit if self._taken.get(group, 0) >= self._limit else self._turns
+
+
+class FairSlots:
+    """At most ``total`` at one time, ``share`` of them of one namespace; who waits is served by turns."""
+
+    def __init__(self, total: int, share: int) -> None:
+        self._free = total
+        self._waiting: FairQueue[asyncio.Future[None], tuple[str, asyncio.Future[None]]] = FairQueue(share)
+
+    @asynccontextmanager
+    async def slot(self, namespace: str) -> AsyncIterator[None]:
+        """Hold a slot; waits for one. ``namespace``: "" for what belongs to the whole cluster."""
+        granted = asyncio.get_running_loop().create_future()
+        self._waiting.put(namespace, granted, (namespace, granted))
+        self._grant()
+        try:
+            await granted
+            yield
+        finally:
+            if granted.cancelled():
+                self._waiting.remove(namespace, granted)
+            else:
+                self._free += 1
+                self._waiting.done(namespace)
+                self._grant()
+
+    def _grant(self) -> None:
+        while self._free and self._waiting.has_turn:
+            namespace, granted = self._waiting.take()
+            if granted.cancelled():  # in this turn of the loop
+                self._waiting.done(namespace)
+            else:
+                self._free -= 1
+                granted.set_result(None)
