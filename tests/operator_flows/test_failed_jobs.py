@@ -1,5 +1,8 @@
 """Jobs whose pods vanish: their own condition tells, and only where no pod did."""
 
+import pytest
+
+from coroner_operator.controller import workload_failures
 from coroner_operator.controller.job_failures import GRACE
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.support.live_objects import ago, event, failed_pod, workload
@@ -80,3 +83,17 @@ async def test_what_was_told_before_a_restart_of_the_operator_is_not_counted_aga
     server.put(event(witness, "BackoffLimitExceeded", "Job has reached the specified backoff limit"))
     await until(lambda: reports.of("witness"))
     assert reports.existing("train")["status"]["failures"] == 1
+
+
+async def test_many_events_about_one_workload_that_are_read_again_cost_few_reads_of_it(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workload_failures, "WAITING_LIMIT", 0)
+    monkeypatch.setattr(workload_failures, "REREAD_DELAY", 0.1)
+    stuck, last = (server.put(workload("Job", name)) for name in ("stuck", "zzz"))
+    for number in range(100):
+        server.put(event(stuck, "FailedCreate", f'Error creating: pods "x" is forbidden: no quota, try {number}'))
+    server.put(event(last, "FailedCreate", 'Error creating: pods "x" is forbidden: no quota'))
+    await operators.start()
+    await until(lambda: reports.of("stuck") and reports.of("zzz"))
+    assert sum(call.path.endswith("/jobs/stuck") for call in server.calls) < 20

@@ -151,8 +151,16 @@ class WorkloadFailures:
             async for event in events:
                 process = self._process_of(event)
                 if process is not None and event.metadata.namespace == namespace:
-                    self._classifier.add_workload_event(event)
-                    await self._guarded(process)(_subject(event))
+                    await self._process_reread(event, process)
+
+    async def _process_reread(self, event: Event, process: _Process) -> None:
+        """Of many events about one workload the queue makes few reads. Raises ApiError."""
+        ref = _subject(event)
+        self._classifier.add_workload_event(event)
+        wait = self._intervals.seconds_left(ref) or await self._guarded(process)(ref)
+        if wait:
+            queue = self._jobs if process == self._process_failed_job else self._creations
+            queue.add_after(ref, wait)
 
     def _guarded(self, process: _Process) -> _Process:
         """What is wrong with one workload must not reach another. Raises ApiError where a retry may succeed."""
