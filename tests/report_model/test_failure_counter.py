@@ -33,7 +33,7 @@ class Metrics:
         after = fold(self.stored or EMPTY, observed)
         counted = self.counter.observed(self.stored, after, observed)
         self.counted += total(counted.after) - total(counted.before)
-        self.counter.written(after)
+        self.counter.written(after, counted.after)
         self.stored = after
 
 
@@ -81,13 +81,21 @@ def test_a_write_that_is_tried_again_counts_once() -> None:
     assert total(again.after) - total(begun.before) == 1
 
 
+def test_a_failure_whose_report_was_refused_counts_once_it_is_written() -> None:
+    metrics = Metrics()
+    metrics.write(FIRST)
+    metrics.stored = None  # deleted to make room, and then there was none for it
+    metrics.counter.observed(None, fold(EMPTY, [FIRST, SECOND]), [FIRST, SECOND])
+    metrics.write(FIRST, SECOND)
+    assert metrics.counted == 2
+
+
 def test_memory_is_bounded_by_pods() -> None:
     counter = FailureCounter()
     report = fold(EMPTY, [FIRST])
     for number in range(3 * failure_counter.PODS_REMEMBERED):
-        counter.written(
-            msgspec.structs.replace(report, workload=msgspec.structs.replace(report.workload, uid=str(number)))
-        )
+        workload = msgspec.structs.replace(report.workload, uid=str(number))
+        counter.written(msgspec.structs.replace(report, workload=workload), report.ledger)
     assert len(counter._written) <= failure_counter.PODS_REMEMBERED / 2
 
 

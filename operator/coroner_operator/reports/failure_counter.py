@@ -46,14 +46,14 @@ class FailureCounter:
         known = self._lost.get(key)
         if known is None:
             return Counted(before, after.ledger)
-        now = fold(Report(after.workload, ledger=known), observations).ledger
-        _remember(self._lost, key, now)
-        return Counted(known, now)
+        return Counted(known, fold(Report(after.workload, ledger=known), observations).ledger)
 
-    def written(self, report: Report) -> None:
-        """This is stored now."""
+    def written(self, report: Report, counted: Ledger) -> None:
+        """The report is stored now, and ``Counted.after`` is counted. What is never written is never counted."""
         key = report.workload.key
-        if key not in self._lost:
+        if key in self._lost:
+            _remember(self._lost, key, counted)
+        else:
             _remember(self._written, key, report.ledger)
 
 

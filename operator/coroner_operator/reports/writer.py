@@ -248,7 +248,7 @@ class ReportWriter:
         self._metrics.count_write("written")
         if "status" in sections:
             self._on_written(before, after)
-            self._counter.written(stored.report)
+            self._counter.written(stored.report, counted.after)
         self._count(pending, counted.after, began, sections)
         return True
 
