@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from coroner_operator.controller import workload_failures
 from coroner_operator.kube import owner_resolver
+from coroner_operator.model.workload_ref import PodKey
 from coroner_operator.reports import cache
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.support.live_objects import ago, changed, event, failed_pod, live_pod, reference, uid, workload
@@ -238,3 +240,36 @@ async def test_two_workloads_whose_reports_have_one_name_do_not_delete_each_othe
         await until(lambda number=number: reports.failures("b") == number)  # type: ignore[misc]
     assert len(server.objects("FailureReport")) == 1
     assert [call for call in server.calls if call.method == "DELETE"] == []
+
+
+async def test_pods_that_come_and_go_do_not_push_out_whose_pods_exist(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner_resolver, "PODS_REMEMBERED", 3)
+    engine = await operators.start()
+    server.put(failed_pod("honest"))
+    report = await until(lambda: reports.of("honest"))
+    for number in range(5):
+        gone = server.put(failed_pod(f"gone-{number}", namespace="attacker"))
+        key = PodKey("attacker", gone["metadata"]["uid"])
+        await until(lambda: engine._owners.known_workload(key))  # noqa: B023
+        server.delete("Pod", f"gone-{number}", "attacker")
+        await until(lambda: engine._owners.known_workload(key) is None)  # noqa: B023
+    server.delete("FailureReport", report["metadata"]["name"])
+    await until(lambda: reports.of("honest"))
+
+
+async def test_workloads_without_pods_do_not_push_out_those_of_another_namespace(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workload_failures, "NEVER_CREATED_LIMIT", 3)
+    await operators.start()
+    server.put(event(server.put(workload("Job", "honest")), "FailedCreate", "pods is forbidden: exceeded quota"))
+    report = await until(lambda: reports.of("honest"))
+    for number in range(5):
+        job = workload("Job", f"stuck-{number}")
+        job["metadata"]["namespace"] = "attacker"
+        server.put(event(server.put(job), "FailedCreate", "pods is forbidden: exceeded quota"))
+    await until(lambda: len(server.objects("FailureReport", "attacker")) == 5)
+    server.delete("FailureReport", report["metadata"]["name"])
+    await until(lambda: reports.of("honest"))

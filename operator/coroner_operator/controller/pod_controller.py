@@ -146,6 +146,7 @@ class PodController:
             self._add(_PodState(pod, is_deleted=True))
         else:
             self._forget(key)
+            self._owners.forget(key)
 
     def on_pods_listed(self, namespace: str | None, uids: set[str]) -> None:
         self._existing_pods.on_listed(namespace, uids)
@@ -265,6 +266,8 @@ class PodController:
             log.exception("pod %s/%s could not be classified", pod.metadata.namespace, pod.metadata.name)
         if state.is_deleted or pod not in self._existing_pods:  # deleted while it was being classified
             self._forget(pod_key(pod))
+        if state.is_deleted:  # no state follows that would be counted for another workload
+            self._owners.forget(pod_key(pod))
 
     async def _observe(self, state: _PodState) -> None:
         pod = state.pod

@@ -14,7 +14,7 @@ from coroner_operator.model.report import Report, prune_deleted_pods
 from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
 
 PRUNE_INTERVAL = timedelta(minutes=10)  # the walk over all UIDs takes 12 ms with 10,000 pods
-PRUNE_TIMES_REMEMBERED = 1_000  # workloads of which the last time is remembered
+PRUNE_TIMES_REMEMBERED = 10_000  # workloads of which the last time is remembered; of more none is pruned in time
 
 
 class ExistingPods:

@@ -28,7 +28,7 @@ from coroner_operator.reports.writer import ReportWriter
 log = logging.getLogger("coroner.workload_failures")
 
 CREATE_FAILURE_REASONS = frozenset({"FailedCreate", "FailedResourceClaimCreation"})
-NEVER_CREATED_LIMIT = 1_000  # workloads, ~300 bytes each
+NEVER_CREATED_LIMIT = 1_000  # workloads of a namespace, ~300 bytes each
 WAITING_LIMIT = 200  # workloads of a namespace that wait to be read; of more the events are read again
 REREAD_DELAY = 30.0  # s until then
 CONCURRENT_REREADS = 4  # namespaces
@@ -69,8 +69,8 @@ class WorkloadFailures:
         self._recovery = recovery
         self._errors = errors
         self._now = now
-        self._never_created: OrderedDict[WorkloadRef, WorkloadKey] = OrderedDict()
-        """Controllers whose pods could not be created, and the workloads above them."""
+        self._never_created: defaultdict[str, OrderedDict[WorkloadRef, WorkloadKey]] = defaultdict(OrderedDict)
+        """By namespace, controllers whose pods could not be created, and the workloads above them."""
         self._intervals: ClassificationInterval[WorkloadRef] = ClassificationInterval()
         self._waiting: defaultdict[str, set[WorkloadRef]] = defaultdict(set)
         """By namespace, what events have arrived about and is not processed yet."""
@@ -126,15 +126,17 @@ class WorkloadFailures:
 
     def resync(self, workloads: Set[WorkloadKey]) -> None:
         """Report again which pods of these workloads could not be created."""
-        for ref, workload in self._never_created.items():
-            if workload in workloads:
-                self._creations.add(ref)
+        for namespace in {workload.namespace for workload in workloads}:
+            for ref, workload in self._never_created.get(namespace, {}).items():
+                if workload in workloads:
+                    self._creations.add(ref)
 
     def reclassify_all(self) -> None:
         """The rules have changed."""
-        self._to_reclassify.update(self._never_created)
-        for ref in self._never_created:
-            self._creations.add(ref)
+        for refs in self._never_created.values():
+            self._to_reclassify.update(refs)
+            for ref in refs:
+                self._creations.add(ref)
 
     def _process_of(self, event: Event) -> _Process | None:
         """What processes the subject of the event; None where it says nothing of a workload that can be read."""
@@ -194,12 +196,13 @@ class WorkloadFailures:
         classification = await self._classifier.classify_never_created(ref)
         rules = self._classifier.categorizer.hash
         if classification is None or not classification.failures:
-            self._never_created.pop(ref, None)
+            self._forget(ref)
             return
         workload = await self._owners.top_controller(ref)
-        self._never_created[ref] = workload.key
-        while len(self._never_created) > NEVER_CREATED_LIMIT:
-            self._never_created.popitem(last=False)
+        known = self._never_created[ref.namespace]
+        known[ref] = workload.key
+        while len(known) > NEVER_CREATED_LIMIT:
+            known.popitem(last=False)
         observed_at = self._now()
         self._writer.add(
             workload,
@@ -207,6 +210,12 @@ class WorkloadFailures:
         )
         if classification.verdict is not None:
             self._recovery.on_pods_not_created(workload, classification.failures[0].at or observed_at)
+
+    def _forget(self, ref: WorkloadRef) -> None:
+        known = self._never_created[ref.namespace]
+        known.pop(ref, None)
+        if not known:
+            del self._never_created[ref.namespace]
 
     async def _process_failed_job(self, ref: WorkloadRef) -> float | None:
         """Seconds until the next try; None: it is processed."""

@@ -107,9 +107,13 @@ class OwnerResolver:
         for pod in report.ledger.pods:
             self._workloads.setdefault(PodKey(report.workload.namespace, pod), report.workload)
 
+    def forget(self, pod: PodKey) -> None:
+        """The pod is deleted: who makes and deletes many does not push out those that exist."""
+        self._workloads.pop(_known_as(pod), None)
+
     def known_workload(self, pod: PodKey) -> WorkloadRef | None:
         """What ``workload_of`` has found for the pod; None where it was not asked for."""
-        return self._workloads.get(PodKey(pod.namespace, short_hash(pod.uid, POD_DIGITS)))
+        return self._workloads.get(_known_as(pod))
 
     async def workload_of(self, pod: Pod) -> WorkloadRef:
         """The workload of a pod; a pod without a controller is its own. Waits until the API server answers.
@@ -118,7 +122,7 @@ class OwnerResolver:
         else be counted twice.
         """
         meta = pod.metadata
-        key = PodKey(meta.namespace, short_hash(meta.uid, POD_DIGITS))
+        key = _known_as(PodKey(meta.namespace, meta.uid))
         known = self._workloads.get(key)
         if known is not None:
             return known
@@ -195,3 +199,8 @@ class OwnerResolver:
             return None
         above = owner_ref(controller, metadata.namespace)
         return above if self._may_own(above.group, above.kind) else None
+
+
+def _known_as(pod: PodKey) -> PodKey:
+    """With the hash of the UID: that is what ledgers have."""
+    return pod._replace(uid=short_hash(pod.uid, POD_DIGITS))
