@@ -151,6 +151,7 @@ async def _reports(changes: Sequence[Change], script: Sequence[Delivery]) -> dic
         await client.delivered.wait()
     recovery.CHECK_DELAY = 0.0  # only now: whether a pod was well for a moment before is a matter of chance
     client.list_again.set()
+    engine._recovery.start()  # looks at every failing workload: what is listed again is no news
     await until(lambda: all(statuses().get(name, {}).get("state") == "Recovered" for name in _healed(changes)))
     await engine.stop()
     return statuses()

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import msgspec
+from kubernetes.aio.client.configuration import Configuration
 
 from coroner_operator.kube.client import Response
 from coroner_operator.kube.errors import Forbidden, Gone, NotFound, Transient
@@ -50,6 +51,7 @@ class ScriptedClient:
     """
 
     def __init__(self, changes: Sequence[Change], deliveries: Sequence[Delivery]) -> None:
+        self.configuration = Configuration()
         self.delivered = asyncio.Event()
         self.list_again = asyncio.Event()
         self._changes = changes
@@ -57,7 +59,7 @@ class ScriptedClient:
         self._listed = Listed(0)
 
     async def get(self, path: ApiPath, query: Mapping[str, Any] | None = None, **_: Any) -> bytes:
-        if str(path).endswith("/events"):
+        if str(path).endswith(("/events", "/failurereports")):
             return EMPTY
         if "customresourcedefinitions" in str(path):
             raise Forbidden(f"GET {path}: 403", 403)

@@ -161,7 +161,8 @@ def test_what_recovered_by_itself_is_recovered(results: Results, name: str) -> N
     outcome = outcome_of(results, name)
     assert outcome.at_the_end is not None
     assert is_recovered(outcome.at_the_end), json.dumps(outcome.at_the_end["status"], indent=1)
-    assert outcome.at_the_end["status"]["failures"] == SELF_RECOVERED[name]
+    status = outcome.at_the_end["status"]
+    assert status["failures"] == SELF_RECOVERED[name], json.dumps(status, indent=1)
 
 
 @pytest.mark.parametrize("name", PERHAPS_REPORTED)
