@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coroner_operator.config.settings import Settings
-from coroner_operator.controller import recovery
+from coroner_operator.controller import classification_interval, recovery
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
 from coroner_operator.model.report_codec import to_status
@@ -159,8 +159,9 @@ async def _reports(changes: Sequence[Change], script: Sequence[Delivery]) -> dic
 
 @pytest.fixture(autouse=True)
 def _as_soon_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What ``_reports`` sets is put back."""
+    """Each state is classified as soon as it is delivered; what ``_reports`` sets is put back."""
     monkeypatch.setattr(recovery, "CHECK_DELAY", recovery.CHECK_DELAY)
+    monkeypatch.setattr(classification_interval, "CLASSIFICATION_INTERVAL", 0.0)
 
 
 def _time(seconds: float) -> str:
