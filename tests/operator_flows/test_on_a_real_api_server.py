@@ -103,7 +103,13 @@ async def test_a_failure_is_reported_counted_on_by_the_next_operator_and_recover
         await real.put(crashed)
         status = await real.until("crashing", failures=1, state="Failing", exitCode=2)
         assert status["labels"]["coroner.dev/category"] == "user-code"
-    crashed["status"]["containerStatuses"][0] |= {"lastState": ended(2, number=4, ran=0), "restartCount": 3}
+    fourth = ended(2, number=4, ran=0)
+    container_id = fourth["terminated"]["containerID"]
+    crashed["status"]["containerStatuses"][0] |= {
+        "lastState": fourth,
+        "restartCount": 3,
+        "containerID": container_id,
+    }
     await real.put(crashed)
     async with Running(real):
         await real.until("crashing", failures=4, unseen=2)
