@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from coroner_categorizer import Pod
+from coroner_operator.controller import classification, pod_controller
+from coroner_operator.kube import event_cache
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.support.live_objects import ago, changed, ended, event, failed_pod, live_pod, reference, waiting, workload
 from tests.support.operators import Operators
@@ -292,3 +294,34 @@ async def test_a_deleted_report_is_made_anew_of_a_job_that_has_failed_for_good_a
         engine.report_deleted("default", report["metadata"]["name"])
         remade = await until(lambda: reports.failures(name) == 1 and reports.of(name))  # noqa: B023
         assert remade["metadata"]["uid"] != report["metadata"]["uid"]
+
+
+async def test_more_pods_than_questions_that_are_remembered_are_classified(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pod_controller, "WORKERS", 8)
+    monkeypatch.setattr(classification, "EVENT_LOOKUPS_REMEMBERED", 8)
+    job = server.put(workload("Job", "train"))
+    for number in range(20):
+        server.put(failed_pod(f"train-{number}", 137, owner=job))
+    await operators.start()
+    await until(lambda: reports.failures("train") == 20)
+
+
+async def test_events_that_were_read_are_used_however_many_pods_fail_at_once(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pod_controller, "WORKERS", 8)
+    monkeypatch.setattr(event_cache, "BYTES_LIMIT", 10 * event_cache.EVENT_BYTES)
+    job = server.put(workload("Job", "train"))
+    for number in range(40):
+        killed = failed_pod(f"train-{number}", 137, owner=job)
+        probe = event(killed, "Killing", "Container main failed liveness probe, will be restarted", "Normal")
+        probe["involvedObject"]["fieldPath"] = "spec.containers{main}"
+        server.put(killed)
+        server.put(probe)
+    await operators.start()
+    await until(lambda: reports.failures("train") == 40)
+    assert [(entry["subcategory"], entry["count"]) for entry in reports.status("train")["counts"]] == [
+        ("liveness-probe", 40)
+    ]

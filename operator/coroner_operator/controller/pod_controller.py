@@ -26,6 +26,7 @@ from coroner_operator.controller.recovery import Recovery
 from coroner_operator.controller.recovery_state import LONG_RUNNING
 from coroner_operator.controller.workload_failures import ErrorCounts, WorkloadFailures
 from coroner_operator.kube.event_cache import EventCache, EventTarget, target_of
+from coroner_operator.kube.fair_queue import FairSlots
 from coroner_operator.kube.owner_resolver import OwnerResolver
 from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.observation import Observation
@@ -103,6 +104,8 @@ class PodController:
             group_workers=WORKERS // 2,
         )
         """A run without a new state processes the last one again."""
+        self._turns = FairSlots(1, 1)
+        """Pods whose events were read are classified one in each turn of the event loop."""
         self._intervals: ClassificationInterval[PodKey] = ClassificationInterval()
         self._without_report: defaultdict[str, set[WorkloadKey]] = defaultdict(set)
         """By namespace, workloads whose report was deleted."""
@@ -221,10 +224,9 @@ class PodController:
     async def _reconcile(self, key: PodKey) -> float | None:
         """Process what was observed of the pod since; seconds until its grace period ends, None where there is none."""
         if await self._read_events(key):
-            # In its turn again: what many answers bring at once is not classified all at once. Not by returning 0
-            # seconds, which mean nothing while the queue drains.
-            self._pods.add(key)
-            return None
+            # What many answers bring at once is not classified all at once, nor later: the events would be evicted.
+            async with self._turns.slot(key.namespace):
+                await asyncio.sleep(0)
         self._intervals.begin(key)
         states = self._states.pop(key, [])
         for number, state in enumerate(states):
