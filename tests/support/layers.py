@@ -15,6 +15,7 @@ that share something costly share a worker.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from unittest import mock
 
@@ -42,7 +43,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if group := group_of(item):
             item.add_marker(pytest.mark.xdist_group(group))
     if hasattr(config, "workerinput"):
-        items.sort(key=_start_order)
+        sizes = Counter(item.path for item in items)
+        items.sort(key=lambda item: _start_order(item, sizes[item.path]))
 
 
 def layer_of(item: pytest.Item) -> str:
@@ -77,10 +79,10 @@ def group_of(item: pytest.Item) -> str | None:
     return None if _is_long_property(item) else item.path.stem
 
 
-def _start_order(item: pytest.Item) -> tuple[int, float]:
-    """Layers in their order; in each, what may take longest comes first."""
-    limit = item.get_closest_marker("timeout")
-    return list(LAYERS).index(item.stash[_LAYER]), -float(limit.args[0]) if limit else 0.0
+def _start_order(item: pytest.Item, module_size: int) -> tuple[int, float, int]:
+    """Layers in their order; in each, what may take longest comes first. Of unit tests that is the largest module."""
+    layer, limit = item.stash[_LAYER], item.get_closest_marker("timeout")
+    return list(LAYERS).index(layer), -float(limit.args[0]) if limit else 0.0, -module_size if layer == "unit" else 0
 
 
 @pytest.hookimpl(wrapper=True)

@@ -107,6 +107,7 @@ async def test_against_a_constant_overwriter_new_failures_do_not_count_as_overwr
         assert metric(engine, "coroner_workload_writes_total", outcome="written") <= 31
 
 
+@pytest.mark.apiserver
 @pytest.mark.parametrize("backend", ["real"], indirect=True)
 async def test_one_minute_of_overwrites_at_default_intervals(sandbox: Sandbox) -> None:
     """300 rewrites, 30 failures; default intervals."""
