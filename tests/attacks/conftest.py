@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,16 +25,6 @@ QUICK = {
 }
 
 StartOperator = Callable[..., Awaitable[OperatorProcess]]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """An attack that is known to succeed costs a minute to show it: only with ATTACKS=all. The marks are the open list."""
-    if os.environ.get("ATTACKS") == "all":
-        return
-    for item in items:
-        mark = item.get_closest_marker("xfail")
-        if mark is not None and item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.skip(reason=f"still succeeds ({mark.kwargs['reason']}); run with ATTACKS=all"))
 
 
 @pytest.fixture(scope="session")
