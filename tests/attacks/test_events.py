@@ -11,7 +11,7 @@ from tests.attacks.arena import Arena, failed, idle_job, now
 from tests.attacks.attackers import change_owner, fail_to_create, owned_pod, post_large_events, uid
 from tests.attacks.conftest import StartOperator
 from tests.attacks.recording_proxy import RecordingProxy
-from tests.support.live_objects import ended, event, failed_pod, live_pod
+from tests.support.live_objects import ended, event, failed_pod, live_pod, probe_kill
 from tests.support.operators import Operators
 from tests.support.reports import Reports
 from tests.support.waiting import until
@@ -168,12 +168,7 @@ async def test_events_of_another_namespace_do_not_displace_the_kubelets(
     server.create_namespace("attacker")
     await operators.start()
     probed = live_pod("victim", phase="Failed", state=ended(137))
-    for reason, text, kind in (
-        ("Unhealthy", "Liveness probe failed: no", "Warning"),
-        ("Killing", "Container main failed liveness probe, will be restarted", "Normal"),
-    ):
-        said = event(probed, reason, text, kind)
-        said["involvedObject"]["fieldPath"] = "spec.containers{main}"
+    for said in probe_kill(probed):
         server.put(said)
     for number in range(30):
         forged = event(probed, "Unhealthy", f"{WORDS} {number}")

@@ -13,11 +13,12 @@ from aiohttp import web
 from coroner_categorizer import Pod
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.bodies import PAGE_LIMIT
-from coroner_operator.kube.client import Client, load_configuration
+from coroner_operator.kube.client import Client
 from coroner_operator.kube.list_watch import ListWatch
 from coroner_operator.kube.resources import POD
 from coroner_operator.telemetry.metrics import Metrics
 from embedded_apiserver import EmbeddedApiServer, Fault
+from tests.support.clients import client_of_app
 from tests.support.live_objects import live_pod
 from tests.support.waiting import until
 
@@ -55,12 +56,6 @@ def metrics() -> Metrics:
 async def server() -> AsyncIterator[EmbeddedApiServer]:
     async with EmbeddedApiServer(bookmark_interval=0.05) as server:
         yield server
-
-
-@pytest.fixture
-async def client(server: EmbeddedApiServer, tmp_path: Path) -> AsyncIterator[Client]:
-    async with Client(await load_configuration(server.kubeconfig(tmp_path / "kubeconfig"))) as client:
-        yield client
 
 
 @asynccontextmanager
@@ -246,11 +241,6 @@ async def test_malformed_lines_restart_the_watch(tmp_path: Path, consumer: Recor
 
     app = web.Application()
     app.router.add_get("/api/v1/pods", pods)
-    runner = web.AppRunner(app, shutdown_timeout=0.01)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    config = EmbeddedApiServer(port=runner.addresses[0][1]).kubeconfig(tmp_path / "kubeconfig")
-    async with Client(await load_configuration(config)) as client, watching(client, consumer, metrics):
+    async with client_of_app(app, tmp_path) as client, watching(client, consumer, metrics):
         await until(lambda: consumer.calls == ["list 0", "update whole"])
-    await runner.cleanup()
     assert b'reason="malformed"' in metrics.exposition()

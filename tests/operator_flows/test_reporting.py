@@ -8,7 +8,18 @@ from coroner_categorizer import Pod
 from coroner_operator.controller import classification, pod_controller
 from coroner_operator.kube import event_cache
 from embedded_apiserver import EmbeddedApiServer, Fault
-from tests.support.live_objects import ago, changed, ended, event, failed_pod, live_pod, reference, waiting, workload
+from tests.support.live_objects import (
+    ago,
+    changed,
+    ended,
+    event,
+    failed_pod,
+    live_pod,
+    probe_kill,
+    reference,
+    waiting,
+    workload,
+)
 from tests.support.operators import Operators
 from tests.support.reports import Reports
 from tests.support.waiting import until
@@ -222,12 +233,7 @@ async def test_a_kill_by_a_probe_is_told_from_other_kills_by_events_that_are_no_
 ) -> None:
     await operators.start()
     probed = live_pod("probed", phase="Failed", state=ended(137))
-    for reason, text, kind in (
-        ("Unhealthy", "Liveness probe failed: no", "Warning"),
-        ("Killing", "Container main failed liveness probe, will be restarted", "Normal"),
-    ):
-        said = event(probed, reason, text, kind)
-        said["involvedObject"]["fieldPath"] = "spec.containers{main}"
+    for said in probe_kill(probed):
         server.put(said)
     server.put(probed)
     assert (await until(lambda: reports.of("probed")))["status"]["subcategory"] == "liveness-probe"

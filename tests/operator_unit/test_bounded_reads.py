@@ -24,11 +24,11 @@ from coroner_operator.kube.bodies import (
     read_lines,
     read_up_to,
 )
-from coroner_operator.kube.client import Client, load_configuration
+from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import DETAIL_LENGTH, Status, TooLarge, Transient, error_from_status
 from coroner_operator.kube.fair_queue import FairSlots
 from coroner_operator.kube.resources import POD
-from embedded_apiserver import EmbeddedApiServer
+from tests.support.clients import client_of_app
 
 TOTAL, SHARE = 16, 4
 
@@ -183,13 +183,8 @@ async def client_of_large_answers(tmp_path: Path) -> AsyncIterator[Client]:
 
     app = web.Application()
     app.router.add_get("/api/v1/namespaces/default/pods/{name}", pod)
-    runner = web.AppRunner(app, shutdown_timeout=0.01)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    config = EmbeddedApiServer(port=runner.addresses[0][1]).kubeconfig(tmp_path / "kubeconfig")
-    async with Client(await load_configuration(config)) as client:
+    async with client_of_app(app, tmp_path) as client:
         yield client
-    await runner.cleanup()
 
 
 async def test_an_answer_that_is_too_large_is_an_error_that_says_so(client_of_large_answers: Client) -> None:

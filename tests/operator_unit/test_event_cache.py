@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -11,7 +9,7 @@ import pytest
 from coroner_categorizer.objects.event import TEXT_LIMIT, Event, EventMetadata, EventSource, ObjectReference
 from coroner_categorizer.objects.pod import Metadata
 from coroner_operator.kube import event_cache
-from coroner_operator.kube.client import Client, load_configuration
+from coroner_operator.kube.client import Client
 from coroner_operator.kube.event_cache import (
     BYTES_LIMIT,
     EVENTS_PER_OBJECT,
@@ -145,18 +143,6 @@ def test_names_without_end_are_not_kept() -> None:
         involvedObject=ObjectReference(fieldPath=long, namespace=long),
     )
     assert event == Event(source=EventSource(), involvedObject=ObjectReference())
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[EmbeddedApiServer]:
-    async with EmbeddedApiServer() as server:
-        yield server
-
-
-@pytest.fixture
-async def client(server: EmbeddedApiServer, tmp_path: Path) -> AsyncIterator[Client]:
-    async with Client(await load_configuration(server.kubeconfig(tmp_path / "kubeconfig"))) as client:
-        yield client
 
 
 def put_events(server: EmbeddedApiServer, count: int, message: str) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coroner_operator.controller.workload_health import WorkloadHealth, read_health
-from coroner_operator.kube.client import Client, load_configuration
+from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import Transient
 from coroner_operator.model.workload_ref import WorkloadRef
 from embedded_apiserver import EmbeddedApiServer, Fault
@@ -22,18 +20,6 @@ TWO = {"replicas": 2, "readyReplicas": 2, "availableReplicas": 2, "updatedReplic
 
 def condition(type_: str, status: str = "True") -> dict[str, Any]:
     return {"conditions": [{"type": type_, "status": status}]}
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[EmbeddedApiServer]:
-    async with EmbeddedApiServer() as server:
-        yield server
-
-
-@pytest.fixture
-async def client(server: EmbeddedApiServer, tmp_path: Path) -> AsyncIterator[Client]:
-    async with Client(await load_configuration(server.kubeconfig(tmp_path / "kubeconfig"))) as client:
-        yield client
 
 
 def ref(obj: dict[str, Any], **other: str) -> WorkloadRef:

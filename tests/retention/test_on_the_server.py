@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.bodies import OBJECT_LIMIT
-from coroner_operator.kube.client import Client, load_configuration
+from coroner_operator.kube.client import Client
 from coroner_operator.kube.owner_resolver import OwnerResolver
 from coroner_operator.model.workload_ref import WorkloadRef
 from coroner_operator.reports import workload_existence
@@ -23,12 +21,6 @@ from tests.support.operators import Operators
 from tests.support.pods import Json
 from tests.support.reports import Reports
 from tests.support.waiting import until
-
-
-@pytest.fixture
-async def client(server: EmbeddedApiServer, tmp_path: Path) -> AsyncIterator[Client]:
-    async with Client(await load_configuration(server.kubeconfig(tmp_path / "kubeconfig"))) as client:
-        yield client
 
 
 def ref(obj: Json) -> WorkloadRef:

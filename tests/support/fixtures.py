@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from coroner_operator.kube.client import Client
 from embedded_apiserver import EmbeddedApiServer
+from tests.support.clients import client_of
 from tests.support.operators import ROOT, Operators
 from tests.support.reports import Reports
 
@@ -18,6 +20,12 @@ async def server() -> AsyncIterator[EmbeddedApiServer]:
     async with EmbeddedApiServer() as server:
         server.load(ROOT / "crds")
         yield server
+
+
+@pytest.fixture
+async def client(server: EmbeddedApiServer, tmp_path: Path) -> AsyncIterator[Client]:
+    async with client_of(server, tmp_path) as client:
+        yield client
 
 
 @pytest.fixture(

@@ -126,3 +126,12 @@ def event(about: Json, reason: str, message: str, type_: str = "Warning") -> Jso
         "firstTimestamp": ago(seconds=0),
         "lastTimestamp": ago(seconds=0),
     }
+
+
+def probe_kill(about: Json) -> tuple[Json, Json]:
+    """The kubelet's events about a pod whose container fails its liveness probe and is killed for it."""
+    failed = event(about, "Unhealthy", "Liveness probe failed: no")
+    killing = event(about, "Killing", "Container main failed liveness probe, will be restarted", "Normal")
+    for said in (failed, killing):
+        said["involvedObject"]["fieldPath"] = "spec.containers{main}"
+    return failed, killing

@@ -188,20 +188,20 @@ def assert_all_is_done(work: WorkQueue[str], model: Model) -> None:
         assert numbers == sorted(set(numbers)), "out of order, or seen twice"
 
 
+async def play_to_the_end(model: Model, steps: list[Step]) -> None:
+    work = queue_of(model)
+    await play(work, model, steps)
+    await asyncio.sleep(WITHIN)
+    assert_all_is_done(work, model)
+    await work.close()
+
+
 @settings(max_examples=200)
 @given(steps=steps, outcomes=outcomes, workers=workers)
 def test_every_add_is_followed_by_a_run_in_order_on_time_and_never_twice_at_once(
     steps: list[Step], outcomes: list[Outcome], workers: int
 ) -> None:
-    async def scenario() -> None:
-        model = Model(workers, list(outcomes))
-        work = queue_of(model)
-        await play(work, model, steps)
-        await asyncio.sleep(WITHIN)
-        assert_all_is_done(work, model)
-        await work.close()
-
-    run(scenario())
+    run(play_to_the_end(Model(workers, list(outcomes)), steps))
 
 
 @settings(max_examples=300)
@@ -217,15 +217,7 @@ def test_every_add_is_followed_by_a_run_in_order_on_time_and_never_twice_at_once
 def test_groups_take_turns_and_none_has_more_than_its_share(
     steps: list[Step], outcomes: list[Outcome], workers: int, share: int
 ) -> None:
-    async def scenario() -> None:
-        model = Model(workers, list(outcomes), group_workers=min(share, workers), keys=1_000)
-        work = queue_of(model)
-        await play(work, model, steps)
-        await asyncio.sleep(WITHIN)
-        assert_all_is_done(work, model)
-        await work.close()
-
-    run(scenario())
+    run(play_to_the_end(Model(workers, list(outcomes), group_workers=min(share, workers), keys=1_000), steps))
 
 
 @settings(max_examples=200)
