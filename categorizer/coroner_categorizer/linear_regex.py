@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
@@ -32,12 +32,20 @@ class LinearRegex:
     def _regexp(self) -> re2._Regexp:
         return re2.compile(self.pattern)
 
+    @cached_property
+    def _at_line_start(self) -> re2._Regexp:
+        return re2.compile(f"(?m)^(?:{self.pattern})")
+
     def found_in(self, text: str) -> bool:
         return self._regexp.search(text.encode("utf-8", "replace")) is not None
 
     def starts(self, text: str) -> bool:
         """Whether the text begins with it."""
         return self._regexp.match(text.encode("utf-8", "replace")) is not None
+
+    def may_start_any(self, lines: Iterable[str]) -> bool:
+        """False: none of the lines begins with it. One search for all of them; ``\\s`` may match across their ends."""
+        return self._at_line_start.search("\n".join(lines).encode("utf-8", "replace")) is not None
 
     def search(self, text: str) -> RegexMatch | None:
         return _read(self._regexp.search(_subject(text)))

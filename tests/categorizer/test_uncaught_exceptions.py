@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from coroner_categorizer.linear_regex import LinearRegex
+from coroner_categorizer.termination_message.runtimes import declared, go, rust, torchrun
 from coroner_categorizer.termination_message.uncaught_exception import find_uncaught_exception
 from tests.support.default_pack import CATEGORIZER
 
@@ -83,3 +85,20 @@ def test_the_quoted_line_names_the_cause_rather_than_the_exit(message: str, line
     )
     assert verdict is not None
     assert verdict.message == f'container "main" ended with exit code 3: {line}'
+
+
+def test_one_search_rules_out_every_line() -> None:
+    """What no line begins with is found in one search; a line that begins with it is never missed."""
+    patterns = [value for value in vars(declared).values() if isinstance(value, LinearRegex)]
+    patterns += [
+        regex for module in (go, rust, torchrun) for regex in vars(module).values() if type(regex) is LinearRegex
+    ]
+    assert len(patterns) >= 4
+    ruled_out = 0
+    for _, message, *_ in ENDINGS:
+        lines = message.split("\n")
+        for pattern in patterns:
+            begins = any(pattern.starts(line) for line in lines)
+            assert pattern.may_start_any(lines) or not begins, (pattern.pattern, message)
+            ruled_out += not pattern.may_start_any(lines)
+    assert ruled_out > len(ENDINGS)

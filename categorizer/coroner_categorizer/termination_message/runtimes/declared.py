@@ -39,6 +39,8 @@ _ANY_FIRST = LinearRegex("|".join(f"(?:{shape.first})" for shape in VOCABULARY.t
 
 def find(lines: Sequence[str], exit_code: int | None) -> UncaughtException | None:
     """The exception of the last declared trace that the lines end with."""
+    if not _ANY_FIRST.may_start_any(lines[-_LONGEST:]):
+        return None
     for i in range(len(lines) - 1, max(-1, len(lines) - _LONGEST), -1):
         if not _ANY_FIRST.starts(lines[i]):
             continue

@@ -19,6 +19,8 @@ class UncaughtException(NamedTuple):
 
 def last_index(lines: Sequence[str], regex: LinearRegex) -> int | None:
     """Index of the last line that begins with the expression."""
+    if not regex.may_start_any(lines):
+        return None
     return next((i for i in range(len(lines) - 1, -1, -1) if regex.starts(lines[i])), None)
 
 
