@@ -9,6 +9,7 @@ The archive depends on its input alone: no time of day, names in order.
 import hashlib
 import io
 import json
+import os
 import struct
 import sys
 import tarfile
@@ -61,7 +62,7 @@ def copy_layers(base: Path, names: list[str], into: tarfile.TarFile) -> None:
 
 
 def write_archive(out: Path, tags: list[str], rootfs: Path, config: dict[str, Any], base: Path | None) -> None:
-    layer = out.with_name(out.name + ".layer")
+    layer = out.with_name(f"{out.name}.layer-{os.getpid()}")  # another process may make the same archive now
     write_layer(layer, rootfs)
     below: list[str] = []
     digests: list[str] = []
@@ -79,7 +80,7 @@ def write_archive(out: Path, tags: list[str], rootfs: Path, config: dict[str, An
     document |= {"rootfs": {"type": "layers", "diff_ids": digests}, "history": history}
     encoded = json.dumps(document).encode()
     name = hashlib.sha256(encoded).hexdigest() + ".json"
-    new = out.with_name(out.name + ".new")
+    new = out.with_name(f"{out.name}.new-{os.getpid()}")
     with tarfile.open(new, "w") as tar:
         add_bytes(tar, name, encoded)
         if base:

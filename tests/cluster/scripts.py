@@ -94,8 +94,11 @@ def hold(name: str, options: list[str], given: Mapping[str, str]) -> Iterator[Pa
             line = holder.stdout.readline()  # ends without a word where `up` failed: `up` has a deadline for every step
             if not line.startswith("ready "):
                 log.seek(0)
-                faults = [entry.split("ERROR: ", 1)[1] for entry in log.read().splitlines() if "ERROR: " in entry]
-                raise NoKubernetesError(f"the cluster did not start: {faults[0] if faults else 'no reason given'}")
+                lines = [entry for entry in log.read().splitlines() if entry.strip()]
+                faults = [entry.split("ERROR: ", 1)[1] for entry in lines if "ERROR: " in entry]
+                # where it gave up without such a line, what the program that failed said last
+                reason = next(iter(faults or reversed(lines)), "no reason given")
+                raise NoKubernetesError(f"the cluster did not start: {reason}")
             yield Path(line.removeprefix("ready ").strip())
         finally:
             holder.stdin.close()
