@@ -31,7 +31,7 @@ async def test_an_api_server_that_was_away(
     """``forgets``: the old resource versions are gone when it is back, so that only a LIST can tell."""
     simulation = FailureSimulation(backend, random.Random(seconds), workloads=50, failures=6)
     await simulation.set_up()
-    operators.spawn("--config", str(fast_settings))
+    operators.fork("--config", str(fast_settings))
     await simulation.advance(100)
     await simulation.wait_until_exact(within=120)
     await server.stop()

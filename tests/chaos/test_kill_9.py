@@ -32,7 +32,7 @@ async def test_1000_failures_are_counted_exactly_over_100_kills(
         hit[kill_point.kind if kill_point.hit else "at rest"] += 1
     assert hit.total() - hit["at rest"] > 80, hit  # the simulation must not have been over too early
     assert hit["create or labels"] > 10, hit
-    operators.spawn("--config", str(fast_settings))
+    operators.fork("--config", str(fast_settings))
     await _finish(simulation)
     assert simulation.failures == 1000
     await simulation.recover_all_but_one()
@@ -44,7 +44,7 @@ async def _run_until_killed(
     """One process of the operator, from its start to its kill_point; ten turns of the simulation meanwhile."""
     turns = TURNS // 100
     await simulation.advance(turns // 2)  # for the LIST to find
-    process = operators.spawn("--config", str(config))
+    process = operators.fork("--config", str(config))
     kill_point = KillPoint.at_random(rng, server, process)
     fed = False
 
@@ -72,13 +72,13 @@ async def test_1000_failures_are_counted_exactly_over_20_kills_on_a_real_api_ser
     flags = ("--config", str(fast_settings), "--namespaces", real_backend.namespace)
     for _ in range(20):
         await simulation.advance(TURNS // 40)
-        process = real_operators.spawn(*flags)
+        process = real_operators.fork(*flags)
         async with asyncio.TaskGroup() as group:
             group.create_task(simulation.advance(TURNS // 40))
             group.create_task(
                 kill_after_changes(real_backend.client, real_backend.namespace, process, rng.randint(1, 40))
             )
-    real_operators.spawn(*flags)
+    real_operators.fork(*flags)
     await _finish(simulation)
     assert simulation.failures == 1000
     await simulation.recover_all_but_one()

@@ -22,7 +22,7 @@ async def test_two_processes_at_once_count_1000_failures_exactly(
     await simulation.set_up()
     await simulation.advance(50)
     for _ in range(2):
-        operators.spawn("--config", str(fast_settings))
+        operators.fork("--config", str(fast_settings))
     await until(lambda: sum(call.is_watch and call.path == "/api/v1/pods" for call in server.calls) == 2, within=30)
     while not simulation.is_over:
         await simulation.advance_in_step(25, lag=20)

@@ -6,7 +6,7 @@ import asyncio
 import math
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -63,7 +63,7 @@ class Replicas:
 
     def once(self, name: str, *program: str) -> Program:
         """A process that nobody starts again when it has ended."""
-        return self._spawn(name, program or ("coroner_operator",))
+        return self._operators.spawn(*FLAGS, *self._flags(name), program=program or ("coroner_operator",))
 
     async def kill(self, name: str) -> bool:
         """False: it has ended by itself, which a leader does that had no CPU for longer than its deadline."""
@@ -87,12 +87,11 @@ class Replicas:
         while True:
             self._born += 1
             name = f"replica-{self._born}"
-            process = self._running[name] = self._spawn(name, ("coroner_operator",))
+            process = self._running[name] = self._operators.fork(*FLAGS, *self._flags(name))
             await process.ended(within=math.inf)
 
-    def _spawn(self, name: str, program: Sequence[str]) -> Program:
-        flags = ("--config", str(self._config), "--identity", name, "--log-level", "warning")
-        return self._operators.spawn(*FLAGS, *flags, program=program)
+    def _flags(self, name: str) -> tuple[str, ...]:
+        return "--config", str(self._config), "--identity", name, "--log-level", "warning"
 
 
 @pytest.fixture

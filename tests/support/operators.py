@@ -15,7 +15,7 @@ from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client, load_configuration
 from coroner_operator.runtime.engine import Engine
 from tests.support.default_pack import CATEGORIZER
-from tests.support.processes import Program, own_environment
+from tests.support.processes import ForkedProgram, Program, own_environment
 
 ROOT = Path(__file__).parents[2]
 QUICK = {
@@ -67,8 +67,17 @@ class Operators:
 
         ``program``: another module that runs it, and what comes before ``run``.
         """
-        kubeconfig = ("--kubeconfig", str(self._kubeconfig), "--health-address", "", "--metrics-address", "")
-        command = [sys.executable, "-m", *program, "run", *kubeconfig, *flags]
-        process = Program(command, environment=own_environment())
+        command = [sys.executable, "-m", *program, *self._arguments(flags)]
+        return self._ended_with_the_test(Program(command, environment=own_environment()))
+
+    def fork(self, *flags: str) -> Program:
+        """The same, forked from a process that has imported it: for tests that start dozens."""
+        return self._ended_with_the_test(ForkedProgram("coroner_operator", self._arguments(flags)))
+
+    def _arguments(self, flags: Sequence[str]) -> list[str]:
+        addresses = ("--health-address", "", "--metrics-address", "")
+        return ["run", "--kubeconfig", str(self._kubeconfig), *addresses, *flags]
+
+    def _ended_with_the_test(self, process: Program) -> Program:
         self._stack.callback(process.kill)
         return process

@@ -7,7 +7,9 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
+from tests.support.preloaded import ForkedProcess
 from tests.support.waiting import until
 
 STOP_SECONDS = 20.0
@@ -17,8 +19,22 @@ class ProgramEndedError(OSError):
     """A program that should run has ended. No condition's "not yet": whoever waits stops waiting."""
 
 
+class Process(Protocol):
+    """What is used of ``subprocess.Popen``."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, number: int, /) -> None: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
 class Program:
     """Runs from construction to ``end()``. Its output is appended to ``log``; without one it is the test's own."""
+
+    _process: Process
 
     def __init__(
         self,
@@ -101,6 +117,15 @@ class Program:
         """Exit status as soon as it has ended by itself."""
         await until(lambda: self.status is not None, within, f"{self._command} has ended")
         return self._process.wait()
+
+
+class ForkedProgram(Program):
+    """``python -m MODULE ARGUMENTS…``, forked from a process that has imported the operator."""
+
+    def __init__(self, module: str, arguments: Sequence[str]) -> None:
+        self._log = None
+        self._command = " ".join((module, *arguments))
+        self._process = ForkedProcess(module, arguments, own_environment())
 
 
 def own_environment() -> dict[str, str]:
