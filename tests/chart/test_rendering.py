@@ -21,6 +21,7 @@ def test_the_package_is_complete(either_helm: Helm, tmp_path: object) -> None:
     assert "grafana_dashboard" in shown
 
 
+@pytest.mark.slow  # runs both
 @pytest.mark.parametrize("case", CASES)
 def test_every_switch_renders_the_same_with_both_helms(case: str) -> None:
     four, three = (helm_with_major(major).render(CASES[case], apis=MONITORING) for major in (4, 3))

@@ -65,7 +65,7 @@ def api() -> Iterator[FewPages]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         pages.address = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield pages
         server.shutdown()

@@ -99,7 +99,7 @@ def registries(certs_d: Path) -> Iterator[None]:
             server = ThreadingHTTPServer(("127.0.0.1", port), handler(answer))
             if port == 5007:
                 server.socket = context.wrap_socket(server.socket, server_side=True)
-            threading.Thread(target=server.serve_forever, daemon=True).start()
+            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
             servers.append(server)
         try:
             yield

@@ -41,7 +41,7 @@ def admission_webhook() -> Iterator[tuple[str, str]]:
         context = self_signed(Path(folder))
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         server.socket = context.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         try:
             bundle = base64.b64encode((Path(folder) / "crt").read_bytes()).decode()
             yield bundle, f"https://127.0.0.1:{server.server_port}"
