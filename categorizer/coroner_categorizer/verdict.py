@@ -43,6 +43,11 @@ class Verdict(msgspec.Struct, frozen=True, rename="camel"):
     """SIGKILL, … from the exit code − 128."""
     termination_message: str | None = None
 
+    @property
+    def name(self) -> str:
+        """``resources/oom-killed``; "" where there is no category."""
+        return "/".join(filter(None, (self.category, self.subcategory)))
+
 
 class FailureKey(NamedTuple):
     """What identifies a failure, however often it is observed."""

@@ -96,13 +96,12 @@ def test_the_table_says_what_a_person_asks(reports: Reports) -> None:
     reports.write(FAILING)
     reports.write(WELL)
     head, web, train = reports.table()
-    assert " ".join(head) == "NAME WORKLOAD STATE CATEGORY SUBCATEGORY REASON FAILURES LAST SEEN"
-    assert web[:4] == ["deployment-web-bbbbbbbb", "Deployment/web", "Recovered", "1"]
-    expected = ["job-train-llm-3f2a9c1b", "Job/train-llm", "Failing", "resources", "oom-killed", "OOMKilled", "5"]
-    assert train[:7] == expected
+    assert " ".join(head) == "NAME STATE FAILURE FAILURES LAST SEEN AGE"
+    assert web[:3] == ["deployment-web-bbbbbbbb", "Recovered", "1"]
+    assert train[:4] == ["job-train-llm-3f2a9c1b", "Failing", "resources/oom-killed", "5"]
     wide_head, _, wide = reports.table("-o", "wide")
-    assert wide_head[-4:] == ["CONTAINER", "EXIT", "RETRY", "HINT"]
-    assert wide[8:12] == ["main", "137", "NeedsChange", "Raise"]
+    assert wide_head[-6:] == ["AGE", "WORKLOAD", "RETRY", "NODE", "MESSAGE", "HINT"]
+    assert wide[6:10] == ["Job/train-llm", "NeedsChange", "gpu-17", "container"]
 
 
 @pytest.mark.parametrize(
@@ -113,6 +112,12 @@ def test_the_table_says_what_a_person_asks(reports: Reports) -> None:
         (("--field-selector", "status.state=Recovered"), ["deployment-web-bbbbbbbb"]),
         (("-l", "coroner.dev/category=resources,coroner.dev/workload-kind=Job"), ["job-train-llm-3f2a9c1b"]),
         (("-l", "coroner.dev/state=Recovered"), ["deployment-web-bbbbbbbb"]),
+        (("-l", "coroner.dev/workload-name=train-llm"), ["job-train-llm-3f2a9c1b"]),
+        (("-l", f"coroner.dev/workload-uid={FAILING.workload.uid}"), ["job-train-llm-3f2a9c1b"]),
+        (("-l", "coroner.dev/retry=NeedsChange,coroner.dev/confidence=Confirmed"), ["job-train-llm-3f2a9c1b"]),
+        (("--field-selector", "spec.workload.kind=Job,spec.workload.name=train-llm"), ["job-train-llm-3f2a9c1b"]),
+        (("--field-selector", f"spec.workload.uid={FAILING.workload.uid}"), ["job-train-llm-3f2a9c1b"]),
+        (("--field-selector", "status.retry=NeedsChange"), ["job-train-llm-3f2a9c1b"]),
     ],
 )
 def test_reports_are_found_by_what_they_say(reports: Reports, question: tuple[str, ...], answer: list[str]) -> None:

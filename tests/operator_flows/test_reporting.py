@@ -36,8 +36,12 @@ async def test_the_first_failure_makes_a_report_with_labels_and_status(
     assert report["metadata"]["labels"] == {
         "coroner.dev/category": "resources",
         "coroner.dev/subcategory": "oom-killed",
+        "coroner.dev/retry": "NeedsChange",
+        "coroner.dev/confidence": "Confirmed",
         "coroner.dev/state": "Failing",
         "coroner.dev/workload-kind": "Job",
+        "coroner.dev/workload-name": "train",
+        "coroner.dev/workload-uid": job["metadata"]["uid"],
     }
     status = report["status"]
     assert (status["state"], status["reason"], status["exitCode"], status["failures"]) == (

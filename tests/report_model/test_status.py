@@ -102,15 +102,36 @@ def test_a_condition_has_a_reason_that_the_api_server_accepts(reason: str, said:
     assert condition_reason(reason) == said
 
 
-def test_labels_say_category_while_failing_and_only_the_state_afterwards() -> None:
+def test_labels_say_the_verdict_while_failing_and_only_the_state_afterwards() -> None:
     report = fold(EMPTY, [ended()])
+    workload = {
+        "coroner.dev/workload-kind": "Job",
+        "coroner.dev/workload-name": EMPTY.workload.name,
+        "coroner.dev/workload-uid": EMPTY.workload.uid,
+    }
     assert labels(report) == {
         "coroner.dev/category": "resources",
         "coroner.dev/subcategory": "oom-killed",
+        "coroner.dev/retry": "Unknown",
+        "coroner.dev/confidence": "Confirmed",
         "coroner.dev/state": "Failing",
-        "coroner.dev/workload-kind": "Job",
+        **workload,
     }
-    assert labels(recover(report, at(60))) == {"coroner.dev/state": "Recovered", "coroner.dev/workload-kind": "Job"}
+    assert labels(recover(report, at(60))) == {"coroner.dev/state": "Recovered", **workload}
+
+
+def test_labels_do_not_change_with_each_failure() -> None:
+    """Each change would be another write."""
+    first = fold(EMPTY, [ended(number=1)])
+    assert labels(fold(first, [ended(number=9, when=600), ended("another-pod", when=700)])) == labels(first)
+
+
+def test_the_failure_is_named_in_one_field() -> None:
+    status = to_status(fold(EMPTY, [ended()]))
+    assert status["failure"] == "resources/oom-killed"
+    assert "failure" not in to_status(recover(fold(EMPTY, [ended()]), at(60)))
+    assert to_status(fold(EMPTY, [ended(name="resources")]))["failure"] == "resources"
+    assert "failure" not in to_status(fold(EMPTY, [ended(name="")]))
 
 
 def test_a_report_without_its_ledger_keeps_its_numbers() -> None:

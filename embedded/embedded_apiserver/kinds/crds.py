@@ -90,7 +90,8 @@ def _resource(spec: Object, version: Object) -> Resource:
 
 
 def _column(column: dict[str, Any]) -> Column:
-    return Column(column["name"], column["type"], column["jsonPath"], column.get("priority", 0))
+    description = column.get("description", "")
+    return Column(column["name"], column["type"], column["jsonPath"], column.get("priority", 0), description)
 
 
 def _selectable(json_path: str) -> tuple[str, str]:

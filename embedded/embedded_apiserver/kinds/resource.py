@@ -51,6 +51,7 @@ class Column:
     """JSONPath, as in additionalPrinterColumns."""
     priority: int = 0
     """0 = always shown, greater = only with ``-o wide``."""
+    description: str = ""
 
 
 @dataclass(frozen=True)

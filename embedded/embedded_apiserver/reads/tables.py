@@ -40,14 +40,14 @@ def table(objects: Sequence[Object], resource: Resource, metadata: Object, inclu
     """``include``: the query's includeObject: which part of each object the rows contain (Metadata, Object or None)."""
     definitions = [{"name": "Name", "type": "string", "format": "name", "description": "", "priority": 0}]
     for column in columns(resource):
-        description = f"Custom resource definition column (in JSONPath format): {column.path}"
+        path = f"Custom resource definition column (in JSONPath format): {column.path}"
         definitions.append(
             {
                 "name": column.name,
                 # The server formats the age of built-in kinds as text; only columns of CRDs have the type "date".
                 "type": column.type if resource.custom or column.type != "date" else "string",
                 "format": "",
-                "description": description if resource.custom else "",
+                "description": (column.description or path) if resource.custom else "",
                 "priority": column.priority,
             }
         )

@@ -164,4 +164,4 @@ def _render(explanation: Explanation, page: _Page) -> None:
 
 
 def _category(verdict: Verdict) -> str:
-    return "/".join(part for part in (verdict.category, verdict.subcategory) if part) or "no category"
+    return verdict.name or "no category"

@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from coroner_operator.model import ledger_codec, stored_report
-from coroner_operator.model.failure_record import FailureRecord, label_value
+from coroner_operator.model.failure_record import FailureRecord
 from coroner_operator.model.ledger import UNOBSERVED, Count, Ledger, Name
 from coroner_operator.model.observation import from_epoch, to_epoch
 from coroner_operator.model.report import Report
 from coroner_operator.model.stored_report import END_OF_TIME, Status, StoredReport, checked
-from coroner_operator.model.workload_ref import WorkloadRef, report_name
+from coroner_operator.model.workload_ref import WorkloadRef, name_as_label, report_name
 
 GROUP = "coroner.dev"
 VERSION = "v1alpha1"
@@ -54,14 +54,21 @@ def to_object(report: Report) -> dict[str, Any]:
 
 
 def labels(report: Report) -> dict[str, str]:
-    """What ``kubectl get fr -l`` can ask for. A recovered workload has no category."""
+    """What ``kubectl get fr -l`` can ask for. They change with the verdict and the state only, not with each failure.
+
+    A recovered workload has no verdict.
+    """
     verdict = report.current.verdict if report.current else None
     return _present(
         {
             f"{GROUP}/category": verdict and verdict.category,
             f"{GROUP}/subcategory": verdict and verdict.subcategory,
+            f"{GROUP}/retry": verdict and verdict.retry,
+            f"{GROUP}/confidence": verdict and verdict.confidence,
             f"{GROUP}/state": FAILING if verdict else RECOVERED,
-            f"{GROUP}/workload-kind": label_value(report.workload.kind),
+            f"{GROUP}/workload-kind": name_as_label(report.workload.kind),
+            f"{GROUP}/workload-name": name_as_label(report.workload.name),
+            f"{GROUP}/workload-uid": name_as_label(report.workload.uid),
         }
     )
 
@@ -110,6 +117,7 @@ def condition_reason(reason: str) -> str:
 def _current(record: FailureRecord) -> dict[str, Any]:
     verdict = record.verdict
     return {
+        "failure": verdict.name,
         **_record(record),
         "categories": list(verdict.categories),
         "hint": verdict.hint,

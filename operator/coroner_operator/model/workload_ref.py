@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import NamedTuple
 
 import msgspec
@@ -18,6 +18,8 @@ _LIMITS = {"api_version": 317, "kind": 63, "name": 253, "uid": 128}
 
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9.-]+")
 _HEX = re.compile(r"[0-9a-f]{8}")
+_SHORT_NAME = re.compile(r"[A-Za-z0-9](?:[-.A-Za-z0-9]{0,61}[A-Za-z0-9])?")
+"""The name, UID or kind of an object that is also the value of a label. None of them has an underscore."""
 
 
 class WorkloadKey(NamedTuple):
@@ -91,6 +93,16 @@ def report_name(workload: WorkloadRef) -> str:
     # every label between dots begins and ends with a letter or digit
     labels = [label for part in words.split(".") if (label := part.strip("-"))]
     return "-".join(filter(None, (".".join(labels), tail)))
+
+
+def name_as_label(text: str) -> str:
+    """A name, UID or kind as the value of a label: itself, or ``sha256_`` and 56 digits of its hash if it is too long.
+
+    No object can choose a name of the second form: the underscore is not allowed in one.
+    """
+    if not text or _SHORT_NAME.fullmatch(text):
+        return text
+    return f"sha256_{sha256(text.encode('utf-8', 'replace')).hexdigest()[:56]}"
 
 
 def _printable(text: str) -> str:

@@ -57,11 +57,10 @@ class Notifier:
 
     def _record_event(self, workload: WorkloadRef, failure: FailureRecord) -> None:
         verdict = failure.verdict
-        name = "/".join(filter(None, (verdict.category, verdict.subcategory)))
         self._recorder.record(
             self._regarding(workload, failure.pod),
             verdict.reason or "FailureWithoutReason",
-            f"{verdict.message} [{name}]" if name else verdict.message,
+            f"{verdict.message} [{verdict.name}]" if verdict.name else verdict.message,
             hint=verdict.hint,
             action="Categorized",
         )
