@@ -17,7 +17,7 @@ DEV_STAMP := $(VENV)/.dev-installed
 # Words that codespell would report: an operator of exit-code rules, a path of Kubernetes, parts of patterns and of secrets.
 SPELLING := --skip 'tests/fixtures/*,*.sum,requirements/*.txt' --ignore-words-list notin,linz,ontainers,reate,fo
 
-.PHONY: chart e2e-kind help demo test test-unit test-random check lint types contracts format e2e golden fuzz bench bench-cluster cluster-up cluster-down lock clean
+.PHONY: chart e2e-kind help demo test test-unit test-random check permissions lint types contracts format e2e golden fuzz bench bench-cluster cluster-up cluster-down lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,7 +34,11 @@ test-unit: $(DEV_STAMP)  ## Run the tests that need no server and no other progr
 test-random: $(DEV_STAMP)  ## Run the property tests with random inputs instead of the same ones every time
 	@$(PYTEST) -n auto -m hypothesis --hypothesis-profile nightly tests $(ARGS)
 
-check: lint types contracts test  ## Run all checks of continuous integration
+check: lint types contracts  ## Run all checks of continuous integration
+	@logs=$$(mktemp -d) && trap 'rm -rf "$$logs"' EXIT && AUDIT_LOGS=$$logs $(MAKE) test && $(MAKE) permissions AUDIT_LOGS=$$logs
+
+permissions: $(DEV_STAMP)  ## Compare the shipped roles with what the operator asked for (AUDIT_LOGS=folder of a whole test run)
+	@$(PY) -m tests.support.audited_permissions $(AUDIT_LOGS)
 
 lint: $(DEV_STAMP)  ## Check style, formatting and spelling
 	@$(PY) -m ruff check .

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from tests.bench.api import at_once
-from tests.bench.audit import by_kind, first_list_of_pods
 from tests.bench.control_plane import ControlPlane
 from tests.bench.cpu import Shares
 from tests.bench.pods import failed
 from tests.bench.population import Made, Population
 from tests.bench.reports import Reports
 from tests.bench.table import Row
+from tests.support.audit import by_kind, first_list_of_pods
 from tests.support.operator_process import OperatorProcess
 
 MEGA = 1_000_000

@@ -45,7 +45,7 @@ def fast_settings(tmp_path: Path) -> Path:
 async def real_backend(api_server: Server) -> AsyncIterator[RealBackend]:
     prepare(api_server, NAMESPACE)
     try:
-        async with Client(await load_configuration(api_server.kubeconfig)) as client:
+        async with Client(await load_configuration(api_server.kubeconfig), "coroner-tests") as client:
             backend = RealBackend(client, NAMESPACE)
             await wait_until_none(backend.list_errors, within=30)  # served a moment after it is established
             yield backend

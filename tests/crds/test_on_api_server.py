@@ -187,7 +187,7 @@ async def test_a_report_that_somebody_made_under_the_name_of_another_workloads_d
     report = in_namespace(FAILING, name="squatted")
     forged = in_namespace(FAILING, name="squatted", uid=report.workload.uid[:8] + "-forged")
     reports.write(forged)
-    async with Client(await load_configuration(api_server.kubeconfig)) as client:
+    async with Client(await load_configuration(api_server.kubeconfig), "coroner-tests") as client:
         store = ApiReportStore(client, (NAMESPACE,))
         assert await store.apply(report, None) is WRITE_CONFLICT
         assert await store.get(report.workload) is None  # deletes it

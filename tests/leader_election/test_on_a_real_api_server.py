@@ -31,7 +31,7 @@ NAMESPACE = "coroner-leading"
 async def client(api_server: Server) -> AsyncIterator[Client]:
     prepare(api_server, NAMESPACE)
     try:
-        async with Client(await load_configuration(api_server.kubeconfig)) as client:
+        async with Client(await load_configuration(api_server.kubeconfig), "coroner-tests") as client:
             yield client
     finally:
         api_server.kubectl("delete", "failurereports,pods,leases", "--all", "-n", NAMESPACE, "--force")

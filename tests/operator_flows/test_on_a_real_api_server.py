@@ -73,7 +73,7 @@ class Real:
 async def real(api_server: Server) -> AsyncIterator[Real]:
     prepare(api_server, NAMESPACE)
     try:
-        async with Client(await load_configuration(api_server.kubeconfig)) as client:
+        async with Client(await load_configuration(api_server.kubeconfig), "coroner-tests") as client:
             yield Real(api_server, client)
     finally:
         api_server.kubectl("delete", "failurereports,pods", "--all", "-n", NAMESPACE, "--grace-period=0", "--force")

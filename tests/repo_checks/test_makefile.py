@@ -12,7 +12,7 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = re.findall(r"^([a-z0-9-]+):", MAKEFILE, re.MULTILINE)
 CHECKS = {"check", "lint", "types", "contracts", "test", "test-unit", "test-random", "e2e", "e2e-kind", "fuzz"}
 EXPECTED = CHECKS | {"help", "demo", "format", "chart", "golden", "bench", "bench-cluster", "lock", "clean"}
-EXPECTED |= {"cluster-up", "cluster-down"}
+EXPECTED |= {"cluster-up", "cluster-down", "permissions"}
 
 
 def test_these_are_the_targets() -> None:

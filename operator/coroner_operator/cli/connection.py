@@ -15,6 +15,7 @@ from coroner_operator.kube.errors import ApiError, Unreachable
 if TYPE_CHECKING:
     from coroner_operator.kube.client import Client
 
+USER_AGENT = "coroner-explain"
 _REASON_LIMIT = 300  # characters
 
 
@@ -50,7 +51,7 @@ async def connect(options: ConnectionOptions, argument: str) -> AsyncIterator[Co
         fault = f"the kubeconfig cannot be used: {_reason(error)}"
         raise BadInput(argument, fault, "correct it, or choose another with --kubeconfig and --context") from error
     host = config.configuration.host
-    async with Client(config.configuration) as client:
+    async with Client(config.configuration, USER_AGENT) as client:
         try:
             yield Connection(client, config.namespace)
         except Unreachable as error:

@@ -118,7 +118,8 @@ async def load_configuration(kubeconfig: Path | None = None) -> Configuration:
 class Client:
     """Requests against one API server. Use as an async context manager, or ``close()`` it."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, user_agent: str = FIELD_MANAGER) -> None:
+        """``user_agent``: what the API server's audit log calls the caller."""
         self.configuration = configuration
         # Looking up the proxy for each request takes two hops to a thread, 0.5 ms; usually there is none.
         configuration.client_session_kwargs = {"trust_env": bool(getproxies())}
@@ -126,7 +127,7 @@ class Client:
         self._reads = FairSlots(MAX_CONCURRENT_READS, READS_PER_NAMESPACE)
         self.write_allowed_for: Callable[[], float] = lambda: math.inf
         """Seconds for which writes are allowed from now on; when they are over no write starts, and none continues."""
-        self._api.user_agent = FIELD_MANAGER
+        self._api.user_agent = user_agent
         # Compressing a LIST of 10,000 pods costs the API server seconds of CPU, and us as well.
         self._api.default_headers["Accept-Encoding"] = "identity"
 

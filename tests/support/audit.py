@@ -9,10 +9,11 @@ from pathlib import Path
 
 import msgspec
 
-AGENTS = ("coroner", "kopf")  # User-Agent of the operator's own client, and of kopf's
+from coroner_operator.kube.client import FIELD_MANAGER
 
 
 class _Object(msgspec.Struct, frozen=True):
+    apiGroup: str = ""
     resource: str = ""
     subresource: str = ""
 
@@ -32,29 +33,38 @@ class Call(msgspec.Struct, frozen=True):
     stage: str = ""
 
     @property
+    def is_of_operator(self) -> bool:
+        """By its own client, or by kopf's."""
+        return self.userAgent == FIELD_MANAGER or self.userAgent.startswith("kopf")
+
+    @property
     def at(self) -> float:
         """Seconds since 1970."""
         return self.requestReceivedTimestamp.timestamp()
 
     @property
+    def resource(self) -> str:
+        """``failurereports/status``; "" for what is no resource."""
+        ref = self.objectRef
+        return f"{ref.resource}/{ref.subresource}" if ref.subresource else ref.resource
+
+    @property
     def what(self) -> str:
         """``patch failurereports/status 200``"""
-        ref = self.objectRef
-        resource = f"{ref.resource}/{ref.subresource}" if ref.subresource else ref.resource
-        return f"{self.verb} {resource} {self.responseStatus.code}"
+        return f"{self.verb} {self.resource} {self.responseStatus.code}"
 
 
 _CALL = msgspec.json.Decoder(Call)
 
 
-def operator_calls(log: Path, since: float, until: float = float("inf")) -> Iterator[Call]:
+def operator_calls(log: Path, since: float = 0.0, until: float = float("inf")) -> Iterator[Call]:
     """The operator's requests that began between these times (seconds since 1970), each once."""
     if not log.exists():
         return
     with log.open("rb") as lines:
         for line in lines:
             call = _CALL.decode(line)
-            if not call.userAgent.startswith(AGENTS) or not since <= call.at < until:
+            if not call.is_of_operator or not since <= call.at < until:
                 continue
             # A watch is logged when it begins and again when it ends.
             if (call.stage == "ResponseStarted") == (call.verb == "watch"):
