@@ -131,6 +131,22 @@ async def half_open_connections(attacker: Tenant, operator: OperatorProcess) -> 
             await asyncio.sleep(20)
 
 
+async def many_pods(attacker: Tenant, operator: OperatorProcess) -> None:
+    """10,000 failing pods, made as fast as the API server takes them from ten clients; then 20 a second change."""
+    free = asyncio.Semaphore(10)
+
+    async def fail(number: int) -> None:
+        async with free:
+            await attacker.pod(f"storm-{number}", failed(f"ValueError: shard {number} has no rows"))
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(10_000):
+            group.create_task(fail(number))
+    for number in itertools.count():
+        await change_annotation(attacker, f"storm-{number % 10_000}", number)
+        await asyncio.sleep(0.05)
+
+
 ATTACKS: dict[str, Attack] = {
     "none": nothing,
     "F1": superlinear_events,
@@ -139,6 +155,7 @@ ATTACKS: dict[str, Attack] = {
     "F6": large_events,
     "F8": many_workloads,
     "F12": half_open_connections,
+    "pods": many_pods,
 }
 
 
