@@ -1,15 +1,25 @@
 """Rendered objects are valid in every supported Kubernetes, and their pods conform to the restricted standard."""
 
+import functools
 from typing import Any
 
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
+from kubernetes_validate import utils
 
 from tests.chart.cases import CASES
 from tests.chart.charts import MONITORING, ROOT, Helm, Manifest, only, pod_specs
 
 MINORS = [f"1.{minor}" for minor in range(29, 37)]
 NOT_KUBERNETES = {"ServiceMonitor", "PodMonitor", "PrometheusRule"}
+
+_read_schema = functools.lru_cache(maxsize=64)(utils.schema_contents)
+
+
+@pytest.fixture(autouse=True)
+def schemas_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library reads a version's definitions, 1 MB of JSON, again for each object."""
+    monkeypatch.setattr(utils, "schema_contents", _read_schema)
 
 
 @pytest.mark.parametrize("minor", MINORS)
