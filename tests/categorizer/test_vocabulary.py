@@ -13,6 +13,7 @@ from coroner_categorizer.vocabulary.phrases import (
     Entry,
     PhraseList,
     Phrases,
+    SchedulerFilter,
     StuckReason,
     TraceShape,
     Vocabulary,
@@ -93,6 +94,17 @@ def test_a_scheduler_filter_is_known_by_its_own_phrase() -> None:
             later.example,
             earlier.example,
         ]
+
+
+@pytest.mark.parametrize("known", VOCABULARY.scheduler_filters, ids=lambda known: known.phrase)
+def test_a_reason_that_may_come_first_has_a_rule(known: SchedulerFilter) -> None:
+    """Else it would hide the reasons after it that have one."""
+    message = f"0/9 nodes are available: 5 {known.example}."
+    unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    pending = {"metadata": {"uid": "u"}, "status": {"phase": "Pending", "conditions": [unscheduled]}}
+    verdict = CATEGORIZER.classify(pending)
+    assert verdict is not None
+    assert verdict.category != "unknown", verdict
 
 
 def test_remarks_after_the_reasons_of_the_scheduler_are_no_reasons() -> None:

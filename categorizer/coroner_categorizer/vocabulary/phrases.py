@@ -9,7 +9,7 @@ import yaml
 
 from coroner_categorizer.linear_regex import LinearRegex
 
-FILES = ("program_output.yaml", "stack_traces.yaml", "startup_events.yaml", "scheduler_messages.yaml")
+FILES = ("program_output.yaml", "stack_traces.yaml", "startup_events.yaml", "scheduler_filter_order.yaml")
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

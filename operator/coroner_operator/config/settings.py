@@ -103,7 +103,7 @@ class Settings(BaseSettings):
     """At this number the oldest reports of deleted workloads are deleted early; without one, no new report is made."""
     recovery_after: Duration = 10.0
     """A pod must be Ready at least this long to count as recovered. A container that crashed before must also run twice
-    as long as its previous run (see recovery.py), so that one that crashes every minute does not flap."""
+    as long as its previous run (recovery_state.py), so that one that crashes every minute does not flap."""
     batch_window: Duration = 0.05
     """Failures of a workload are collected this long before the first write of its report."""
     write_interval: Duration = 0.5

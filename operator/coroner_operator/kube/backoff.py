@@ -6,6 +6,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+TOO_MANY_REQUESTS_WAIT = 1.0  # s, at least, after a 429 that does not say how long
+
 
 @dataclass
 class BackOff:

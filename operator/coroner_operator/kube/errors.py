@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from coroner_operator.kube.backoff import TOO_MANY_REQUESTS_WAIT
 from coroner_operator.kube.bodies import Head
 
 DETAIL_LENGTH = 4096  # characters of the server's message; it repeats what is wrong with the request
@@ -128,7 +129,7 @@ def error_from_status(request: str, code: int, status: Status, headers: Mapping[
     if code == 429 or code >= 500:
         retry_after = _retry_after((headers or {}).get("Retry-After"), details.retryAfterSeconds)
     if code == 429 and retry_after is None:
-        retry_after = 1.0
+        retry_after = TOO_MANY_REQUESTS_WAIT
     missing_kind = details.kind if code == 404 else ""
     return _type_of(code, details)(message, code, retry_after, missing_kind, detail)
 

@@ -13,4 +13,6 @@ fold             how observations enter a report
 stored_report    the shape of a FailureReport that is read, and its limits
 report_codec     a report as a FailureReport object, and back
 sample_reports   reports in which every field is set, to compare with the schema
+
+A new field of the status: report or failure_record, report_codec, stored_report, sample_reports, and crds/.
 """

@@ -1,7 +1,7 @@
 """Where a verdict is published beyond the report: in the workload's own status, and as Kubernetes Events.
 
 publisher        builds the parts below; publishes again when a kind becomes available
-notifier         for each changed report: first the workload's status, then an Event
+notifier         for each changed report: first the workload's status, then an Event; another sink comes here
 target_kinds     the custom kinds that a site has listed, as they are served now
 target_schema    where in a kind's status a verdict can be written, decided by its CRD
 schema_pruning   the part of a value that a schema accepts

@@ -1,15 +1,15 @@
 """How each runtime prints an uncaught exception, where that takes code: a state machine over a trace.
 
-What a first line and a list of frames can say is data: ``vocabulary/stack_traces.yaml``, read by ``declared``.
+What a first line and a list of frames can say is data: ``vocabulary/stack_traces.yaml``, read by ``other_languages``.
 
-trace      what all of them share
-python     tracebacks, groups, prefixes of launchers; the exception of a torchrun worker
-torchrun   the table at the end of torchrun's message: which worker failed first
-go         panics, and the goroutines below them
-rust       panics, with the message on the same line or on the next
-java       exceptions and the last cause below them
-node       errors above their frames, and promise rejections
-cpp        ``terminate called …`` and ``what()``
-r          errors whose call is longer than a line
-declared   .NET, Ruby, PHP, Julia, Elixir, Lua
+trace            what all of them share
+python           tracebacks, groups, prefixes of launchers; the exception of a torchrun worker
+torchrun         the table at the end of torchrun's message: which worker failed first
+go               panics, and the goroutines below them
+rust             panics, with the message on the same line or on the next
+java             exceptions and the last cause below them
+node             errors above their frames, and promise rejections
+cpp              ``terminate called …`` and ``what()``
+r                errors whose call is longer than a line
+other_languages  .NET, Ruby, PHP, Julia, Elixir, Lua
 """
