@@ -68,9 +68,12 @@ class Categorizer:
     def classify_pod(
         self, pod: Pod, events: Sequence[Event] = (), owner: Workload | None = None, pod_error: str | None = None
     ) -> Classification:
-        """The verdict on a pod, and every failure that it shows, the primary one first."""
+        """The verdict on a pod, and every failure that it shows, the primary one first.
+
+        ``events``: about the pod, its node and its owner.
+        """
         own_events = _in_order(e for e in events if e.is_about(pod.metadata) or e.is_about_node)
-        findings = collect(pod, own_events, owner)
+        findings = collect(pod, own_events, owner, _about_owner(owner, events))
         if pod_error and not any(f.current for f in findings):
             findings.insert(0, _given_by_caller(pod, pod_error))
         own_events = [e for e in own_events if e.involved.kind != "Node"]
@@ -191,6 +194,13 @@ def _hash(text: str) -> str:
 def _in_order(events: Iterable[Event]) -> list[Event]:
     """Oldest first, so that a verdict does not depend on the order in which the API lists them."""
     return sorted(events, key=lambda e: (e.last_seen or _EARLIEST, e.reason, e.text))
+
+
+def _about_owner(owner: Workload | None, events: Sequence[Event]) -> list[Event]:
+    """An event that does not name the owner by its UID may be about the pod."""
+    if owner is None or not owner.metadata.uid:
+        return []
+    return _in_order(e for e in events if e.involved.uid == owner.metadata.uid and e.is_about(owner.metadata))
 
 
 def _given_by_caller(pod: Pod, pod_error: str) -> Finding:

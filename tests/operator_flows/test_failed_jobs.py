@@ -97,3 +97,26 @@ async def test_many_events_about_one_workload_that_are_read_again_cost_few_reads
     await operators.start()
     await until(lambda: reports.of("stuck") and reports.of("zzz"))
     assert sum(call.path.endswith("/jobs/stuck") for call in server.calls) < 20
+
+
+async def test_a_pod_of_a_job_that_kueue_suspends_is_preempted_also_if_kueue_says_so_late(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    await operators.start()
+    suspended = {"type": "Suspended", "status": "True", "reason": "JobSuspended", "lastTransitionTime": ago()}
+    job = workload("Job", "train", status={"conditions": [suspended]}, suspend=True)
+    job["metadata"]["labels"] = {"kueue.x-k8s.io/queue-name": "q"}
+    job = server.put(job)
+    killed = failed_pod("train-x", 137, owner=job)
+    killed["metadata"] |= {"deletionTimestamp": ago(seconds=0), "deletionGracePeriodSeconds": 30}
+    server.put(killed)
+    assert (await until(lambda: reports.of("train")))["status"]["subcategory"] == "queue-evicted"
+    stopped = event(job, "Stopped", "Preempted to accommodate a workload (UID: w)", "Normal")
+    server.put(stopped | {"reportingComponent": "batch/job-kueue-controller"})
+    killed["metadata"]["deletionGracePeriodSeconds"] = 0
+    server.put(killed)
+    server.delete("Pod", "train-x")
+    await until(lambda: reports.existing("train")["status"].get("subcategory") == "preempted")
+    status = reports.existing("train")["status"]
+    assert (status["failures"], status["confidence"]) == (1, "Confirmed")
+    assert "(UID: w)" in status["message"]

@@ -31,6 +31,7 @@ FINDING_NAMES = frozenset(
         "CgroupOOM",
         "CompletedRestarting",
         "DeletedWhileRunning",
+        "EvictedByQueue",
         "FailedCreate",
         "JobFailed",
         "KilledByLivenessProbe",
@@ -40,6 +41,7 @@ FINDING_NAMES = frozenset(
         "OwnerDeadlineExceeded",
         "PodFailed",
         "PostStartHookFailed",
+        "PreemptedByQueue",
         "ProgramExited",
         "StaleOOMKilled",
         "StatusLost",
@@ -54,13 +56,15 @@ FINDING_NAMES = frozenset(
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
 
-def collect(pod: Pod, events: Sequence[Event] = (), owner: Workload | None = None) -> list[Finding]:
+def collect(
+    pod: Pod, events: Sequence[Event] = (), owner: Workload | None = None, owner_events: Sequence[Event] = ()
+) -> list[Finding]:
     """Everything that went wrong in this pod: current findings before past ones, the primary finding first."""
     containers = container_findings(pod, events)
     if stopped_after_job_success(pod, owner):
         # What was killed for it is not a failure; what had failed before stays in the counts.
         return [msgspec.structs.replace(f, current=False) for f in containers if f.exit_code not in KILL_EXIT_CODES]
-    pod_level = [f for f in (status_reason(pod), disruption(pod), deletion(pod, events, owner)) if f]
+    pod_level = [f for f in (status_reason(pod), disruption(pod), deletion(pod, events, owner, owner_events)) if f]
     if pod_level:
         pod_finding = _with_earlier_cause(_merged(pod_level), pod, containers, events)
         containers = [_failed_before_stop(f, pod, events) or _explained_by(pod_finding, f, pod) for f in containers]

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from coroner_categorizer.findings.finding import Excerpt, FailureRank, Finding
-from coroner_categorizer.findings.job_condition import failed_condition
+from coroner_categorizer.findings.job_condition import failed_condition, is_suspended, queue_stop
 from coroner_categorizer.findings.scheduler_message import parse_scheduler_message
 from coroner_categorizer.findings.tekton import ended_by_signal
 from coroner_categorizer.linear_regex import LinearRegex
@@ -24,6 +24,8 @@ from coroner_categorizer.objects.workload import Workload, WorkloadCondition
 from coroner_categorizer.verdict import Confidence, FailureKey
 
 _REMOVAL = timedelta(seconds=10)  # from the last container's end to the kubelet's final deletion, on a busy node
+# Kueue's reasons on pods without a Job: WorkloadEvictedDueToPreempted, ...PodsReadyTimeout, ...ClusterQueueStopped, ...
+_EVICTED_BY_QUEUE = "WorkloadEvictedDueTo"
 _NODE_LACKS = LinearRegex(r"requested: (\d{1,19}), used: \d*, capacity: (\d{1,19})")
 
 
@@ -67,17 +69,23 @@ def disruption(pod: Pod) -> Finding | None:
     ends = _failed_terminations(pod)
     if since and ends and all(e.finishedAt and is_before(e.finishedAt, since) for e in ends):
         return None
+    queue: tuple[str, ...] = ()
+    if condition.reason.startswith(_EVICTED_BY_QUEUE):
+        queue = ("PreemptedByQueue" if condition.reason == _EVICTED_BY_QUEUE + "Preempted" else "EvictedByQueue",)
     return Finding(
-        names=(condition.reason or "DisruptionTarget", "DisruptionTarget"),
+        names=(condition.reason or "DisruptionTarget", *queue, "DisruptionTarget"),
         rank=FailureRank.POD,
         source=f"status.conditions[{condition.type}]",
         key=FailureKey(pod.metadata.uid, "", condition.reason or "DisruptionTarget"),
         at=ended_at(pod) or since,
         text=condition.message,
+        facts={"queueMessage": condition.message} if queue and condition.message else {},
     )
 
 
-def deletion(pod: Pod, events: Sequence[Event], owner: Workload | None) -> Finding | None:
+def deletion(
+    pod: Pod, events: Sequence[Event], owner: Workload | None, owner_events: Sequence[Event]
+) -> Finding | None:
     """A pod that was deleted while it ran, and whose containers were killed for it.
 
     Only the metadata shows it: there is no condition and no reason (s2). Containers that ended by themselves, with a
@@ -103,7 +111,12 @@ def deletion(pod: Pod, events: Sequence[Event], owner: Workload | None) -> Findi
     facts = {"deletedWhen": "while it was running" if any(has_run(e) for e in killed) else "before it started"}
     if pod.metadata.deletionGracePeriodSeconds:
         facts["gracePeriod"] = f"{pod.metadata.deletionGracePeriodSeconds} s"
-    if owner and (state := _owner_state(owner)):
+    queue = queue_stop(pod, owner, owner_events)
+    if queue:
+        names.insert(0, queue.name)
+        seen = (queue.excerpt,)
+        facts |= {"queueMessage": queue.message} if queue.message else {}
+    elif owner and (state := _owner_state(owner)):
         facts["ownerState"] = state
     if owner and owner.spec.activeDeadlineSeconds is not None:
         facts["ownerDeadline"] = f"{owner.spec.activeDeadlineSeconds} s"
@@ -114,6 +127,8 @@ def deletion(pod: Pod, events: Sequence[Event], owner: Workload | None) -> Findi
     max_confidence: Confidence = (
         "Confirmed" if pod.metadata.deletionGracePeriodSeconds or stopping or failed else "Likely"
     )
+    if queue:
+        max_confidence = "Confirmed" if queue.message else "Likely"
     return Finding(
         names=tuple(names),
         rank=FailureRank.POD,
@@ -264,8 +279,7 @@ def _owner_state(owner: Workload) -> str | None:
     failed = failed_condition(owner)
     if failed:
         return f"had failed ({failed.reason})"
-    suspended = owner.condition("Suspended")
-    return "was suspended" if suspended and suspended.status == "True" else None
+    return "was suspended" if is_suspended(owner) else None
 
 
 def _owner_deadline(owner: Workload | None) -> WorkloadCondition | None:

@@ -41,6 +41,7 @@ class WorkloadSpec(msgspec.Struct, frozen=True):
     parallelism: int | None = None
     completions: int | None = None
     activeDeadlineSeconds: int | None = None
+    suspend: bool | None = None
 
 
 class Workload(msgspec.Struct, frozen=True):

@@ -34,6 +34,7 @@ FINDING_FACTS = frozenset(
         "ownerDeadline",
         "ownerState",
         "probeOutput",
+        "queueMessage",
         "restartsByRule",
         "role",
         "scheduler",

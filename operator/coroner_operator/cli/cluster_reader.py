@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import click
 import msgspec
 
+from coroner_categorizer.findings.job_condition import may_be_queued
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_categorizer.objects.pod import Metadata, OwnerReference, Pod
@@ -112,12 +113,15 @@ class _TargetReader:
     async def pod(self, name: str) -> None:
         pod = await self.get(resources.POD, name, Pod)
         self.objects.add_pod(msgspec.structs.replace(pod, kind="Pod", apiVersion="v1"))
+        uids = [pod.metadata.uid]
         for reference in pod.metadata.ownerReferences:
             owner = await self._owner(reference)
             if owner is not None:
                 self.objects.add_owner(owner)
-        uid = pod.metadata.uid
-        await self._add_events({uid}, {"fieldSelector": field_selector({"involvedObject.uid": uid})})
+                if may_be_queued(pod, owner):
+                    uids.append(owner.metadata.uid)
+        for uid in uids:
+            await self._add_events({uid}, {"fieldSelector": field_selector({"involvedObject.uid": uid})})
 
     async def reported(self, name: str) -> None:
         """The pods of the workload that a FailureReport is about, also when the workload itself is deleted."""

@@ -47,10 +47,10 @@ def explain_objects(objects: InputObjects, classifier: Classifier) -> list[Expla
     for subject in objects.subjects:
         involving = events.get(subject.metadata.uid, [])
         if isinstance(subject, Pod):
-            relevant = [*involving, *nodes.get(subject.spec.nodeName, [])]
-            explanations.append(
-                _explanation(subject, classifier.classify_pod(subject, relevant, _owner(subject, objects.find_owner)))
-            )
+            owner = _owner(subject, objects.find_owner)
+            about_owner = events.get(owner.metadata.uid, []) if owner else []
+            relevant = [*involving, *nodes.get(subject.spec.nodeName, []), *about_owner]
+            explanations.append(_explanation(subject, classifier.classify_pod(subject, relevant, owner)))
         else:
             explanations += _create_failures(subject, involving, classifier)
     given = {subject.metadata.uid for subject in objects.subjects}

@@ -12,6 +12,7 @@ import msgspec
 from cachetools import LRUCache
 
 from coroner_categorizer import Categorizer, Classification, Event, Pod, Workload
+from coroner_categorizer.findings.job_condition import STOPPED_BY_QUEUE, is_stopped_by_queue, may_be_queued
 from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_operator.controller.pod_filters import EVENT_TTL, is_starting, needs_normal_events
 from coroner_operator.kube.client import Client
@@ -44,6 +45,8 @@ class Classifier:
         self._events = events
         self._workload_events = EventCache(client)
         """Of their own: however many there are, those about pods stay."""
+        self._queue_events = EventCache(client)
+        """Those that say that Kueue stopped a Job."""
         self._large_pods = FairSlots(1, 1)
         self._thread = ThreadPoolExecutor(1, "large pods")
         self._looked_up: LRUCache[tuple[str, ...], None] = LRUCache(EVENT_LOOKUPS_REMEMBERED)
@@ -66,6 +69,8 @@ class Classifier:
         about_pod, about_node = EventTarget.pod(pod.metadata), EventTarget.node(pod.spec.nodeName)
         events = self._events.cached(about_pod) + self._events.cached(about_node)
         owner = await self._owner(pod) if pod.metadata.deletionTimestamp is not None else None
+        if owner is not None and may_be_queued(pod, owner):
+            events += await self._read_queue_events(pod, owner)
         if len(pod.status.containerStatuses) + len(pod.status.initContainerStatuses) <= CONTAINERS_LIMIT:
             return self.categorizer.classify_pod(pod, events, owner)
         return await self._classify_in_thread(pod, events, owner)
@@ -79,6 +84,20 @@ class Classifier:
                 classification = await loop.run_in_executor(self._thread, categorizer.classify_pod, pod, events, owner)
                 if categorizer is self.categorizer:
                     return classification
+
+    async def _read_queue_events(self, pod: Pod, job: Workload) -> tuple[Event, ...]:
+        """Events about the Job of a pod that Kueue may have stopped: read until one says so, for each end of the pod
+        and once more for its final deletion.
+        """
+        target = EventTarget("Job", job.metadata.namespace, job.metadata.uid)
+        known = self._queue_events.cached(target)
+        is_final = "" if pod.metadata.deletionGracePeriodSeconds else "final"
+        asked = ("queue", pod.metadata.uid, is_final, *_ends(pod))
+        if not _ends(pod) or is_stopped_by_queue(pod, known) or not self._is_new(asked):
+            return known
+        for event in await self._events.read_all(job.metadata, reason=STOPPED_BY_QUEUE):
+            self._queue_events.add(event)
+        return self._queue_events.cached(target)
 
     def add_workload_event(self, event: Event) -> None:
         """A warning about a workload has arrived: ``classify_never_created`` knows it."""

@@ -196,8 +196,10 @@ class EventCache:
             async for raw in items:
                 yield lenient_decode(raw, _EVENT, Event)
 
-    async def read_all(self, metadata: Metadata) -> tuple[Event, ...]:
+    async def read_all(self, metadata: Metadata, reason: str = "") -> tuple[Event, ...]:
         """Events about the object that still exist, listed by its UID, and those about a pod that are only cached.
+
+        ``reason``: only those of this reason.
 
         Lists at most ``LIST_LIMIT``, and no further page after ``LIST_BYTES``; if that fails, what is cached is all.
         """
@@ -205,15 +207,16 @@ class EventCache:
         events: list[Event] = []
         try:
             async with asyncio.timeout(LIST_TIMEOUT):
-                await self._read(metadata, events)
+                await self._read(metadata, reason, events)
         except (ApiError, TimeoutError, msgspec.DecodeError) as error:
             log.warning("%s/%s: classified without its events: %r", metadata.namespace, metadata.name, error)
         named = {event.metadata.uid for event in events}
         return *events, *(event for event in cached if event.metadata.uid not in named)
 
-    async def _read(self, metadata: Metadata, events: list[Event]) -> None:
+    async def _read(self, metadata: Metadata, reason: str, events: list[Event]) -> None:
         """Add to ``events`` what is listed. Raises ApiError, msgspec.DecodeError."""
-        query = {"fieldSelector": field_selector({"involvedObject.uid": metadata.uid})}
+        selected = {"involvedObject.uid": metadata.uid} | ({"reason": reason} if reason else {})
+        query = {"fieldSelector": field_selector(selected)}
         path = EVENT.path(metadata.namespace)
         count = size = 0
         async with aclosing(list_items(self._client, path, query, limit=LIST_LIMIT)) as items:
