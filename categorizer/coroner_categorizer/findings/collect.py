@@ -45,6 +45,7 @@ FINDING_NAMES = frozenset(
         "ProgramExited",
         "StaleOOMKilled",
         "StatusLost",
+        "StepCancelled",
         "StepSignalled",
         "SystemOOM",
         "UncaughtException",

@@ -25,7 +25,7 @@ from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES, SIGTERM_EXIT
 from coroner_categorizer.objects.pod import NORMAL_WAITING_REASONS, Container, ContainerStatus, Pod, Terminated, Waiting
 from coroner_categorizer.objects.times import is_before
 from coroner_categorizer.termination_message.cause import cause_text
-from coroner_categorizer.termination_message.tekton_message import error_text
+from coroner_categorizer.termination_message.tekton_message import CANCELLED, error_text
 from coroner_categorizer.termination_message.uncaught_exception import find_uncaught_exception
 from coroner_categorizer.verdict import FailureKey
 
@@ -182,7 +182,9 @@ def _names(view: ContainerView, ended: Terminated, cause: str, *, has_exception:
         names.append("UncaughtException")
     if ended.reason == "Error" or not names:
         names.append("Error")
-    if _program_exited(names, ended.exitCode):
+    if is_step(view.spec) and error_text(ended.message) == CANCELLED != ended.message:
+        names.insert(0, "StepCancelled")
+    elif _program_exited(names, ended.exitCode):
         names.append("ProgramExited")
     if ended_by_signal(view.spec, ended):
         names.append("StepSignalled")

@@ -6,6 +6,9 @@ import msgspec
 
 _INTERNAL = 3  # pkg/result: InternalTektonResultType; 1 is a result of the task, that may be anything
 _REASON = "Reason"
+CANCELLED = "Cancelled"
+"""The reason of a step that the entrypoint ended because its TaskRun was cancelled or took too long, where Tekton is
+configured to keep the pod (keep-pod-on-cancel; pkg/entrypoint/entrypointer.go)."""
 
 
 class _Entry(msgspec.Struct, frozen=True):
