@@ -20,6 +20,7 @@ from tests.support.waiting import until
 READY_SECONDS = 60.0
 QUICK = {
     "recovery_after": 0.3,
+    "grace_periods": {"container_creating": 0},
     "log_level": "info",
     "retention": "1h",
 }

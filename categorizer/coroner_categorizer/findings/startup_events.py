@@ -166,6 +166,7 @@ def create_failure(workload: Workload, events: Sequence[Event]) -> Finding | Non
         text=_CREATE_PREFIX.remove_prefix(event.text),
         facts=_workload_facts(workload) | {"attempts": str(sum(e.occurrences for e in found))},
         waiting=True,
+        permanent=quota_never_fits(event.text),
         supporting=(Excerpt(f"events[{event.reason}]", event.text),),
     )
 
@@ -185,7 +186,8 @@ def _has_wanted_pods(workload: Workload, failed: Event | None) -> bool:
             return wanted is not None and status.replicas >= wanted and not (failing and failing.status == "True")
         case "DaemonSet":
             return 0 < status.desiredNumberScheduled <= status.currentNumberScheduled
-    return False
+    available = (workload.condition("Available"), workload.condition("Ready"))  # of custom kinds
+    return any(c is not None and c.status == "True" for c in available)
 
 
 def _has_all_active_pods(job: Workload) -> bool:
@@ -225,6 +227,7 @@ def _replica_failure(workload: Workload) -> Finding | None:
         text=condition.message,
         facts=_workload_facts(workload),
         waiting=True,
+        permanent=quota_never_fits(condition.message),
     )
 
 

@@ -44,7 +44,7 @@ class GracePeriods(BaseModel):
     image_pull: Duration = 10.0
     """Image pulls and container configuration: the kubelet retries after 10 s, so the second attempt is seen."""
     container_creating: Duration = 30.0
-    """Mounts and sandboxes: attaching a volume often takes this long."""
+    """Mounts and sandboxes, and pods that could not be created: attaching a volume often takes this long."""
     unschedulable: Duration = 60.0
     """A cluster autoscaler takes about a minute to add a node."""
 

@@ -113,7 +113,9 @@ class Classifier:
         if workload is None:
             self._workload_events.forget(target)
             return None
-        events = self._workload_events.cached(target) or await self._events.read_all(workload.metadata)
+        events = self._workload_events.cached(target)
+        if not events or _has_had_pods(workload):  # that a later try has succeeded is no warning
+            events = await self._events.read_all(workload.metadata)
         expired = self._now() - EVENT_TTL  # the API server has deleted them by now
         current = [event for event in events if event.last_seen is None or event.last_seen > expired]
         return self.categorizer.classify_workload(workload, current)
@@ -155,6 +157,12 @@ class Classifier:
             return False
         self._looked_up[question] = None
         return True
+
+
+def _has_had_pods(workload: Workload) -> bool:
+    """Whether a Job has had pods: its counts do not tell whether they were created before or after a failed try."""
+    status = workload.status
+    return workload.kind == "Job" and bool(status.active or status.succeeded or status.failed)
 
 
 def _ends(pod: Pod) -> tuple[str, ...]:

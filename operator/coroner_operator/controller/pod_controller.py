@@ -83,6 +83,7 @@ class PodController:
         self._now = now
         self._job_failures = JobFailures(classifier, owners, reports)
         self._workload_failures = WorkloadFailures(
+            grace_period=settings.grace_periods.container_creating,
             classifier=classifier,
             owners=owners,
             job_failures=self._job_failures,

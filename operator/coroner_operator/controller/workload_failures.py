@@ -2,24 +2,29 @@
 
 Both are known from Warning events about the workload, which anybody may write: they are a reason to read the workload,
 and count only if it is found. The work queues hold the workloads themselves.
+
+Controllers try again, often with success: that a pod could not be created is reported after a grace period, if it still
+holds then. Like those of pods, it is timed by the process: after a restart it begins again.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Set
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
-from coroner_categorizer import Event
+from coroner_categorizer import Event, Failure
 from coroner_operator.controller.classification import Classifier
 from coroner_operator.controller.classification_interval import ClassificationInterval
 from coroner_operator.controller.job_failures import GRACE, JOB_FAILURE_REASONS, JobFailures
 from coroner_operator.controller.recovery import Recovery
 from coroner_operator.kube.errors import TooManyRequests, Transient
 from coroner_operator.kube.owner_resolver import OwnerResolver, workload_path
+from coroner_operator.kube.resources import find_by_kind
 from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.observation import Observation
 from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
@@ -50,10 +55,20 @@ class ErrorCounts(Protocol):
         ...
 
 
+class _FailedTry(NamedTuple):
+    """A pod could not be created; the controller of the workload tries again."""
+
+    due: float
+    """Loop time at which the grace period ends."""
+    at: datetime | None
+    """Time of the newest event about it when the grace period began."""
+
+
 class WorkloadFailures:
     def __init__(
         self,
         *,
+        grace_period: float,
         classifier: Classifier,
         owners: OwnerResolver,
         job_failures: JobFailures,
@@ -62,6 +77,8 @@ class WorkloadFailures:
         errors: ErrorCounts,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        """``grace_period``: seconds for which a pod may fail to be created before that is reported."""
+        self._grace_period = grace_period
         self._classifier = classifier
         self._owners = owners
         self._job_failures = job_failures
@@ -71,6 +88,8 @@ class WorkloadFailures:
         self._now = now
         self._never_created: defaultdict[str, OrderedDict[WorkloadRef, WorkloadKey]] = defaultdict(OrderedDict)
         """By namespace, controllers whose pods could not be created, and the workloads above them."""
+        self._tries: dict[WorkloadRef, _FailedTry] = {}
+        """Those whose grace period has not ended."""
         self._intervals: ClassificationInterval[WorkloadRef] = ClassificationInterval()
         self._waiting: defaultdict[str, set[WorkloadRef]] = defaultdict(set)
         """By namespace, what events have arrived about and is not processed yet."""
@@ -104,6 +123,8 @@ class WorkloadFailures:
         """
         await self._rereads.close()
         await self._jobs.close()
+        for ref in self._tries:
+            self._creations.remove(ref)  # it waits, and would go on waiting
         await self._creations.drain(within)
         await self._creations.close()
 
@@ -190,14 +211,20 @@ class WorkloadFailures:
         if not waiting:
             del self._waiting[ref.namespace]
 
-    async def _process_never_created(self, ref: WorkloadRef) -> None:
+    async def _process_never_created(self, ref: WorkloadRef) -> float | None:
+        """Seconds until its grace period ends; None: it is processed."""
+        failed = self._tries.get(ref)
+        if failed is not None and (left := failed.due - _clock()) > 0:
+            return left
         reclassified = ref in self._to_reclassify
         self._to_reclassify.discard(ref)
         classification = await self._classifier.classify_never_created(ref)
         rules = self._classifier.categorizer.hash
         if classification is None or not classification.failures:
             self._forget(ref)
-            return
+            return None
+        if not self._is_reportable(ref, classification.failures[0]):
+            return self._grace_period if ref in self._tries else None
         workload = await self._owners.top_controller(ref)
         known = self._never_created[ref.namespace]
         known[ref] = workload.key
@@ -210,8 +237,23 @@ class WorkloadFailures:
         )
         if classification.verdict is not None:
             self._recovery.on_pods_not_created(workload, classification.failures[0].at or observed_at)
+        return None
+
+    def _is_reportable(self, ref: WorkloadRef, failure: Failure) -> bool:
+        """Whether its pods still cannot be created after the grace period, which begins here.
+
+        The status of a custom kind need not show whether they exist by now: there it counts whether another try failed.
+        """
+        failed = self._tries.pop(ref, None)
+        if failure.permanent or self._grace_period <= 0 or ref in self._never_created.get(ref.namespace, {}):
+            return True
+        if failed is None:
+            self._tries[ref] = _FailedTry(_clock() + self._grace_period, failure.at)
+            return False
+        return find_by_kind(ref.api_version, ref.kind) is not None or failure.at != failed.at
 
     def _forget(self, ref: WorkloadRef) -> None:
+        self._tries.pop(ref, None)
         known = self._never_created[ref.namespace]
         known.pop(ref, None)
         if not known:
@@ -236,3 +278,7 @@ def _subject(event: Event) -> WorkloadRef:
     """What the event is about, in the event's own namespace."""
     involved = event.involved
     return WorkloadRef(involved.apiVersion, involved.kind, event.metadata.namespace, involved.name, involved.uid)
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()
