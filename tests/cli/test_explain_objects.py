@@ -104,6 +104,10 @@ def test_restarts_by_rule_are_counted_apart_and_are_no_failures(
     ran = coroner("explain", "-o", "json", recorded("t18-rule-restart-sftzd"))
     assert [(answer["verdict"], answer["restartsByRule"]) for answer in ran.answers] == [(None, 1)]
     assert ran.exit_code == 0
+    fine = coroner("explain", recorded("t18-rule-restart-sftzd")).stdout
+    assert fine.endswith("nothing is failing; restarts by its restartPolicyRules: 1\n")
+    looping = coroner("explain", recorded("t20-rule-restart-forever-dhzxx")).stdout
+    assert "  Restarts      " in looping
 
 
 def test_an_empty_list_has_no_answers(coroner: Coroner) -> None:

@@ -10,6 +10,7 @@ from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.support.live_objects import ago, changed, ended, failed_pod, live_pod, waiting, workload
 from tests.support.operators import Operators
 from tests.support.paths import parse_path
+from tests.support.pods import Json
 from tests.support.reports import Reports
 from tests.support.waiting import until
 
@@ -26,6 +27,27 @@ async def test_a_relist_counts_nothing_twice(server: EmbeddedApiServer, operator
     await until(lambda: reports.failures("two") == 1)
     assert sum(call.is_write and "/pod-one-" in call.path for call in server.calls) == 2  # create, status
     assert reports.existing("one")["metadata"]["resourceVersion"] == version
+
+
+async def test_restarts_by_rule_are_counted_once_and_make_no_report(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    first = await operators.start()
+    job = server.put(workload("Job", "train"))
+    early = server.put(_restarted_by_rule(job, "train-0", restarts=2))
+    server.put(failed_pod("witness"))
+    await until(lambda: reports.failures("witness") == 1)
+    assert reports.of("train") is None
+    server.put(failed_pod("train-1", 3, owner=job))
+    await until(lambda: reports.status("train").get("restartsByRule") == 2)
+    server.put(_restarted_by_rule(job, "train-0", restarts=3, pod_uid=early["metadata"]["uid"]))
+    await until(lambda: reports.status("train").get("restartsByRule") == 3)
+    await first.stop()
+    server.put(_restarted_by_rule(job, "train-0", restarts=5, pod_uid=early["metadata"]["uid"]))
+    server.put(_restarted_by_rule(job, "train-2", restarts=1))
+    await operators.start()
+    await until(lambda: reports.status("train").get("restartsByRule") == 6)
+    assert reports.failures("train") == 1
 
 
 async def test_what_failed_while_the_watch_was_away_is_counted(
@@ -255,3 +277,13 @@ async def test_a_failure_whose_events_are_being_read_at_the_end_is_counted(
 
 def _lists(server: EmbeddedApiServer) -> int:
     return sum(call.path == "/api/v1/pods" and not call.is_watch for call in server.calls)
+
+
+def _restarted_by_rule(job: Json, name: str, *, restarts: int, pod_uid: str | None = None) -> Json:
+    """A pod that runs, after its rule has restarted it so often."""
+    last = ended(42, number=restarts)
+    pod = live_pod(name, owner=job, last=last, restarts=restarts, pod_uid=pod_uid)
+    (container,) = pod["spec"]["containers"]
+    exit_codes = {"operator": "In", "values": [42]}
+    container |= {"restartPolicy": "Never", "restartPolicyRules": [{"action": "Restart", "exitCodes": exit_codes}]}
+    return pod

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from coroner_operator.model import ledger, ledger_builder, ledger_codec
 from coroner_operator.model.fold import fold
 from coroner_operator.model.observation import Observation
-from coroner_operator.model.report import PRUNE_AFTER, Report, prune_deleted_pods
+from coroner_operator.model.report import PRUNE_AFTER, Report, RuleRestarts, count_restarts, prune_deleted_pods
 from tests.report_model.observations import EMPTY, at, ended, plausible_observations, pod_failed, waits
 
 LONG = PRUNE_AFTER.total_seconds() + 1
@@ -18,6 +18,10 @@ LONG = PRUNE_AFTER.total_seconds() + 1
 
 def text(report: Report) -> str:
     return " ".join(ledger_codec.to_text(report.ledger))
+
+
+def restarted(pod: str = "p1", count: int = 1, seen: float = 1) -> RuleRestarts:
+    return RuleRestarts(pod, count, at(seen))
 
 
 def test_it_reads_as_its_grammar_says() -> None:
@@ -138,3 +142,41 @@ def test_two_writers_that_saw_different_things_agree_after_one_reads_the_other()
     first, second = [ended("p1"), ended("p2")], [ended("p2"), ended("p3", when=9)]
     winner = fold(EMPTY, first)
     assert fold(winner, second) == fold(fold(EMPTY, second), first)
+
+
+def test_restarts_by_rule_are_counted_once_and_are_no_failures() -> None:
+    report = count_restarts(fold(EMPTY, [ended()]), [restarted(count=3), restarted("p2", 1), restarted(count=2)])
+    assert (report.ledger.restarts_by_rule, report.failures) == (4, 1)
+    assert count_restarts(report, [restarted("p2", 1), restarted(count=3)]) == report
+    assert fold(report, [ended(number=2, when=60)]).ledger.restarts_by_rule == 4
+
+
+def test_a_pod_with_restarts_by_rule_only_reads_as_its_grammar_says() -> None:
+    report = count_restarts(EMPTY, [restarted(count=40)])
+    assert text(report) == f"v1 {ledger.short_hash('p1', 8)}+14"
+    assert ledger_codec.from_text(["v1", text(report)]) == report.ledger
+
+
+@given(plausible_observations, st.lists(st.tuples(st.sampled_from(["p1", "p2", "p9"]), st.integers(1, 2**40))))
+@settings(max_examples=50)
+def test_restarts_by_rule_are_read_back_exactly(seen: list[Observation], counts: list[tuple[str, int]]) -> None:
+    report = count_restarts(fold(EMPTY, seen), [restarted(pod, count) for pod, count in counts])
+    for _ in range(2):
+        assert ledger_codec.from_text(ledger_codec.to_text(report.ledger)) == report.ledger
+        report = prune_deleted_pods(prune_deleted_pods(report, [], at(10_000)), [], at(10_000 + LONG))
+
+
+def test_the_restarts_by_rule_of_a_pod_that_is_gone_stay_counted() -> None:
+    before = count_restarts(EMPTY, [restarted(count=3)])
+    after = prune_deleted_pods(prune_deleted_pods(before, [], at(100)), [], at(100 + LONG))
+    assert not after.ledger.pods
+    assert after.ledger.restarts_by_rule == 3
+    late = count_restarts(after, [restarted(count=3, seen=50)])
+    assert late == after, "what a queue still holds of it is counted already"
+    assert count_restarts(after, [restarted("p2", 1, seen=200)]).ledger.restarts_by_rule == 4
+
+
+@pytest.mark.parametrize("words", [["v1", "r" + "z" * 11], ["v1", "AAAAAAAA+zzzzzzz"]])
+def test_more_restarts_by_rule_than_there_can_be_are_refused(words: list[str]) -> None:
+    with pytest.raises(ValueError, match=r"restarts|too large"):
+        ledger_codec.from_text(words)

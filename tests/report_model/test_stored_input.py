@@ -175,6 +175,8 @@ def entry(**changes: Any) -> Mapping[str, Any]:
         {"ledger": None, "counts": [{"category": f"a{number}", "count": 1} for number in range(129)]},
         {"ledger": None, "unseen": -1},
         {"ledger": None, "unseen": 2**62},
+        {"ledger": None, "restartsByRule": 2**62},
+        {"ledger": ["v1 AAAAAAAA+zzzzzzz"]},
         {"state": "Lost"},
     ],
     ids=lambda changes: str(changes)[:60],

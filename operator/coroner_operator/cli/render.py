@@ -139,13 +139,13 @@ def _render(explanation: Explanation, page: _Page) -> None:
     place = "/".join(part for part in (_name(explanation.namespace), _name(explanation.name)) if part)
     title = Text.assemble((_name(explanation.kind), "dim"), " ", (place or "(no name)", "bold"), "  ")
     verdict = explanation.verdict
+    restarts = explanation.restarts_by_rule
     if verdict is None:
-        failing = "failing, and no rule matched"
-        page.line(
-            title.append(failing, "bold red")
-            if explanation.unexplained
-            else title.append("nothing is failing", "green")
-        )
+        if explanation.unexplained:
+            title.append("failing, and no rule matched", "bold red")
+        else:
+            title.append("nothing is failing", "green")
+        page.line(title.append(f"; restarts by its restartPolicyRules: {restarts}" if restarts else ""))
         return
     page.line(title.append(_category(verdict), style="bold yellow" if verdict.retry == "MayRecover" else "bold red"))
     page.paragraph(Text(verdict.message or verdict.reason))
@@ -157,6 +157,8 @@ def _render(explanation: Explanation, page: _Page) -> None:
         page.field("" if index else "Evidence", Text(evidence.source, style="dim"))
         if evidence.text:
             page.field("", Text(evidence.text), deeper=True)
+    if restarts:
+        page.field("Restarts", Text(f"{restarts} by its restartPolicyRules"))
     others = [category for category in verdict.categories if category != verdict.category]
     if others:
         page.field("Also matched", Text(", ".join(others)))

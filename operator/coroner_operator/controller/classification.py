@@ -19,13 +19,14 @@ from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Forbidden, NotFound
 from coroner_operator.kube.event_cache import EventCache, EventTarget
 from coroner_operator.kube.fair_queue import FairSlots
-from coroner_operator.kube.owner_resolver import controller_of, owner_ref, workload_path
-from coroner_operator.model.workload_ref import WorkloadRef
+from coroner_operator.kube.owner_resolver import METADATA_ONLY, controller_of, owner_ref, workload_path
+from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
 
 log = logging.getLogger("coroner.classification")
 
 CONTAINERS_LIMIT = 32  # of a pod that the event loop waits for: 1.2 ms for each that failed; a pod can have 1,500
 EVENT_LOOKUPS_REMEMBERED = 10_000  # remembered questions, ~200 bytes each; one asked twice costs a call
+DELETED_REMEMBERED = 1_000  # ~200 bytes each; the pods of a workload are deleted together
 
 _WORKLOAD = msgspec.json.Decoder(Workload)
 
@@ -49,6 +50,8 @@ class Classifier:
         """Those that say that Kueue stopped a Job."""
         self._large_pods = FairSlots(1, 1)
         self._thread = ThreadPoolExecutor(1, "large pods")
+        self._deleted: LRUCache[WorkloadKey, None] = LRUCache(DELETED_REMEMBERED)
+        """Workloads that are gone, or will be: none comes back."""
         self._looked_up: LRUCache[tuple[str, ...], None] = LRUCache(EVENT_LOOKUPS_REMEMBERED)
 
     async def read_events(self, pod: Pod, *, has_waited: bool) -> bool:
@@ -139,6 +142,25 @@ class Classifier:
         """The Job now, and why it failed by its own condition; None, None if it is deleted. Raises ApiError."""
         job = await self._read(ref)
         return (job, self.categorizer.classify_job(job)) if job else (None, None)
+
+    async def is_deleted(self, workload: WorkloadRef) -> bool:
+        """Whether the workload is gone, or being deleted; False where that cannot be known."""
+        if workload.key in self._deleted:
+            return True
+        path = workload_path(workload)
+        if path is None:
+            return False
+        try:
+            metadata = lenient_decode(await self._client.get(path, accept=METADATA_ONLY), _WORKLOAD, Workload).metadata
+            deleted = not workload.identifies(metadata) or metadata.deletionTimestamp is not None
+        except NotFound:
+            deleted = True
+        except (ApiError, msgspec.DecodeError) as error:
+            log.debug("%s/%s: whether it is deleted cannot be known: %s", workload.namespace, workload, error)
+            return False
+        if deleted:
+            self._deleted[workload.key] = None
+        return deleted
 
     async def _owner(self, pod: Pod) -> Workload | None:
         """The Job above a pod that is being deleted: its deadline may be the cause (m3)."""

@@ -30,6 +30,7 @@ from coroner_operator.kube.fair_queue import FairSlots
 from coroner_operator.kube.owner_resolver import OwnerResolver
 from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.observation import Observation
+from coroner_operator.model.report import RuleRestarts
 from coroner_operator.model.workload_ref import PodKey, WorkloadKey, WorkloadRef, pod_key
 from coroner_operator.reports.cache import ReportCache
 from coroner_operator.reports.writer import ReportWriter
@@ -277,9 +278,15 @@ class PodController:
         classification = await self._classifier.classify_pod(pod)
         rules = self._classifier.categorizer.hash  # before anything else is awaited
         failures = self._reportable(state, classification)
-        if failures or self._recovery.may_matter(pod):
+        restarts = classification.restarts_by_rule
+        if failures or restarts or self._recovery.may_matter(pod):
             workload = await self._owners.workload_of(pod)
+            if restarts:
+                self._writer.restarted_by_rule(workload, RuleRestarts(pod.metadata.uid, restarts, self._now()))
             reported = [failure for failure in failures if self._is_reported(failure, pod, workload)]
+            if any(map(_is_deletion, reported)) and await self._classifier.is_deleted(workload):
+                # Whoever deletes a workload wants its pods to end. What had failed before stays in its report.
+                reported = [failure for failure in reported if not _is_deletion(failure)]
             self._report(workload, state, reported, rules)
 
     def _report(self, workload: WorkloadRef, state: _PodState, failures: list[Failure], rules: str) -> None:

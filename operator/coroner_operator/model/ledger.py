@@ -79,6 +79,13 @@ class PodEntries(NamedTuple):
     deleted_since: int | None
     """Since when the pod is known to be deleted; None: it lives, as far as we know."""
     series: Mapping[str, Series]
+    restarts_by_rule: int = 0
+    """How often its restartPolicyRules have restarted its containers: no failures."""
+
+    @property
+    def size(self) -> int:
+        """How many parts it has in the written ledger."""
+        return len(self.series) + (self.restarts_by_rule > 0)
 
 
 class Count(NamedTuple):
@@ -101,6 +108,8 @@ class Ledger(msgspec.Struct, frozen=True):
     """A pod of which nothing is known, observed at this time or before, may have been counted and pruned since."""
     incomplete: bool = False
     """Something was not counted rather than counted twice: the sums are lower bounds."""
+    pruned_restarts_by_rule: int = 0
+    """The sum of those of all pods that were pruned."""
 
     def counts(self) -> dict[Name, Count]:
         """All failures by what they count for."""
@@ -128,6 +137,11 @@ class Ledger(msgspec.Struct, frozen=True):
             for series in pod.series.values()
             if isinstance(series, RestartSeries)
         )
+
+    @property
+    def restarts_by_rule(self) -> int:
+        """How often the rules of pods have restarted their containers."""
+        return self.pruned_restarts_by_rule + sum(pod.restarts_by_rule for pod in self.pods.values())
 
     def without_observation_times(self) -> Ledger:
         """The same without the times at which failures that still wait were observed last."""

@@ -26,6 +26,8 @@ from coroner_operator.model.merge_order import preferred
 # Open instances a series, by how many series there are: the written ledger stays under 46, 190 and 560 KiB.
 OPEN_WINDOW = ((256, 8), (4_096, 1))
 SERIES_LIMIT = 20_000  # more failed containers at one time than one report can hold: from here on a lower bound
+RESTARTS_LIMIT = 2**31 - 1  # of one pod: restartCount has 32 bits
+PRUNED_RESTARTS_LIMIT = 2**52  # with those of SERIES_LIMIT pods it stays below COUNT_LIMIT
 NAMES_LIMIT = 128  # the default pack has about a hundred; a name beyond counts as UNOBSERVED's
 
 
@@ -47,7 +49,8 @@ class LedgerBuilder:
         self._compacted_unobserved = ledger.compacted_unobserved
         self._pruned_until = ledger.pruned_until
         self._incomplete = ledger.incomplete
-        self._series_count = sum(len(pod.series) for pod in self._pods.values())
+        self._pruned_restarts = ledger.pruned_restarts_by_rule
+        self._series_count = sum(pod.size for pod in self._pods.values())
         self._names = set(ledger.counts()) | {UNOBSERVED}
 
     def find(self, identity: FailureKey, number: int | None) -> Lookup:
@@ -85,7 +88,20 @@ class LedgerBuilder:
             )
         if after != series:
             self._series_count += series is None
-            self._pods[pod_id] = PodEntries(pod.deleted_since, {**pod.series, key: after})
+            self._pods[pod_id] = pod._replace(series={**pod.series, key: after})
+
+    def record_restarts(self, pod_uid: str, count: int, observed_at: int) -> None:
+        """The rules of the pod have restarted its containers so often. The greatest count of a pod holds."""
+        pod_id = short_hash(pod_uid, POD_DIGITS)
+        pod = self._pods.get(pod_id) or PodEntries(None, {})
+        if count <= pod.restarts_by_rule:
+            return
+        if pod.restarts_by_rule == 0 and not self._may_add(pod, observed_at):
+            # A pod that was pruned is counted.
+            self._incomplete = self._incomplete or self._series_count >= SERIES_LIMIT
+            return
+        self._series_count += pod.restarts_by_rule == 0
+        self._pods[pod_id] = pod._replace(restarts_by_rule=min(count, RESTARTS_LIMIT))
 
     def prune(self, existing_pod_uids: Iterable[str], now: int, grace: int) -> None:
         """Note which pods are deleted, and compact and drop those that were deleted more than ``grace`` seconds ago.
@@ -103,7 +119,9 @@ class LedgerBuilder:
                 for series in pod.series.values():
                     self._compact(series, 0)
                 del self._pods[pod_id]
-                self._series_count -= len(pod.series)
+                self._series_count -= pod.size
+                restarts = self._pruned_restarts + pod.restarts_by_rule
+                self._pruned_restarts = min(restarts, PRUNED_RESTARTS_LIMIT)
                 self._pruned_until = max(pod.deleted_since, self._pruned_until or 0)
 
     def build(self) -> Ledger:
@@ -111,11 +129,18 @@ class LedgerBuilder:
         for pod_id, pod in self._pods.items():
             compacted = {key: after for key, s in pod.series.items() if (after := self._compact(s, window)) is not s}
             if compacted:
-                self._pods[pod_id] = PodEntries(pod.deleted_since, {**pod.series, **compacted})
-        return Ledger(self._pods, self._compacted, self._compacted_unobserved, self._pruned_until, self._incomplete)
+                self._pods[pod_id] = pod._replace(series={**pod.series, **compacted})
+        return Ledger(
+            self._pods,
+            self._compacted,
+            self._compacted_unobserved,
+            self._pruned_until,
+            self._incomplete,
+            self._pruned_restarts,
+        )
 
     def _may_add(self, pod: PodEntries, observed_at: int) -> bool:
-        pruned = not pod.series and self._pruned_until is not None and observed_at <= self._pruned_until
+        pruned = not pod.size and self._pruned_until is not None and observed_at <= self._pruned_until
         return not pruned and self._series_count < SERIES_LIMIT
 
     def _compact(self, series: Series, window: int) -> Series:

@@ -1,8 +1,10 @@
 """The ledger as short strings, the form in which a report carries it. The one place that knows this grammar.
 
-    v1 [w<time>] [u<unobserved>] [!]                   the head: forgotten until, compacted unobserved, incomplete
+    v1 [w<time>] [u<unobserved>] [r<restarts>] [!]     the head: pruned until, compacted unobserved, the restarts by
+                                                       rule of pruned pods, incomplete
     #<category>/<subcategory>*<count>[@<time>]     a name, numbered in this order from 0, and what is compacted of it
-    <pod>[!<deleted since>]<series>...                a pod: 8 digits of its hash, and its series
+    <pod>[!<deleted since>][+<restarts>]<series>...   a pod: 8 digits of its hash, its restarts by rule and its series;
+                                                      one of the two may be missing
       :<container><ended>[/<compacted>]<entries>     instances; a entry: .<ended - number><entry>
       =<failure>[<entry>]                           a failure without instances; no entry: compacted
     entry = <C|L|U: confidence><name's number>@<time>[~<last_observed>]
@@ -34,7 +36,13 @@ from coroner_operator.model.ledger import (
     Series,
     SingleFailure,
 )
-from coroner_operator.model.ledger_builder import NAMES_LIMIT, OPEN_WINDOW, SERIES_LIMIT
+from coroner_operator.model.ledger_builder import (
+    NAMES_LIMIT,
+    OPEN_WINDOW,
+    PRUNED_RESTARTS_LIMIT,
+    RESTARTS_LIMIT,
+    SERIES_LIMIT,
+)
 from coroner_operator.model.observation import END_OF_TIME
 
 STRING_LIMIT = 1024
@@ -49,10 +57,10 @@ _OPEN_LIMIT = max(window for _, window in OPEN_WINDOW)
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _CONFIDENCES: dict[str, Confidence] = {"C": "Confirmed", "L": "Likely", "U": "Unknown"}
 
-_HEAD = re.compile(r"w([0-9a-z]+)|u([0-9a-z]+)|(!)")
+_HEAD = re.compile(r"w([0-9a-z]+)|u([0-9a-z]+)|r([0-9a-z]+)|(!)")
 _NAME = re.compile(r"#([\w.-]*)/([\w.-]*)\*([0-9a-z]+)(?:@([0-9a-z]+))?", re.ASCII)
 _ENTRY = r"([CLU])([0-9a-z]+)@([0-9a-z]+)(?:~([0-9a-z]+))?"
-_POD = re.compile(rf"([\w-]{{{POD_DIGITS}}})(?:!([0-9a-z]+))?([:=].+)", re.ASCII)
+_POD = re.compile(rf"([\w-]{{{POD_DIGITS}}})(?:!([0-9a-z]+))?(?:\+([0-9a-z]+))?([:=].+)?", re.ASCII)
 _SERIES = re.compile(
     rf"(:[\w-]{{{SERIES_DIGITS}}})([0-9a-z]+)(?:/([0-9a-z]+))?((?:\.[0-9a-z]+[CLU][0-9a-z]+@[0-9a-z]+)*)"
     rf"|(=[\w-]{{{SERIES_DIGITS}}})(?:{_ENTRY})?",
@@ -106,6 +114,8 @@ def _words(ledger: Ledger, number: Mapping[Name, str]) -> Iterator[str]:
         yield "w" + base36(ledger.pruned_until)
     if ledger.compacted_unobserved:
         yield "u" + base36(ledger.compacted_unobserved)
+    if ledger.pruned_restarts_by_rule:
+        yield "r" + base36(ledger.pruned_restarts_by_rule)
     if ledger.incomplete:
         yield "!"
     for name in number:
@@ -113,6 +123,8 @@ def _words(ledger: Ledger, number: Mapping[Name, str]) -> Iterator[str]:
         yield f"#{name[0]}/{name[1]}*{base36(count)}" + ("" if at is None else "@" + base36(at))
     for pod_id, pod in sorted(ledger.pods.items()):
         head = pod_id if pod.deleted_since is None else f"{pod_id}!{base36(pod.deleted_since)}"
+        if pod.restarts_by_rule:
+            head += "+" + base36(pod.restarts_by_rule)
         word = head
         for key, series in sorted(pod.series.items()):
             part = key + _series_text(series, number)
@@ -147,25 +159,38 @@ class _Reader:
         self._pruned_until: int | None = None
         self._compacted_unobserved = 0
         self._incomplete = False
+        self._pruned_restarts = 0
 
     def ledger(self, words: Iterable[str]) -> Ledger:
         for word in words:
-            if found := _POD.fullmatch(word):
+            if (found := _POD.fullmatch(word)) and (found[3] or found[4]):
                 self._pod(*found.groups())
             elif word.startswith("#"):
                 self._name(word)  # never passed over: the names after it would get other numbers
             elif found := _HEAD.fullmatch(word):
                 self._head(*found.groups())
-        _require(sum(len(pod.series) for pod in self._pods.values()) <= SERIES_LIMIT, "too many series")
+        _require(sum(pod.size for pod in self._pods.values()) <= SERIES_LIMIT, "too many series")
         sums = self._compacted.get(UNOBSERVED, Count(0, None))
         _require(self._compacted_unobserved <= sums.total, "more unobserved failures than are in the sums")
-        return Ledger(self._pods, self._compacted, self._compacted_unobserved, self._pruned_until, self._incomplete)
+        return Ledger(
+            self._pods,
+            self._compacted,
+            self._compacted_unobserved,
+            self._pruned_until,
+            self._incomplete,
+            self._pruned_restarts,
+        )
 
-    def _head(self, pruned_until: str | None, unobserved: str | None, incomplete: str | None) -> None:
+    def _head(
+        self, pruned_until: str | None, unobserved: str | None, restarts: str | None, incomplete: str | None
+    ) -> None:
         if pruned_until:
             self._pruned_until = self._time(pruned_until)
         if unobserved:
             self._compacted_unobserved = _count(unobserved)
+        if restarts:
+            self._pruned_restarts = _count(restarts)
+            _require(self._pruned_restarts <= PRUNED_RESTARTS_LIMIT, "more restarts than pods can have had")
         self._incomplete = self._incomplete or bool(incomplete)
 
     def _name(self, word: str) -> None:
@@ -178,10 +203,12 @@ class _Reader:
         if total := _count(count):
             self._compacted[name] = Count(total, self._time(at) if at else None)
 
-    def _pod(self, pod_id: str, deleted: str | None, text: str) -> None:
-        before = self._pods.get(pod_id)
-        series = {**before.series, **self._series(text)} if before else self._series(text)
-        self._pods[pod_id] = PodEntries(self._time(deleted) if deleted else None, series)
+    def _pod(self, pod_id: str, deleted: str | None, restarts: str | None, text: str | None) -> None:
+        before = self._pods.get(pod_id) or PodEntries(None, {})
+        series = {**before.series, **self._series(text or "")}
+        count = max(_count(restarts or "0"), before.restarts_by_rule)
+        _require(count <= RESTARTS_LIMIT, "more restarts than a pod can have")
+        self._pods[pod_id] = PodEntries(self._time(deleted) if deleted else None, series, count)
 
     def _series(self, text: str) -> dict[str, Series]:
         read: dict[str, Series] = {}

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,6 +21,16 @@ RULES_LIMIT = 64  # characters of Report.rules: a hash
 # A pod that is deleted cannot be listed again. This covers a stale watch cache and a replica that still holds
 # observations.
 PRUNE_AFTER = timedelta(hours=1)
+
+
+class RuleRestarts(NamedTuple):
+    """The restarts of one pod that its restartPolicyRules have caused: they are no failures, and counted apart."""
+
+    pod_uid: str
+    restarts: int
+    """Since the pod was created."""
+    observed_at: datetime
+    """By the operator's clock."""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -57,6 +68,14 @@ def recover(report: Report, at: datetime) -> Report:
     if report.current is None or at < max(report.current.at, report.current.seen_at or report.current.at):
         return report
     return msgspec.structs.replace(report, current=None, failing_since=None, recovered_at=at)
+
+
+def count_restarts(report: Report, restarts: Iterable[RuleRestarts]) -> Report:
+    """With how often the rules of these pods have restarted their containers."""
+    builder = LedgerBuilder(report.ledger)
+    for pod in restarts:
+        builder.record_restarts(pod.pod_uid, pod.restarts, to_epoch(pod.observed_at))
+    return msgspec.structs.replace(report, ledger=builder.build())
 
 
 def prune_deleted_pods(

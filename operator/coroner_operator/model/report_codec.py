@@ -14,6 +14,7 @@ from typing import Any
 from coroner_operator.model import ledger_codec, stored_report
 from coroner_operator.model.failure_record import FailureRecord
 from coroner_operator.model.ledger import UNOBSERVED, Count, Ledger, Name
+from coroner_operator.model.ledger_builder import PRUNED_RESTARTS_LIMIT
 from coroner_operator.model.observation import from_epoch, to_epoch
 from coroner_operator.model.report import Report
 from coroner_operator.model.stored_report import END_OF_TIME, Status, StoredReport, checked
@@ -86,6 +87,7 @@ def to_status(report: Report) -> dict[str, Any]:
             "failures": sum(count.total for count in counts.values()),
             "unseen": report.ledger.unobserved or None,
             "lowerBound": report.ledger.incomplete or None,
+            "restartsByRule": report.ledger.restarts_by_rule or None,
             "counts": _counts(counts),
             "history": [_record(record) for record in report.history],
             "rules": report.rules,
@@ -214,7 +216,11 @@ def _ledger(status: Status, latest: datetime) -> Ledger:
         for entry in status.counts
     }
     unobserved = compacted.get(UNOBSERVED, Count(0, None)).total
-    return Ledger(compacted=compacted, compacted_unobserved=min(status.unseen, unobserved))
+    return Ledger(
+        compacted=compacted,
+        compacted_unobserved=min(status.unseen, unobserved),
+        pruned_restarts_by_rule=min(status.restarts_by_rule, PRUNED_RESTARTS_LIMIT),
+    )
 
 
 def _present(fields: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import msgspec
 from coroner_categorizer.verdict import Evidence, Failure, FailureKey, Verdict
 from coroner_operator.model.fold import fold
 from coroner_operator.model.observation import Observation
-from coroner_operator.model.report import Report, recover
+from coroner_operator.model.report import Report, RuleRestarts, count_restarts, recover
 from coroner_operator.model.workload_ref import WorkloadRef
 
 _T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -19,6 +19,7 @@ def failing() -> Report:
     """Every field of a failing report is set."""
     after_recovery = recover(fold(_EMPTY, [_seen(_OOM, 0)]), _T0 + timedelta(hours=1))
     report = fold(after_recovery, [_seen(_OOM_AGAIN, 2), _seen(_PULL, 3)])
+    report = count_restarts(report, [RuleRestarts(_POD_UID, 2, _T0 + timedelta(hours=3))])
     return msgspec.structs.replace(report, ledger=msgspec.structs.replace(report.ledger, incomplete=True))
 
 

@@ -136,6 +136,7 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
     last_seen: datetime | None = None
     recovered_at: datetime | None = None
     unseen: Count = 0
+    restarts_by_rule: Count = 0
     counts: Annotated[tuple[NameCount, ...], Meta(max_length=NAMES_LIMIT)] = ()
     history: Annotated[tuple[Failure, ...], Meta(max_length=HISTORY_LIMIT)] = ()
     rules: Annotated[str, Meta(max_length=RULES_LIMIT)] = ""

@@ -14,7 +14,10 @@ CONDITION = f"{GROUP}/{FAILING}"
 
 # Only in the report: what the operator needs to count correctly, and what is too large for an object of another owner.
 _REPORT_ONLY = frozenset(
-    ("failure", "history", "ledger", "conditions", "rules", "failureID", "seenAt", "unseen", "lowerBound", "counts")
+    (
+        *("failure", "history", "ledger", "conditions", "rules", "failureID", "seenAt"),
+        *("unseen", "lowerBound", "counts", "restartsByRule"),
+    )
 )
 
 # A status.failure that declares none of these is another controller's field with another meaning.

@@ -1,7 +1,8 @@
-"""What is still to be written about one workload."""
+"""What is still to be written about one workload, and the restarts of its pods that are no failures."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,9 +12,36 @@ import msgspec
 from coroner_categorizer.rules.rule import CONFIDENCE_RANK
 from coroner_operator.model.ledger import Count, Name
 from coroner_operator.model.observation import Observation
-from coroner_operator.model.workload_ref import WorkloadRef
+from coroner_operator.model.report import RuleRestarts
+from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
 
+RESTARTED_PODS_LIMIT = 10_000  # whose rules have restarted a container; ~300 bytes each
 OBSERVATIONS_LIMIT = 512  # kept one by one; beyond, while the API server is away, one for each failure
+
+
+class KnownRestarts:
+    """The restarts by rule of pods, also of workloads that have no report yet: no failure makes none."""
+
+    def __init__(self) -> None:
+        self._workloads: OrderedDict[WorkloadKey, dict[str, RuleRestarts]] = OrderedDict()
+        """The least recently changed one first."""
+        self._pods = 0
+
+    def put(self, workload: WorkloadKey, restarts: RuleRestarts) -> bool:
+        """Whether there are more of the pod than were known."""
+        pods = self._workloads.setdefault(workload, {})
+        known = pods.get(restarts.pod_uid)
+        if known is not None and known.restarts >= restarts.restarts:
+            return False
+        self._pods += known is None
+        pods[restarts.pod_uid] = restarts
+        self._workloads.move_to_end(workload)
+        while self._pods > RESTARTED_PODS_LIMIT:
+            self._pods -= len(self._workloads.popitem(last=False)[1])
+        return True
+
+    def of(self, workload: WorkloadKey) -> Iterable[RuleRestarts]:
+        return self._workloads.get(workload, {}).values()
 
 
 @dataclass(eq=False)

@@ -20,12 +20,12 @@ from coroner_operator.model.current_failure import NOTHING_KNOWN, FailingPods
 from coroner_operator.model.fold import fold
 from coroner_operator.model.ledger import Ledger
 from coroner_operator.model.observation import Observation
-from coroner_operator.model.report import Report, recover
+from coroner_operator.model.report import Report, RuleRestarts, count_restarts, recover
 from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
 from coroner_operator.reports.cache import ReportCache
 from coroner_operator.reports.changes import changed_sections
 from coroner_operator.reports.failure_counter import FailureCounter
-from coroner_operator.reports.pending_writes import PendingWrites
+from coroner_operator.reports.pending_writes import KnownRestarts, PendingWrites
 from coroner_operator.reports.store import ReportStore, Section, Stored, WriteConflict
 
 log = logging.getLogger("coroner.writer")
@@ -94,6 +94,7 @@ class ReportWriter:
         self._counter = FailureCounter()
         self._pending: dict[WorkloadKey, PendingWrites] = {}
         """Kept after a write while it enforces the interval."""
+        self._restarts = KnownRestarts()
         self._closing = False
         self._writes: WorkQueue[WorkloadKey] = WorkQueue(
             self._reconcile,
@@ -127,6 +128,12 @@ class ReportWriter:
         pending = self._pending_for(workload)
         pending.reselect = True
         self._schedule(pending)
+
+    def restarted_by_rule(self, workload: WorkloadRef, restarts: RuleRestarts) -> None:
+        """The rules of a pod have restarted its containers: counted in the workload's report as soon as it has one."""
+        is_new = self._restarts.put(workload.key, restarts)
+        if is_new and (workload.key in self._pending or self._reports.has(workload)):
+            self.reselect(workload)
 
     def relabel(self, workload: WorkloadRef) -> None:
         """The labels of the workload's report do not match its status."""
@@ -223,6 +230,8 @@ class ReportWriter:
         after = fold(before, observations, self._failing_pods(workload))
         if recovered_at is not None:
             after = recover(after, recovered_at)
+        if restarts := self._restarts.of(workload.key):
+            after = count_restarts(after, restarts)
         counted = self._counter.observed(base.report if base else None, after, observations)
         if pending.counted is None:
             pending.counted = counted.before.counts()
