@@ -91,7 +91,7 @@ class Answers:
 
     def add_workload_event(self, event: object) -> None: ...
 
-    async def classify_never_created(self, ref: WorkloadRef) -> Classification:
+    async def classify_never_created(self, ref: WorkloadRef, *, has_retried: bool) -> Classification:
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
 

@@ -106,19 +106,20 @@ class Classifier:
         """A warning about a workload has arrived: ``classify_never_created`` knows it."""
         self._workload_events.add(event)
 
-    async def classify_never_created(self, ref: WorkloadRef) -> Classification | None:
+    async def classify_never_created(self, ref: WorkloadRef, *, has_retried: bool = False) -> Classification | None:
         """Why the pods that ``ref`` wants do not exist, from the events that have arrived and its status now.
 
-        None if ``ref`` does not exist, or cannot be read. Raises ApiError.
+        ``has_retried``: enough time has passed for another try, whose success is no warning: of a Job that has had
+        pods it is looked up. None if ``ref`` does not exist, or cannot be read. Raises ApiError.
         """
         target = EventTarget(ref.kind, ref.namespace, ref.uid)
         workload = await self._read(ref)
         if workload is None:
             self._workload_events.forget(target)
             return None
-        events = self._workload_events.cached(target)
-        if not events or _has_had_pods(workload):  # that a later try has succeeded is no warning
-            events = await self._events.read_all(workload.metadata)
+        events = self._workload_events.cached(target) or await self._events.read_all(workload.metadata)
+        if has_retried and _has_had_pods(workload):
+            events += await self._events.read_all(workload.metadata, reason="SuccessfulCreate")
         expired = self._now() - EVENT_TTL  # the API server has deleted them by now
         current = [event for event in events if event.last_seen is None or event.last_seen > expired]
         return self.categorizer.classify_workload(workload, current)

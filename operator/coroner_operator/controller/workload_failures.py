@@ -218,7 +218,7 @@ class WorkloadFailures:
             return left
         reclassified = ref in self._to_reclassify
         self._to_reclassify.discard(ref)
-        classification = await self._classifier.classify_never_created(ref)
+        classification = await self._classifier.classify_never_created(ref, has_retried=failed is not None)
         rules = self._classifier.categorizer.hash
         if classification is None or not classification.failures:
             self._forget(ref)
