@@ -74,23 +74,11 @@ async def test_one_condition_is_added_and_turns_false_when_the_workload_recovers
         assert len((await sandbox.status())["conditions"]) == 2
 
 
-async def test_a_status_that_preserves_unknown_fields_gets_the_whole_block_without_report_only_fields(
-    sandbox: Sandbox,
-) -> None:
-    await sandbox.install(kinds.crd(sandbox.group, kinds.PRESERVING))
-    training = await sandbox.training(status=CONTROLLERS)
-    async with sandbox.operator():
-        await sandbox.crash(training)
-        block = await status_with(sandbox, "failure", state="Failing")
-        assert block.keys() >= {"category", "evidence", "rule", "container", "failures", "lastSeen"}
-        assert not block.keys() & {"history", "ledger", "conditions", "counts"}
-        assert (await sandbox.status())["phase"] == "Active"
-
-
 @pytest.mark.parametrize(
     ("status", "subresource"),
     [
         pytest.param(kinds.CONDITIONS_ATOMIC, True, id="atomic conditions"),
+        pytest.param(kinds.PRESERVING, True, id="unknown fields are preserved"),
         pytest.param(None, True, id="no status in the schema"),
         pytest.param(kinds.STATUS_FAILURE, False, id="no status subresource"),
         pytest.param(kinds.status(), True, id="neither failure nor conditions"),

@@ -35,7 +35,11 @@ PLACES = {
         {**kinds.CONDITIONS_MAP, "x-kubernetes-preserve-unknown-fields": True},
         StatusCondition,
     ),
-    "a status that keeps anything": (kinds.PRESERVING, StatusBlock),
+    "a status that keeps anything": (kinds.PRESERVING, Unsupported),
+    "a phase, in a status that keeps anything": (
+        {**kinds.status(), "x-kubernetes-preserve-unknown-fields": True},
+        Unsupported,
+    ),
     "a failure that is a text, and conditions": (
         kinds.status(failure=TEXT, conditions=kinds.CONDITIONS),
         StatusCondition,
@@ -78,8 +82,8 @@ def test_the_schema_decides_where_a_verdict_is_written(status: Any, placement: t
     assert isinstance(placement_for(object_with(status)), placement)
 
 
-def test_a_root_that_preserves_unknown_fields_takes_the_block_and_one_without_status_nothing() -> None:
-    assert isinstance(placement_for(kinds.ANYTHING), StatusBlock)
+def test_a_schema_without_a_status_takes_nothing() -> None:
+    assert placement_for(kinds.ANYTHING) == Unsupported("its schema has no status")
     assert placement_for({"type": "object", "properties": {}}) == Unsupported("its schema has no status")
 
 

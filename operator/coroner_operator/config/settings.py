@@ -95,6 +95,8 @@ class Settings(BaseSettings):
     """File with patterns for the site's own secrets: a list of ``{name, pattern}``."""
     workloads: tuple[ListedKind, ...] = ()
     """Custom kinds to whose objects the verdict is also written, each listed once."""
+    events: bool = True
+    """Record Events about workloads that fail, and about the operator's own problems."""
     grace_periods: GracePeriods = GracePeriods()
     retention: Duration = 7 * 86400.0
     """Reports of deleted workloads are deleted this long after their last activity; failures older than this are not

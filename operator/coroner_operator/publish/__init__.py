@@ -9,6 +9,7 @@ status_block     a report as the block ``status.failure``, or as one condition
 workload_status  writes and checks the status of workloads
 status_sync      what is still to be applied to one workload's status
 event_recorder   sends Events, and counts repeated ones in a series
+event_renewal    keeps the Event of a workload that still fails
 event_series     one Event with its series
 token_bucket     the rate limit of Events
 """

@@ -69,17 +69,21 @@ class Recorder:
         metrics: EventMetrics,
         *,
         own: Regarding | None = None,
+        enabled: bool = True,
         redactor: Redactor = DEFAULT_REDACTOR,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] | None = None,
         resend_interval: float = RESEND_INTERVAL,
     ) -> None:
-        """``own``: the operator's own pod, which ``warn`` is about. ``clock``: monotonic seconds."""
+        """``own``: the operator's own pod, which ``warn`` is about. ``enabled``: False = nothing is ever sent.
+        ``clock``: monotonic seconds.
+        """
         self.redactor = redactor
         """May be replaced at any time."""
         self._client = client
         self._metrics = metrics
         self._own = own
+        self._enabled = enabled
         self._now = now
         self._clock = clock or asyncio.get_running_loop().time
         self._resend_interval = resend_interval
@@ -116,13 +120,9 @@ class Recorder:
         ``hint`` follows the note of the first of a series, and is no part of the series' identity: it may name one of
         many pods.
         """
-        key = Key(
-            regarding,
-            event_type,
-            one_line(reason, WORD_LIMIT, self.redactor) or "Unknown",
-            one_line(action, WORD_LIMIT, self.redactor) or "Unknown",
-            fit_note(one_line(note, NOTE_CHARACTERS, self.redactor)),
-        )
+        if not self._enabled:
+            return
+        key = self._key(regarding, reason, note, action, event_type)
         series = self._series.get(key)
         if series is not None:
             series.count += 1
@@ -131,11 +131,34 @@ class Recorder:
         elif not self._is_allowed(regarding) or self._queue.ready >= QUEUE_LIMIT:
             self._metrics.count_event("dropped")
         else:
-            now = self._now()
-            whole_note = fit_note(one_line(f"{note} {hint}".rstrip(), NOTE_CHARACTERS, self.redactor))
-            series = Series(key, whole_note, now, now)
-            self._remember(series)
-            self._queue.add(series)
+            self._add_series(key, note, hint)
+
+    def renew(
+        self,
+        regarding: Regarding,
+        reason: str,
+        note: str,
+        *,
+        action: str,
+        hint: str = "",
+        event_type: EventType = "Warning",
+    ) -> None:
+        """What was recorded with these texts, here or by an earlier process, still holds: its Event is kept.
+
+        The API server deletes an Event an hour after its last write. One that is gone is created again.
+        """
+        if not self._enabled:
+            return
+        key = self._key(regarding, reason, note, action, event_type)
+        series = self._series.get(key)
+        if series is None:
+            if self._queue.ready >= QUEUE_LIMIT:
+                self._metrics.count_event("dropped")
+                return
+            series = self._add_series(key, note, hint, count=0)
+        series.renew = True
+        series.last_at = self._now()
+        self._schedule(series)
 
     def warn(self, regarding: Regarding | None, reason: str, note: str) -> None:
         """A problem of the operator's own, with an object or (None) with itself; without a pod it is only logged."""
@@ -148,6 +171,23 @@ class Recorder:
         if not await self._queue.drain(within):
             log.info("%d events not sent before the end", len(self._queue))
         await self._queue.close()
+
+    def _key(self, regarding: Regarding, reason: str, note: str, action: str, event_type: EventType) -> Key:
+        return Key(
+            regarding,
+            event_type,
+            one_line(reason, WORD_LIMIT, self.redactor) or "Unknown",
+            one_line(action, WORD_LIMIT, self.redactor) or "Unknown",
+            fit_note(one_line(note, NOTE_CHARACTERS, self.redactor)),
+        )
+
+    def _add_series(self, key: Key, note: str, hint: str, count: int = 1) -> Series:
+        now = self._now()
+        whole_note = fit_note(one_line(f"{note} {hint}".rstrip(), NOTE_CHARACTERS, self.redactor))
+        series = Series(key, whole_note, now, now, count)
+        self._remember(series)
+        self._queue.add(series)
+        return series
 
     def _is_allowed(self, regarding: Regarding) -> bool:
         now = self._clock()
@@ -189,22 +229,19 @@ class Recorder:
         log.debug("event about %s: %s; retrying in %.1f s", series.key.regarding, error, wait)
 
     async def _send(self, series: Series) -> None:
-        if series.sent >= series.count:  # added to the queue while it was being sent
+        if series.sent >= series.count and not series.renew:  # added to the queue while it was being sent
             return
+        renewed, series.renew = series.renew, False  # it may be asked for again while this is sent
+        try:
+            await self._write(series)
+        except ApiError:
+            series.renew = series.renew or renewed
+            raise
+
+    async def _write(self, series: Series) -> None:
         series.last_sent = self._clock()
-        if not series.sent:
-            try:
-                await self._client.request("POST", NEW_EVENT.path(series.namespace), body=series.body(self._instance))
-                series.sent = 1
-                self._metrics.count_event("created")
-                if series.count > 1:
-                    self._schedule(series)
-                return
-            except Conflict:  # created by an earlier run of the operator, or by a request whose response was lost
-                known = _EVENT.decode(await self._client.get(NEW_EVENT.path(series.namespace, series.name)))
-                before = known.series.count if known.series else 1
-                series.count += before
-                series.sent = before
+        if not series.sent and await self._create(series):
+            return
         count = series.count
         try:
             await self._client.request(
@@ -212,11 +249,38 @@ class Recorder:
             )
         except NotFound:  # the API server deletes Events after an hour
             series.count, series.sent = series.count - series.sent, 0
-            series.first_at = series.last_at
+            series.first_at, series.renew = series.last_at, True
             self._queue.add(series)
             return
         series.sent = count
         self._metrics.count_event("counted")
+
+    async def _create(self, series: Series) -> bool:
+        """False: there is one, and what it has counted is added. Raises ApiError."""
+        before = 0 if series.count else await self._counted(series)
+        if not before:
+            series.count = max(series.count, 1)
+            try:
+                await self._client.request("POST", NEW_EVENT.path(series.namespace), body=series.body(self._instance))
+            except Conflict:  # created by an earlier run of the operator, or by a request whose response was lost
+                before = await self._counted(series)
+            else:
+                series.sent = 1
+                self._metrics.count_event("created")
+                if series.count > 1:
+                    self._schedule(series)
+                return True
+        series.count += before
+        series.sent = before
+        return False
+
+    async def _counted(self, series: Series) -> int:
+        """What the Event has counted; 0: there is none. Raises ApiError."""
+        try:
+            known = _EVENT.decode(await self._client.get(NEW_EVENT.path(series.namespace, series.name)))
+        except NotFound:
+            return 0
+        return known.series.count if known.series else 1
 
     def _give_up(self, series: Series, error: ApiError) -> None:
         self._metrics.count_event("dropped")

@@ -51,12 +51,15 @@ class Series:
     first_at: datetime
     last_at: datetime
     count: int = 1
+    """Occurrences; 0: an Event of an earlier process is renewed, which has counted them."""
     sent: int = 0
     """How many of them the API server has counted; 0: the Event is not created yet."""
     last_sent: float = float("-inf")
     """Loop time."""
     tries: int = 0
     """Failed requests in a row."""
+    renew: bool = False
+    """The Event is to be written although nothing is to be counted, so that it is kept for another hour."""
 
     @property
     def namespace(self) -> str:

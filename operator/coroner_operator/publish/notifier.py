@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from cachetools import LRUCache
@@ -38,6 +39,11 @@ class Notifier:
         self._announced[workload.key] = failure.id
         self._status_writer.put(after, on_attempted=partial(self._record_event, workload, failure))
 
+    def renew(self, report: Report) -> None:
+        """The workload still fails: its Event is kept."""
+        if report.current is not None:
+            self._record_event(report.workload, report.current, self._recorder.renew)
+
     def on_gave_up(self, workload: WorkloadRef, reason: str) -> None:
         """Another writer insists on the workload's status: record an Event about it."""
         self._recorder.warn(self._regarding(workload), "StatusOverwritten", reason)
@@ -55,9 +61,13 @@ class Notifier:
             return Regarding("v1", "Pod", namespace, pod.name, pod.uid)
         return Regarding(REPORT.group_version, REPORT.kind, namespace, report_name(workload))
 
-    def _record_event(self, workload: WorkloadRef, failure: FailureRecord) -> None:
+    def _record_event(
+        self, workload: WorkloadRef, failure: FailureRecord, record: Callable[..., None] | None = None
+    ) -> None:
+        """``record``: the recorder's method; by default the one for what happened now."""
         verdict = failure.verdict
-        self._recorder.record(
+        record = record or self._recorder.record
+        record(
             self._regarding(workload, failure.pod),
             verdict.reason or "FailureWithoutReason",
             f"{verdict.message} [{verdict.name}]" if verdict.name else verdict.message,

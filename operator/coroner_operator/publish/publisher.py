@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Protocol
 
 from coroner_categorizer.redaction.redactor import Redactor
@@ -16,6 +17,7 @@ from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.report import Report
 from coroner_operator.model.workload_ref import WorkloadRef
 from coroner_operator.publish.event_recorder import EventMetrics, Recorder
+from coroner_operator.publish.event_renewal import EventRenewal, Reports
 from coroner_operator.publish.event_series import Regarding
 from coroner_operator.publish.notifier import Notifier
 from coroner_operator.publish.target_kinds import TargetKinds
@@ -29,19 +31,15 @@ class PublishMetrics(WriteMetrics, EventMetrics, WatchMetrics, Protocol):
     """What the operator's metrics count for this package."""
 
 
-class StoredReport(Protocol):
-    @property
-    def report(self) -> Report: ...
-
-
-class ReportSource(Protocol):
+class ReportSource(Reports, Protocol):
     """The reports that exist."""
 
     @property
     def workloads(self) -> Iterable[WorkloadRef]: ...
 
-    async def get(self, workload: WorkloadRef, /) -> StoredReport | None:
-        """None: the workload has no report any more. Raises ApiError."""
+    @property
+    def failing(self) -> Iterable[WorkloadRef]:
+        """Workloads whose report says that they fail."""
         ...
 
 
@@ -56,8 +54,10 @@ class Publisher:
         metrics: PublishMetrics,
         redactor: Redactor,
         back_off: Callable[[], BackOff] = BackOff,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.recorder = Recorder(client, metrics, own=own_pod(), redactor=redactor)
+        self.recorder = Recorder(client, metrics, own=own_pod(), enabled=settings.events, redactor=redactor)
+        self._has_events = settings.events
         self._reports = reports
         self._kinds = TargetKinds(
             client, settings.workloads, on_change=self._kind_changed, metrics=metrics, back_off=back_off
@@ -71,6 +71,7 @@ class Publisher:
             interval=settings.workload_interval,
         )
         self._notifier = Notifier(self._status_writer, self.recorder, self._kinds)
+        self._renewal = EventRenewal(reports, self._notifier.renew, back_off=back_off, now=now)
         self._republishing = WorkQueue(
             self._republish,
             name="republishing",
@@ -82,24 +83,37 @@ class Publisher:
     def start(self) -> None:
         self.recorder.start()
         self._republishing.start()
+        self._renewal.start()
 
     def may_own(self, group: str, kind: str) -> bool:
         """As ``TargetKinds.may_own``."""
         return self._kinds.may_own(group, kind)
 
     async def run(self) -> None:
-        """Watch the listed kinds, and apply the loaded reports to their objects. Ends only by cancellation."""
+        """Keep the Events of what fails, watch the listed kinds, and apply the loaded reports to their objects.
+
+        Ends only by cancellation.
+        """
+        for workload in self._reports.failing:
+            self._keep_event(workload)
         await self._kinds.run()
 
     def publish(self, before: Report, after: Report) -> None:
         """The report was changed to ``after``, or could not be written although it should have been."""
         self._notifier.notify(before, after)
+        if after.current is not None:
+            self._keep_event(after.workload)
 
     async def close(self, within: float) -> None:
         """Publish what is not published yet, within that many seconds."""
+        await self._renewal.close()
         await self._republishing.close()
         await self._status_writer.close(within / 2)
         await self.recorder.close(within / 2)
+
+    def _keep_event(self, workload: WorkloadRef) -> None:
+        if self._has_events:
+            self._renewal.follow(workload)
 
     def _gave_up(self, workload: WorkloadRef, reason: str) -> None:
         self._notifier.on_gave_up(workload, reason)

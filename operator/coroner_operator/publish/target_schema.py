@@ -4,8 +4,8 @@ The first of these that applies (docs/adr/0010-verdict-on-the-workload.md):
 
 1. the schema declares ``status.failure`` and accepts a verdict there: the block;
 2. ``status.conditions`` is a list-map with ``type`` as its only key: one condition;
-3. the status preserves undeclared fields: the block;
-4. otherwise nothing: it would be dropped, or would replace the conditions of the kind's own controller.
+3. otherwise nothing: it would be dropped, or would replace the conditions of the kind's own controller. That the status
+   preserves undeclared fields is not enough: a controller with typed objects removes them with its next update.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from coroner_operator.kube.paths import ResourcePath
 from coroner_operator.kube.resources import Resource
 from coroner_operator.model import sample_reports
 from coroner_operator.model.report import Report
-from coroner_operator.publish.schema_pruning import OMITTED, Schema, preserves_unknown, property_of, prune
+from coroner_operator.publish.schema_pruning import OMITTED, Schema, property_of, prune
 from coroner_operator.publish.status_block import BLOCK, CONDITION, VERDICT_FIELDS, block, condition
 
 
@@ -109,8 +109,6 @@ def placement_for(schema: Schema) -> Placement:
     """``schema``: the structural schema of the whole object."""
     status = property_of(schema, "status")
     if status is None:
-        if preserves_unknown(schema):
-            return StatusBlock(_ANYTHING)
         return Unsupported("its schema has no status")
     declared = property_of(status, BLOCK)
     if declared is not None and _accepts_verdict(declared):
@@ -123,14 +121,9 @@ def placement_for(schema: Schema) -> Placement:
         return Unsupported("its conditions do not accept our type")
     if declared is not None:
         return Unsupported("its status.failure accepts no field of a verdict")
-    if preserves_unknown(status):
-        return StatusBlock(_ANYTHING)
     if conditions is not None:
         return Unsupported("its conditions are no list-map keyed by type: a write would replace the whole list")
-    return Unsupported("its status has neither failure nor conditions")
-
-
-_ANYTHING: Schema = {"x-kubernetes-preserve-unknown-fields": True}
+    return Unsupported("its schema declares neither status.failure nor status.conditions")
 
 
 def _is_map_by_type(conditions: Schema) -> bool:

@@ -74,7 +74,7 @@ class Engine:
         client.write_allowed_for = lambda: self.leadership.remaining
         store = store or ApiReportStore(client, settings.namespaces, now)
         self.reports = ReportCache(store)
-        self._publisher = Publisher(client, settings, self.reports, self.metrics, categorizer.redactor, back_off)
+        self._publisher = Publisher(client, settings, self.reports, self.metrics, categorizer.redactor, back_off, now)
         self._schema_gate = SchemaGate(client, self.metrics, back_off=back_off())
         existing_pods = ExistingPods(settings.namespaces, now)
         failing = FailingWorkloads(self.reports)
