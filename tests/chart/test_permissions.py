@@ -47,7 +47,9 @@ SHIPPED = bound(shipped_roles())
 """Of deploy/rbac.yaml, which tests/operator_flows compares with what the operator asks for."""
 CLUSTER, OWN = SHIPPED["ClusterRole", ""], SHIPPED["Role", "coroner"]
 SCHEMAS = {grant for grant in CLUSTER if grant[1] == "customresourcedefinitions"}
-NAMESPACED = CLUSTER - SCHEMAS
+NAMESPACES = {grant for grant in CLUSTER if grant[1] == "namespaces"}
+NAMESPACED = CLUSTER - SCHEMAS - NAMESPACES
+EVENTS = {grant for grant in CLUSTER if grant[0] == "events.k8s.io"}
 
 
 def test_the_chart_grants_exactly_what_the_plain_manifest_does(helm: Helm) -> None:
@@ -69,6 +71,11 @@ def test_with_namespaces_there_is_a_role_in_each_of_them(helm: Helm) -> None:
         ("ClusterRole", ""): SCHEMAS,
         ("Role", "coroner"): OWN,
     }
+
+
+def test_without_events_none_may_be_written(helm: Helm) -> None:
+    granted = bound(helm.render({**CASES["election"], "config": {"events": False}}))
+    assert granted == {("ClusterRole", ""): CLUSTER - EVENTS, ("Role", "coroner"): OWN - EVENTS}
 
 
 def test_a_namespaced_install_needs_no_cluster_scoped_objects(helm: Helm) -> None:

@@ -39,11 +39,17 @@ class OwnerReference(msgspec.Struct, frozen=True):
 
 class Annotations(msgspec.Struct, frozen=True):
     mirror: str = msgspec.field(default="", name="kubernetes.io/config.mirror")
+    ignore: str = msgspec.field(default="", name="coroner.dev/ignore")
 
     @property
     def is_mirror_pod(self) -> bool:
         """Whether the object says that it is the kubelet's image of a static pod."""
         return bool(self.mirror)
+
+    @property
+    def is_ignored(self) -> bool:
+        """Whether Coroner is asked to leave the object out."""
+        return self.ignore == "true"
 
 
 class Metadata(msgspec.Struct, frozen=True):

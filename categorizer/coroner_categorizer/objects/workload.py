@@ -36,12 +36,17 @@ class WorkloadStatus(msgspec.Struct, frozen=True):
     """When a CronJob last created a Job."""
 
 
+class PodTemplate(msgspec.Struct, frozen=True):
+    metadata: Metadata = Metadata()
+
+
 class WorkloadSpec(msgspec.Struct, frozen=True):
     replicas: int | None = None
     parallelism: int | None = None
     completions: int | None = None
     activeDeadlineSeconds: int | None = None
     suspend: bool | None = None
+    template: PodTemplate = PodTemplate()
 
 
 class Workload(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -21,6 +21,7 @@ from pydantic_settings import (
 )
 
 from coroner_operator.config.durations import Duration
+from coroner_operator.config.label_selector import parse_selector
 
 PREFIX = "CORONER_"
 
@@ -87,6 +88,10 @@ class Settings(BaseSettings):
 
     namespaces: Annotated[tuple[Namespace, ...], NoDecode] = ()
     """Only these, separated by commas in a flag or the environment; empty = the whole cluster."""
+    excluded_namespaces: Annotated[tuple[Namespace, ...], NoDecode] = ()
+    """Not these, separated by commas in a flag or the environment."""
+    pod_selector: str = ""
+    """Only pods that match this label selector, e.g. ``team=ml,tier notin (dev)``; "" = all."""
     kubeconfig: Path | None = None
     """Default: $KUBECONFIG, then ~/.kube/config, then the service account of the pod."""
     rules: Path | None = None
@@ -138,10 +143,23 @@ class Settings(BaseSettings):
     metrics_address: str = ":9090"
     """host:port of /metrics; may be the same as health_address."""
 
-    @field_validator("namespaces", mode="before")
+    @field_validator("namespaces", "excluded_namespaces", mode="before")
     @classmethod
     def _split_namespaces(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("pod_selector")
+    @classmethod
+    def _check_selector(cls, value: str) -> str:
+        parse_selector(value)
+        return value
+
+    @field_validator("excluded_namespaces")
+    @classmethod
+    def _check_excluded(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if both := sorted({*value} & {*info.data.get("namespaces", ())}):
+            raise ValueError(f"also in namespaces: {', '.join(both)}")
+        return value
 
     @field_validator("workloads")
     @classmethod

@@ -2,6 +2,7 @@
 
 pod_filters      which pods need to be classified
 pod_controller   processes every change of a pod; with
+  opt_out          … namespaces, pods and workloads that are ignored
   classification   … the categorizer, with events and owner where they can change the verdict
   classification_interval  … how often one pod or workload is classified
   pending_timers   … pods that are pending, until their grace period has expired

@@ -38,10 +38,13 @@ class Classifier:
         client: Client,
         events: EventCache,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        is_ignored: Callable[[Workload], bool] = lambda workload: False,  # noqa: ARG005
     ) -> None:
+        """``is_ignored``: whether nothing is said about a workload."""
         self.categorizer = categorizer
         """May be replaced at any time. After an answer its hash is that of the rules that classified."""
         self._now = now
+        self._is_ignored = is_ignored
         self._client = client
         self._events = events
         self._workload_events = EventCache(client)
@@ -129,7 +132,7 @@ class Classifier:
         return self._events.warnings(namespace)
 
     async def _read(self, ref: WorkloadRef) -> Workload | None:
-        """The workload as it is now; None if it is deleted, or of a kind that is never read. Raises ApiError."""
+        """The workload as it is now; None if it is deleted, ignored or never read. Raises ApiError."""
         path = workload_path(ref)
         if path is None:
             return None
@@ -137,7 +140,7 @@ class Classifier:
             found = lenient_decode(await self._client.get(path), _WORKLOAD, Workload)
         except (NotFound, Forbidden):
             return None
-        return found if ref.identifies(found.metadata) else None
+        return found if ref.identifies(found.metadata) and not self._is_ignored(found) else None
 
     async def classify_job(self, ref: WorkloadRef) -> tuple[Workload | None, Classification | None]:
         """The Job now, and why it failed by its own condition; None, None if it is deleted. Raises ApiError."""

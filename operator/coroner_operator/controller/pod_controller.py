@@ -18,6 +18,7 @@ from coroner_operator.config.settings import Settings
 from coroner_operator.controller.classification import Classifier
 from coroner_operator.controller.classification_interval import ClassificationInterval
 from coroner_operator.controller.job_failures import JobFailures
+from coroner_operator.controller.opt_out import OptOut
 from coroner_operator.controller.pending_timers import PendingTimers
 from coroner_operator.controller.pod_cache import FailingPodCache
 from coroner_operator.controller.pod_filters import is_starting, may_have_failed, shown_failures
@@ -27,7 +28,7 @@ from coroner_operator.controller.recovery_state import LONG_RUNNING
 from coroner_operator.controller.workload_failures import ErrorCounts, WorkloadFailures
 from coroner_operator.kube.event_cache import EventCache, EventTarget, target_of
 from coroner_operator.kube.fair_queue import FairSlots
-from coroner_operator.kube.owner_resolver import OwnerResolver
+from coroner_operator.kube.owner_resolver import OwnerResolver, controller_key, controller_of, owner_ref
 from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.observation import Observation
 from coroner_operator.model.report import RuleRestarts
@@ -67,6 +68,7 @@ class PodController:
         writer: ReportWriter,
         recovery: Recovery,
         errors: ErrorCounts,
+        opt_out: OptOut | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.pods = PodConsumer(self)
@@ -81,6 +83,7 @@ class PodController:
         self._writer = writer
         self._recovery = recovery
         self._errors = errors
+        self._opt_out = opt_out or OptOut()
         self._now = now
         self._job_failures = JobFailures(classifier, owners, reports)
         self._workload_failures = WorkloadFailures(
@@ -91,6 +94,7 @@ class PodController:
             writer=writer,
             recovery=recovery,
             errors=errors,
+            opt_out=self._opt_out,
             now=now,
         )
         self._pending = PendingTimers(settings.grace_periods)
@@ -111,17 +115,26 @@ class PodController:
         self._intervals: ClassificationInterval[PodKey] = ClassificationInterval()
         self._without_report: defaultdict[str, set[WorkloadKey]] = defaultdict(set)
         """By namespace, workloads whose report was deleted."""
+        self._owner_reads: WorkQueue[WorkloadRef] = WorkQueue(
+            self._read_owner,
+            name="owners of failing pods",
+            workers=WORKERS,
+            group=lambda ref: ref.namespace,
+            group_workers=WORKERS // 2,
+        )
         self._resyncs: WorkQueue[str] = WorkQueue(self._resync, name="deleted reports")
         """By namespace."""
 
     def start(self) -> None:
         self._pods.start()
         self._resyncs.start()
+        self._owner_reads.start()
         self._workload_failures.start()
 
     async def drain(self, within: float) -> None:
         """Process what has been observed, within that many seconds."""
         await self._resyncs.close()
+        await self._owner_reads.close()
         for key in self._pods:
             if key not in self._states:
                 self._pods.remove(key)  # it waits, and will go on waiting
@@ -131,7 +144,9 @@ class PodController:
     def on_pod(self, pod: Pod) -> None:
         key = pod_key(pod)
         self._existing_pods.add(pod)
-        if may_have_failed(pod) or is_starting(pod):
+        if pod.metadata.annotations.is_ignored:
+            self._ignore(pod)
+        elif may_have_failed(pod) or is_starting(pod):
             has_changed = self._pod_cache.put(pod)
             if is_starting(pod):
                 self._begin_grace_period(pod)
@@ -146,6 +161,10 @@ class PodController:
     def on_pod_deleted(self, pod: Pod) -> None:
         key = pod_key(pod)
         self._existing_pods.remove(pod)
+        if pod.metadata.annotations.is_ignored:
+            self._ignore(pod)
+            self._owners.forget(key)
+            return
         self._end_grace_period(key)
         if may_have_failed(pod) or key in self._pods or key in self._pod_cache:
             self._add(_PodState(pod, is_deleted=True))
@@ -165,18 +184,27 @@ class PodController:
         target = target_of(event)
         if target is None or event.is_from_coroner:  # ours would cause another classification of what it reports
             return
-        if target.kind == "Pod":
+        if target.kind == "Node":  # in the namespace default, and about the pods of all
+            self._events.add(event)
+        elif self._opt_out.ignores_namespace(event.metadata.namespace):
+            return
+        elif target.kind == "Pod":
             self._events.add(event)
             key = PodKey(target.namespace, target.uid)
             if key in self._pod_cache:
                 self._enqueue(key)
-        elif target.kind == "Node":
-            self._events.add(event)
         else:
             self._workload_failures.on_event(event)
 
+    def on_namespace_included(self, namespace: str) -> None:
+        """The namespace is not ignored any more."""
+        for key in self._pod_cache.in_namespace(namespace):
+            self._enqueue(key)
+
     def resync(self, workload: WorkloadRef) -> None:
         """What was reported of this workload may have been lost: report it again, soon."""
+        self._owners.reread(workload)
+        self._owner_reads.add(workload)  # it may be ignored by now: then it is not reported again
         self._without_report[workload.namespace].add(workload.key)
         self._resyncs.add_after(workload.namespace, RESYNC_DELAY)
 
@@ -210,6 +238,23 @@ class PodController:
         del states[:-STATES_LIMIT]
         self._enqueue(key)
 
+    def _ignore(self, pod: Pod) -> None:
+        """Somebody does not want the pod to be reported: it is left out as if it did not exist."""
+        key = pod_key(pod)
+        if may_have_failed(pod):
+            self._job_failures.mark_reported(pod)  # nor that its Job failed, because of it
+        if key in self._pod_cache or key in self._pods or self._recovery.may_matter(pod):
+            self._drop_states(key)
+            self._end_grace_period(key)
+            self._forget(key)
+
+    def _drop_states(self, key: PodKey) -> tuple[_PodState, ...]:
+        """What was observed of the pod and is not processed."""
+        states = tuple(self._states.pop(key, ()))
+        for state in states:
+            self._job_failures.end(state.pod)
+        return states
+
     def _enqueue(self, key: PodKey) -> None:
         """Process what is known of the pod: at once, or a moment after the last time."""
         self._pods.add_after(key, self._intervals.seconds_left(key))
@@ -225,6 +270,11 @@ class PodController:
 
     async def _reconcile(self, key: PodKey) -> float | None:
         """Process what was observed of the pod since; seconds until its grace period ends, None where there is none."""
+        if self._opt_out.ignores_namespace(key.namespace):
+            if any(state.is_deleted for state in self._drop_states(key)):
+                self._forget(key)
+                self._owners.forget(key)
+            return None
         if await self._read_events(key):
             # What many answers bring at once is not classified all at once, nor later: the events would be evicted.
             async with self._turns.slot(key.namespace):
@@ -281,6 +331,9 @@ class PodController:
         restarts = classification.restarts_by_rule
         if failures or restarts or self._recovery.may_matter(pod):
             workload = await self._owners.workload_of(pod)
+            if (failures or restarts) and self._is_ignored(state, workload):
+                self._job_failures.mark_reported(pod)
+                return
             if restarts:
                 self._writer.restarted_by_rule(workload, RuleRestarts(pod.metadata.uid, restarts, self._now()))
             reported = [failure for failure in failures if self._is_reported(failure, pod, workload)]
@@ -288,6 +341,24 @@ class PodController:
                 # Whoever deletes a workload wants its pods to end. What had failed before stays in its report.
                 reported = [failure for failure in reported if not _is_deletion(failure)]
             self._report(workload, state, reported, rules)
+
+    def _is_ignored(self, state: _PodState, workload: WorkloadRef) -> bool:
+        """Whether a controller above the pod has the annotation, as far as is known.
+
+        It is read again from time to time, which nobody waits for. Of pods that are listed at the start it is not:
+        either their owners were just read, or they have a report already.
+        """
+        metadata = state.pod.metadata
+        controller = controller_of(metadata)
+        if controller is not None and not state.reclassified:
+            self._owner_reads.add(owner_ref(controller, metadata.namespace))
+        ignored = self._opt_out.ignored_owner(controller_key(metadata))
+        self._opt_out.mark(workload, ignored=ignored == workload.key)
+        return ignored is not None
+
+    async def _read_owner(self, ref: WorkloadRef) -> None:
+        """Only if that was not done in the last minutes."""
+        await self._owners.top_controller(ref)
 
     def _report(self, workload: WorkloadRef, state: _PodState, failures: list[Failure], rules: str) -> None:
         pod, observed_at = state.pod, self._now()

@@ -21,6 +21,7 @@ from coroner_categorizer import Event, Failure
 from coroner_operator.controller.classification import Classifier
 from coroner_operator.controller.classification_interval import ClassificationInterval
 from coroner_operator.controller.job_failures import GRACE, JOB_FAILURE_REASONS, JobFailures
+from coroner_operator.controller.opt_out import OptOut
 from coroner_operator.controller.recovery import Recovery
 from coroner_operator.kube.errors import TooManyRequests, Transient
 from coroner_operator.kube.owner_resolver import OwnerResolver, workload_path
@@ -75,6 +76,7 @@ class WorkloadFailures:
         writer: ReportWriter,
         recovery: Recovery,
         errors: ErrorCounts,
+        opt_out: OptOut | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """``grace_period``: seconds for which a pod may fail to be created before that is reported."""
@@ -85,6 +87,7 @@ class WorkloadFailures:
         self._writer = writer
         self._recovery = recovery
         self._errors = errors
+        self._opt_out = opt_out or OptOut()
         self._now = now
         self._never_created: defaultdict[str, OrderedDict[WorkloadRef, WorkloadKey]] = defaultdict(OrderedDict)
         """By namespace, controllers whose pods could not be created, and the workloads above them."""
@@ -226,6 +229,9 @@ class WorkloadFailures:
         if not self._is_reportable(ref, classification.failures[0]):
             return self._grace_period if ref in self._tries else None
         workload = await self._owners.top_controller(ref)
+        if self._opt_out.ignored_owner(ref.key) is not None:
+            self._forget(ref)
+            return None
         known = self._never_created[ref.namespace]
         known[ref] = workload.key
         while len(known) > NEVER_CREATED_LIMIT:
@@ -267,6 +273,8 @@ class WorkloadFailures:
         if found is None:
             return None
         workload, failures = found
+        if self._opt_out.ignored_owner(ref.key) is not None:
+            return None
         observed_at = self._now()
         rules = self._classifier.categorizer.hash
         self._writer.add(workload, [Observation("", "", "", failure, observed_at, rules) for failure in failures])

@@ -81,8 +81,12 @@ class OwnerResolver:
         client: Client,
         back_off: Callable[[], BackOff] = BackOff,
         may_own: Callable[[str, str], bool] = is_namespaced,
+        on_read: Callable[[WorkloadRef, Metadata], None] = lambda ref, metadata: None,  # noqa: ARG005
     ) -> None:
-        """``may_own(group, kind)``: whether a reference to such an object is followed."""
+        """``may_own(group, kind)``: whether a reference to such an object is followed. ``on_read`` is called with each
+        object that was read and is what a reference names.
+        """
+        self._on_read = on_read
         self._client = client
         self._may_own = may_own
         self._controllers: TTLCache[WorkloadKey, WorkloadRef | None] = TTLCache(CACHE_SIZE, CACHE_SECONDS)
@@ -142,6 +146,10 @@ class OwnerResolver:
             ref = above
         return ref
 
+    def reread(self, workload: WorkloadRef) -> None:
+        """What is known of the workload may have changed: it is read again when it is asked for."""
+        self._controllers.pop(workload.key, None)
+
     async def close(self) -> None:
         """Cancels what is being read, and whoever waits for it."""
         await self._queue.close()
@@ -194,6 +202,8 @@ class OwnerResolver:
         except NotFound:
             return None
         metadata = lenient_decode(raw, _PARTIAL, _PartialObject).metadata
+        if ref.identifies(metadata):
+            self._on_read(ref, metadata)
         controller = controller_of(metadata)
         if not ref.identifies(metadata) or controller is None:  # another UID: a later object of the same name
             return None

@@ -59,6 +59,7 @@ EVENT = Resource("Event", "v1", "events", ("ev",))
 NEW_EVENT = Resource("Event", "events.k8s.io/v1", "events")
 """As they are written."""
 REPORT = Resource(report_codec.KIND, report_codec.API_VERSION, report_codec.PLURAL, ("fr",))
+NAMESPACE = Resource("Namespace", "v1", "namespaces", ("ns",), namespaced=False)
 LEASE = Resource("Lease", "coordination.k8s.io/v1", "leases")
 CUSTOM_RESOURCE_DEFINITION = Resource(
     "CustomResourceDefinition", "apiextensions.k8s.io/v1", "customresourcedefinitions", ("crd",), namespaced=False

@@ -104,6 +104,10 @@ class Publisher:
         if after.current is not None:
             self._keep_event(after.workload)
 
+    def retract(self, workload: WorkloadRef) -> None:
+        """The workload has no report any more: what its status says of it is removed."""
+        self._status_writer.put(Report(workload))
+
     async def close(self, within: float) -> None:
         """Publish what is not published yet, within that many seconds."""
         await self._renewal.close()

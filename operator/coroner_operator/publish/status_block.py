@@ -25,7 +25,12 @@ VERDICT_FIELDS = frozenset(("category", "subcategory", "reason", "message"))
 
 
 def block(report: Report) -> dict[str, Any]:
-    """The report's status without the fields that only a report has. A recovered workload has no failure fields."""
+    """The report's status without the fields that only a report has; nothing if nothing has failed yet.
+
+    A recovered workload has no failure fields.
+    """
+    if report.first_seen is None:
+        return {}
     return {name: value for name, value in to_status(report).items() if name not in _REPORT_ONLY}
 
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from coroner_operator.kube.errors import ApiError
+from coroner_operator.model.workload_ref import WorkloadRef
 from coroner_operator.reports.expiry_index import ReportIndex, ReportSummary
 from coroner_operator.reports.workload_existence import Existence, ExistenceChecker
 
@@ -23,7 +24,7 @@ SWEEP_INTERVAL = 600.0  # s; a LIST of all reports in pages, and a GET for each 
 CONCURRENCY = 8  # namespaces
 NAMESPACE_TIMEOUT = 120.0  # s; what is not done then is left to the next sweep
 
-DeletionReason = Literal["retention", "cap"]
+DeletionReason = Literal["retention", "cap", "ignored"]
 
 
 class Retention:
@@ -35,15 +36,20 @@ class Retention:
         retention: float,
         per_namespace: int,
         on_deleted: Callable[[ReportSummary, DeletionReason], None] = lambda summary, reason: None,  # noqa: ARG005 - nobody listens
+        is_ignored: Callable[[WorkloadRef], bool] = lambda workload: False,  # noqa: ARG005
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
     ) -> None:
-        """``existence_checker``: of a namespace, one a sweep; ``retention``: seconds; ``per_namespace``: reports."""
+        """``existence_checker``: of a namespace, one a sweep; ``retention``: seconds; ``per_namespace``: reports.
+
+        Reports on workloads that are ignored (``is_ignored``) are deleted.
+        """
         self._index = index
         self._existence_checker = existence_checker
         self._retention = timedelta(seconds=min(retention, 1e9))
         self._per_namespace = per_namespace
         self._on_deleted = on_deleted
+        self._is_ignored = is_ignored
         self._now = now
         self._sleep = sleep
 
@@ -84,7 +90,17 @@ class Retention:
         except Exception:
             log.exception("old reports in %s: again in %.0f s", namespace, SWEEP_INTERVAL)
 
+    async def _delete_ignored(self, summary: ReportSummary) -> bool:
+        """Whether the report's workload is ignored; then the report is deleted. Raises ApiError."""
+        if not self._is_ignored(summary.workload):
+            return False
+        if await self._index.delete(summary):
+            log.info("report %s/%s: deleted (ignored)", summary.workload.namespace, summary.name)
+            self._on_deleted(summary, "ignored")
+        return True
+
     async def _sweep_namespace(self, summaries: list[ReportSummary], checker: ExistenceChecker) -> None:
+        summaries = [summary for summary in summaries if not await self._delete_ignored(summary)]
         expired_before = self._now() - self._retention
         too_many = len(summaries) - self._per_namespace
         for summary in sorted(summaries, key=lambda summary: (summary.last_activity, summary.name)):

@@ -5,27 +5,30 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from coroner_categorizer import Categorizer, Event, Pod
 from coroner_categorizer.objects.event import REPORTING_CONTROLLER
+from coroner_operator.config.label_selector import parse_selector
 from coroner_operator.config.rules_files import RuleFileContents, RuleFiles
 from coroner_operator.config.rules_reloader import Reloader
 from coroner_operator.config.settings import Settings
 from coroner_operator.controller.classification import Classifier
 from coroner_operator.controller.failing_workloads import FailingWorkloads
+from coroner_operator.controller.opt_out import Namespace, OptOut
 from coroner_operator.controller.pod_cache import FailingPodCache
 from coroner_operator.controller.pod_controller import PodController
 from coroner_operator.controller.pod_uids import ExistingPods
 from coroner_operator.controller.recovery import Recovery
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
-from coroner_operator.kube.errors import ApiError
+from coroner_operator.kube.errors import ApiError, Forbidden, NotFound
 from coroner_operator.kube.event_cache import EventCache
 from coroner_operator.kube.list_watch import ListWatch
 from coroner_operator.kube.owner_resolver import OwnerResolver
-from coroner_operator.kube.resources import EVENT, POD, REPORT, Resource
+from coroner_operator.kube.resources import EVENT, NAMESPACE, POD, REPORT, Resource
 from coroner_operator.model.workload_ref import WorkloadRef, report_name
 from coroner_operator.publish.event_recorder import Recorder
 from coroner_operator.publish.event_series import Regarding
@@ -47,6 +50,7 @@ log = logging.getLogger("coroner.engine")
 
 WARNINGS = {"fieldSelector": f"type=Warning,reportingComponent!={REPORTING_CONTROLLER}"}
 DRAIN_SHARE = 0.3  # of the time that is left at the end: pods must be processed before the last write
+NAMESPACES_TIMEOUT = 10.0  # s; an API server that lists pods lists namespaces too
 PUBLISH_SHARE = 0.2  # … and what follows a report, after it
 
 
@@ -78,7 +82,12 @@ class Engine:
         self._schema_gate = SchemaGate(client, self.metrics, back_off=back_off())
         existing_pods = ExistingPods(settings.namespaces, now)
         failing = FailingWorkloads(self.reports)
-        self._owners = OwnerResolver(client, back_off, self._publisher.may_own)
+        self._opt_out = OptOut(
+            settings.excluded_namespaces,
+            parse_selector(settings.pod_selector),
+            self._on_namespace_included,
+        )
+        self._owners = OwnerResolver(client, back_off, self._publisher.may_own, self._opt_out.on_owner_read)
         index = ApiReportIndex(client, settings.namespaces)
 
         def existence_checker(namespace: str) -> ApiExistenceChecker:
@@ -108,7 +117,7 @@ class Engine:
         )
         self._recovery = Recovery(client, failing, self.reports, self.writer, recovery_after=settings.recovery_after)
         events = EventCache(client, existing_pods.exists)
-        self._classifier = Classifier(categorizer, client, events, now)
+        self._classifier = Classifier(categorizer, client, events, now, self._opt_out.ignores_template)
         self._controller = PodController(
             settings,
             classifier=self._classifier,
@@ -120,6 +129,7 @@ class Engine:
             writer=self.writer,
             recovery=self._recovery,
             errors=self.metrics,
+            opt_out=self._opt_out,
             now=now,
         )
         self._reloader = Reloader(
@@ -135,18 +145,30 @@ class Engine:
             retention=settings.retention,
             per_namespace=settings.reports_per_namespace,
             on_deleted=self._on_report_expired,
+            is_ignored=self._opt_out.ignores_report,
             now=now,
         )
         scopes: tuple[str | None, ...] = settings.namespaces or (None,)
+        self._client = client
+        self._namespace_stream = self._stream(client, NAMESPACE, Namespace, consumer=self._opt_out, namespace=None)
+        pods = {"labelSelector": settings.pod_selector} if settings.pod_selector.strip() else {}
         self._pod_streams = [
-            self._stream(client, POD, Pod, consumer=self._controller.pods, namespace=n) for n in scopes
+            self._stream(client, POD, Pod, consumer=self._controller.pods, namespace=n, selector=self._included(pods))
+            for n in scopes
         ]
         report_watch = ReportWatch(self.reports.on_changed, self.report_deleted)
         self._report_streams = [
             self._stream(client, REPORT, ReportObject, consumer=report_watch, namespace=n) for n in scopes
         ]
         self._event_streams = [
-            self._stream(client, EVENT, Event, consumer=self._controller.events, namespace=n, selector=WARNINGS)
+            self._stream(
+                client,
+                EVENT,
+                Event,
+                consumer=self._controller.events,
+                namespace=n,
+                selector=self._included(WARNINGS, keep="default"),
+            )
             for n in scopes
         ]
         self._health = HealthServer(self.metrics, self._problem, self._unready)
@@ -227,6 +249,7 @@ class Engine:
             self._recovery.track(workload)
         for workload in self.reports.with_stale_labels:
             self.writer.relabel(workload)
+        await self._watch_namespaces()
         for stream in (*self._report_streams, *self._pod_streams, *self._event_streams):
             self._spawn(stream.run(), f"stream of {stream}")
         for stream in self._pod_streams:
@@ -249,6 +272,31 @@ class Engine:
         log.info("%d reports, %d of failing workloads", count, len(self.reports.failing))
         self._loaded.set()
 
+    async def _watch_namespaces(self) -> None:
+        """Know which namespaces are ignored before their pods are listed, unless that takes too long."""
+        if self._settings.namespaces:  # those were chosen; a role in them allows no watch of namespaces
+            return
+        try:
+            await self._client.get(NAMESPACE.path(), {"limit": 1}, timeout_seconds=NAMESPACES_TIMEOUT)
+        except (Forbidden, NotFound) as error:
+            log.warning("the annotation coroner.dev/ignore has no effect on namespaces: %s", error)
+            return
+        except ApiError:
+            pass  # the list-watch logs it, and retries
+        self._spawn(self._namespace_stream.run(), "stream of namespaces")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(NAMESPACES_TIMEOUT):
+                await self._namespace_stream.synced.wait()
+
+    def _on_namespace_included(self, namespace: str) -> None:
+        self._controller.on_namespace_included(namespace)
+
+    def _included(self, selector: dict[str, str], keep: str = "") -> dict[str, str]:
+        """The selector of a stream, without the excluded namespaces. ``keep``: where Events about nodes are."""
+        excluded = "" if self._settings.namespaces else self._opt_out.field_selector(keep)
+        fields = ",".join(filter(None, (selector.get("fieldSelector"), excluded)))
+        return {**selector, "fieldSelector": fields} if fields else selector
+
     def _on_rules_reloaded(self, categorizer: Categorizer) -> None:
         """New rules: in one step, between two classifications. What fails now is classified again."""
         self._classifier.categorizer = categorizer
@@ -259,6 +307,8 @@ class Engine:
 
     def _on_report_expired(self, summary: ReportSummary, reason: str) -> None:
         self._forget_report(summary, reason)
+        if reason == "ignored":
+            self._publisher.retract(summary.workload)
         self._report_limit.report_deleted(summary.workload.namespace)
 
     def _forget_report(self, summary: ReportSummary, reason: str) -> None:

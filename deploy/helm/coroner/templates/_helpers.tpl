@@ -80,6 +80,11 @@ yes
 {{- end }}
 {{- end }}
 
+{{/* Whether the operator records Events → "yes" or "". */}}
+{{- define "coroner.events" -}}
+{{- if ne (toString .Values.config.events) "false" }}yes{{ end }}
+{{- end }}
+
 {{/* Permissions in the watched namespaces. Each one is needed for a call that the operator makes. */}}
 {{- define "coroner.rules" -}}
 # pods, and events about them
@@ -103,10 +108,12 @@ yes
 - apiGroups: [coroner.dev]
   resources: [failurereports/status]
   verbs: [patch]
+{{- if include "coroner.events" . }}
 # Events on workloads
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [get, create, patch]
+{{- end }}
 {{- range .Values.workloads }}
 {{- if ne (default "" .scope) "Cluster" }}
 {{ include "coroner.workloadRules" . }}
