@@ -6,11 +6,12 @@ from importlib import import_module
 
 import click
 
-from coroner_operator.cli.lazy_import import gc_paused
+from coroner_operator.runtime.lazy_import import gc_paused
 
 _COMMANDS = {
     "run": "Watch pods and maintain FailureReports until SIGTERM.",
     "explain": "Explain why pods failed, from files or a cluster.",
+    "clean": "Remove what Coroner has written to the cluster.",
     "lint": "Check rules and redaction files.",
 }
 

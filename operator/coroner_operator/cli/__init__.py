@@ -2,6 +2,7 @@
 
 run              the operator in the foreground
 lint             errors of rules and redaction files
+clean            removes what Coroner has written to the cluster
 explain          why pods failed, from files or a cluster:
 input_bytes      … a file or standard input, bounded, as UTF-8
 input_documents  … as JSON documents, from JSON or YAML
@@ -13,5 +14,4 @@ explanations     … objects → one explanation each
 render           … as text, JSON or YAML
 rules_argument   rules files as arguments
 errors           how a command fails: one line, exit status 2
-lazy_import      imports without the garbage collector
 """

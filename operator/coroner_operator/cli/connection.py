@@ -1,4 +1,4 @@
-"""The API server that ``coroner explain`` reads from; every way in which that fails is one line."""
+"""The API server that ``explain`` reads from and ``clean`` writes to; every way in which that fails is one line."""
 
 from __future__ import annotations
 

@@ -8,13 +8,16 @@ from typing import Any
 
 import click
 
-from coroner_operator.cli.lazy_import import gc_paused
 from coroner_operator.config.settings import SettingsError, load_settings
+from coroner_operator.runtime.lazy_import import gc_paused
 
 
 @click.command()
 @click.option("--config", type=click.Path(path_type=Path), envvar="CORONER_CONFIG", help="YAML file with settings.")
 @click.option("-n", "--namespaces", help="Only these, separated by commas; default: the whole cluster.")
+@click.option("--excluded-namespaces", help="Not these, separated by commas.")
+@click.option("--pod-selector", help="Only pods that match this label selector; default: all.")
+@click.option("--events", help="false: record no Events. [true]")
 @click.option("--kubeconfig", help="Default: $KUBECONFIG, ~/.kube/config, the service account of the pod.")
 @click.option("--rules", help="Rules file; default: the default pack.")
 @click.option("--redaction", help="File with patterns for the site's own secrets.")
