@@ -61,8 +61,9 @@ e2e: $(DEV_STAMP)  ## Run the tests on a real cluster; fail if there is none
 e2e-kind: $(DEV_STAMP)  ## Install the chart on kind and run the same tests there (needs docker and kind)
 	@PYTHON=$(PY) tests/e2e_chart/on_kind
 
-chart: $(DEV_STAMP)  ## Update the generated files of the chart: the CRDs, and the tables of its README
+chart: $(DEV_STAMP)  ## Update what is generated from crds/ and values.yaml: files of the chart, and the Go types of docs/examples
 	@$(PY) tools/chart.py
+	@$(PY) tools/go_types.py
 
 golden: $(DEV_STAMP)  ## Update the golden files; read the difference before you commit it
 	@UPDATE_GOLDEN=1 $(PYTEST) tests/categorizer

@@ -1,0 +1,3 @@
+module coroner.dev/examples/retry-controller
+
+go 1.22
