@@ -17,10 +17,10 @@ DEV_STAMP := $(VENV)/.dev-installed
 # Words that codespell would report: an operator of exit-code rules, a path of Kubernetes, parts of patterns and of secrets.
 SPELLING := --skip 'tests/fixtures/*,*.sum,requirements/*.txt' --ignore-words-list notin,linz,ontainers,reate,fo
 
-.PHONY: chart e2e-kind help demo test test-unit test-random check permissions lint types contracts format e2e golden fuzz bench bench-cluster cluster-up cluster-down lock clean
+.PHONY: chart e2e-controllers e2e-kind help demo test test-unit test-random check permissions lint types contracts format e2e golden fuzz bench bench-cluster cluster-up cluster-down lock clean
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(RUN_STAMP)  ## Run the operator on recorded failures; needs no cluster (DEMO_KEEP=1 keeps the API server running)
 	@$(PY) -m demo
@@ -57,6 +57,9 @@ format: $(DEV_STAMP)  ## Format the code and apply the automatic fixes of ruff
 
 e2e: $(DEV_STAMP)  ## Run the tests on a real cluster; fail if there is none
 	@REQUIRE_CLUSTER=1 REQUIRE_HELM=1 $(PYTEST) tests/e2e tests/e2e_chart $(ARGS)
+
+e2e-controllers: $(DEV_STAMP)  ## Run the tests with JobSet, KubeRay and others on the test cluster; builds them the first time
+	@REQUIRE_CLUSTER=1 REQUIRE_HELM=1 $(PYTEST) tests/e2e/controllers $(ARGS)
 
 e2e-kind: $(DEV_STAMP)  ## Install the chart on kind and run the same tests there (needs docker and kind)
 	@PYTHON=$(PY) tests/e2e_chart/on_kind

@@ -1,4 +1,4 @@
-"""Fixtures that give tests a real Kubernetes, `api_server` and `cluster`; tests/conftest.py loads them."""
+"""Fixtures that give tests a real Kubernetes, `api_server`, `cluster` and `controllers`; tests/conftest.py loads them."""
 
 import contextlib
 import os
@@ -7,6 +7,9 @@ from typing import NoReturn
 
 import pytest
 
+from tests.cluster.controllers import build
+from tests.cluster.controllers.catalogue import Controller, selected
+from tests.cluster.controllers.running import running
 from tests.cluster.scripts import NoKubernetesError
 from tests.cluster.server import Server
 from tests.cluster.sources import (
@@ -15,6 +18,7 @@ from tests.cluster.sources import (
     api_server_sources,
     choose,
     cluster_sources,
+    find_kubectl,
 )
 
 SOURCES = {"api_server": api_server_sources, "cluster": cluster_sources}
@@ -45,7 +49,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what the collected tests need: minutes, once, which no test's own time limit should bear."""
     if session.config.option.collectonly:
         return
-    wanted = {name for item in session.items for name in SOURCES if name in getattr(item, "fixturenames", ())}
+    asked_for = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    wanted = asked_for & SOURCES.keys()
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     for name in sorted(wanted):
         try:
@@ -55,6 +60,19 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             source.prepare()
         except (NoKubernetesError, MisconfiguredError) as reason:
             unprepared[name] = str(reason)
+    if "controllers" in asked_for and "cluster" not in unprepared:
+        try:
+            prepare_controllers()
+        except NoKubernetesError as reason:
+            unprepared["controllers"] = str(reason)
+
+
+def prepare_controllers() -> None:
+    """Raises NoKubernetesError."""
+    if obstacle := build.obstacle(selected()):
+        raise NoKubernetesError(obstacle)
+    if kubectl := find_kubectl():
+        build.build(selected(), kubectl)
 
 
 def refuse(reason: str) -> NoReturn:
@@ -95,3 +113,14 @@ def api_server(kubernetes_of_this_run: Kubernetes) -> Server:
 def cluster(kubernetes_of_this_run: Kubernetes) -> Server:
     """A real Kubernetes with a node that runs pods."""
     return provide("cluster", kubernetes_of_this_run)
+
+
+@pytest.fixture(scope="module")
+def controllers(cluster: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Controller]]:
+    """The selected controllers, on the cluster, for the tests of one module."""
+    if not (cluster.kubeconfig.parent / "conf").is_dir():
+        pytest.skip("controllers are processes of this machine: needs a cluster of tests/cluster/up")
+    if "controllers" in unprepared:
+        refuse(unprepared["controllers"])
+    with running(cluster, selected(), tmp_path_factory.mktemp("controllers")):
+        yield selected()

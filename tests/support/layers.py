@@ -2,6 +2,7 @@
 
 | marker | needs | found by |
 |---|---|---|
+| `controllers` | the same, and controllers that people run on it (JobSet, KubeRay, …) | the fixture `controllers` |
 | `cluster` | a real node that runs pods | the fixture `cluster` |
 | `apiserver` | a real API server | the fixture `api_server` |
 | `embedded` | our embedded API server | its fixtures, or the marker on the test |
@@ -22,6 +23,7 @@ from unittest import mock
 import pytest
 
 LAYERS = {
+    "controllers": frozenset(("controllers",)),
     "cluster": frozenset(("cluster",)),
     "apiserver": frozenset(("api_server", "real_kubeconfig")),
     "embedded": frozenset(("server", "embedded")),
@@ -70,7 +72,7 @@ def group_of(item: pytest.Item) -> str | None:
     if item.get_closest_marker("xdist_group"):
         return None
     match item.stash[_LAYER]:
-        case "cluster":
+        case "controllers" | "cluster":
             return "cluster"
         case "apiserver":
             return f"apiserver: {item.path.parent.name}"
