@@ -114,7 +114,9 @@ def _reports(server: EmbeddedApiServer) -> dict[tuple[str, str], dict[str, Any]]
 
 
 def _wait_for(server: EmbeddedApiServer, scenarios: tuple[Scenario, ...], state: str) -> list[str]:
-    """Wait until the report of every scenario has this state; return the workloads without it on time-out."""
+    """Wait until the report of every scenario has this state, or says that it has failed for good where it shall fail;
+    return the workloads without it on time-out.
+    """
     deadline = time.monotonic() + _REPORT_TIMEOUT
     while missing := [s.workload for s in scenarios if not _is_reported(server, s, state)]:
         if time.monotonic() > deadline:
@@ -125,8 +127,9 @@ def _wait_for(server: EmbeddedApiServer, scenarios: tuple[Scenario, ...], state:
 
 def _is_reported(server: EmbeddedApiServer, scenario: Scenario, state: str) -> bool:
     status = _reports(server).get((scenario.namespace, scenario.workload), {}).get("status", {})
-    has_subcategory = state != "Failing" or status.get("subcategory") == scenario.subcategory
-    return status.get("state") == state and has_subcategory
+    if state == "Failing":
+        return bool(status.get("state") in ("Failing", "Failed")) and status.get("subcategory") == scenario.subcategory
+    return bool(status.get("state") == state)
 
 
 def _report_error(error: str, log: Path) -> int:

@@ -83,7 +83,14 @@ class Tenant:
     async def create(self, plural: str, obj: Mapping[str, Any], group: str = "/api/v1") -> Object:
         return _made(await self.api.post(f"{group}/namespaces/{self.namespace}/{plural}", obj))
 
-    async def pod(self, name: str, status: Object | None = None, *owners: Object, **metadata: Any) -> Object:
+    async def pod(
+        self,
+        name: str,
+        status: Object | None = None,
+        *owners: Object,
+        restart_policy: str = "Never",
+        **metadata: Any,
+    ) -> Object:
         """A pod that nobody schedules, with the status that a kubelet would have written."""
         made = await self.create(
             "pods",
@@ -91,7 +98,7 @@ class Tenant:
                 "metadata": {"name": name, "ownerReferences": list(owners), **metadata},
                 "spec": {
                     "schedulerName": "nobody",
-                    "restartPolicy": "Never",
+                    "restartPolicy": restart_policy,
                     "containers": [{"name": "main", "image": "busybox"}],
                 },
             },
@@ -146,7 +153,7 @@ class Tenant:
         await self.pod(name, failed(f"ValueError: the words of {name}"))
         report = await self.reported(name)
         status = report["status"]
-        assert (status["state"], status["exitCode"], status["failures"]) == ("Failing", 3, 1), status
+        assert (status["state"], status["exitCode"], status["failures"]) == ("Failed", 3, 1), status
         assert f"the words of {name}" in status["message"], status
         return report
 

@@ -119,10 +119,11 @@ async def test_a_healthy_pod_of_another_namespace_does_not_recover_the_victims_w
     await arena.victim.reported("train")
     for number in range(3):
         await arena.attacker.pod(f"well-{number}", ready(), theirs)
-    await arena.attacker.pod("mine", failed("own", ago=60), owner("batch.example.com/v1", "Batch", "own", own := uid()))
+    batch = owner("batch.example.com/v1", "Batch", "own", uid())
+    await arena.attacker.pod("mine", failed("own", ago=60), batch, restart_policy="Always")
     await arena.attacker.reported("own")
     # The same done within the attacker's namespace is what recovery is for, and comes later than the attack.
-    await arena.attacker.pod("mine-well", ready(), owner("batch.example.com/v1", "Batch", "own", own))
+    await arena.attacker.pod("mine-well", ready(), batch)
 
     async def recovered() -> bool:
         report = await arena.attacker.report("own")

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from coroner_operator.kube.client import Client, load_configuration
@@ -76,6 +77,21 @@ def test_everything_that_is_written_is_kept(reports: Reports) -> None:
     stored = reports.write(FAILING)
     assert stored["status"] == to_status(FAILING)
     assert from_object(stored) == FAILING
+
+
+def test_the_states_follow_each_other_and_kubectl_waits_for_each(reports: Reports) -> None:
+    failed = in_namespace(sample_reports.failed(), name="ends")
+    failing = msgspec.structs.replace(failed, ended_at=None, final=False)
+    for report in (failing, failed, in_namespace(sample_reports.deleted(), name="ends")):
+        stored = reports.write(report)
+        assert from_object(stored) == report
+        wait = ("wait", "fr", "-n", NAMESPACE, stored["metadata"]["name"], "--timeout=5s")
+        reports.kubectl(*wait, f"--for=condition={report.state}")
+        if report is not failing:
+            reports.kubectl(*wait, "--for=condition=Failing=false")
+        only = reports.table("--no-headers", "-l", f"coroner.dev/state={report.state}")
+        assert stored["metadata"]["name"] in [row[0] for row in only]
+    reports.kubectl("delete", "fr", "-n", NAMESPACE, stored["metadata"]["name"])
 
 
 def test_writing_the_same_again_changes_nothing(reports: Reports) -> None:
@@ -152,6 +168,11 @@ def test_a_workload_may_be_referred_to_by_another_api_version(reports: Reports) 
     ("change", "answer"),
     [
         ({"state": "Recovered"}, "a recovered workload has no current failure"),
+        ({"failureID": None}, "a workload that is failing or has failed has a current failure"),
+        ({"state": "Failed"}, "endedAt belongs to the states Failed and Deleted"),
+        ({"endedAt": "2026-01-01T00:00:00Z"}, "endedAt belongs to the states Failed and Deleted"),
+        ({"state": "Deleted"}, "deletedAt belongs to the state Deleted"),
+        ({"deletedAt": "2026-01-01T00:00:00Z"}, "deletedAt belongs to the state Deleted"),
         ({"retry": "Perhaps"}, "Unsupported value"),
         ({"message": "x" * 1025}, "Too long"),
         ({"failures": -1}, "should be greater than or equal to 0"),
@@ -160,7 +181,8 @@ def test_a_workload_may_be_referred_to_by_another_api_version(reports: Reports) 
 def test_a_status_that_makes_no_sense_is_refused(reports: Reports, change: dict[str, Any], answer: str) -> None:
     reports.write(FAILING)
     with pytest.raises(KubectlError, match=answer):
-        reports.write_status(FAILING, {**to_status(FAILING), **change})
+        status = {**to_status(FAILING), **change}
+        reports.write_status(FAILING, {name: value for name, value in status.items() if value is not None})
 
 
 def test_the_largest_report_is_accepted(reports: Reports) -> None:

@@ -65,7 +65,8 @@ def report_of(runner: ScenarioRunner, scenario: Scenario) -> Report | None:
 
 
 def is_failing(report: Report | None) -> bool:
-    return report is not None and report["status"]["state"] == "Failing"
+    """Now, or for good."""
+    return report is not None and report["status"]["state"] in ("Failing", "Failed")
 
 
 def is_as_expected(scenario: Scenario, report: Report | None) -> bool:

@@ -41,7 +41,8 @@ def test_a_container_that_runs_out_of_memory_is_reported(
     took = time.monotonic() - seen
 
     assert ended["reason"] == "OOMKilled"
-    assert (status["state"], status["category"], status["subcategory"]) == ("Failing", "resources", "oom-killed")
+    assert status["state"] in ("Failing", "Failed")
+    assert (status["category"], status["subcategory"]) == ("resources", "oom-killed")
     assert (status["reason"], status["exitCode"], status["container"]) == ("OOMKilled", 137, "main")
     assert (status["retry"], status["confidence"]) == ("NeedsChange", "Confirmed")
     assert "32Mi" in status["message"]

@@ -120,3 +120,19 @@ async def test_a_pod_of_a_job_that_kueue_suspends_is_preempted_also_if_kueue_say
     status = reports.existing("train")["status"]
     assert (status["failures"], status["confidence"]) == (1, "Confirmed")
     assert "(UID: w)" in status["message"]
+
+
+async def test_a_job_waits_until_its_pods_are_listed(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the operator starts the events may be there before the pods are."""
+    monkeypatch.setattr(workload_failures, "GRACE", 0.05)
+    job = server.put(failed_job("train", "BackoffLimitExceeded"))
+    server.put(failed_pod("train-x", 3, owner=job))
+    server.put(event(job, "BackoffLimitExceeded", "Job has reached the specified backoff limit"))
+    server.faults.add(Fault(method="GET", path=r"/api/v1/pods", delay=1, times=1))
+    await operators.start()
+    status = (await until(lambda: reports.of("train")))["status"]
+    assert (status["pod"]["name"], status["failures"]) == ("train-x", 1)
+    await until(lambda: reports.state("train") == "Failed")
+    assert reports.failures("train") == 1

@@ -39,7 +39,12 @@ async def test_a_job_that_completes_after_a_retry_has_recovered(
     assert not status.keys() & {"category", "reason", "message", "hint", "evidence", "exitCode", "pod"}
     assert status["failures"] == 1
     assert [entry["reason"] for entry in status["history"]] == ["OOMKilled"]
-    assert [(c["type"], c["status"], c["reason"]) for c in status["conditions"]] == [("Failing", "False", "Recovered")]
+    assert {c["type"]: c["status"] for c in status["conditions"]} == {
+        "Failing": "False",
+        "Failed": "False",
+        "Recovered": "True",
+        "Deleted": "False",
+    }
     await until(lambda: reports.existing("train")["metadata"]["labels"].get("coroner.dev/state") == "Recovered")
     assert "coroner.dev/category" not in reports.existing("train")["metadata"]["labels"]
 
@@ -48,8 +53,9 @@ async def test_a_failed_job_does_not_recover(server: EmbeddedApiServer, operator
     await operators.start()
     failed = server.put(workload("Job", "failed", status={"conditions": [{"type": "Failed", "status": "True"}]}))
     server.put(failed_pod("failed-0", owner=failed))
-    await _settled(server, operators, reports)
-    assert reports.state("failed") == "Failing"
+    await until(lambda: reports.state("failed") == "Failed")
+    await settled(server, operators, reports)
+    assert reports.state("failed") == "Failed"
 
 
 async def test_a_pod_that_heals_recovers_after_a_while(
@@ -72,12 +78,12 @@ async def test_a_crash_loop_between_two_crashes_has_not_recovered(
     server.put(crashing)
     await until(lambda: reports.state("crashing") == "Failing")
     server.put(changed(crashing, state=running(), last=ended(2, ran=60), restarts=1))
-    await _settled(server, operators, reports)
+    await settled(server, operators, reports)
     assert reports.state("crashing") == "Failing"
     # nor after a restart of the operator in that moment
     await engine.stop()
     await operators.start(recovery_after=0)
-    await _settled(server, operators, reports, "second")
+    await settled(server, operators, reports, "second")
     assert reports.state("crashing") == "Failing"
 
 
@@ -93,7 +99,7 @@ async def test_a_deployment_that_is_well_between_two_crashes_of_a_pod_has_not_re
     await engine.stop()
     server.put(changed(crashing, state=running(), last=ended(2, ran=60), restarts=1))
     await operators.start()
-    await _settled(server, operators, reports)
+    await settled(server, operators, reports)
     assert reports.state("web") == "Failing"
 
 
@@ -119,7 +125,7 @@ async def test_an_older_member_that_fails_keeps_the_workload_failing(
     crashing = server.put(live_pod("db-0", owner=db, **CRASHED))
     await until(lambda: reports.state("db") == "Failing")
     server.put(live_pod("db-1", owner=db))
-    await _settled(server, operators, reports)
+    await settled(server, operators, reports)
     assert reports.state("db") == "Failing"
     server.put(changed(crashing, state=running(), last=ended(2, ran=0), restarts=1))
     server.put({**db, "status": {**healthy, "observedGeneration": 1}})
@@ -168,7 +174,7 @@ async def test_a_workload_of_an_unknown_kind_recovers_by_a_newer_pod(
     server.put(failed_pod("gang-0", owner=gang, created=ago(minutes=2)))
     await until(lambda: reports.state("gang") == "Failing")
     server.put({**bystander, "metadata": {**bystander["metadata"], "labels": {"seen": "again"}}})
-    await _settled(server, operators, reports)
+    await settled(server, operators, reports)
     assert reports.state("gang") == "Failing"
     server.put(live_pod("gang-1", owner=gang, created=ago(seconds=-2)))
     await until(lambda: reports.state("gang") == "Recovered")
@@ -188,7 +194,7 @@ async def test_a_workload_that_was_well_while_the_operator_was_away_recovers(
     await until(lambda: reports.state("train") == "Recovered")
     # the failed pod is still there for all to list
     server.expire_watches()
-    await _settled(server, operators, reports)
+    await settled(server, operators, reports)
     assert reports.state("train") == "Recovered"
 
 
@@ -217,7 +223,31 @@ async def test_a_new_failure_after_a_recovery_fails_the_workload_again(
     assert reports.failures("crashing") == 2
 
 
-async def _settled(server: EmbeddedApiServer, operators: Operators, reports: Reports, name: str = "witness") -> None:
+async def test_a_stateful_set_whose_pods_are_replaced_and_each_die_stays_failing(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports
+) -> None:
+    engine = await operators.start()
+    well = {"replicas": 1, "readyReplicas": 1, "availableReplicas": 1, "updatedReplicas": 1}
+    db = server.put(workload("StatefulSet", "db", replicas=1, status=well))
+    for number, died in ((1, 140), (2, 70), (3, 0)):
+        end = ended(1, number=number, ran=60)
+        end["terminated"] |= {"startedAt": ago(seconds=died + 60), "finishedAt": ago(seconds=died)}
+        server.put(live_pod("db-0", owner=db, phase="Failed", state=end))
+        await until(lambda: reports.failures("db") == number)  # noqa: B023
+        server.delete("Pod", "db-0")
+        server.put(live_pod("db-0", owner=db))
+        await settled(server, operators, reports, f"witness-{number}")
+        assert reports.state("db") == "Failing"
+        server.delete("Pod", "db-0")
+    # nor after a restart of the operator, which knows the times in the report only
+    await engine.stop()
+    server.put(live_pod("db-0", owner=db))
+    await operators.start()
+    await settled(server, operators, reports, "witness-4")
+    assert reports.state("db") == "Failing"
+
+
+async def settled(server: EmbeddedApiServer, operators: Operators, reports: Reports, name: str = "witness") -> None:
     """A failure that is put now is reported and has recovered: all that was to happen before has happened."""
     witness = live_pod(name, **{**CRASHED, "last": ended(2, ran=0)})
     server.put(witness)

@@ -6,9 +6,11 @@ import msgspec
 
 from coroner_operator.model.fold import fold
 from coroner_operator.model.observation import Observation
-from coroner_operator.model.report import Report
+from coroner_operator.model.report import Report, Transition
 from coroner_operator.reports.pending_writes import OBSERVATIONS_LIMIT, PendingWrites
 from tests.operator_unit.test_store_contract import JOB, NOW, observation
+
+RECOVERED = Transition("Recovered", NOW)
 
 
 def pending() -> PendingWrites:
@@ -22,11 +24,11 @@ def past(exit_code: int) -> Observation:
 
 def test_a_new_failure_takes_back_a_recovery_that_is_not_written_yet() -> None:
     waiting = pending()
-    waiting.recovered_at = NOW
+    waiting.transition = RECOVERED
     waiting.add([past(1)], 0)
-    assert waiting.recovered_at == NOW
+    assert waiting.transition == RECOVERED
     waiting.add([observation(2)], 0)
-    assert waiting.recovered_at is None
+    assert waiting.transition is None
 
 
 def test_what_could_not_be_written_comes_before_what_came_since() -> None:
@@ -41,11 +43,11 @@ def test_what_could_not_be_written_comes_before_what_came_since() -> None:
 
 def test_a_recovery_that_could_not_be_written_is_void_after_a_new_failure() -> None:
     waiting = pending()
-    waiting.recovered_at = NOW
+    waiting.transition = RECOVERED
     taken = waiting.drain()
     waiting.add([observation(2)], 0)
     waiting.requeue(*taken)
-    assert waiting.recovered_at is None
+    assert waiting.transition is None
 
 
 def test_however_long_the_store_is_away_it_stays_small_and_loses_no_failure() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from coroner_operator.controller.workload_health import WorkloadHealth, read_health
+from coroner_operator.controller.workload_health import HealthReader, WorkloadHealth
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import Transient
+from coroner_operator.kube.paths import ResourcePath
+from coroner_operator.kube.resources import POD
 from coroner_operator.model.workload_ref import WorkloadRef
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.support.live_objects import uid, workload
@@ -34,8 +37,8 @@ def ref(obj: dict[str, Any], **other: str) -> WorkloadRef:
         ("Job", {}, condition("Complete"), WorkloadHealth.COMPLETED),
         ("Job", {}, condition("Complete", "False"), WorkloadHealth.UNHEALTHY),
         ("Job", {}, condition("SuccessCriteriaMet"), WorkloadHealth.COMPLETED),
-        ("Job", {}, condition("Failed"), WorkloadHealth.TERMINAL),
-        ("Job", {}, condition("FailureTarget"), WorkloadHealth.TERMINAL),
+        ("Job", {}, condition("Failed"), WorkloadHealth.FAILED),
+        ("Job", {}, condition("FailureTarget"), WorkloadHealth.UNHEALTHY),
         ("CronJob", {}, {}, WorkloadHealth.UNHEALTHY),
         ("CronJob", {}, {"lastSuccessfulTime": "2026-11-22T11:59:59Z"}, WorkloadHealth.UNHEALTHY),
         ("CronJob", {}, {"lastSuccessfulTime": "2026-11-22T12:00:01Z"}, WorkloadHealth.COMPLETED),
@@ -68,29 +71,73 @@ async def test_the_status_tells(
     server: EmbeddedApiServer, client: Client, kind: str, spec: Any, status: Any, state: WorkloadHealth
 ) -> None:
     obj = server.put(workload(kind, "one", status=status, **spec))
-    assert await read_health(client, ref(obj), FAILED_AT) is state
+    assert await HealthReader(client).read(ref(obj), FAILED_AT) is state
 
 
 async def test_what_is_gone_or_replaced_will_not_recover(server: EmbeddedApiServer, client: Client) -> None:
     obj = server.put(workload("Deployment", "web", replicas=2, status=TWO))
-    assert await read_health(client, ref(obj, uid=uid()), FAILED_AT) is WorkloadHealth.TERMINAL
+    assert await HealthReader(client).read(ref(obj, uid=uid()), FAILED_AT) is WorkloadHealth.DELETED
     server.delete("Deployment", "web")
-    assert await read_health(client, ref(obj), FAILED_AT) is WorkloadHealth.TERMINAL
+    assert await HealthReader(client).read(ref(obj), FAILED_AT) is WorkloadHealth.DELETED
 
 
 async def test_kinds_that_are_not_ours_to_read_are_told_by_their_pods(
     server: EmbeddedApiServer, client: Client
 ) -> None:
     other = WorkloadRef("ray.io/v1", "RayJob", "default", "ray", uid())
-    assert await read_health(client, other, FAILED_AT) is WorkloadHealth.UNKNOWN
+    assert await HealthReader(client).read(other, FAILED_AT) is WorkloadHealth.UNKNOWN
     assert not server.calls
     obj = server.put(workload("Deployment", "web"))
     server.faults.add(Fault(status=403))
-    assert await read_health(client, ref(obj), FAILED_AT) is WorkloadHealth.UNKNOWN
+    assert await HealthReader(client).read(ref(obj), FAILED_AT) is WorkloadHealth.UNKNOWN
 
 
 async def test_a_server_in_trouble_says_nothing(server: EmbeddedApiServer, client: Client) -> None:
     obj = server.put(workload("Deployment", "web"))
     server.faults.add(Fault(status=500))
     with pytest.raises(Transient):
-        await read_health(client, ref(obj), FAILED_AT)
+        await HealthReader(client).read(ref(obj), FAILED_AT)
+
+
+class Answer:
+    """A client that has one answer."""
+
+    def __init__(self, obj: Any) -> None:
+        self._raw = json.dumps(obj).encode()
+
+    async def get(self, path: ResourcePath, accept: str = "") -> bytes:
+        return self._raw
+
+
+def succeeded(status: str) -> dict[str, Any]:
+    return condition("Succeeded", status)
+
+
+@pytest.mark.parametrize(
+    ("group", "kind", "status", "state"),
+    [
+        ("argoproj.io", "Workflow", {"phase": "Running"}, WorkloadHealth.RUNNING),
+        ("argoproj.io", "Workflow", {"phase": "Failed"}, WorkloadHealth.FAILED),
+        ("argoproj.io", "Workflow", {"phase": "Error"}, WorkloadHealth.FAILED),
+        ("argoproj.io", "Workflow", {"phase": "Succeeded"}, WorkloadHealth.COMPLETED),
+        ("argoproj.io", "Workflow", {"phase": ["Failed"]}, WorkloadHealth.RUNNING),
+        ("argoproj.io", "Workflow", None, WorkloadHealth.RUNNING),
+        ("tekton.dev", "PipelineRun", succeeded("Unknown"), WorkloadHealth.RUNNING),
+        ("tekton.dev", "PipelineRun", succeeded("False"), WorkloadHealth.FAILED),
+        ("tekton.dev", "PipelineRun", succeeded("True"), WorkloadHealth.COMPLETED),
+        ("kubeflow.org", "PyTorchJob", condition("Restarting"), WorkloadHealth.RUNNING),
+        ("kubeflow.org", "PyTorchJob", condition("Failed"), WorkloadHealth.FAILED),
+        ("kubeflow.org", "PyTorchJob", condition("Failed", "False"), WorkloadHealth.RUNNING),
+        ("batch.volcano.sh", "Job", condition("Failed"), WorkloadHealth.RUNNING),  # no Job of Kubernetes
+        ("batch.volcano.sh", "Job", {"state": {"phase": "Failed"}}, WorkloadHealth.FAILED),
+        ("ray.io", "RayCluster", {"state": "failed"}, WorkloadHealth.UNKNOWN),
+        ("example.dev", "Gang", {"phase": "Failed"}, WorkloadHealth.UNKNOWN),
+    ],
+)
+async def test_a_custom_kind_has_ended_where_its_preset_says_so(
+    group: str, kind: str, status: Any, state: WorkloadHealth
+) -> None:
+    workload = WorkloadRef(f"{group}/v1", kind, "default", "one", "u-1")
+    client: Any = Answer({"metadata": {"uid": "u-1"}, "status": status})
+    reader = HealthReader(client, lambda ref: POD.object_path(ref.namespace, ref.name))
+    assert await reader.read(workload, FAILED_AT) is state

@@ -148,7 +148,7 @@ async def test_an_operator_deletes_what_is_old_and_gone_and_keeps_the_rest(
     second = await operators.start()
     await until(lambda: reports.of("goes") is None)
     assert reports.of("stays")
-    assert b'coroner_reports_deleted_total{reason="retention"} 1.0' in second.metrics.exposition()
+    await until(lambda: b'coroner_reports_deleted_total{reason="retention"} 1.0' in second.metrics.exposition())
     server.put(failed_pod("stays-1", owner=stays))
     await until(lambda: reports.failures("stays") == 2)
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,6 +51,8 @@ class Cluster:
     workloads: dict[str, Workload] = field(default_factory=dict)
     reports: dict[str, ReportSummary] = field(default_factory=dict)
     removed: list[tuple[ReportSummary, str]] = field(default_factory=list)
+    found_deleted: list[str] = field(default_factory=list)
+    """UIDs of workloads whose report is kept, and that are known to be deleted."""
     meanwhile: set[str] = field(default_factory=set)
     """UIDs of workloads that fail again just before their report is deleted."""
     broken: bool = False
@@ -76,6 +80,7 @@ class Cluster:
             retention=seconds,
             per_namespace=cap,
             on_deleted=lambda summary, reason: self.removed.append((summary, reason)),
+            on_workload_deleted=lambda workload: self.found_deleted.append(workload.uid),
             now=lambda: self.now,
         )
 
@@ -190,6 +195,50 @@ def test_what_is_wrong_with_one_namespace_does_not_hold_up_another() -> None:
         return asyncio.get_running_loop().time()
 
     assert run(story()) < SWEEP_INTERVAL
+
+
+@pytest.mark.parametrize(
+    ("state", "workload", "is_found"),
+    [
+        ("Failing", {"exists": False}, True),
+        ("Failed", {"exists": False}, True),
+        ("Recovered", {"exists": False}, True),
+        ("Deleted", {"exists": False}, False),
+        ("", {"exists": False}, False),
+        ("Failed", {}, False),
+        ("Failed", {"exists": False, "pods": 1}, False),
+        ("Failed", {"readable": False}, True),
+        ("Failed", {"readable": False, "pods": 1}, False),
+        ("Recovered", {"readable": False}, False),
+    ],
+)
+def test_a_workload_that_was_deleted_without_a_pod_to_show_it_is_found(
+    state: str, workload: dict[str, Any], is_found: bool
+) -> None:
+    cluster = Cluster()
+    gone = cluster.add(age=SWEEP_INTERVAL + 1, **workload)
+    cluster.reports[gone.ref.uid] = msgspec.structs.replace(cluster.reports[gone.ref.uid], state=state)
+    run(cluster.retention().sweep())
+    assert cluster.found_deleted == ([gone.ref.uid] if is_found else [])
+    assert cluster.kept() == {gone.ref.uid}
+
+
+def test_a_workload_that_exists_is_looked_for_ten_times_a_week() -> None:
+    looks: list[float] = []
+
+    class Counting(Cluster):
+        async def check(self, workload: WorkloadRef) -> Existence:
+            looks.append((self.now - T0).total_seconds() // 60)
+            return await super().check(workload)
+
+    cluster = Counting()
+    here = cluster.add()
+    cluster.reports[here.ref.uid] = msgspec.structs.replace(cluster.reports[here.ref.uid], state="Failed")
+    while (cluster.now - T0).total_seconds() < WEEK:
+        cluster.now += timedelta(seconds=SWEEP_INTERVAL + 3)  # the sweep itself takes time
+        run(cluster.retention().sweep())
+    assert len(looks) in (10, 11)
+    assert looks[:3] == [10, 20, 40]
 
 
 happenings = st.lists(

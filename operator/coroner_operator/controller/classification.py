@@ -20,6 +20,7 @@ from coroner_operator.kube.errors import ApiError, Forbidden, NotFound
 from coroner_operator.kube.event_cache import EventCache, EventTarget
 from coroner_operator.kube.fair_queue import FairSlots
 from coroner_operator.kube.owner_resolver import METADATA_ONLY, controller_of, owner_ref, workload_path
+from coroner_operator.kube.paths import ResourcePath
 from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
 
 log = logging.getLogger("coroner.classification")
@@ -39,13 +40,17 @@ class Classifier:
         events: EventCache,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         is_ignored: Callable[[Workload], bool] = lambda workload: False,  # noqa: ARG005
+        path_of: Callable[[WorkloadRef], ResourcePath | None] = workload_path,
     ) -> None:
-        """``is_ignored``: whether nothing is said about a workload."""
+        """``is_ignored``: whether nothing is said about a workload. ``path_of``: where a controller is read; None: its
+        kind may not be read.
+        """
         self.categorizer = categorizer
         """May be replaced at any time. After an answer its hash is that of the rules that classified."""
         self._now = now
         self._is_ignored = is_ignored
         self._client = client
+        self._path_of = path_of
         self._events = events
         self._workload_events = EventCache(client)
         """Of their own: however many there are, those about pods stay."""
@@ -147,18 +152,22 @@ class Classifier:
         job = await self._read(ref)
         return (job, self.categorizer.classify_job(job)) if job else (None, None)
 
-    async def is_deleted(self, workload: WorkloadRef) -> bool:
-        """Whether the workload is gone, or being deleted; False where that cannot be known."""
+    async def is_deleted(self, workload: WorkloadRef) -> bool | None:
+        """Whether the workload is gone, or being deleted; None where that cannot be known."""
         if workload.key in self._deleted:
             return True
-        path = workload_path(workload)
+        path = self._path_of(workload)
         if path is None:
-            return False
+            return None
         try:
             metadata = lenient_decode(await self._client.get(path, accept=METADATA_ONLY), _WORKLOAD, Workload).metadata
             deleted = not workload.identifies(metadata) or metadata.deletionTimestamp is not None
-        except NotFound:
+        except NotFound as error:
+            if not error.missing_kind:  # the kind is not served
+                return None
             deleted = True
+        except Forbidden:
+            return None
         except (ApiError, msgspec.DecodeError) as error:
             log.debug("%s/%s: whether it is deleted cannot be known: %s", workload.namespace, workload, error)
             return False

@@ -26,6 +26,14 @@ class ReportedFailures(Protocol):
         """UID of the pod whose failure the report shows; "" where it names none."""
         ...
 
+    def longest_interval(self, workload: WorkloadRef) -> float:
+        """Seconds between the failures of two pods of a failing workload, at most; longer ones are left out."""
+        ...
+
+    def over_since(self, workload: WorkloadRef) -> datetime | None:
+        """When the workload was found to have ended in failure, or to be deleted; None: neither."""
+        ...
+
 
 class FailingWorkloads:
     def __init__(self, reported: ReportedFailures) -> None:
@@ -34,6 +42,8 @@ class FailingWorkloads:
         self._controllers: Counter[WorkloadKey] = Counter()
         """Of how many failing workloads each has pods."""
         self._by_pod: dict[PodKey, WorkloadKey] = {}
+        self._failed: dict[PodKey, WorkloadRef] = {}
+        """Workloads that have ended in failure, by the pod that their report shows: if it is deleted, they may be."""
         self._by_pods_only: Counter[str] = Counter()
         """Namespaces with failing workloads of kinds that cannot be read: any pod there may belong to them."""
 
@@ -55,9 +65,13 @@ class FailingWorkloads:
         workload = self._by_pod.get(pod)
         return None if workload is None else self._workloads.get(workload)
 
+    def failed_of_pod(self, pod: PodKey) -> WorkloadRef | None:
+        """The workload that has ended in failure by the pod."""
+        return self._failed.get(pod)
+
     def pods(self) -> tuple[PodKey, ...]:
-        """All that matter to a failing workload, or did."""
-        return tuple(self._by_pod)
+        """All that matter to a failing or failed workload, or did."""
+        return (*self._by_pod, *self._failed)
 
     def failing_pods(self, workload: WorkloadRef) -> FailingPods:
         """What is known of the workload's pods now, for the choice of the failure that its report shows."""
@@ -90,8 +104,14 @@ class FailingWorkloads:
     def add_healthy_pod(self, recovery: WorkloadRecovery, pod: Pod) -> None:
         self._by_pod[pod_key(pod)] = recovery.workload.key
 
+    def add_failed(self, workload: WorkloadRef, pod_uid: str) -> None:
+        """The workload has ended in failure; its report shows this pod."""
+        if pod_uid:
+            self._failed[PodKey(workload.namespace, pod_uid)] = workload
+
     def remove_pod(self, pod: PodKey) -> None:
         self._by_pod.pop(pod, None)
+        self._failed.pop(pod, None)
 
     def remove(self, recovery: WorkloadRecovery) -> None:
         """The workload does not fail any more, or will never recover."""
@@ -110,6 +130,7 @@ class FailingWorkloads:
             self._by_pod[PodKey(workload.namespace, workload.uid)] = workload.key
         elif _is_known_by_pods_only(workload):
             self._by_pods_only[workload.namespace] += 1
+        recovery.longest_run = self._reported.longest_interval(workload)
         recovery.failed_at = self._reported.failed_at(workload)
         if recovery.failed_at is None:
             return recovery

@@ -7,6 +7,7 @@ events that a Job failed outlive both by an hour.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from cachetools import LRUCache
 
@@ -25,8 +26,16 @@ _REMEMBERED = 10_000  # Jobs, ~100 bytes each
 
 
 class JobFailures:
-    def __init__(self, classifier: Classifier, owners: OwnerResolver, reports: ReportCache) -> None:
+    def __init__(
+        self,
+        classifier: Classifier,
+        owners: OwnerResolver,
+        reports: ReportCache,
+        pods_listed: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """``pods_listed``: whether all pods that exist have been observed."""
         self._classifier = classifier
+        self._pods_listed = pods_listed
         self._owners = owners
         self._reports = reports
         self._reported: LRUCache[WorkloadKey, None] = LRUCache(_REMEMBERED)
@@ -46,8 +55,8 @@ class JobFailures:
                 del self._unclassified[job]
 
     def must_wait(self, job: WorkloadRef) -> bool:
-        """Whether pods of the Job are being classified: their failures come before the Job's own."""
-        return job.key in self._unclassified
+        """Whether pods of the Job are being classified, or are not listed yet: their failures come before its own."""
+        return job.key in self._unclassified or not self._pods_listed()
 
     def mark_reported(self, pod: Pod) -> None:
         """A failure of this pod is being reported."""

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from coroner_categorizer import Classification, Event, Failure, Pod
+from coroner_operator.config.end_states import Lifetimes, lifetime
 from coroner_operator.config.settings import Settings
 from coroner_operator.controller.classification import Classifier
 from coroner_operator.controller.classification_interval import ClassificationInterval
@@ -21,10 +22,15 @@ from coroner_operator.controller.job_failures import JobFailures
 from coroner_operator.controller.opt_out import OptOut
 from coroner_operator.controller.pending_timers import PendingTimers
 from coroner_operator.controller.pod_cache import FailingPodCache
-from coroner_operator.controller.pod_filters import is_starting, may_have_failed, shown_failures
+from coroner_operator.controller.pod_filters import (
+    is_retired,
+    is_starting,
+    may_have_failed,
+    shown_failures,
+    was_ready_when_deleted,
+)
 from coroner_operator.controller.pod_uids import ExistingPods
 from coroner_operator.controller.recovery import Recovery
-from coroner_operator.controller.recovery_state import LONG_RUNNING
 from coroner_operator.controller.workload_failures import ErrorCounts, WorkloadFailures
 from coroner_operator.kube.event_cache import EventCache, EventTarget, target_of
 from coroner_operator.kube.fair_queue import FairSlots
@@ -34,7 +40,7 @@ from coroner_operator.model.observation import Observation
 from coroner_operator.model.report import RuleRestarts
 from coroner_operator.model.workload_ref import PodKey, WorkloadKey, WorkloadRef, pod_key
 from coroner_operator.reports.cache import ReportCache
-from coroner_operator.reports.writer import ReportWriter
+from coroner_operator.reports.writer import SETTLE_SECONDS, PodEnd, ReportWriter
 
 log = logging.getLogger("coroner.pod_controller")
 
@@ -69,6 +75,7 @@ class PodController:
         recovery: Recovery,
         errors: ErrorCounts,
         opt_out: OptOut | None = None,
+        lifetime_of: Lifetimes = lifetime,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.pods = PodConsumer(self)
@@ -84,8 +91,9 @@ class PodController:
         self._recovery = recovery
         self._errors = errors
         self._opt_out = opt_out or OptOut()
+        self._lifetime_of = lifetime_of
         self._now = now
-        self._job_failures = JobFailures(classifier, owners, reports)
+        self._job_failures = JobFailures(classifier, owners, reports, pods_listed=lambda: not self._unlisted)
         self._workload_failures = WorkloadFailures(
             grace_period=settings.grace_periods.container_creating,
             classifier=classifier,
@@ -102,6 +110,8 @@ class PodController:
         self._states: dict[PodKey, list[_PodState]] = {}
         """What was observed of pods and is not processed yet, in its order."""
         self._to_reclassify: set[PodKey] = set()
+        self._ended: dict[PodKey, float] = {}
+        """Pods in phase Failed that exist, and the loop time at which that was processed first."""
         self._pods: WorkQueue[PodKey] = WorkQueue(
             self._reconcile,
             name="pods",
@@ -200,6 +210,14 @@ class PodController:
         """The namespace is not ignored any more."""
         for key in self._pod_cache.in_namespace(namespace):
             self._enqueue(key)
+
+    def pod_end(self, key: PodKey) -> PodEnd:
+        """Whether more may become known of the pod than has been processed."""
+        exists, ended_at = self._existing_pods.exists(key.uid), self._ended.get(key)
+        if exists is None or (exists and ended_at is None):
+            return "open"
+        has_lasted = ended_at is None or asyncio.get_running_loop().time() - ended_at >= SETTLE_SECONDS
+        return "settled" if key not in self._pods and (has_lasted or not exists) else "ending"
 
     def resync(self, workload: WorkloadRef) -> None:
         """What was reported of this workload may have been lost: report it again, soon."""
@@ -311,6 +329,8 @@ class PodController:
 
     async def _process(self, state: _PodState) -> None:
         pod = state.pod
+        if pod.status.phase == "Failed":
+            self._ended.setdefault(pod_key(pod), asyncio.get_running_loop().time())
         try:
             await self._observe(state)
         except Exception:  # what is wrong with one pod must not reach another, nor its later states
@@ -336,10 +356,9 @@ class PodController:
                 return
             if restarts:
                 self._writer.restarted_by_rule(workload, RuleRestarts(pod.metadata.uid, restarts, self._now()))
-            reported = [failure for failure in failures if self._is_reported(failure, pod, workload)]
-            if any(map(_is_deletion, reported)) and await self._classifier.is_deleted(workload):
-                # Whoever deletes a workload wants its pods to end. What had failed before stays in its report.
-                reported = [failure for failure in reported if not _is_deletion(failure)]
+            if any(map(_is_deletion, failures)) and await self._was_removed(pod, workload):
+                failures = tuple(failure for failure in failures if not _is_deletion(failure))
+            reported = [failure for failure in failures if self._is_reported(failure, workload)]
             self._report(workload, state, reported, rules)
 
     def _is_ignored(self, state: _PodState, workload: WorkloadRef) -> bool:
@@ -371,7 +390,7 @@ class PodController:
         ]
         if observations:
             self._job_failures.mark_reported(pod)
-            self._writer.add(workload, observations)
+            self._writer.add(workload, observations, pod.metadata.creationTimestamp)
         current = next((observation for observation in observations if observation.failure.current), None)
         if current is not None:
             self._recovery.on_pod_failing(workload, pod, current)
@@ -384,10 +403,22 @@ class PodController:
             return tuple(failure for failure in classification.failures if not failure.waiting)
         return self._pending.reportable(state.pod, classification.failures)
 
-    def _is_reported(self, failure: Failure, pod: Pod, workload: WorkloadRef) -> bool:
-        """Past failures of long ago make no report, nor do pods that a rollout or a scale-down deletes."""
-        if _is_being_replaced(pod, workload) and _is_deletion(failure):
+    async def _was_removed(self, pod: Pod, workload: WorkloadRef) -> bool:
+        """Whether the pod was deleted, and not for a failure: by a roll-out or a scale-down, or with its workload.
+
+        What had failed before stays in the report. A workload that fails is not deleted because one of the Jobs is that
+        its own controller deletes for that: the pods of these are counted.
+        """
+        if is_retired(pod, self._lifetime_of) or await self._classifier.is_deleted(workload):
+            return True
+        controller = controller_of(pod.metadata)
+        if controller is None or self._recovery.is_failing(workload):
             return False
+        is_deleted = await self._classifier.is_deleted(owner_ref(controller, pod.metadata.namespace))
+        return was_ready_when_deleted(pod) if is_deleted is None else is_deleted
+
+    def _is_reported(self, failure: Failure, workload: WorkloadRef) -> bool:
+        """Past failures of long ago make no report."""
         return failure.current or self._is_recent(failure) or self._reports.has(workload)
 
     def _is_recent(self, failure: Failure) -> bool:
@@ -400,17 +431,13 @@ class PodController:
     def _drop(self, key: PodKey) -> None:
         self._pending.clear(key.uid)
         self._pod_cache.remove(key)
+        self._ended.pop(key, None)
         self._to_reclassify.discard(key)
         self._events.forget(EventTarget("Pod", *key))
 
 
 def _shows_the_same(older: _PodState, newer: _PodState) -> bool:
     return older.is_deleted == newer.is_deleted and shown_failures(older.pod) == shown_failures(newer.pod)
-
-
-def _is_being_replaced(pod: Pod, workload: WorkloadRef) -> bool:
-    """Whether the pod is being deleted by a controller that keeps its pods running: a rollout or a scale-down."""
-    return pod.metadata.deletionTimestamp is not None and workload.kind in LONG_RUNNING
 
 
 def _is_deletion(failure: Failure) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from coroner_categorizer.findings.intended_restarts import restarts_for_resize
 from coroner_categorizer.findings.tekton import ended_by_signal
+from coroner_categorizer.objects.deletion_time import deletion_requested
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES
 from coroner_categorizer.objects.pod import (
@@ -17,7 +18,11 @@ from coroner_categorizer.objects.pod import (
     Pod,
     Waiting,
 )
+from coroner_categorizer.objects.times import is_before
+from coroner_operator.config.end_states import Lifetimes
+from coroner_operator.kube.owner_resolver import controller_key
 
+CLOCK_SKEW = timedelta(seconds=5)  # between the node that sets Ready and the API server that dates the deletion
 EVENT_TTL = timedelta(hours=1)  # kube-apiserver --event-ttl, by default
 
 
@@ -54,6 +59,31 @@ def is_healthy(pod: Pod) -> bool:
         return False
     ready = pod.condition("Ready")
     return ready is not None and ready.status == "True"
+
+
+def is_retired(pod: Pod, lifetime_of: Lifetimes) -> bool:
+    """Whether a controller that keeps its pods running did away with this one: by a roll-out, or a scale-down.
+
+    Its program may end with 137 or 143 then, which is no failure. The pod's own controller decides, whatever is above:
+    the Deployment of a Knative Service scales its pods as any other does. A kind of which nothing is known is
+    presumed to keep pods running; what it deletes that is not Ready may have failed.
+    """
+    controller = controller_key(pod.metadata)
+    if controller is None or pod.metadata.deletionTimestamp is None:
+        return False
+    known = lifetime_of(controller.group, controller.kind)
+    return was_ready_when_deleted(pod) if known is None else known.long_running
+
+
+def was_ready_when_deleted(pod: Pod) -> bool:
+    """Whether the pod was Ready when its deletion was requested: it is not any more once its containers have ended."""
+    ready, deleted_at = pod.condition("Ready"), deletion_requested(pod)
+    if ready is None or deleted_at is None:
+        return False
+    became_unready = ready.lastTransitionTime
+    return ready.status == "True" or (
+        became_unready is not None and not is_before(became_unready, deleted_at, CLOCK_SKEW)
+    )
 
 
 def shown_failures(pod: Pod) -> tuple[object, ...]:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import UTC, datetime
-from typing import Protocol
+from itertools import islice
+from typing import Literal, Protocol
 
 from coroner_categorizer.objects.pod import Pod
 from coroner_operator.controller.failing_workloads import FailingWorkloads, ReportedFailures
 from coroner_operator.controller.pod_filters import is_healthy
-from coroner_operator.controller.recovery_state import WorkloadRecovery, stabilization_seconds
-from coroner_operator.controller.workload_health import WorkloadHealth, read_health
-from coroner_operator.kube.client import Client
+from coroner_operator.controller.recovery_state import WorkloadRecovery, probation_seconds, stabilization_seconds
+from coroner_operator.controller.workload_health import HealthReader, WorkloadHealth
 from coroner_operator.kube.errors import ApiError
 from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.observation import Observation
@@ -29,13 +29,14 @@ CHECK_DELAY = 0.2  # s; a burst of changes of one workload's pods costs one chec
 FIRST_RECHECK = 1.0  # s; a rollout is complete some seconds after the last old pod is deleted
 LAST_RECHECK = 60.0  # s; what no pod event shows: a Deployment whose new pods are in a new ReplicaSet, a CronJob
 CONCURRENT_CHECKS = 4
+FAILED_PODS_LIMIT = 16  # pods of a failed workload whose deletion is a reason to look for it
 
 
 class ReportUpdates(Protocol):
     """What follows from a check: ``ReportWriter``."""
 
-    def recovered(self, workload: WorkloadRef) -> None:
-        """The workload is healthy."""
+    def change_state(self, workload: WorkloadRef, to: Literal["Failed", "Recovered", "Deleted"]) -> None:
+        """The workload is in this state."""
         ...
 
     def reselect(self, workload: WorkloadRef) -> None:
@@ -48,7 +49,7 @@ class Recovery:
 
     def __init__(
         self,
-        client: Client,
+        health: HealthReader,
         failing: FailingWorkloads,
         reported: ReportedFailures,
         updates: ReportUpdates,
@@ -56,7 +57,7 @@ class Recovery:
         recovery_after: float,
     ) -> None:
         """``recovery_after``: seconds for which a workload must be healthy, at least."""
-        self._client = client
+        self._health = health
         self._failing = failing
         self._reported = reported
         self._updates = updates
@@ -68,21 +69,40 @@ class Recovery:
             group=lambda key: key.namespace,
             group_workers=CONCURRENT_CHECKS - 1,
         )
+        self._deletions: WorkQueue[WorkloadRef] = WorkQueue(
+            self._check_deletion,
+            name="deletions of failed workloads",
+            workers=CONCURRENT_CHECKS,
+            group=lambda workload: workload.namespace,
+            group_workers=CONCURRENT_CHECKS - 1,
+        )
         self._started = False
 
     def track(self, workload: WorkloadRef) -> None:
         """The workload fails, as its report says."""
         self._failing.track(workload)
 
+    def track_failed(self, workload: WorkloadRef) -> None:
+        """The workload has ended in failure, as its report says: it may be deleted, or was while nobody looked."""
+        self._failing.add_failed(workload, self._reported.reported_pod_uid(workload))
+        if workload.kind != "Pod":  # the LIST of pods shows those
+            self._deletions.add(workload)
+
+    def is_failing(self, workload: WorkloadRef) -> bool:
+        """Whether the workload fails, or has ended in failure."""
+        return self._failing.get(workload.key) is not None or self._reported.over_since(workload) is not None
+
     def start(self) -> None:
         """All pods have been listed: from now on the absence of failing pods means something."""
         self._started = True
         self._checks.start()
+        self._deletions.start()
         for recovery in self._failing:
             self._check_soon(recovery)
 
     async def close(self) -> None:
         await self._checks.close()
+        await self._deletions.close()
 
     def may_matter(self, pod: Pod) -> bool:
         """Whether a pod that shows no failure may matter to a failing workload. Cheap."""
@@ -93,9 +113,11 @@ class Recovery:
         has_ended = pod.status.phase == "Failed"
         recovery = self._failing.track(workload)
         recovery.set_failed_at(observation.failure.at or datetime.now(UTC))
-        recovery.set_failing(pod.metadata.uid, observation, has_ended=has_ended)
+        recovery.set_failing(pod, observation, has_ended=has_ended)
         self._failing.add_pod(recovery, pod)
-        if has_ended and self._started and workload.key not in self._checks:
+        if has_ended and workload.uid == pod.metadata.uid:
+            self._end_in_failure(recovery)
+        elif has_ended and self._started and workload.key not in self._checks:
             # Not at once: in a burst its siblings fail in the same second, and one check of the workload does for all.
             self._checks.add_after(workload.key, FIRST_RECHECK)
 
@@ -117,19 +139,36 @@ class Recovery:
         if not is_healthy(pod):
             recovery.set_unready(uid)
             return
-        recovery.set_healthy(pod, _now() + stabilization_seconds(pod, self._recovery_after))
+        recovery.set_healthy(pod, _now() + stabilization_seconds(pod, self._recovery_after, recovery.longest_run))
         if uid in recovery.failed_pods or uid in recovery.healthy_pods:
             self._failing.add_healthy_pod(recovery, pod)
         self._check_soon(recovery)
 
     def on_pod_deleted(self, pod: PodKey) -> None:
-        recovery = self._failing.of_pod(pod)
+        recovery, failed = self._failing.of_pod(pod), self._failing.failed_of_pod(pod)
         self._failing.remove_pod(pod)
+        if failed is not None and failed.uid == pod.uid:
+            self.on_deleted(failed)
+        elif failed is not None:
+            self._deletions.add_after(failed, CHECK_DELAY)
         if recovery is None:
             return
-        if recovery.workload.uid == pod.uid:  # a bare pod: what is deleted does not recover
-            self._end(recovery)
+        if recovery.workload.uid == pod.uid:  # a bare pod
+            self.on_deleted(recovery.workload)
         elif recovery.remove(pod.uid):
+            self._check_soon(recovery)
+
+    def on_deleted(self, workload: WorkloadRef) -> None:
+        """The workload does not exist any more."""
+        recovery = self._failing.get(workload.key)
+        if recovery is not None:
+            self._end(recovery)
+        self._updates.change_state(workload, "Deleted")
+
+    def check_soon(self, workload: WorkloadRef) -> None:
+        """Something has happened to the workload itself."""
+        recovery = self._failing.get(workload.key)
+        if recovery is not None:
             self._check_soon(recovery)
 
     def on_pods_listed(self, namespace: str | None, pod_uids: set[str]) -> None:
@@ -169,7 +208,7 @@ class Recovery:
     async def _read_health(self, recovery: WorkloadRecovery) -> WorkloadHealth:
         workload = recovery.workload
         try:
-            return await read_health(self._client, workload, recovery.failed_at)
+            return await self._health.read(workload, recovery.failed_at)
         except ApiError as error:
             log.info("%s/%s: cannot read whether it is healthy: %s", workload.namespace, workload, error)
             return WorkloadHealth.UNHEALTHY
@@ -180,33 +219,56 @@ class Recovery:
     def _conclude(self, recovery: WorkloadRecovery, health: WorkloadHealth) -> float | None:
         now = _now()
         match health:
-            case WorkloadHealth.TERMINAL:
-                self._end(recovery)
+            case WorkloadHealth.FAILED:
+                self._end_in_failure(recovery)
+                return None
+            case WorkloadHealth.DELETED:
+                self.on_deleted(recovery.workload)
                 return None
             case WorkloadHealth.UNHEALTHY:
                 recovery.healthy_since = None
-                wait: float = min(FIRST_RECHECK * 2**recovery.checks, LAST_RECHECK)
-                recovery.checks = min(recovery.checks + 1, 16)
-                return wait
+                return _recheck_wait(recovery)
             case WorkloadHealth.COMPLETED:
                 due = now
             case WorkloadHealth.HEALTHY:
                 recovery.healthy_since = recovery.healthy_since or now
-                due = max(recovery.healthy_since + self._recovery_after, recovery.pods_healthy_from)
-            case WorkloadHealth.UNKNOWN:
-                if not recovery.healthy_pods:
-                    return None  # a healthy pod of it will cause the next check
+                probation = max(self._recovery_after, probation_seconds(recovery.longest_run))
+                due = max(recovery.healthy_since + probation, recovery.pods_healthy_from)
+            case WorkloadHealth.RUNNING | WorkloadHealth.UNKNOWN:
+                if not recovery.healthy_pods or recovery.has_unreplaced_pod:
+                    # Its status shows when it ends; where it does not, what happens to a pod causes the next check.
+                    return _recheck_wait(recovery) if health is WorkloadHealth.RUNNING else None
                 due = max(min(recovery.healthy_pods.values()), recovery.pods_healthy_from)
         if due > now:
             return due - now
         log.info("%s/%s: recovered: %s", recovery.workload.namespace, recovery.workload, health.value)
         self._end(recovery)
-        self._updates.recovered(recovery.workload)
+        self._updates.change_state(recovery.workload, "Recovered")
         return None
+
+    async def _check_deletion(self, workload: WorkloadRef) -> None:
+        """Whether a workload that has ended in failure is deleted. Raises ApiError."""
+        if await self._health.read(workload, None) is WorkloadHealth.DELETED:
+            self.on_deleted(workload)
+
+    def _end_in_failure(self, recovery: WorkloadRecovery) -> None:
+        """Nothing will retry the workload: all that is still to come is its deletion."""
+        workload = recovery.workload
+        self._end(recovery)
+        self._updates.change_state(workload, "Failed")
+        pods = {*recovery.failed_pods, self._reported.reported_pod_uid(workload)}
+        for pod_uid in islice(pods, FAILED_PODS_LIMIT):
+            self._failing.add_failed(workload, pod_uid)
 
     def _end(self, recovery: WorkloadRecovery) -> None:
         self._failing.remove(recovery)
         self._checks.remove(recovery.workload.key)
+
+
+def _recheck_wait(recovery: WorkloadRecovery) -> float:
+    wait: float = min(FIRST_RECHECK * 2**recovery.checks, LAST_RECHECK)
+    recovery.checks = min(recovery.checks + 1, 16)
+    return wait
 
 
 def _now() -> float:

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import Enum
 
 from coroner_categorizer.objects.pod import ContainerState, Pod
+from coroner_operator.kube.owner_resolver import controller_of
 from coroner_operator.model.observation import Observation
 from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
 
@@ -28,11 +29,20 @@ class PodState(Enum):
     HEALTHY = "it failed before, and is Ready or has succeeded"
 
 
+class Replacement(Enum):
+    """What follows where a pod has ended in phase Failed and stays."""
+
+    CERTAIN = "its controller keeps its pods running"
+    EXPECTED = "by its restartPolicy it was to run for good: a later healthy pod of the workload replaces it"
+    NONE = "as far as is known nothing does its work again"
+
+
 @dataclass
 class FailedPod:
     """A pod of the workload that failed, or crashed before."""
 
     state: PodState
+    replacement: Replacement = Replacement.NONE
     healthy_from: float = float("inf")
     """Loop time from which on it counts as healthy, if nothing happens to it."""
 
@@ -54,6 +64,8 @@ class WorkloadRecovery:
     """Healthy pods that are newer than the failure, or failed before, and the loop time from which on they count."""
     healthy_since: float | None = None
     """Loop time since which the workload's own status says that it is healthy."""
+    longest_run: float = 0.0
+    """Seconds that a pod of the workload was fine before it failed, at most: what its next pods must exceed."""
     checks: int = 0
     """Checks without success since something last happened to a pod."""
     changes: int = 0
@@ -62,6 +74,13 @@ class WorkloadRecovery:
     @property
     def has_failing_pod(self) -> bool:
         return any(pod.state is PodState.FAILING for pod in self.failed_pods.values())
+
+    @property
+    def has_unreplaced_pod(self) -> bool:
+        """Whether a pod stays that has ended in phase Failed, and that a later healthy pod does not make up for."""
+        return any(
+            pod.state is PodState.ENDED and pod.replacement is Replacement.NONE for pod in self.failed_pods.values()
+        )
 
     @property
     def pods_healthy_from(self) -> float:
@@ -81,7 +100,8 @@ class WorkloadRecovery:
             case None:
                 return True  # deleted
             case PodState.ENDED:
-                return self.workload.kind in LONG_RUNNING  # replaced: what fails now are the others
+                # replaced: what fails now are the others
+                return self.workload.kind in LONG_RUNNING or (pod and pod.replacement) is Replacement.CERTAIN
             case PodState.HEALTHY:
                 return pod is not None and pod.healthy_from <= now
             case _:
@@ -94,8 +114,10 @@ class WorkloadRecovery:
             self.healthy_pods.clear()
             self.healthy_since = None
 
-    def set_failing(self, pod_uid: str, observation: Observation, *, has_ended: bool) -> None:
-        self.failed_pods[pod_uid] = FailedPod(PodState.ENDED if has_ended else PodState.FAILING)
+    def set_failing(self, pod: Pod, observation: Observation, *, has_ended: bool) -> None:
+        pod_uid = pod.metadata.uid
+        self.failed_pods[pod_uid] = FailedPod(PodState.ENDED if has_ended else PodState.FAILING, _replacement(pod))
+        self.longest_run = max(self.longest_run, run_before_failure(pod, observation.failure.at))
         self.healthy_pods.pop(pod_uid, None)
         self.healthy_since = None
         if has_ended:
@@ -116,7 +138,7 @@ class WorkloadRecovery:
         failed = self.failed_pods.get(uid)
         if failed is not None or has_crashed(pod):  # the latter after a restart of ours: between two crashes of a loop
             if failed is None or failed.state is not PodState.HEALTHY:
-                self.failed_pods[uid] = FailedPod(PodState.HEALTHY, healthy_from)
+                self.failed_pods[uid] = FailedPod(PodState.HEALTHY, healthy_from=healthy_from)
             self.observations.pop(uid, None)
         is_newer = self.failed_at is None or (created is not None and created > self.failed_at)
         if uid in self.failed_pods or is_newer:
@@ -137,17 +159,43 @@ class WorkloadRecovery:
         return [pod.healthy_from for pod in self.failed_pods.values() if pod.state is PodState.HEALTHY]
 
 
-def stabilization_seconds(pod: Pod, recovery_after: float) -> float:
-    """Seconds that a healthy pod must stay healthy to count: twice as long as its last run that crashed, at least.
+def stabilization_seconds(pod: Pod, recovery_after: float, longest_run: float = 0.0) -> float:
+    """Seconds that a healthy pod must stay healthy to count: twice as long as the last run that crashed, at least.
 
     A program that crashes a minute after each start is Ready for most of that minute; the back-off in between is no
-    measure, it reaches five minutes.
+    measure, it reaches five minutes. ``longest_run``: of the pods before it, which it replaces.
     """
     if pod.status.phase == "Succeeded":
         return 0.0
     statuses = pod.status.containerStatuses + pod.status.initContainerStatuses
     runs = [_run_seconds(container.lastState) for container in statuses]
-    return max(recovery_after, min(2 * max(runs, default=0.0), MAX_STABILIZATION_SECONDS))
+    return max(recovery_after, probation_seconds(max(runs, default=0.0)), probation_seconds(longest_run))
+
+
+def probation_seconds(run: float) -> float:
+    """How long to wait after a run of so many seconds has ended in a failure."""
+    return min(2 * run, MAX_STABILIZATION_SECONDS)
+
+
+def run_before_failure(pod: Pod, failed_at: datetime | None) -> float:
+    """Seconds for which a pod ran until it failed; 0 where it never ran, or for so long that it says nothing.
+
+    A pod that has run for hours may be evicted, and the one that replaces it need not run for hours to be healthy.
+    """
+    statuses, started = pod.status.containerStatuses + pod.status.initContainerStatuses, pod.status.startTime
+    runs = [_run_seconds(state) for status in statuses for state in (status.state, status.lastState)]
+    if not any(runs) and failed_at is not None and started is not None:  # evicted: its containers left no times
+        runs = [(failed_at - started).total_seconds()]
+    return max((run for run in runs if 0 < run <= MAX_STABILIZATION_SECONDS), default=0.0)
+
+
+def _replacement(pod: Pod) -> Replacement:
+    controller = controller_of(pod.metadata)
+    if controller is None:
+        return Replacement.NONE
+    if controller.kind in LONG_RUNNING:
+        return Replacement.CERTAIN
+    return Replacement.EXPECTED if pod.spec.restartPolicy == "Always" else Replacement.NONE
 
 
 def has_crashed(pod: Pod) -> bool:

@@ -271,6 +271,7 @@ class WorkloadFailures:
             return GRACE
         found = await self._job_failures.classify(ref)
         if found is None:
+            self._recovery.check_soon(await self._owners.top_controller(ref))
             return None
         workload, failures = found
         if self._opt_out.ignored_owner(ref.key) is not None:

@@ -1,20 +1,26 @@
-"""A workload's report as a value, and what can happen to it besides new failures (``fold``): it recovers, and pods that
-are deleted are forgotten. All of it is pure: times come as arguments.
+"""A workload's report as a value, and what can happen to it besides new failures (``fold``): its state changes, and
+pods that are deleted are forgotten. All of it is pure: times come as arguments.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from coroner_operator.model.failure_record import FailureRecord
-from coroner_operator.model.ledger import Ledger
+from coroner_operator.model.ledger import Ledger, failure_id
 from coroner_operator.model.ledger_builder import LedgerBuilder
-from coroner_operator.model.observation import to_epoch, whole_seconds
+from coroner_operator.model.observation import Observation, to_epoch, whole_seconds
 from coroner_operator.model.workload_ref import WorkloadRef
+
+State = Literal["Failing", "Failed", "Recovered", "Deleted"]
+"""Failing: something fails now. Failed: the workload has ended in failure, and nothing will retry it. Recovered:
+nothing fails. Deleted: the workload does not exist any more (docs/adr/0018-states.md).
+"""
 
 RULES_LIMIT = 64  # characters of Report.rules: a hash
 
@@ -47,11 +53,25 @@ class Report(msgspec.Struct, frozen=True):
     last_seen: datetime | None = None
     """Time of the newest failure; of its last observation where it still waits."""
     failing_since: datetime | None = None
-    """None: nothing is failing."""
+    """Of the current failure and those before it, since the last recovery; None: there is no current failure."""
     recovered_at: datetime | None = None
     """When the workload was last found healthy after a failure."""
+    ended_at: datetime | None = None
+    """When the workload was found to have ended in failure; None: it has not, or it has been started again."""
+    deleted_at: datetime | None = None
+    """When the workload was found to be deleted; None: it exists, as far as we know."""
+    final: bool = False
+    """Whether the verdict on the pod of the current failure will not change any more by these ``rules``."""
     rules: str = ""
     """Hash of the rules that decided ``current``; where nothing is failing, of those that classified last."""
+
+    @property
+    def state(self) -> State:
+        if self.deleted_at is not None:
+            return "Deleted"
+        if self.current is None:
+            return "Recovered"
+        return "Failing" if self.ended_at is None else "Failed"
 
     @property
     def failures(self) -> int:
@@ -59,15 +79,108 @@ class Report(msgspec.Struct, frozen=True):
         return sum(count.total for count in self.ledger.counts().values())
 
 
+class Transition(NamedTuple):
+    """A change of state that no failure of a pod shows."""
+
+    to: Literal["Failed", "Recovered", "Deleted"]
+    at: datetime
+
+
+def change_state(report: Report, transition: Transition) -> Report:
+    """The report after the transition; unchanged where it does not apply."""
+    match transition.to:
+        case "Recovered":
+            return recover(report, transition.at)
+        case "Failed":
+            return end_in_failure(report, transition.at)
+        case "Deleted":
+            return mark_deleted(report, transition.at)
+
+
 def recover(report: Report, at: datetime) -> Report:
     """The workload is healthy, as found at ``at``. History and counts stay; only a new failure fails it again.
 
-    Unchanged where nothing is failing, and where the current failure is newer than the finding.
+    Unchanged where nothing is failing, where the workload is deleted, and where the current failure is newer than the
+    finding.
     """
     at = whole_seconds(at)
-    if report.current is None or at < max(report.current.at, report.current.seen_at or report.current.at):
+    if report.current is None or report.deleted_at is not None:
         return report
-    return msgspec.structs.replace(report, current=None, failing_since=None, recovered_at=at)
+    if at < max(report.current.at, report.current.seen_at or report.current.at):
+        return report
+    return msgspec.structs.replace(
+        report, current=None, failing_since=None, recovered_at=at, ended_at=None, final=False
+    )
+
+
+def end_in_failure(report: Report, at: datetime) -> Report:
+    """The workload has ended in failure, as found at ``at``: the current failure stays as its cause.
+
+    Failures of its pods that are observed later count, and do not make it fail again: only ``restart`` does. Unchanged
+    where nothing is failing.
+    """
+    if report.state != "Failing":
+        return report
+    return msgspec.structs.replace(report, ended_at=whole_seconds(at))
+
+
+def mark_deleted(report: Report, at: datetime) -> Report:
+    """The workload is deleted, as found at ``at``: what it failed by last stays readable."""
+    return report if report.deleted_at else msgspec.structs.replace(report, deleted_at=whole_seconds(at))
+
+
+def restart(report: Report, created_at: datetime) -> Report:
+    """A pod that was created at that time fails. If that was after the end of the workload, it was started again, or
+    was taken for deleted because none of its pods was there.
+    """
+    over_since, created_at = report.deleted_at or report.ended_at, whole_seconds(created_at)
+    if report.current is None or over_since is None or created_at <= over_since:
+        return report
+    return msgspec.structs.replace(report, failing_since=created_at, ended_at=None, deleted_at=None)
+
+
+def without_final(report: Report, observations: Iterable[Observation]) -> list[Observation]:
+    """The observations without what would change a final verdict: the same failure, and others of its pod as the
+    current one. What other rules have classified may change it.
+    """
+    current = report.current
+    if not report.final or current is None or current.pod is None:
+        return list(observations)
+    return [
+        observation
+        if observation.pod_uid != current.pod.uid or observation.rules != report.rules
+        else msgspec.structs.replace(observation, failure=msgspec.structs.replace(observation.failure, current=False))
+        for observation in observations
+        if observation.rules != report.rules or _id(observation) != current.id
+    ]
+
+
+def _id(observation: Observation) -> str:
+    number = observation.failure.ended_instances
+    return failure_id(observation.failure.key, None if number is None or number < 1 else number)
+
+
+def with_finality(before: Report, after: Report, is_settled: bool) -> Report:
+    """``after``, which follows ``before``; ``is_settled``: nothing more will be known of the pod that it shows.
+
+    What was final stays final for as long as it is shown.
+    """
+    is_shown = after.current is not None and after.current.pod is not None
+    stays = before.final and (after.current, after.rules) == (before.current, before.rules)
+    final = is_shown and (stays or is_settled)
+    return after if after.final == final else msgspec.structs.replace(after, final=final)
+
+
+def longest_interval(report: Report, limit: float) -> float:
+    """Seconds between the failures of two pods that follow each other in the history, at most; longer ones than
+    ``limit`` are left out. Where pods are replaced and fail again, it is about as long as one of them runs.
+    """
+    intervals = (
+        (later.at - earlier.at).total_seconds()
+        for later, earlier in pairwise(report.history)
+        if later.pod is not None and earlier.pod is not None and later.pod.uid != earlier.pod.uid
+    )
+    return max((interval for interval in intervals if interval <= limit), default=0.0)
 
 
 def count_restarts(report: Report, restarts: Iterable[RuleRestarts]) -> Report:

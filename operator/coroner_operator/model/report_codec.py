@@ -16,7 +16,7 @@ from coroner_operator.model.failure_record import FailureRecord
 from coroner_operator.model.ledger import UNOBSERVED, Count, Ledger, Name
 from coroner_operator.model.ledger_builder import PRUNED_RESTARTS_LIMIT
 from coroner_operator.model.observation import from_epoch, to_epoch
-from coroner_operator.model.report import Report
+from coroner_operator.model.report import Report, State
 from coroner_operator.model.stored_report import END_OF_TIME, Status, StoredReport, checked
 from coroner_operator.model.workload_ref import WorkloadRef, name_as_label, report_name
 
@@ -28,8 +28,11 @@ PLURAL = "failurereports"
 
 CLOCK_SKEW = timedelta(days=1)  # between the clocks of the replicas, one of which wrote the report
 
-FAILING, RECOVERED = "Failing", "Recovered"
-"""The values of status.state; also the condition's type, and its reason once the workload has recovered."""
+FAILING: State = "Failing"
+FAILED: State = "Failed"
+RECOVERED: State = "Recovered"
+DELETED: State = "Deleted"
+"""The values of status.state, and the types of the conditions: the one of the state is True, the others are False."""
 
 _NOT_IN_A_REASON = re.compile(r"[^A-Za-z0-9_,:]+")
 _NO_REASON = "FailureWithoutReason"  # a condition must have a reason
@@ -66,7 +69,7 @@ def labels(report: Report) -> dict[str, str]:
             f"{GROUP}/subcategory": verdict and verdict.subcategory,
             f"{GROUP}/retry": verdict and verdict.retry,
             f"{GROUP}/confidence": verdict and verdict.confidence,
-            f"{GROUP}/state": FAILING if verdict else RECOVERED,
+            f"{GROUP}/state": report.state,
             f"{GROUP}/workload-kind": name_as_label(report.workload.kind),
             f"{GROUP}/workload-name": name_as_label(report.workload.name),
             f"{GROUP}/workload-uid": name_as_label(report.workload.uid),
@@ -79,11 +82,15 @@ def to_status(report: Report) -> dict[str, Any]:
     counts = report.ledger.counts()
     return _present(
         {
-            "state": FAILING if report.current else RECOVERED,
+            "state": report.state,
             **(_current(report.current) if report.current else {}),
+            **_finality(report),
             "firstSeen": _time(report.first_seen),
             "lastSeen": _time(report.last_seen),
+            "failingSince": _time(report.failing_since),
             "recoveredAt": _time(report.recovered_at),
+            "endedAt": _time(report.ended_at),
+            "deletedAt": _time(report.deleted_at),
             "failures": sum(count.total for count in counts.values()),
             "unseen": report.ledger.unobserved or None,
             "lowerBound": report.ledger.incomplete or None,
@@ -129,6 +136,13 @@ def _current(record: FailureRecord) -> dict[str, Any]:
     }
 
 
+def _finality(report: Report) -> dict[str, Any]:
+    if not report.final or report.current is None or report.current.pod is None:
+        return {}
+    pod = report.current.pod
+    return {"final": True, "observedPod": _present({"name": pod.name, "uid": pod.uid})}
+
+
 def _record(record: FailureRecord) -> dict[str, Any]:
     verdict, pod = record.verdict, record.pod
     return _present(
@@ -166,19 +180,54 @@ def _counts(counts: Mapping[Name, Count]) -> list[dict[str, Any]]:
 
 
 def _conditions(report: Report) -> list[dict[str, Any]]:
-    """The time of the transition is that of the failure or the recovery: it moves only when the status does."""
-    if report.current:
-        verdict, since = report.current.verdict, report.failing_since
-        said = ("True", condition_reason(verdict.reason), verdict.message)
-    else:
-        since = report.recovered_at or report.first_seen
-        said = ("False", RECOVERED, "no pod of the workload is failing")
-    if since is None:  # nothing has happened yet
+    """One for each state; Failing is the first. The time of a transition moves only when the status does."""
+    state, first = report.state, report.first_seen
+    if first is None:  # nothing has happened yet
         return []
-    status, reason, message = said
+    # What is not failing any more is so since it recovered, ended or was deleted, whichever came first.
+    was_failing = _was_failing(report)
+    not_failing_since = (report.ended_at or report.deleted_at) if was_failing else report.recovered_at
+    since: dict[State, datetime | None] = {
+        FAILING: report.failing_since if state == FAILING else not_failing_since,
+        FAILED: report.ended_at if state == FAILED else report.ended_at and report.deleted_at,
+        RECOVERED: report.recovered_at and (report.failing_since or report.recovered_at),
+        DELETED: report.deleted_at,
+    }
+    if state == DELETED and not was_failing:
+        since[RECOVERED] = report.deleted_at
     return [
-        {"type": FAILING, "status": status, "reason": reason, "message": message, "lastTransitionTime": _time(since)}
+        {
+            "type": type_,
+            "status": str(type_ == state),
+            "reason": state,
+            "message": _DESCRIPTIONS[state],
+            **(_cause(report) if type_ in (FAILING, FAILED) else {}),
+            "lastTransitionTime": _time(time or first),
+        }
+        for type_, time in since.items()
     ]
+
+
+def _was_failing(report: Report) -> bool:
+    """Whether the workload fails, or did when it ended or was deleted."""
+    began, deleted_at = report.failing_since, report.deleted_at
+    return report.current is not None and (began is None or deleted_at is None or began <= deleted_at)
+
+
+_DESCRIPTIONS: dict[State, str] = {
+    FAILING: "a pod of the workload is failing",
+    FAILED: "the workload has ended in failure",
+    RECOVERED: "no pod of the workload is failing",
+    DELETED: "the workload does not exist any more",
+}
+
+
+def _cause(report: Report) -> dict[str, str]:
+    """Reason and message of the conditions that say how the workload fails, or has failed."""
+    if report.current is None or report.state == DELETED:
+        return {}
+    verdict = report.current.verdict
+    return {"reason": condition_reason(verdict.reason), "message": verdict.message}
 
 
 def _report(stored: StoredReport, latest: datetime) -> Report:
@@ -186,11 +235,11 @@ def _report(stored: StoredReport, latest: datetime) -> Report:
     ref = WorkloadRef(workload.api_version, workload.kind, stored.metadata.namespace, workload.name, workload.uid)
     if stored.metadata.name != report_name(ref):
         raise ValueError(f"a report on {ref} has another name")
-    failing = next((condition for condition in status.conditions if condition.type == FAILING), None)
 
     def time(time: datetime | None) -> datetime | None:
         return None if time is None else checked(time, latest)
 
+    ended_at, deleted_at = time(status.ended_at), time(status.deleted_at)
     return Report(
         workload=ref,
         current=stored.current.record(latest) if stored.current else None,
@@ -198,8 +247,11 @@ def _report(stored: StoredReport, latest: datetime) -> Report:
         ledger=_ledger(status, latest),
         first_seen=time(status.first_seen),
         last_seen=time(status.last_seen),
-        failing_since=time(failing.last_transition_time) if failing and stored.current else None,
+        failing_since=time(status.failing_since) if stored.current else None,
         recovered_at=time(status.recovered_at),
+        ended_at=ended_at if stored.current and status.state in (FAILED, DELETED) else None,
+        deleted_at=deleted_at if status.state == DELETED else None,
+        final=status.final and stored.current is not None and stored.current.pod is not None,
         rules=status.rules,
     )
 

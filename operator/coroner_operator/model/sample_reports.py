@@ -9,7 +9,14 @@ import msgspec
 from coroner_categorizer.verdict import Evidence, Failure, FailureKey, Verdict
 from coroner_operator.model.fold import fold
 from coroner_operator.model.observation import Observation
-from coroner_operator.model.report import Report, RuleRestarts, count_restarts, recover
+from coroner_operator.model.report import (
+    Report,
+    RuleRestarts,
+    count_restarts,
+    end_in_failure,
+    mark_deleted,
+    recover,
+)
 from coroner_operator.model.workload_ref import WorkloadRef
 
 _T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -26,6 +33,16 @@ def failing() -> Report:
 def recovered() -> Report:
     """The same, recovered."""
     return recover(failing(), _T0 + timedelta(hours=4))
+
+
+def failed() -> Report:
+    """The same, ended in failure."""
+    return msgspec.structs.replace(end_in_failure(failing(), _T0 + timedelta(hours=4)), final=True)
+
+
+def deleted() -> Report:
+    """The same, deleted some time after it had ended in failure."""
+    return mark_deleted(failed(), _T0 + timedelta(hours=5))
 
 
 _EMPTY = Report(WorkloadRef("batch/v1", "Job", "team-a", "train-llm", "3f2a9c1b-7d0e-4a52-9b1c-0f6f3d2e8a47"))

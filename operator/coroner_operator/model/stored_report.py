@@ -21,7 +21,7 @@ from coroner_operator.model.fold import HISTORY_LIMIT
 from coroner_operator.model.ledger_builder import NAMES_LIMIT
 from coroner_operator.model.ledger_codec import COUNT_LIMIT, STRING_LIMIT, STRINGS_LIMIT
 from coroner_operator.model.observation import from_epoch, whole_seconds
-from coroner_operator.model.report import RULES_LIMIT
+from coroner_operator.model.report import RULES_LIMIT, State
 from coroner_operator.model.workload_ref import NAME_LIMIT
 
 ID_LIMIT = 64  # a failure's name in the ledger
@@ -123,25 +123,23 @@ class NameCount(msgspec.Struct, frozen=True, rename="camel"):
             raise ValueError("a category that is no label's value")
 
 
-class Condition(msgspec.Struct, frozen=True, rename="camel"):
-    type: str
-    last_transition_time: datetime
-
-
 class Status(msgspec.Struct, frozen=True, rename="camel"):
     """Without the fields of the current failure, which are those of ``Failure``."""
 
-    state: Literal["", "Failing", "Recovered"] = ""
+    state: State | Literal[""] = ""
     first_seen: datetime | None = None
     last_seen: datetime | None = None
+    failing_since: datetime | None = None
     recovered_at: datetime | None = None
+    ended_at: datetime | None = None
+    deleted_at: datetime | None = None
+    final: bool = False
     unseen: Count = 0
     restarts_by_rule: Count = 0
     counts: Annotated[tuple[NameCount, ...], Meta(max_length=NAMES_LIMIT)] = ()
     history: Annotated[tuple[Failure, ...], Meta(max_length=HISTORY_LIMIT)] = ()
     rules: Annotated[str, Meta(max_length=RULES_LIMIT)] = ""
     ledger: Annotated[tuple[Annotated[str, Meta(max_length=STRING_LIMIT)], ...], Meta(max_length=STRINGS_LIMIT)] = ()
-    conditions: Annotated[tuple[Condition, ...], Meta(max_length=8)] = ()
 
 
 class StoredReport(msgspec.Struct, frozen=True):
@@ -149,14 +147,15 @@ class StoredReport(msgspec.Struct, frozen=True):
     spec: Spec
     status: Status = Status()
     current: Failure | None = None
-    """The fields of the current failure in the status; None: the workload is not failing."""
+    """The fields of the current failure in the status; None: nothing fails, or the workload had recovered."""
 
 
 def read(obj: Mapping[str, Any]) -> StoredReport:
     """Raises ValueError, with the path of the field that is wrong."""
     try:
         report = msgspec.convert({**obj, "status": obj.get("status") or {}, "current": None}, StoredReport)
-        if report.status.state != "Failing":
+        state, failure_id = report.status.state, obj["status"].get("failureID") if report.status.state else None
+        if state in ("", "Recovered") or (state == "Deleted" and failure_id is None):
             return report
         return msgspec.structs.replace(report, current=msgspec.convert(obj["status"], Failure))
     except msgspec.ValidationError as error:

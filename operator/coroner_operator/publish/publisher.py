@@ -13,6 +13,7 @@ from coroner_operator.config.settings import Settings
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client, service_account_namespace
 from coroner_operator.kube.list_watch import WatchMetrics
+from coroner_operator.kube.paths import ResourcePath
 from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.report import Report
 from coroner_operator.model.workload_ref import WorkloadRef
@@ -55,7 +56,10 @@ class Publisher:
         redactor: Redactor,
         back_off: Callable[[], BackOff] = BackOff,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_readable: Callable[[WorkloadRef], None] = lambda workload: None,  # noqa: ARG005 - nobody listens
     ) -> None:
+        """``on_readable(workload)`` is called when the kind of a workload that has a report has become readable."""
+        self._on_readable = on_readable
         self.recorder = Recorder(client, metrics, own=own_pod(), enabled=settings.events, redactor=redactor)
         self._has_events = settings.events
         self._reports = reports
@@ -88,6 +92,10 @@ class Publisher:
     def may_own(self, group: str, kind: str) -> bool:
         """As ``TargetKinds.may_own``."""
         return self._kinds.may_own(group, kind)
+
+    def path_of(self, workload: WorkloadRef) -> ResourcePath | None:
+        """As ``TargetKinds.path_of``."""
+        return self._kinds.path_of(workload)
 
     async def run(self) -> None:
         """Keep the Events of what fails, watch the listed kinds, and apply the loaded reports to their objects.
@@ -127,6 +135,7 @@ class Publisher:
         for workload in self._reports.workloads:
             if self._kinds.kind_of(workload) == kind:
                 self._republishing.add(workload)
+                self._on_readable(workload)
 
     async def _republish(self, workload: WorkloadRef) -> None:
         if self._kinds.kind_of(workload) is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from coroner_operator.model.report import Report
 from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
-from coroner_operator.publish.status_block import BLOCK, CONDITION
+from coroner_operator.publish.status_block import BLOCK, CONDITIONS
 
 MAX_OVERWRITES = 5  # times that a value of ours is restored; an overwrite after that is taken as intended
 MAX_CONFLICTS = 20  # conflicts in a row: another writer changes the object faster than it can be read and written
@@ -88,9 +88,16 @@ def is_exactly_applied(wanted: Status, live: Status) -> bool:
     """Whether ``live`` contains ``wanted``, and nothing that was applied earlier and is no longer wanted."""
     for name in (BLOCK, "conditions"):
         current, part = _part(live, name), _part(wanted, name)
-        if current != part and not (part is not None and _contains(current, part) and set(part) == set(current)):
+        if current != part and not (part is not None and _contains(current, part) and _has_same_fields(current, part)):
             return False
     return True
+
+
+def _has_same_fields(current: Mapping[str, Any], part: Mapping[str, Any]) -> bool:
+    """Whether the block, or each of our conditions, has no field that is not wanted. ``part`` is contained."""
+    if current.keys() != part.keys():
+        return False
+    return all(current[type_].keys() == part[type_].keys() for type_ in CONDITIONS if type_ in part)
 
 
 def _parts(status: Status) -> list[tuple[str, Any]]:
@@ -98,12 +105,13 @@ def _parts(status: Status) -> list[tuple[str, Any]]:
 
 
 def _part(status: Status, name: str) -> Any:
-    """Our part of a status: the block, or our one condition; None if it is absent."""
+    """Our part of a status: the block, or our conditions by their type; None if it is absent."""
     if name != "conditions":
         return status.get(name)
     conditions = status.get("conditions")
-    found = (c for c in conditions or () if isinstance(c, Mapping) and c.get("type") == CONDITION)
-    return next(found, None) if isinstance(conditions, list) else None
+    if not isinstance(conditions, list):
+        return None
+    return {c["type"]: c for c in conditions if isinstance(c, Mapping) and c.get("type") in CONDITIONS} or None
 
 
 def _contains(live: Any, wanted: Any) -> bool:

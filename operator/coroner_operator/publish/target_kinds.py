@@ -11,7 +11,10 @@ from coroner_operator.config.settings import ListedKind
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.crd_watch import Crd, CrdWatch
+from coroner_operator.kube.errors import InvalidName
 from coroner_operator.kube.list_watch import WatchMetrics
+from coroner_operator.kube.owner_resolver import workload_path
+from coroner_operator.kube.paths import ResourcePath
 from coroner_operator.kube.resources import is_namespaced
 from coroner_operator.model.workload_ref import WorkloadRef
 from coroner_operator.publish.target_schema import TargetKind, Unsupported, kind_of
@@ -50,6 +53,14 @@ class TargetKinds:
     def kind_of(self, workload: WorkloadRef) -> TargetKind | None:
         """The workload's kind, if a site has listed it and it is served now; else None."""
         return self._find(workload.group, workload.kind)
+
+    def path_of(self, workload: WorkloadRef) -> ResourcePath | None:
+        """Where the workload is read; None: its kind may not be read, or nothing can have its name."""
+        kind = self.kind_of(workload)
+        try:
+            return workload_path(workload) if kind is None else kind.path(workload.namespace, workload.name)
+        except InvalidName:
+            return None
 
     def is_cluster_scoped(self, workload: WorkloadRef) -> bool:
         """Whether the workload is known to have no namespace."""

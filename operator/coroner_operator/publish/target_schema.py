@@ -21,7 +21,7 @@ from coroner_operator.kube.resources import Resource
 from coroner_operator.model import sample_reports
 from coroner_operator.model.report import Report
 from coroner_operator.publish.schema_pruning import OMITTED, Schema, property_of, prune
-from coroner_operator.publish.status_block import BLOCK, CONDITION, VERDICT_FIELDS, block, condition
+from coroner_operator.publish.status_block import BLOCK, CONDITIONS, VERDICT_FIELDS, block, conditions
 
 
 class StatusBlock(msgspec.Struct, frozen=True):
@@ -37,15 +37,15 @@ class StatusBlock(msgspec.Struct, frozen=True):
 
 
 class StatusCondition(msgspec.Struct, frozen=True):
-    """``status.conditions`` accepts a condition."""
+    """``status.conditions`` accepts our conditions."""
 
     schema: Schema
     """Of one item of the list."""
 
     def status(self, report: Report) -> dict[str, Any]:
-        wanted = condition(report)
-        pruned = OMITTED if wanted is None else prune(self.schema, wanted)
-        return {} if pruned is OMITTED else {"conditions": [pruned]}
+        pruned = [prune(self.schema, each) for each in conditions(report)]
+        kept = [each for each in pruned if each is not OMITTED]
+        return {"conditions": kept} if kept else {}
 
 
 class Unsupported(msgspec.Struct, frozen=True):
@@ -137,5 +137,5 @@ def _accepts_verdict(schema: Schema) -> bool:
 
 
 def _accepts_condition(items: Schema) -> bool:
-    kept = prune(items, condition(sample_reports.failing()))
-    return kept is not OMITTED and kept.get("type") == CONDITION and "status" in kept
+    kept = prune(items, conditions(sample_reports.failing())[0])
+    return kept is not OMITTED and kept.get("type") == CONDITIONS[0] and "status" in kept

@@ -90,7 +90,7 @@ class WorkloadStatusWriter:
         """
         workload = report.workload
         kind = self._kinds.kind_of(workload)
-        if kind is None or isinstance(kind.placement, Unsupported):
+        if kind is None or isinstance(kind.placement, Unsupported) or report.state == "Deleted":
             on_attempted()
             return
         key = workload.key if kind.namespaced else workload.key._replace(namespace="")

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple
 
-from coroner_operator.model.report import Report
+from coroner_operator.model.report import Report, State, longest_interval
 from coroner_operator.model.report_codec import labels
 from coroner_operator.model.workload_ref import WorkloadRef, report_name
 from coroner_operator.reports.store import ReportStore, Stored
 
 log = logging.getLogger("coroner.cache")
 
+INTERVAL_LIMIT = 600.0  # s; as recovery_state.MAX_STABILIZATION_SECONDS
 CACHE_SIZE = 256  # reports of at most ~100 KB in memory; typical ones have 5
 
 
@@ -32,6 +33,18 @@ class _Current(NamedTuple):
     failed_at: datetime
     pod_uid: str
     """"" where it names no pod."""
+    longest_interval: float
+    """Seconds, of those up to ``INTERVAL_LIMIT``."""
+
+
+class _Over(NamedTuple):
+    """The end of a workload that has failed for good, or is deleted."""
+
+    state: State
+    since: datetime
+    pod_uid: str
+    """Of the failure that the report shows; "" where it names no pod."""
+    final: bool
 
 
 class ReportCache:
@@ -41,6 +54,7 @@ class ReportCache:
         self._counts: Counter[str] = Counter()
         """By namespace, how many are known."""
         self._failing: dict[_Key, _Current] = {}
+        self._over: dict[_Key, _Over] = {}
         self._mislabelled: list[WorkloadRef] = []
         self._cached: OrderedDict[_Key, Stored] = OrderedDict()
         self._writing: set[_Key] = set()
@@ -55,6 +69,21 @@ class ReportCache:
     def workloads(self) -> tuple[WorkloadRef, ...]:
         """All that have a report, as far as is known."""
         return tuple(self._known.values())
+
+    @property
+    def failed(self) -> tuple[WorkloadRef, ...]:
+        """Workloads whose report says that they have ended in failure."""
+        return tuple(self._known[key] for key, over in self._over.items() if over.state == "Failed")
+
+    @property
+    def not_final(self) -> tuple[WorkloadRef, ...]:
+        """Workloads that have ended or are deleted, whose report shows a pod, and not that its verdict is final."""
+        return tuple(self._known[key] for key, over in self._over.items() if over.pod_uid and not over.final)
+
+    def over_since(self, workload: WorkloadRef) -> datetime | None:
+        """When the workload was found to have ended in failure, or to be deleted; None: neither."""
+        over = self._over.get(_key(workload))
+        return None if over is None else over.since
 
     def is_failing(self, workload: WorkloadRef) -> bool:
         return _key(workload) in self._failing
@@ -75,8 +104,16 @@ class ReportCache:
 
     def reported_pod_uid(self, workload: WorkloadRef) -> str:
         """UID of the pod that the workload's report names; "" where it names none."""
-        current = self._failing.get(_key(workload))
+        key = _key(workload)
+        current = self._failing.get(key) or self._over.get(key)
         return "" if current is None else current.pod_uid
+
+    def longest_interval(self, workload: WorkloadRef) -> float:
+        """Seconds between the failures of two pods of a failing workload that follow each other, at most; 0 where none
+        follows another within ``INTERVAL_LIMIT``.
+        """
+        current = self._failing.get(_key(workload))
+        return 0.0 if current is None else current.longest_interval
 
     def is_classified_by_current_rules(self, workload: WorkloadRef) -> bool:
         """Whether the rules in force decided the verdict of the report, when the reports were loaded."""
@@ -138,11 +175,18 @@ class ReportCache:
         self._cached.move_to_end(key)
         while len(self._cached) > CACHE_SIZE:
             self._cached.popitem(last=False)
-        current = stored.report.current
-        if current is None:
+        report, current = stored.report, stored.report.current
+        if current is None or report.state != "Failing":
             self._failing.pop(key, None)
         else:
-            self._failing[key] = _Current(current.at, current.pod.uid if current.pod else "")
+            pod_uid = current.pod.uid if current.pod else ""
+            self._failing[key] = _Current(current.at, pod_uid, longest_interval(report, INTERVAL_LIMIT))
+        over_since = report.deleted_at or report.ended_at
+        if over_since is None:
+            self._over.pop(key, None)
+        else:
+            pod_uid = current.pod.uid if current and current.pod else ""
+            self._over[key] = _Over(report.state, over_since, pod_uid, report.final)
 
     def invalidate(self, workload: WorkloadRef) -> None:
         """A write was refused: perhaps what is remembered is wrong. Read it again before the next."""
@@ -174,6 +218,7 @@ class ReportCache:
             self._counts -= Counter([namespace])  # drops what falls to 0
         self._cached.pop(key, None)
         self._failing.pop(key, None)
+        self._over.pop(key, None)
         return workload
 
 

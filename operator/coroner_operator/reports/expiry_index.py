@@ -30,6 +30,8 @@ class ReportSummary(msgspec.Struct, frozen=True):
     version: str
     last_activity: datetime
     """Time of the last news of the workload: a failure, an observation of one, its recovery; else the creation."""
+    state: str = ""
+    """As ``Report.state``; "" where the report has no status."""
 
 
 class ReportIndex(Protocol):
@@ -99,6 +101,7 @@ class _Spec(msgspec.Struct, frozen=True):
 
 
 class _Status(msgspec.Struct, frozen=True, rename="camel"):
+    state: str = ""
     last_seen: datetime | None = None
     recovered_at: datetime | None = None
 
@@ -121,4 +124,5 @@ def _summary(report: _Report) -> ReportSummary:
         uid=meta.uid,
         version=meta.resource_version,
         last_activity=max(time.replace(tzinfo=UTC) if time.tzinfo is None else time for time in times),
+        state=status.state,
     )

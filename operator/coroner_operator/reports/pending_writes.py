@@ -12,7 +12,7 @@ import msgspec
 from coroner_categorizer.rules.rule import CONFIDENCE_RANK
 from coroner_operator.model.ledger import Count, Name
 from coroner_operator.model.observation import Observation
-from coroner_operator.model.report import RuleRestarts
+from coroner_operator.model.report import RuleRestarts, Transition
 from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
 
 RESTARTED_PODS_LIMIT = 10_000  # whose rules have restarted a container; ~300 bytes each
@@ -50,8 +50,10 @@ class PendingWrites:
 
     workload: WorkloadRef
     observations: list[Observation] = field(default_factory=list)
-    recovered_at: datetime | None = None
-    """The workload was found healthy at this time, after all of the observations; None: it was not."""
+    transition: Transition | None = None
+    """Of the workload's state, after all of the observations; None: there was none."""
+    newest_pod: datetime | None = None
+    """Creation of the newest pod that was observed to fail by a current failure."""
     reselect: bool = False
     """Another failure than the one that the report shows may be the current one."""
     labels_pending: bool = False
@@ -73,32 +75,39 @@ class PendingWrites:
     @property
     def has_news(self) -> bool:
         """Whether the status may have to be written."""
-        return bool(self.observations) or self.recovered_at is not None or self.reselect
+        return bool(self.observations) or self.transition is not None or self.reselect
 
-    def add(self, observations: Iterable[Observation], now: float) -> None:
+    def add(self, observations: Iterable[Observation], now: float, pod_created: datetime | None = None) -> None:
         """New observations. One of a current failure takes back a recovery that is not written yet."""
         new = list(observations)
         self.observations += new
         if self.waiting_since is None:
             self.waiting_since = now
-        if any(observation.failure.current for observation in new):
-            self.recovered_at = None
+        if self.transition is not None and _takes_back(new, self.transition):
+            self.transition = None
+        if pod_created is not None and any(observation.failure.current for observation in new):
+            self.newest_pod = max(self.newest_pod or pod_created, pod_created)
         if len(self.observations) > self.compact_at:
             self.observations = list(_deduplicated(self.observations))
             self.compact_at = max(OBSERVATIONS_LIMIT, 2 * len(self.observations))
 
-    def drain(self) -> tuple[list[Observation], datetime | None]:
+    def drain(self) -> tuple[list[Observation], Transition | None]:
         """All that is to be written; ``requeue`` if it could not be."""
-        drained = self.observations, self.recovered_at
-        self.observations, self.recovered_at, self.reselect = [], None, False
+        drained = self.observations, self.transition
+        self.observations, self.transition, self.reselect = [], None, False
         return drained
 
-    def requeue(self, observations: list[Observation], recovered_at: datetime | None) -> None:
+    def requeue(self, observations: list[Observation], transition: Transition | None) -> None:
         """What was drained, in front of what has come since."""
-        if recovered_at is not None and not any(observation.failure.current for observation in self.observations):
-            self.recovered_at = self.recovered_at or recovered_at
+        if transition is not None and not _takes_back(self.observations, transition):
+            self.transition = self.transition or transition
         self.observations = observations + self.observations
         self.reselect = True
+
+
+def _takes_back(observations: Iterable[Observation], transition: Transition) -> bool:
+    """Whether these, observed after it, make the transition void: a workload whose pod fails now has not recovered."""
+    return transition.to == "Recovered" and any(observation.failure.current for observation in observations)
 
 
 def _deduplicated(observations: Iterable[Observation]) -> Iterable[Observation]:

@@ -37,10 +37,12 @@ class Retention:
         per_namespace: int,
         on_deleted: Callable[[ReportSummary, DeletionReason], None] = lambda summary, reason: None,  # noqa: ARG005 - nobody listens
         is_ignored: Callable[[WorkloadRef], bool] = lambda workload: False,  # noqa: ARG005
+        on_workload_deleted: Callable[[WorkloadRef], None] = lambda workload: None,  # noqa: ARG005
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
     ) -> None:
         """``existence_checker``: of a namespace, one a sweep; ``retention``: seconds; ``per_namespace``: reports.
+        ``on_workload_deleted`` is called where a report is kept whose workload does not exist any more.
 
         Reports on workloads that are ignored (``is_ignored``) are deleted.
         """
@@ -50,6 +52,7 @@ class Retention:
         self._per_namespace = per_namespace
         self._on_deleted = on_deleted
         self._is_ignored = is_ignored
+        self._on_workload_deleted = on_workload_deleted
         self._now = now
         self._sleep = sleep
 
@@ -82,7 +85,9 @@ class Retention:
     async def _try_to_sweep(self, namespace: str, summaries: list[ReportSummary]) -> None:
         try:
             async with asyncio.timeout(NAMESPACE_TIMEOUT):
-                await self._sweep_namespace(summaries, self._existence_checker(namespace))
+                checker = self._existence_checker(namespace)
+                await self._sweep_namespace(summaries, checker)
+                await self._look_for_deleted(summaries, checker)
         except TimeoutError:
             log.warning("old reports in %s: not done in %.0f s; again later", namespace, NAMESPACE_TIMEOUT)
         except ApiError as error:
@@ -121,3 +126,27 @@ class Retention:
         if too_many > 0:
             namespace = summaries[0].workload.namespace
             log.info("%s has %d reports more than wanted, all of workloads that exist", namespace, too_many)
+
+    async def _look_for_deleted(self, summaries: list[ReportSummary], checker: ExistenceChecker) -> None:
+        """Find workloads that were deleted when none of their pods was left to show it. Raises ApiError.
+
+        Each is looked for 10 min, 20 min, 40 min, … after its last activity: ten times a week. A workload of a kind
+        that cannot be read is taken for deleted if it fails and none of its pods exists.
+        """
+        now = self._now()
+        for summary in summaries:
+            age = (now - summary.last_activity).total_seconds()
+            if summary.state in ("", "Deleted") or not _is_due(age) or age >= self._retention.total_seconds():
+                continue
+            existence = await checker.check(summary.workload)
+            is_failing = summary.state in ("Failing", "Failed")
+            if existence is Existence.DELETED or (existence is Existence.UNKNOWN and is_failing):
+                self._on_workload_deleted(summary.workload)
+
+
+def _is_due(age: float) -> bool:
+    """Whether a workload is looked for in the sweep that is made so many seconds after its last activity: the first one
+    after a power of two of the interval. A sweep may come a little late.
+    """
+    this, last = (int(max(each, 0.0) / SWEEP_INTERVAL) for each in (age, age - 1.1 * SWEEP_INTERVAL))
+    return this.bit_length() > last.bit_length()

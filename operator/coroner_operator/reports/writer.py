@@ -20,8 +20,17 @@ from coroner_operator.model.current_failure import NOTHING_KNOWN, FailingPods
 from coroner_operator.model.fold import fold
 from coroner_operator.model.ledger import Ledger
 from coroner_operator.model.observation import Observation
-from coroner_operator.model.report import Report, RuleRestarts, count_restarts, recover
-from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
+from coroner_operator.model.report import (
+    Report,
+    RuleRestarts,
+    Transition,
+    change_state,
+    count_restarts,
+    restart,
+    with_finality,
+    without_final,
+)
+from coroner_operator.model.workload_ref import PodKey, WorkloadKey, WorkloadRef
 from coroner_operator.reports.cache import ReportCache
 from coroner_operator.reports.changes import changed_sections
 from coroner_operator.reports.failure_counter import FailureCounter
@@ -29,6 +38,12 @@ from coroner_operator.reports.pending_writes import KnownRestarts, PendingWrites
 from coroner_operator.reports.store import ReportStore, Section, Stored, WriteConflict
 
 log = logging.getLogger("coroner.writer")
+
+SETTLE_SECONDS = 5.0
+"""After the end of a pod: events about it may come later than its state, by a second or two."""
+
+PodEnd = Literal["open", "ending", "settled"]
+"""Whether more may become known of a pod: it may go on; it has ended, and events may come still; nothing will."""
 
 Outcome = Literal["written", "unchanged", "conflict", "retried", "dropped", "refused"]
 
@@ -58,7 +73,7 @@ class _WrittenByAnother(Exception):  # noqa: N818 - an outcome
 
 
 class ReportWriter:
-    """``start()``, ``add()`` and ``recovered()`` at will, ``flush()`` at the end."""
+    """``start()``, ``add()`` and ``change_state()`` at will, ``flush()`` at the end."""
 
     def __init__(
         self,
@@ -70,16 +85,17 @@ class ReportWriter:
         failing_pods: Callable[[WorkloadRef], FailingPods] = lambda workload: NOTHING_KNOWN,  # noqa: ARG005
         prune: Callable[[Report], Report] = lambda report: report,
         on_written: Callable[[Report, Report], None] = lambda before, after: None,  # noqa: ARG005 - nobody listens
+        pod_end: Callable[[PodKey], PodEnd] = lambda pod: "open",  # noqa: ARG005
         may_create: Callable[[WorkloadRef], bool] = lambda workload: True,  # noqa: ARG005
         schema_ready: asyncio.Event | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         back_off: Callable[[], BackOff] = BackOff,
     ) -> None:
-        """``failing_pods``: what is known of a workload's pods at the moment of writing. ``prune`` may drop from a
-        report what no one needs any more. ``on_written(before, after)`` is called after each write of a status, and
-        after each that failed: what comes after must not wait for it. A report that ``may_create`` refuses is not made,
-        and what was observed is dropped. While ``schema_ready`` is not set nothing is
-        written.
+        """``failing_pods``: what is known of a workload's pods at the moment of writing. ``pod_end``: whether more may
+        become known of a pod; asked when a report is written, and where the pod is ending, once more later. ``prune``
+        may drop from a report what no one needs any more. ``on_written(before, after)`` is called after each write of a
+        status, and after each that failed: what comes after must not wait for it. A report that ``may_create`` refuses
+        is not made, and what was observed is dropped. While ``schema_ready`` is not set nothing is written.
         """
         self._store = store
         self._reports = reports
@@ -88,6 +104,7 @@ class ReportWriter:
         self._failing_pods = failing_pods
         self._prune = prune
         self._on_written = on_written
+        self._pod_end = pod_end
         self._may_create = may_create
         self._schema_ready = schema_ready
         self._now = now
@@ -106,21 +123,25 @@ class ReportWriter:
             on_length=metrics.set_queue_length,
         )
         self._evictions: WorkQueue[WorkloadKey] = WorkQueue(self._evict, name="written reports")
+        self._settling: WorkQueue[WorkloadRef] = WorkQueue(self._settle, name="verdicts that become final")
 
     def start(self) -> None:
         self._writes.start()
         self._evictions.start()
+        self._settling.start()
 
-    def add(self, workload: WorkloadRef, observations: Iterable[Observation]) -> None:
-        """These were observed; they will be in the workload's report."""
+    def add(
+        self, workload: WorkloadRef, observations: Iterable[Observation], pod_created: datetime | None = None
+    ) -> None:
+        """These were observed, of a pod that was created then; they will be in the workload's report."""
         pending = self._pending_for(workload)
-        pending.add(observations, _clock())
+        pending.add(observations, _clock(), pod_created)
         self._schedule(pending)
 
-    def recovered(self, workload: WorkloadRef) -> None:
-        """The workload is healthy now, after everything that was added before."""
+    def change_state(self, workload: WorkloadRef, to: Literal["Failed", "Recovered", "Deleted"]) -> None:
+        """The workload is in this state now, after everything that was added before."""
         pending = self._pending_for(workload)
-        pending.recovered_at = self._now()
+        pending.transition = Transition(to, self._now())
         self._schedule(pending)
 
     def reselect(self, workload: WorkloadRef) -> None:
@@ -144,6 +165,7 @@ class ReportWriter:
     async def flush(self, within: float) -> bool:
         """Write all that is gathered, now and within that many seconds, and end. False: something is left."""
         self._closing = True
+        await self._settling.close()
         all_written = await self._writes.drain(within)
         if not all_written:
             places = sorted(_place(self._pending[key].workload) for key in self._writes)
@@ -172,11 +194,11 @@ class ReportWriter:
         pending = self._pending[key]
         if self._schema_ready is not None:
             await self._schema_ready.wait()
-        observations, recovered_at = pending.drain()
+        observations, transition = pending.drain()
         try:
-            await self._write(pending, observations, recovered_at)
+            await self._write(pending, observations, transition)
         except Exception:
-            pending.requeue(observations, recovered_at)
+            pending.requeue(observations, transition)
             pending.labels_pending = True  # whether they really are is found out when writing
             raise
         if pending.has_work:
@@ -208,30 +230,45 @@ class ReportWriter:
         if _clock() - pending.last_write >= self._settings.write_interval:
             del self._pending[key]
 
+    async def _settle(self, workload: WorkloadRef) -> None:
+        """Perhaps the verdict that the report shows will not change any more."""
+        self.reselect(workload)
+
+    def _end_of_pod(self, report: Report) -> PodEnd:
+        """Of the pod that the report shows."""
+        pod = report.current.pod if report.current else None
+        return "open" if pod is None else self._pod_end(PodKey(report.workload.namespace, pod.uid))
+
     async def _write(
-        self, pending: PendingWrites, observations: list[Observation], recovered_at: datetime | None
+        self, pending: PendingWrites, observations: list[Observation], transition: Transition | None
     ) -> None:
         """Raises ApiError, _WrittenByAnother."""
         # After a conflict the report is read again just now: the first retry need not wait, the later ones do.
         for _ in range(1 if pending.conflicted else 2):
-            if await self._try_write(pending, observations, recovered_at):
+            if await self._try_write(pending, observations, transition):
                 pending.conflicted = False
                 return
         pending.conflicted = True
         raise _WrittenByAnother("another writer was first")
 
     async def _try_write(
-        self, pending: PendingWrites, observations: list[Observation], recovered_at: datetime | None
+        self, pending: PendingWrites, observations: list[Observation], transition: Transition | None
     ) -> bool:
         """False: another writer was first, and what it wrote is known now. Raises ApiError."""
         workload = pending.workload
         base = await self._reports.get(workload)
         before = base.report if base else Report(workload)
-        after = fold(before, observations, self._failing_pods(workload))
-        if recovered_at is not None:
-            after = recover(after, recovered_at)
+        after = fold(before, without_final(before, observations), self._failing_pods(workload))
+        if pending.newest_pod is not None:
+            after = restart(after, pending.newest_pod)
+        if transition is not None:
+            after = change_state(after, transition)
         if restarts := self._restarts.of(workload.key):
             after = count_restarts(after, restarts)
+        pod_end = self._end_of_pod(after)
+        after = with_finality(before, after, is_settled=pod_end == "settled")
+        if pod_end == "ending" and not after.final:
+            self._settling.add_after(workload, SETTLE_SECONDS)
         counted = self._counter.observed(base.report if base else None, after, observations)
         if pending.counted is None:
             pending.counted = counted.before.counts()

@@ -22,6 +22,7 @@ from coroner_operator.controller.pod_cache import FailingPodCache
 from coroner_operator.controller.pod_controller import PodController
 from coroner_operator.controller.pod_uids import ExistingPods
 from coroner_operator.controller.recovery import Recovery
+from coroner_operator.controller.workload_health import HealthReader
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Forbidden, NotFound
@@ -29,7 +30,7 @@ from coroner_operator.kube.event_cache import EventCache
 from coroner_operator.kube.list_watch import ListWatch
 from coroner_operator.kube.owner_resolver import OwnerResolver
 from coroner_operator.kube.resources import EVENT, NAMESPACE, POD, REPORT, Resource
-from coroner_operator.model.workload_ref import WorkloadRef, report_name
+from coroner_operator.model.workload_ref import PodKey, WorkloadRef, report_name
 from coroner_operator.publish.event_recorder import Recorder
 from coroner_operator.publish.event_series import Regarding
 from coroner_operator.publish.publisher import Publisher
@@ -41,7 +42,7 @@ from coroner_operator.reports.retention import Retention
 from coroner_operator.reports.schema_gate import SchemaGate
 from coroner_operator.reports.store import ApiReportStore, ReportStore
 from coroner_operator.reports.workload_existence import ApiExistenceChecker
-from coroner_operator.reports.writer import ReportWriter
+from coroner_operator.reports.writer import PodEnd, ReportWriter
 from coroner_operator.runtime.lease_thread import leadership
 from coroner_operator.telemetry.health_server import HealthServer
 from coroner_operator.telemetry.metrics import Metrics
@@ -78,7 +79,16 @@ class Engine:
         client.write_allowed_for = lambda: self.leadership.remaining
         store = store or ApiReportStore(client, settings.namespaces, now)
         self.reports = ReportCache(store)
-        self._publisher = Publisher(client, settings, self.reports, self.metrics, categorizer.redactor, back_off, now)
+        self._publisher = Publisher(
+            client,
+            settings,
+            self.reports,
+            self.metrics,
+            categorizer.redactor,
+            back_off,
+            now,
+            on_readable=self._on_readable,
+        )
         self._schema_gate = SchemaGate(client, self.metrics, back_off=back_off())
         existing_pods = ExistingPods(settings.namespaces, now)
         failing = FailingWorkloads(self.reports)
@@ -108,6 +118,7 @@ class Engine:
             settings,
             metrics=self.metrics,
             failing_pods=failing.failing_pods,
+            pod_end=self._pod_end,
             prune=existing_pods.prune,
             on_written=self._publisher.publish,
             may_create=self._report_limit.admits,
@@ -115,9 +126,17 @@ class Engine:
             now=now,
             back_off=back_off,
         )
-        self._recovery = Recovery(client, failing, self.reports, self.writer, recovery_after=settings.recovery_after)
+        self._recovery = Recovery(
+            HealthReader(client, self._publisher.path_of),
+            failing,
+            self.reports,
+            self.writer,
+            recovery_after=settings.recovery_after,
+        )
         events = EventCache(client, existing_pods.exists)
-        self._classifier = Classifier(categorizer, client, events, now, self._opt_out.ignores_template)
+        self._classifier = Classifier(
+            categorizer, client, events, now, self._opt_out.ignores_template, self._publisher.path_of
+        )
         self._controller = PodController(
             settings,
             classifier=self._classifier,
@@ -146,6 +165,7 @@ class Engine:
             per_namespace=settings.reports_per_namespace,
             on_deleted=self._on_report_expired,
             is_ignored=self._opt_out.ignores_report,
+            on_workload_deleted=self._recovery.on_deleted,
             now=now,
         )
         scopes: tuple[str | None, ...] = settings.namespaces or (None,)
@@ -247,6 +267,8 @@ class Engine:
         self._spawn(self._publisher.run(), "kinds of workloads")
         for workload in self.reports.failing:
             self._recovery.track(workload)
+        for workload in self.reports.failed:
+            self._recovery.track_failed(workload)
         for workload in self.reports.with_stale_labels:
             self.writer.relabel(workload)
         await self._watch_namespaces()
@@ -255,6 +277,8 @@ class Engine:
         for stream in self._pod_streams:
             await stream.synced.wait()
         self._recovery.start()
+        for workload in self.reports.not_final:
+            self.writer.reselect(workload)
         self._spawn(self._retention.run(), "retention")
         await asyncio.Event().wait()
 
@@ -304,6 +328,13 @@ class Engine:
         self.metrics.set_rules_hash(categorizer.hash)
         self.reports.on_rules_changed()
         self._controller.reclassify_all()
+
+    def _pod_end(self, pod: PodKey) -> PodEnd:
+        return self._controller.pod_end(pod)
+
+    def _on_readable(self, workload: WorkloadRef) -> None:
+        """Its kind can be read now: perhaps its status says that it has ended."""
+        self._recovery.check_soon(workload)
 
     def _on_report_expired(self, summary: ReportSummary, reason: str) -> None:
         self._forget_report(summary, reason)
