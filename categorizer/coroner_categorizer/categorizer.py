@@ -23,11 +23,13 @@ from coroner_categorizer.redaction.redactor import DEFAULT_REDACTOR, Redactor
 from coroner_categorizer.rules.match_context import MatchContext, TextField, pod_texts
 from coroner_categorizer.rules.parser import RuleSet, parse
 from coroner_categorizer.rules.pattern_set import PatternSet
-from coroner_categorizer.rules.rule import Match
+from coroner_categorizer.rules.rule import Match, Rule
 from coroner_categorizer.verdict import Classification, Failure, FailureKey, Verdict
 from coroner_categorizer.verdict_builder import build_verdict
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
+_NAMES_REMEMBERED = 512  # sets of names of findings; clusters show few, whoever writes statuses can make up more
+_NAME_LENGTH = 128
 _TEXT_FIELDS: tuple[TextField, ...] = ("termination message", "message", "pod error", "event")
 
 
@@ -45,6 +47,7 @@ class Categorizer:
             for matcher in (*rule.matchers, *rule.unless):
                 for field, pattern in matcher.patterns:
                     wanted[field].append(pattern)
+        self._rules_by_names: dict[tuple[int, tuple[str, ...]], tuple[Rule, ...]] = {}
         self._patterns = {field: PatternSet(patterns) for field, patterns in wanted.items()}
 
     def classify(
@@ -141,13 +144,26 @@ class Categorizer:
                     yield match
         else:
             for finding in current:
-                if found := next((m for r in rule_set.rules if (m := r.match_one(finding, context))), None):
+                rules = self._rules_for(rule_set, finding)
+                if found := next((m for r in rules if (m := r.match_one(finding, context))), None):
                     yield found
+
+    def _rules_for(self, rule_set: RuleSet, finding: Finding) -> tuple[Rule, ...]:
+        """The rules that a finding with these names can match, in their order: most are for other names."""
+        key = (id(rule_set), finding.names)
+        found = self._rules_by_names.get(key)
+        if found is None:
+            if len(self._rules_by_names) >= _NAMES_REMEMBERED:
+                self._rules_by_names.clear()
+            found = tuple(rule for rule in rule_set.rules if rule.may_match(finding.names))
+            if all(len(name) <= _NAME_LENGTH for name in finding.names):
+                self._rules_by_names[key] = found
+        return found
 
     def _decide_one(self, finding: Finding, context: MatchContext) -> Verdict | None:
         """The verdict on one finding by itself, for counts and history."""
         for rule_set in self._rule_sets:
-            for rule in rule_set.rules:
+            for rule in self._rules_for(rule_set, finding):
                 if match := rule.match_one(finding, context):
                     return self._verdict(match, finding, context, {rule.category})
         return self._verdict(None, finding, context, set())

@@ -53,13 +53,19 @@ def build_verdict(
         hint=_first(rule.hints if rule else (), facts) or "",
         retry=rule.retry if rule else "Unknown",
         confidence=min(confidence, primary.max_confidence, key=CONFIDENCE_RANK.__getitem__),
-        container=primary.container or None,
+        container=primary.container or _culprit(facts("culprit"), context),
         exit_code=primary.exit_code,
         signal=signal_of(primary.exit_code),
         evidence=_evidence(match, primary, context),
         rule=rule.id if rule else None,
         termination_message=_tail(primary.termination_message, context.redactor) or None,
     )
+
+
+def _culprit(name: str | None, context: MatchContext) -> str | None:
+    """The container that a text about the pod names, if the pod has it."""
+    specs = (*context.pod.spec.containers, *context.pod.spec.initContainers)
+    return name if name and any(spec.name == name for spec in specs) else None
 
 
 def camel_case(reason: str) -> str:

@@ -30,7 +30,7 @@ CASES: list[tuple[str, Json, list[Json], str | None, bool]] = [
     ("a kill that nothing else explains", pod(holding(failed(137))), [], "accelerator/device-unhealthy", True),
     ("a crash loop", pod(holding(crash_looping(139))), [], "accelerator/device-unhealthy", True),
     ("an exception of another kind stays the cause", pod(holding(failed(1, message=VALUE_ERROR))), [], "user-code/uncaught-exception", True),
-    ("GPU memory that ran out stays the cause", pod(holding(failed(1, message="CUDA out of memory"))), [], "accelerator/cuda-oom", True),
+    ("GPU memory that ran out stays the cause", pod(holding(failed(1, message="CUDA out of memory"))), [], "accelerator/device-oom", True),
     ("an OOM kill stays the cause", pod(holding(failed(137, "OOMKilled"))), [], "resources/oom-killed", True),
     ("a command that does not exist stays the cause", pod(holding(failed(127))), [], "user-config/bad-command", True),
     ("a program that was asked to stop has no device error", pod(holding(failed(143))), [], "disruption/terminated", True),

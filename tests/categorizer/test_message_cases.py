@@ -1,4 +1,7 @@
-"""Texts of other clusters, runtimes and programs (``message_cases.yaml``): which cause they name, and which they do not."""
+"""Texts of other clusters, runtimes and programs: which cause they name, and which they do not.
+
+``message_cases.yaml`` has them by where they are found, ``public_texts.yaml`` by the kind of fault, each with its source.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,16 @@ from tests.support.pods import condition, create_failed, event, failed, job, pod
 Json = dict[str, Any]
 
 MESSAGES: dict[str, list[Json]] = yaml.safe_load((Path(__file__).parent / "message_cases.yaml").read_text())
+PUBLIC: dict[str, list[Json]] = yaml.safe_load((Path(__file__).parent / "public_texts.yaml").read_text())
 CASES = [pytest.param(where, case, id=f"{where}: {case['what']}") for where in MESSAGES for case in MESSAGES[where]]
+PUBLIC_CASES = [pytest.param(case, id=f"{kind}: {case['what']}") for kind in PUBLIC for case in PUBLIC[kind]]
 
 
 def classified(where: str, case: Json, categorizer: cc.Categorizer) -> cc.Verdict | None:
     reason, message = case.get("reason", ""), case["message"]
     match where:
         case "ended":
-            return categorizer.classify(pod(failed(case["exitCode"], reason, message)))
+            return categorizer.classify(pod(failed(case["exitCode"], reason, message, case.get("container", "main"))))
         case "waiting":
             return categorizer.classify(pod(waiting(reason, message)))
         case "unscheduled":
@@ -45,7 +50,16 @@ def categorizer() -> cc.Categorizer:
 
 @pytest.mark.parametrize(("where", "case"), CASES)
 def test_the_cause_in_a_text_is_recognized(where: str, case: Json, categorizer: cc.Categorizer) -> None:
-    verdict = classified(where, case, categorizer)
+    check(case, classified(where, case, categorizer))
+
+
+@pytest.mark.parametrize("case", PUBLIC_CASES)
+def test_a_text_of_a_public_report_is_recognized(case: Json, categorizer: cc.Categorizer) -> None:
+    assert case["source"]
+    check(case, classified(case["where"], case, categorizer))
+
+
+def check(case: Json, verdict: cc.Verdict | None) -> None:
     assert verdict is not None
     assert f"{verdict.category}/{verdict.subcategory}" == case["verdict"]
     text = f"{verdict.message} {verdict.hint}"

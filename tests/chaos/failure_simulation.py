@@ -27,7 +27,7 @@ ENDINGS: tuple[tuple[int, str, str, str], ...] = (
     (127, "Error", "", "user-config/bad-command"),
     (139, "Error", "", "user-code/segfault"),
     (137, "Error", "", "unknown/sigkill"),
-    (1, "Error", "RuntimeError: CUDA out of memory", "accelerator/cuda-oom"),
+    (1, "Error", "RuntimeError: CUDA out of memory", "accelerator/device-oom"),
 )
 
 

@@ -20,7 +20,7 @@ from coroner_categorizer.findings.pod_status import (
 )
 from coroner_categorizer.findings.startup_events import startup_blocked, startup_blocker
 from coroner_categorizer.objects.event import Event
-from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES
+from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES, ended_by_stop
 from coroner_categorizer.objects.pod import Pod
 from coroner_categorizer.objects.times import is_before
 from coroner_categorizer.objects.workload import Workload
@@ -29,9 +29,11 @@ from coroner_categorizer.objects.workload import Workload
 FINDING_NAMES = frozenset(
     {
         "CgroupOOM",
+        "ChildSignalled",
         "CompletedRestarting",
         "DeletedWhileRunning",
         "EvictedByQueue",
+        "EvictedByController",
         "FailedCreate",
         "JobFailed",
         "KilledByLivenessProbe",
@@ -42,18 +44,21 @@ FINDING_NAMES = frozenset(
         "PodFailed",
         "PostStartHookFailed",
         "PreemptedByQueue",
+        "ProbeCommandMissing",
         "ProgramExited",
         "StaleOOMKilled",
         "StatusLost",
         "StepCancelled",
         "StepSignalled",
         "SystemOOM",
+        "ToldToStop",
         "UncaughtException",
         "UnhealthyDevice",
         "Unschedulable",
     }
 )
 
+_ASKED_TO_STOP = frozenset({"StepSignalled", "ToldToStop"})
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -76,7 +81,7 @@ def collect(
         containers = [msgspec.structs.replace(f, current=False) if f.waiting else f for f in containers]
     found = [*pod_level, *containers]
     if not any(f.current and not f.explained_by_pod for f in found):
-        pending = unschedulable(pod) or startup_blocked(pod, events) or failed_without_reason(pod)
+        pending = unschedulable(pod, events) or startup_blocked(pod, events) or failed_without_reason(pod)
         found += [pending] if pending else []
     return sorted(found, key=_primary_order)
 
@@ -117,7 +122,8 @@ def _crash_loop_cause(containers: Sequence[Finding]) -> str | None:
 def _failed_before_stop(container: Finding, pod: Pod, events: Sequence[Event]) -> Finding | None:
     """A container that had failed for good, by itself, before the pod was stopped: it comes before the pod."""
     stopped = stop_started_at(pod, events)
-    by_itself = container.exit_code not in (*KILL_EXIT_CODES, None) or "OOMKilled" in container.names
+    code = container.exit_code
+    by_itself = (code is not None and not ended_by_stop(code)) or "OOMKilled" in container.names
     # Without a condition, the end of a container that is restarted may be part of a crash loop, that the stop ended.
     restarts_no_more = pod.disruption is not None or pod.spec.restartPolicy == "Never"
     for_good = restarts_no_more and container.source.endswith(".state.terminated")
@@ -136,7 +142,8 @@ def _explained_by(pod_finding: Finding, container: Finding, pod: Pod) -> Finding
         return msgspec.structs.replace(container, explained_by_pod=True)
     if not container.is_latest_instance or not container.current or container.name == "OOMKilled":
         return container
-    killed = container.exit_code in KILL_EXIT_CODES or "StepSignalled" in container.names
+    code = container.exit_code
+    killed = (code is not None and ended_by_stop(code)) or not _ASKED_TO_STOP.isdisjoint(container.names)
     since = pod.disruption.lastTransitionTime if pod.disruption else None
     deleted = "DeletedWhileRunning" in pod_finding.names
     after = bool(since and container.at and container.at >= since and not deleted)

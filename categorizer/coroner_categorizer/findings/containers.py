@@ -17,14 +17,19 @@ from coroner_categorizer.findings.image_pull import (
     pull_cause_in_events,
 )
 from coroner_categorizer.findings.intended_restarts import counts_restarts, is_intended, rule_facts
+from coroner_categorizer.findings.probe_kills import hook_output
 from coroner_categorizer.findings.tekton import ended_after_steps, ended_by_signal, is_step
 from coroner_categorizer.findings.termination_cause import stopped_externally, termination_cause
-from coroner_categorizer.objects.deletion_time import deletion_requested
+from coroner_categorizer.linear_regex import LinearRegex
+from coroner_categorizer.objects.deletion_time import ended_after_deletion
 from coroner_categorizer.objects.event import Event
-from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES, SIGTERM_EXIT
+from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES, SIGNALS, SIGTERM_EXIT, child_signal, ended_by_stop
 from coroner_categorizer.objects.pod import NORMAL_WAITING_REASONS, Container, ContainerStatus, Pod, Terminated, Waiting
 from coroner_categorizer.objects.times import is_before
 from coroner_categorizer.termination_message.cause import cause_text
+from coroner_categorizer.termination_message.runtimes.python import crash_frame, exception_chain
+from coroner_categorizer.termination_message.runtimes.trace import UncaughtException
+from coroner_categorizer.termination_message.stop_reports import told_to_stop
 from coroner_categorizer.termination_message.tekton_message import CANCELLED, error_text
 from coroner_categorizer.termination_message.uncaught_exception import find_uncaught_exception
 from coroner_categorizer.verdict import FailureKey
@@ -33,9 +38,13 @@ Role = Literal["init", "sidecar", "main"]
 
 # The container was created and its start failed: the ended instance in lastState is the same failure (o4).
 _START_REASONS = ("CrashLoopBackOff", "RunContainerError", "PostStartHookError")
+_RUNTIME_REASONS = ("StartError", "ContainerCannotRun", "RunContainerError")  # the message is the container runtime's
+_COMMAND_MISSING = LinearRegex(r"executable file not found|exec: .*no such file or directory|: not found")
+_NO_MESSAGE = "Error on reading termination message"  # the kubelet's own words instead of it
 _KILLED_BY_KUBELET = frozenset({"KilledByLivenessProbe", "KilledByStartupProbe", "PostStartHookFailed"})
 _SIGINT_EXIT = 130
 _REQUESTED_EXIT_CODES = (*KILL_EXIT_CODES, _SIGINT_EXIT)  # somebody else ended the program
+_HOOK_REASONS = ("CreateContainerError", "PostStartHookError")
 _NOT_STARTED = (126, 127)  # a shell's codes for a command that it cannot run
 _PERMANENT_REASONS = ("InvalidImageName", "ErrImageNeverPull")
 
@@ -145,10 +154,18 @@ def _terminated(
     cause = termination_cause(pod, view.status.name, ended, exception, events)
     names = _names(view, ended, cause.name, has_exception=exception is not None)
     facts = cause.facts | rule_facts(view.spec, view.status, ended) | {"role": view.role}
-    if ended.exitCode not in KILL_EXIT_CODES and _ended_after_deletion(pod, ended):
+    if ended.exitCode not in KILL_EXIT_CODES and ended_after_deletion(pod, ended):
         facts["afterDeletion"] = "after its pod was marked for deletion"
+        if told_to_stop(message):
+            names.append("ToldToStop")
+    if not _KILLED_BY_KUBELET.isdisjoint(names) and _COMMAND_MISSING.found_in(facts.get("probeOutput", "")):
+        names.append("ProbeCommandMissing")
+    told = _start_failure(message, events, view.status.name) if ended.reason in _RUNTIME_REASONS else None
+    if "ProgramExited" in names and _names_child_signal(message, ended.exitCode):
+        names.append("ChildSignalled")
     if exception:
         facts |= {"exception": exception.line, "language": exception.language}
+        facts |= _python_facts(message) if exception.language == "python" else {}
     device = unhealthy_devices(view.status, view.path)
     if device and _may_be_its_device(names, ended.exitCode):
         names.append("UnhealthyDevice")
@@ -165,12 +182,42 @@ def _terminated(
         container=view.status.name,
         exit_code=ended.exitCode,
         termination_message=message,
-        text=message if ended.reason not in ("Error", "") else cause_text(message, exception),
+        text=_text(ended, message, exception, told),
         facts=facts,
         max_confidence=cause.max_confidence,
         ended_instances=ended_instances if counts_restarts(pod, view.spec) else None,
-        supporting=(*cause.supporting, *((device,) if device else ())),
+        supporting=(*cause.supporting, *(seen for seen in (device, told) if seen)),
     )
+
+
+def _python_facts(message: str) -> dict[str, str]:
+    earlier, frame = exception_chain(message).earlier, crash_frame(message)
+    return ({"firstException": earlier[0]} if earlier else {}) | ({"frame": frame} if frame else {})
+
+
+def _text(ended: Terminated, message: str, exception: UncaughtException | None, told: Excerpt | None) -> str:
+    """The text that holds the cause: the runtime's, or the part of the program's that says why it ended."""
+    if ended.reason in ("Error", ""):
+        return cause_text(message, exception)
+    return told.text if told else message
+
+
+def _start_failure(message: str, events: Sequence[Event], container: str) -> Excerpt | None:
+    """The newest event that says why the container could not be started, where its status does not."""
+    if message and not message.startswith(_NO_MESSAGE):
+        return None
+    told = [e.text.removeprefix("Error: ") for e in events if e.reason == "Failed" and e.container == container]
+    said = next((text for text in reversed(told) if " " in text and not text.startswith("Failed to pull")), None)
+    return Excerpt("events[Failed]", said) if said else None
+
+
+def _names_child_signal(message: str, exit_code: int) -> bool:
+    """Whether a launcher ended with this code because a signal ended its child: it says so, or nothing else."""
+    number = child_signal(exit_code)
+    if number is None:
+        return False
+    last = message.rstrip().rpartition("\n")[2]
+    return not last or LinearRegex(rf"-{number}\b|[Ss]ignal:? {number}\b|{SIGNALS[number]}").found_in(last)
 
 
 def _names(view: ContainerView, ended: Terminated, cause: str, *, has_exception: bool) -> list[str]:
@@ -193,7 +240,8 @@ def _names(view: ContainerView, ended: Terminated, cause: str, *, has_exception:
 
 def _program_exited(names: Sequence[str], exit_code: int) -> bool:
     """Whether the program chose this exit code itself: no signal, no probe or hook, no container runtime did."""
-    return "Error" in names and exit_code not in _REQUESTED_EXIT_CODES and _KILLED_BY_KUBELET.isdisjoint(names)
+    requested = exit_code in _REQUESTED_EXIT_CODES or ended_by_stop(exit_code)
+    return "Error" in names and not requested and _KILLED_BY_KUBELET.isdisjoint(names)
 
 
 def _may_be_its_device(names: Sequence[str], exit_code: int) -> bool:
@@ -232,6 +280,8 @@ def _waiting_for_start(pod: Pod, view: ContainerView, waiting: Waiting, events: 
     names: tuple[str, ...] = (waiting.reason,)
     seen: tuple[Excerpt, ...] = ()
     facts: dict[str, str] = {"role": view.role}
+    if " " in waiting.reason and not text:  # kubelets before 1.7 wrote what configuration is missing as the reason
+        text, names = waiting.reason, ("CreateContainerConfigError",)
     if waiting.reason in WAITING_REASONS:
         facts |= _pull_facts(pod, view, waiting, events)
         text = pull_cause(waiting.message)
@@ -239,8 +289,10 @@ def _waiting_for_start(pod: Pod, view: ContainerView, waiting: Waiting, events: 
             seen = (Excerpt("events[Failed]", text),)
         names = ("ErrImagePull",) if waiting.reason == "ImagePullBackOff" else (waiting.reason,)
         names = (*names, *(("ImagePullBackOff",) if waiting.reason == "ImagePullBackOff" else ()))
-    elif waiting.reason == "CreateContainerError" and (hook := _hook_event(events, view.status.name)):
+    elif waiting.reason in _HOOK_REASONS and (hook := _hook_event(events, view.status.name)):
         seen = (hook,)
+        if waiting.reason == "PostStartHookError" and (printed := hook_output(hook.text)):
+            facts["hookOutput"] = printed
     return Finding(
         names=names,
         rank=FailureRank.SIDECAR if view.role == "sidecar" else FailureRank.CONTAINER,
@@ -289,12 +341,6 @@ def _main_containers_ended_at(views: list[ContainerView]) -> datetime | None:
         return None
     times = [ended.finishedAt for ended in mains if ended and ended.finishedAt]
     return max(times, default=None)
-
-
-def _ended_after_deletion(pod: Pod, ended: Terminated) -> bool:
-    """Whether the instance ended after the deletion of its pod had certainly been requested."""
-    asked = deletion_requested(pod) if pod.metadata.deletionGracePeriodSeconds else None
-    return bool(asked and ended.finishedAt and not is_before(ended.finishedAt, asked))
 
 
 def _ended_with_its_pod(ended: Terminated, main_ended_at: datetime | None) -> bool:

@@ -47,12 +47,14 @@ def missing_pull_secrets(events: Iterable[Event]) -> str | None:
 
 
 def pull_cause_in_events(events: Iterable[Event], container: str, image: str) -> str:
-    """The cause that the newest ``Failed`` event of this container, or of this image, gives; "" if none does."""
+    """The cause that the newest event of this container, or of this image, gives; "" if none does.
+
+    The kubelet's own reason is ``Failed``; kubelets of cloud providers have others for the same text.
+    """
     causes = [
         (event.last_seen or event.first_seen, event.text[found.end :])
         for event in events
-        if event.reason == "Failed"
-        and (found := _EVENT.match(event.text))
+        if (found := _EVENT.match(event.text))
         and (event.container == container if event.container else found.groups[0] == image)
     ]
     timed = [(at, cause) for at, cause in causes if at]

@@ -15,14 +15,19 @@ from coroner_categorizer.findings.job_condition import failed_condition, is_susp
 from coroner_categorizer.findings.scheduler_message import parse_scheduler_message
 from coroner_categorizer.findings.tekton import ended_by_signal
 from coroner_categorizer.linear_regex import LinearRegex
-from coroner_categorizer.objects.deletion_time import deletion_requested, grace_period
+from coroner_categorizer.objects.deletion_time import deletion_requested, ended_after_deletion, grace_period
 from coroner_categorizer.objects.event import Event
-from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES, SIGTERM_EXIT
-from coroner_categorizer.objects.pod import Container, Pod, Terminated
+from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES, SIGTERM_EXIT, ended_by_stop
+from coroner_categorizer.objects.pod import Container, Pod, PodCondition, Terminated
 from coroner_categorizer.objects.times import is_before, newest, shifted
 from coroner_categorizer.objects.workload import Workload, WorkloadCondition
+from coroner_categorizer.termination_message.stop_reports import told_to_stop
 from coroner_categorizer.verdict import Confidence, FailureKey
 
+# Events by which a component says that it removes a pod: Karpenter, the descheduler, the taint manager, the node
+# controller of old clusters, the cluster autoscaler.
+_EVICTION_REASONS = ("Evicted", "Descheduled", "TaintManagerEviction", "NodeControllerEviction", "ScaleDown")
+_CANCELLED = "Cancelling"  # the taint manager's, where the taint was removed in time
 _REMOVAL = timedelta(seconds=10)  # from the last container's end to the kubelet's final deletion, on a busy node
 # Kueue's reasons on pods without a Job: WorkloadEvictedDueToPreempted, ...PodsReadyTimeout, ...ClusterQueueStopped, ...
 _EVICTED_BY_QUEUE = "WorkloadEvictedDueTo"
@@ -120,6 +125,11 @@ def deletion(
         facts["ownerState"] = state
     if owner and owner.spec.activeDeadlineSeconds is not None:
         facts["ownerDeadline"] = f"{owner.spec.activeDeadlineSeconds} s"
+    removal = next((e for e in reversed(events) if _says_who_removes(e)), None)
+    if removal:
+        names = [*names, "EvictedByController", removal.reason]
+        facts |= {"evictedBy": removal.component or removal.reason, "evictionEvent": removal.text.strip()}
+        seen = (*seen, Excerpt(f"events[{removal.reason}]", removal.text))
     stopping = next((e for e in events if e.reason == "Killing"), None)
     if stopping:
         seen = (*seen, Excerpt("events[Killing]", stopping.text))
@@ -142,6 +152,11 @@ def deletion(
     )
 
 
+def _says_who_removes(event: Event) -> bool:
+    by_kubelet = event.component == "kubelet"  # its evictions are in the pod's status
+    return event.reason in _EVICTION_REASONS and not by_kubelet and not event.text.startswith(_CANCELLED)
+
+
 def stopped_after_job_success(pod: Pod, owner: Workload | None) -> bool:
     """Whether the pod was deleted by a Job that has succeeded (its successPolicy, m14): nothing failed then."""
     if not owner or not pod.metadata.deletionTimestamp:
@@ -154,8 +169,10 @@ def _killed_by_deletion(pod: Pod, spec: Container, ended: Terminated, events: Se
     """Whether this instance was killed after the pod's deletion had been requested."""
     if ended_by_signal(spec, ended):
         return _ended_at_deletion(pod, spec, ended, events)
+    if not ended_by_stop(ended.exitCode) and told_to_stop(ended.message):
+        return ended_after_deletion(pod, ended)
     # OOMKilled with 143 is a stale flag from a child process (b12), with 137 the cause itself.
-    if ended.exitCode not in KILL_EXIT_CODES or (ended.reason == "OOMKilled" and ended.exitCode != SIGTERM_EXIT):
+    if not ended_by_stop(ended.exitCode) or (ended.reason == "OOMKilled" and ended.exitCode != SIGTERM_EXIT):
         return False
     asked = deletion_requested(pod)
     return not (asked and ended.finishedAt and is_before(ended.finishedAt, asked))
@@ -174,9 +191,16 @@ def _ended_at_deletion(pod: Pod, spec: Container, ended: Terminated, events: Seq
     )
 
 
-def unschedulable(pod: Pod) -> Finding | None:
-    """PodScheduled=False/Unschedulable or SchedulerError. SchedulingGated is intended, and not a finding (j4)."""
+def unschedulable(pod: Pod, events: Sequence[Event] = ()) -> Finding | None:
+    """PodScheduled=False/Unschedulable or SchedulerError. SchedulingGated is intended, and not a finding (j4).
+
+    Of a scheduler that sets no condition (Fargate's), its newest event.
+    """
     scheduled = pod.condition("PodScheduled")
+    source = "status.conditions[PodScheduled]"
+    if not scheduled and (refused := next((e for e in reversed(events) if e.reason == "FailedScheduling"), None)):
+        source = "events[FailedScheduling]"
+        scheduled = PodCondition("PodScheduled", "False", "Unschedulable", refused.text, refused.first_seen)
     if not scheduled or scheduled.status != "False" or scheduled.reason not in ("Unschedulable", "SchedulerError"):
         return None
     if pod.status.phase not in ("Pending", "") or pod.spec.nodeName or pod.metadata.deletionTimestamp:
@@ -184,7 +208,7 @@ def unschedulable(pod: Pod) -> Finding | None:
     plain = Finding(
         names=(scheduled.reason,),
         rank=FailureRank.POD,
-        source="status.conditions[PodScheduled]",
+        source=source,
         key=FailureKey(pod.metadata.uid, "", scheduled.reason),
         at=scheduled.lastTransitionTime or pod.metadata.creationTimestamp,
         text=scheduled.message,

@@ -39,7 +39,9 @@ class ProbeKill(NamedTuple):
 
     @property
     def facts(self) -> dict[str, str]:
-        return {"probeOutput": self.output} if self.output else {}
+        if not self.output:
+            return {}
+        return {"hookOutput" if self.name == "PostStartHookFailed" else "probeOutput": self.output}
 
 
 def probe_kill(
@@ -58,7 +60,7 @@ def probe_kill(
     mine = [e for e in events if (e.container == container or not e.container) and _while_running(e, ended)]
     hook = next((e for e in mine if e.reason == "FailedPostStartHook" and e.container == container), None)
     if hook and not exception:
-        return ProbeKill("PostStartHookFailed", (_excerpt(hook),), hook.text)
+        return ProbeKill("PostStartHookFailed", (_excerpt(hook),), hook_output(hook.text))
     unhealthy = [(e, found.groups[0]) for e in mine if e.reason == "Unhealthy" and (found := _UNHEALTHY.match(e.text))]
     stopped = [e for e in mine if e.reason == "Killing" and _is_about_container(e, container)]
     # The kubelet rate-limits its events: of a container that is killed repeatedly, the newest ``Killing`` may be
@@ -80,6 +82,13 @@ def probe_kill(
                 f"KilledBy{probe}Probe", tuple(_excerpt(e) for e in (failure, killing) if e), _probe_output(failure)
             )
     return None
+
+
+def hook_output(text: str) -> str:
+    """What a hook printed, or why it could not run, in the kubelet's text: ``… failed - error: E, message: "M"``."""
+    error, _, message = text.partition(" failed - error: ")[2].partition(', message: "')
+    printed = message.strip().removesuffix('"').replace("\\n", " ").replace('\\"', '"').strip()
+    return printed or error.strip()
 
 
 def stopped_by_kubelet(events: Sequence[Event], container: str, ended: Terminated) -> Excerpt | None:

@@ -14,6 +14,9 @@ from coroner_categorizer.vocabulary.phrases import VOCABULARY
 # Volcano's are "0/8 nodes are unavailable: " and "all nodes are unavailable: ".
 _HEAD = LinearRegex(r"^(?:\d+/(\d{1,9}) nodes are (?:un)?available|all nodes are unavailable): ")
 _REMARKS = LinearRegex(rf"\.? ?(?:{'|'.join(entry.pattern for entry in VOCABULARY.scheduler_remarks.entries)})")
+_OLD_HEAD = LinearRegex(r"^No nodes are available that match all of the (?:following )?predicates:+ ")
+_PREDICATE = LinearRegex(r"([A-Z]\w+|Insufficient \S+) \((\d{1,9})\)")
+_PREDICATES = {listed.predicate: listed.reason for listed in VOCABULARY.scheduler_predicates}
 _REASON = LinearRegex(r"(?:^|, )(\d{1,9}) ")
 _REASON_LIMIT = 100  # the scheduler counts nodes with the same reason together
 _FILTERS = tuple(listed.phrase for listed in VOCABULARY.scheduler_filters)
@@ -37,6 +40,8 @@ class SchedulerMessage(NamedTuple):
 
 def parse_scheduler_message(message: str) -> SchedulerMessage:
     """The message of PodScheduled=False/Unschedulable, or of a FailedScheduling event."""
+    if old := _OLD_HEAD.match(message):
+        message = _translated(message[old.end :])
     head = _HEAD.match(message)
     total = int(head.groups[0] or 0) if head else 0
     body = message[head.end :] if head else message
@@ -52,6 +57,12 @@ def parse_scheduler_message(message: str) -> SchedulerMessage:
         RejectionReason(int(m.groups[0]), body[m.end : end].strip()) for m, end in zip(starts, ends, strict=True)
     ]
     return SchedulerMessage(total, tuple(sorted(reasons, key=lambda b: (-_filter_rank(b.reason), -b.nodes, b.reason))))
+
+
+def _translated(body: str) -> str:
+    """The predicates by which schedulers before 1.9 named their reasons, as later ones write them."""
+    found = (match.groups for match in _PREDICATE.find_all(body))
+    return ", ".join(f"{count} {_PREDICATES.get(name, name)}" for name, count in islice(found, _REASON_LIMIT)) or body
 
 
 def _filter_rank(reason: str) -> int:

@@ -29,7 +29,12 @@ _SUMMARY_WINDOW = timedelta(minutes=5)  # the kubelet retries a mount at least e
 _PROGRESS_REASONS = ("Pulling", "Pulled", "Created", "Started")
 
 _VOLUME = LinearRegex(r'volume "[^"]+"')
-_PREFIXES = LinearRegex(r"^Failed to create pod sandbox: |\brpc error: code = \w+ desc = ")
+_PREFIXES = LinearRegex(
+    r"^Failed to create pod sandbox: |\brpc error: code = \w+ desc = |Mounting (?:command|arguments): [^\n]*\n"
+    r"|Running scope as unit:? \S+\n|\bOutput: |\s*In some cases useful info is found in syslog - try\s+"
+    r"dmesg \| tail[^\n]*"
+    r"|\s*\(extra info: .*"
+)
 _QUOTA = LinearRegex(r"requested: (.+?), used: .+?, limited: ([^\n]+)")
 _AMOUNT = LinearRegex(r"([^\s,=]+)=([^\s,=]+)")
 _CREATE_REASONS = ("FailedCreate", "FailedResourceClaimCreation")
@@ -140,7 +145,7 @@ def _newest_blocker(events: Sequence[Event]) -> Excerpt | None:
 
 
 def _is_failed_pull(event: Event) -> bool:
-    return event.reason == "Failed" and event.text.startswith("Failed to pull image")
+    return event.text.startswith("Failed to pull image")
 
 
 def create_failure(workload: Workload, events: Sequence[Event]) -> Finding | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from coroner_categorizer.objects.pod import Pod
-from coroner_categorizer.objects.times import shifted
+from coroner_categorizer.objects.pod import Pod, Terminated
+from coroner_categorizer.objects.times import is_before, shifted
 
 _DEFAULT_GRACE = 30  # seconds; the API's default of terminationGracePeriodSeconds
 # Seconds from the last container's end to the kubelet's own deletion: 3 were observed (m3), over 5 on a busy node.
@@ -31,3 +31,9 @@ def grace_period(pod: Pod) -> int:
     """Seconds that the pod is given to end by itself, unless whoever deletes it overrides them."""
     written = pod.spec.terminationGracePeriodSeconds
     return _DEFAULT_GRACE if written is None else written
+
+
+def ended_after_deletion(pod: Pod, ended: Terminated) -> bool:
+    """Whether the instance ended after the deletion of its pod had certainly been requested."""
+    asked = deletion_requested(pod) if pod.metadata.deletionGracePeriodSeconds else None
+    return bool(asked and ended.finishedAt and not is_before(ended.finishedAt, asked))

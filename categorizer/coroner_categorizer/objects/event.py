@@ -119,6 +119,12 @@ class Event(msgspec.Struct, frozen=True):
         return self.involvedObject or self.regarding or ObjectReference()
 
     @property
+    def component(self) -> str:
+        """What reports it."""
+        source = self.source or self.deprecatedSource or EventSource()
+        return source.component or self.reportingComponent or self.reportingController
+
+    @property
     def is_about_node(self) -> bool:
         """Whether a node's own component reports something about a node."""
         source = self.source or self.deprecatedSource or EventSource()

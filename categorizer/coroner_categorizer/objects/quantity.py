@@ -18,6 +18,7 @@ _SUFFIX = {
     "P": "1e15",
     "E": "1e18",
 }
+_READABLE_BELOW = Decimal(10_000)
 _BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 
 
@@ -55,3 +56,18 @@ def parse_quantity(text: str) -> Decimal | None:
         return Decimal(number) * Decimal(_SUFFIX[suffix]) if suffix in _SUFFIX else Decimal(number + suffix)
     except (InvalidOperation, ValueError):
         return None
+
+
+def readable(quantity: str | None) -> str | None:
+    """An amount of memory as people write it: ``614Mi`` for 644245094400m, ``1000 bytes`` for 1000.
+
+    One with another unit is returned as written.
+    """
+    amount = parse_quantity(quantity) if quantity else None
+    if quantity is None or amount is None or not (quantity.isdigit() or quantity.endswith("m")):
+        return quantity
+    power = 0
+    while power + 1 < len(_BINARY) and amount >= _READABLE_BELOW:
+        amount, power = amount / 1024, power + 1
+    number = f"{amount:.1f}".removesuffix(".0")
+    return f"{number}{_BINARY[power]}" if power else f"{number} bytes"

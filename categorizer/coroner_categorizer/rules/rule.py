@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
 from coroner_categorizer.findings.finding import Excerpt, Finding
 from coroner_categorizer.redaction.sanitize import valid_unicode
 from coroner_categorizer.rules.match_context import MatchContext
-from coroner_categorizer.rules.matchers import Matcher
+from coroner_categorizer.rules.matchers import Matcher, OnFindings, OnReasons
 from coroner_categorizer.rules.pattern_set import compile_pattern
 from coroner_categorizer.rules.template import Template
 from coroner_categorizer.verdict import Confidence, Retry
@@ -48,6 +48,17 @@ class Rule(msgspec.Struct, frozen=True):
     @property
     def is_pod_scoped(self) -> bool:
         return all(m.scope == "pod" for m in self.matchers)
+
+    def may_match(self, names: Collection[str]) -> bool:
+        """False: a finding with these names is not one that the rule is for."""
+        return all(any(name in names for name in wanted) for wanted in self._wanted_names())
+
+    def _wanted_names(self) -> Iterator[tuple[str, ...]]:
+        for matcher in self.matchers:
+            if isinstance(matcher, OnReasons):
+                yield matcher.reasons
+            elif isinstance(matcher, OnFindings):
+                yield matcher.names
 
     def match_any(self, findings: Iterable[Finding], context: MatchContext) -> Match | None:
         """Try the rule on the whole pod: the first finding that all of its container matchers match."""

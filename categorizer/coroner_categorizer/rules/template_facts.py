@@ -6,9 +6,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 from coroner_categorizer.findings.finding import Finding
-from coroner_categorizer.objects.exit_codes import signal_of
+from coroner_categorizer.objects.exit_codes import nt_status, signal_of
 from coroner_categorizer.objects.pod import Container, ContainerStatus, Pod, Terminated
-from coroner_categorizer.objects.quantity import parse_quantity, total
+from coroner_categorizer.objects.quantity import parse_quantity, readable, total
+from coroner_categorizer.termination_message.error_lines import ERROR_WORDS
 from coroner_categorizer.termination_message.summary_line import summary_line
 
 # Facts that the modules of ``findings`` set.
@@ -25,7 +26,12 @@ FINDING_FACTS = frozenset(
         "kubeletEvent",
         "image",  # if it is not the container's own
         "language",
+        "evictedBy",
+        "evictionEvent",
         "exception",
+        "firstException",
+        "frame",
+        "hookOutput",
         "matchedLine",  # set by the rule: the line in which its pattern was found
         "missingPullSecrets",
         "nodes",
@@ -92,6 +98,9 @@ class PodFacts:
 
     def signal(self) -> str | None:
         return signal_of(self._finding.exit_code) if self._finding else None
+
+    def nt_status(self) -> str | None:
+        return nt_status(self._finding.exit_code) if self._finding else None
 
     def image(self) -> str | None:
         container = self._container()
@@ -164,6 +173,18 @@ class PodFacts:
         """The line of the termination message that says most about the cause."""
         return summary_line(self.termination_message())
 
+    def last_error(self) -> str | None:
+        """The last line of the termination message, if it names an error."""
+        line = summary_line(self.termination_message())
+        return line if line and ERROR_WORDS.found_in(line) else None
+
+    def no_gpu_requested(self) -> str | None:
+        """The container's name, if it requests no device at all."""
+        container = self._container()
+        if not container or any("/" in name for name in container.resources.limits):
+            return None
+        return container.name
+
     def logs(self) -> str | None:
         """The command that shows the log of the instance that ended."""
         container, pod = self.container(), self.pod_name()
@@ -232,17 +253,20 @@ BASE_FACTS: dict[str, Callable[[PodFacts], str | None]] = {
     "exitCode": PodFacts.exit_code,
     "image": PodFacts.image,
     "lastLine": PodFacts.last_line,
+    "lastError": PodFacts.last_error,
     "logs": PodFacts.logs,
-    "memoryLimit": lambda f: f.limit("memory"),
+    "memoryLimit": lambda f: readable(f.limit("memory")),
     "memoryLimits": PodFacts.memory_limits,
-    "memoryRequest": lambda f: f.request("memory"),
+    "memoryRequest": lambda f: readable(f.request("memory")),
     "ephemeralStorageLimit": lambda f: f.limit("ephemeral-storage"),
     "namespace": PodFacts.namespace,
     "node": PodFacts.node,
+    "noGpuRequested": PodFacts.no_gpu_requested,
     "nodeSelector": PodFacts.node_selector,
+    "ntStatus": PodFacts.nt_status,
     "pod": PodFacts.pod_name,
     "podGracePeriod": PodFacts.grace_period,
-    "podMemoryLimit": lambda f: f.pod_limit("memory"),
+    "podMemoryLimit": lambda f: readable(f.pod_limit("memory")),
     "probe": PodFacts.probe,
     "ranFor": PodFacts.ran_for,
     "reason": PodFacts.reason,

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from coroner_categorizer.termination_message.error_lines import ERROR_WORDS, last_error_line, without_harmless_lines
-from coroner_categorizer.termination_message.runtimes.python import PROCESS_FAILED, WRAPPER_EXCEPTIONS, last_traceback
+from coroner_categorizer.termination_message.error_lines import (
+    ERROR_WORDS,
+    headline,
+    last_error_line,
+    without_harmless_lines,
+)
+from coroner_categorizer.termination_message.runtimes.python import (
+    PROCESS_FAILED,
+    WRAPPER_EXCEPTIONS,
+    exception_chain,
+    last_traceback,
+)
 from coroner_categorizer.termination_message.runtimes.torchrun import first_failed_worker
 from coroner_categorizer.termination_message.runtimes.trace import UncaughtException, without_blank
 from coroner_categorizer.vocabulary.phrases import VOCABULARY, Phrases
 
 _CAUSE_LINES = 5  # a program says why it ends in few lines; seven lines up it had read-only files and went on (x2)
 _NATIVE_FRAMES = Phrases(VOCABULARY.native_frames)
+_ENVELOPES = Phrases(VOCABULARY.envelope_lines)
+_NOISE = Phrases(VOCABULARY.noise_lines)
+_WRAPPING = Phrases(VOCABULARY.wrapping_exceptions)
 
 
 def cause_text(message: str, exception: UncaughtException | None) -> str:
@@ -24,9 +37,14 @@ def cause_text(message: str, exception: UncaughtException | None) -> str:
     lines = without_blank(message.split("\n"))
     if exception and exception.line.startswith(WRAPPER_EXCEPTIONS):
         return _child_error(lines, exception)
+    if exception and exception.language == "python":
+        chain = exception_chain(message)
+        if chain.is_cause or _WRAPPING.found_in(exception.line):
+            before = lines[: last_traceback(lines) or 0]
+            return "\n".join([exception.line, *reversed(chain.earlier or before[-_CAUSE_LINES:])])
     if exception and exception.language == "c++" and ": " not in exception.line:  # it brings no message of its own
         return "\n".join(without_harmless_lines(lines[-_CAUSE_LINES:]))
-    return exception.line if exception else _last_error(lines)
+    return exception.line if exception else "\n".join(headline(lines)[:_CAUSE_LINES]) or _last_error(lines)
 
 
 def _last_error(lines: list[str]) -> str:
@@ -34,8 +52,9 @@ def _last_error(lines: list[str]) -> str:
     start, counted = len(lines), 0
     while start and counted < _CAUSE_LINES:
         start -= 1
-        counted += not _NATIVE_FRAMES.found_in(lines[start])
+        counted += not (_NATIVE_FRAMES.found_in(lines[start]) or _ENVELOPES.found_in(lines[start]))
     tail = lines[start:]
+    tail = [line for line in tail if not (_ENVELOPES.found_in(line) or _NOISE.found_in(line.strip()))] or tail
     tail = [*without_harmless_lines(tail[:-1]), *tail[-1:]]
     return "\n".join(tail[last_error_line(tail) or 0 :])
 

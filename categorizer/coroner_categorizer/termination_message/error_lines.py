@@ -14,6 +14,8 @@ _LINES_AFTER_SURVIVED_ERROR = 2  # log lines after the last error: a program tha
 _HARMLESS_LEVELS = Phrases(VOCABULARY.harmless_levels)
 _SEVERE_LEVELS = Phrases(VOCABULARY.severe_levels)
 _ENDING_WORDS = Phrases(VOCABULARY.ending_words)
+_RULER = LinearRegex(r"^-{40,}$")
+_REPORT_LINES = 4
 _JAVA_EXCEPTION = LinearRegex(r"^(?:[\w$]+\.)*[A-Z]\w*(?:Exception|Error|Throwable)\b")
 
 
@@ -30,6 +32,16 @@ def without_harmless_lines(lines: Sequence[str]) -> list[str]:
         for line, is_warning, below_warning in zip(lines, harmless, [False, *harmless], strict=False)
         if not (is_warning or (below_warning and _JAVA_EXCEPTION.starts(line)))
     ]
+
+
+def headline(lines: Sequence[str]) -> list[str]:
+    """The paragraph below the ruler of a report that ends with another ruler, as Open MPI prints them; [] = none."""
+    lines = [line.strip() for line in lines if line.strip()]
+    if len(lines) < _REPORT_LINES or not _RULER.starts(lines[-1]):
+        return []
+    start = next((i + 1 for i in range(len(lines) - 2, -1, -1) if _RULER.starts(lines[i])), 0)
+    report = lines[start:-1]
+    return [] if any(LOG_LINE.found_in(line) for line in report) else report
 
 
 def last_error_line(lines: Sequence[str]) -> int | None:

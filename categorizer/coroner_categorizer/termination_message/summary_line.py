@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+
 from coroner_categorizer.linear_regex import LinearRegex
-from coroner_categorizer.termination_message.error_lines import last_error_line, without_harmless_lines
+from coroner_categorizer.termination_message.error_lines import (
+    headline,
+    is_harmless,
+    last_error_line,
+    without_harmless_lines,
+)
 from coroner_categorizer.vocabulary.phrases import VOCABULARY, Phrases
 
+_JSON_MESSAGES = ("msg", "message", "event")
+_JSON_NESTED = ("attr", "fields", "context")
+_JSON_ERRORS = ("error", "err", "exception")
 _CANDIDATES = 12  # lines; what is further up had been survived
 # Two letters in a row; \pL would say the same of all alphabets, and take as long to compile as all other patterns.
 _WORD = LinearRegex(r"[A-Za-z\x{C0}-\x{1FFF}\x{2E80}-\x{D7FF}\x{F900}-\x{FDFF}]{2}")
@@ -13,8 +25,13 @@ _STACK_FRAMES = Phrases(VOCABULARY.stack_frames)
 _NOISE = Phrases(VOCABULARY.noise_lines)
 _REFERENCES = Phrases(VOCABULARY.references)
 _ADVICE = Phrases(VOCABULARY.advice)
+_ENVELOPES = Phrases(VOCABULARY.envelope_lines)
+_INFORMATION = LinearRegex(r"\b(?i:info|debug|notice)\b")
+_ITEM = LinearRegex(r"^\[\d+\]: ")  # of a list below the line that counts it
+_JSON_LIMIT = 4096
 _SHUTDOWN_LINES = Phrases(VOCABULARY.shutdown_lines)
 _SHUTDOWN_REPORTS = Phrases(VOCABULARY.shutdown_reports)
+_NO_CAUSE = (_REFERENCES, _ADVICE, _ENVELOPES, _SHUTDOWN_LINES, _SHUTDOWN_REPORTS)
 
 
 def summary_line(message: str) -> str | None:
@@ -23,6 +40,8 @@ def summary_line(message: str) -> str | None:
     That is no frame of a stack, no ruler, no mere report of the end, and no pointer to where more is said.
     """
     lines = [line.strip() for line in message.split("\n") if line.strip()]
+    if report := headline(lines):
+        return report[0]
     candidates: list[str] = []
     last = None
     for line in (line for line in reversed(lines) if _says_something(line)):
@@ -35,8 +54,35 @@ def summary_line(message: str) -> str | None:
     severe = without_harmless_lines(candidates)
     error = last_error_line(severe)
     if error is not None:
-        return severe[error]
+        return _completed(severe[error], lines)
+    if any(
+        _ENVELOPES.found_in(line) for line in lines[-2 * _CANDIDATES :]
+    ):  # the error only says that it ends: a warning says why
+        warnings = [line for line in candidates if is_harmless(line) and not _INFORMATION.found_in(line)]
+        if warnings:
+            return warnings[-1]
     return candidates[-1] if candidates else last or next(reversed(lines), None)
+
+
+def _completed(line: str, lines: list[str]) -> str:
+    """The line, with the next one where it only announces that; of a log line in JSON, its message and its error."""
+    if line.startswith("{") and line.endswith("}") and len(line) <= _JSON_LIMIT:
+        return _of_json(line) or line
+    after = next((lines[i + 1] for i in range(len(lines) - 2, -1, -1) if lines[i] == line), "")
+    announces = line.endswith(":") or _ITEM.starts(after)
+    return f"{line} {after}" if after and announces and not _says_no_cause(after) else line
+
+
+def _of_json(line: str) -> str | None:
+    try:
+        entry = msgspec.json.decode(line, type=dict[str, Any])
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    nested: dict[str, Any] = next((entry[key] for key in _JSON_NESTED if isinstance(entry.get(key), dict)), {})
+    entry = nested | entry
+    message = next((entry[key] for key in _JSON_MESSAGES if isinstance(entry.get(key), str)), None)
+    error = next((entry[key] for key in _JSON_ERRORS if isinstance(entry.get(key), str)), None)
+    return ": ".join(dict.fromkeys(part for part in (message, error) if part)) or None
 
 
 def _says_something(line: str) -> bool:
@@ -45,4 +91,4 @@ def _says_something(line: str) -> bool:
 
 def _says_no_cause(line: str) -> bool:
     """Whether the line only points elsewhere, advises, or reports that the program ends."""
-    return any(phrases.found_in(line) for phrases in (_REFERENCES, _ADVICE, _SHUTDOWN_LINES, _SHUTDOWN_REPORTS))
+    return any(phrases.found_in(line) for phrases in _NO_CAUSE)

@@ -58,6 +58,11 @@ class SchedulerFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     example: str
 
 
+class SchedulerPredicate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    predicate: str
+    reason: str
+
+
 class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All lists; the files describe them."""
 
@@ -78,12 +83,16 @@ class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     advice: PhraseList
     shutdown_lines: PhraseList
     shutdown_reports: PhraseList
+    envelope_lines: PhraseList
+    wrapping_exceptions: PhraseList
+    stop_reports: PhraseList
     traces: tuple[TraceShape, ...]
     stuck_reasons: tuple[StuckReason, ...]
     transient_mount_errors: PhraseList
     uninformative_events: PhraseList
     scheduler_filters: tuple[SchedulerFilter, ...]
     scheduler_remarks: PhraseList
+    scheduler_predicates: tuple[SchedulerPredicate, ...]
 
 
 class Phrases:

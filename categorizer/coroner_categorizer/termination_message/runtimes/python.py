@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.termination_message.error_lines import LOG_LINE
@@ -28,6 +29,11 @@ _FATAL = LinearRegex(r"^Fatal Python error: .+")
 _FATAL_TRAILER = LinearRegex(
     r"^(?:(?:Current thread|Thread) 0x|  File |  <no Python frame>|Python runtime state: |Extension modules: )"
 )
+_CAUSE = "The above exception was the direct cause of the following exception:"
+_CONTEXT = "During handling of the above exception, another exception occurred:"
+_CHAIN_LIMIT = 8  # exceptions; a message holds few, whoever writes statuses can make up more
+_IGNORED = "Exception ignored in"
+_FATAL_FRAME = LinearRegex(r'^  File "([^"]+)", line (\d+) in (\S+)')
 _GIVING_UP = Phrases(VOCABULARY.giving_up)
 _CHILD_ENDS = Phrases(VOCABULARY.child_ends)
 
@@ -51,7 +57,20 @@ def last_traceback(lines: Sequence[str]) -> int | None:
 
 def find(lines: Sequence[str], exit_code: int | None) -> UncaughtException | None:
     """The exception or fatal error that the lines end with."""
-    return _fatal_error(lines) or _last_traceback(lines, exit_code)
+    return _fatal_error(lines) or _last_traceback(_without_ignored(lines), exit_code)
+
+
+def _without_ignored(lines: Sequence[str]) -> Sequence[str]:
+    """Without the exceptions at the end that Python ignored: they were raised while it cleaned up."""
+    ignored = next((i for i, line in enumerate(lines) if line.startswith(_IGNORED)), None)
+    if not ignored:
+        return lines
+    rest = lines[ignored + 1 :]
+    is_trace = all(
+        not line or line[0].isspace() or line.startswith(_IGNORED) or line == _TRACEBACK or _EXCEPTION.starts(line)
+        for line in rest
+    )
+    return lines[:ignored] if is_trace else lines
 
 
 def _fatal_error(lines: Sequence[str]) -> UncaughtException | None:
@@ -62,13 +81,60 @@ def _fatal_error(lines: Sequence[str]) -> UncaughtException | None:
     return UncaughtException("python", lines[end - 1]) if _FATAL.starts(lines[end - 1]) else None
 
 
+def crash_frame(message: str) -> str:
+    """Where a fatal error happened, as the fault handler says below it; "" where it does not."""
+    lines = message.split("\n")
+    fatal = next((i for i, line in enumerate(lines) if _FATAL.starts(line)), None)
+    frames = (
+        (found.groups for line in lines[fatal:] if (found := _FATAL_FRAME.match(line))) if fatal is not None else ()
+    )
+    return next((f"{function} ({path}, line {number})" for path, number, function in frames), "")
+
+
 def _last_traceback(lines: Sequence[str], exit_code: int | None) -> UncaughtException | None:
     start = last_traceback(lines)
     if start is None:
         return _cut_traceback(lines) if exit_code in _EXIT_CODES else None
     prefix = (traceback_prefix(lines[start]) or "").replace("+", "|")
     found = _below_header(prefix, lines[start + 1 :], exit_code)
-    return (_worker_exception(lines) or found) if found and found.line.startswith(CHILD_FAILED) else found
+    if found and found.line.startswith(CHILD_FAILED):
+        return _worker_exception(lines) or found
+    return found
+
+
+class Chain(NamedTuple):
+    """What Python prints above the last exception as its causes."""
+
+    earlier: tuple[str, ...]
+    """Their lines, the first one first."""
+    is_cause: bool
+    """Whether the last one was raised from the one before it; otherwise that one was being handled."""
+
+
+def exception_chain(message: str) -> Chain:
+    """The exceptions that led to the last one of the message."""
+    lines = _without_ignored(message.split("\n"))
+    above = lines[: last_traceback(lines) or 0]
+    earlier: list[str] = []
+    last = link = _link(above)
+    while link and len(earlier) < _CHAIN_LIMIT:
+        lines = without_blank(above[: link[0]])
+        start = last_traceback(lines)
+        exception = _below_header("", lines[start + 1 :], None) if start is not None else None
+        if not exception:
+            break
+        earlier.insert(0, exception.line)
+        above = above[: link[0]]
+        start = last_traceback(above) or 0
+        above = above[:start]
+        link = _link(above)
+    return Chain(tuple(earlier), bool(last and last[1] == _CAUSE and earlier))
+
+
+def _link(above: Sequence[str]) -> tuple[int, str] | None:
+    """Where the lines end with Python's sentence between two exceptions, and that sentence."""
+    last = next((i for i in range(len(above) - 1, -1, -1) if above[i].strip()), None)
+    return (last, above[last]) if last is not None and above[last] in (_CAUSE, _CONTEXT) else None
 
 
 def _below_header(prefix: str, lines: Sequence[str], exit_code: int | None) -> UncaughtException | None:
