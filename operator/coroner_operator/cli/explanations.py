@@ -16,11 +16,13 @@ _NO_WORKLOADS = frozenset({"", "Pod", "Node", "Namespace", "PersistentVolume", "
 
 
 class Classifier(Protocol):
-    """The two methods of a Categorizer that are used."""
+    """The methods of a Categorizer that are used."""
 
     def classify_pod(self, pod: Pod, events: Sequence[Event] = (), owner: Workload | None = None) -> Classification: ...
 
     def classify_workload(self, workload: Workload, events: Sequence[Event]) -> Classification: ...
+
+    def classify_job(self, job: Workload) -> Classification: ...
 
 
 class Explanation(NamedTuple):
@@ -43,6 +45,8 @@ def explain_objects(objects: InputObjects, classifier: Classifier) -> list[Expla
     """In input order; workloads that only events name come last. Joined by UID, never by name."""
     events = _by_uid(objects.events)
     nodes = _by_node(objects.events)
+    pods = [subject for subject in objects.subjects if isinstance(subject, Pod)]
+    owners = {reference.uid for pod in pods for reference in pod.metadata.ownerReferences}
     explanations: list[Explanation] = []
     for subject in objects.subjects:
         involving = events.get(subject.metadata.uid, [])
@@ -52,7 +56,8 @@ def explain_objects(objects: InputObjects, classifier: Classifier) -> list[Expla
             relevant = [*involving, *nodes.get(subject.spec.nodeName, []), *about_owner]
             explanations.append(_explanation(subject, classifier.classify_pod(subject, relevant, owner)))
         else:
-            explanations += _create_failures(subject, involving, classifier)
+            has_pods = subject.metadata.uid in owners
+            explanations += _create_failures(subject, involving, classifier, has_pods=has_pods)
     given = {subject.metadata.uid for subject in objects.subjects}
     for uid, involving in events.items():
         if uid not in given and involving[0].involved.kind not in _NO_WORKLOADS:
@@ -87,8 +92,13 @@ def _owner(pod: Pod, find: Callable[[str], Workload | None]) -> Workload | None:
     return next((owner for owner in owners if owner is not None), None)
 
 
-def _create_failures(workload: Workload, events: list[Event], classifier: Classifier) -> list[Explanation]:
+def _create_failures(
+    workload: Workload, events: list[Event], classifier: Classifier, *, has_pods: bool = True
+) -> list[Explanation]:
+    """Why pods could not be created; of a Job without pods, why it failed by its own condition."""
     classification = classifier.classify_workload(workload, events)
+    if workload.kind == "Job" and not classification.failing and not has_pods:
+        classification = classifier.classify_job(workload)
     return [_explanation(workload, classification)] if classification.failing else []
 
 
