@@ -181,6 +181,35 @@ class TestFinality:
         revised = _next(final, [new_rules])
         assert (to_status(revised)["category"], revised.rules) == ("user-code", "new")
 
+    @given(plausible_observations, st.data())
+    @settings(max_examples=60)
+    def test_a_pod_that_was_final_once_never_has_another_verdict_by_the_same_rules(
+        self, seen: list[Observation], data: Any
+    ) -> None:
+        """Whatever is observed again of it, after a restart, with more events or fewer; until the rules change."""
+        report, settled, final = EMPTY, set[str](), dict[str, Any]()
+        observed: list[Observation] = []
+        for number in range(2 * len(seen)):
+            one = seen[number] if number < len(seen) else data.draw(st.sampled_from(seen))
+            if one.pod_uid in settled and one not in observed:
+                continue  # what has ended does not fail by something new
+            observed.append(one)
+            rules = data.draw(st.sampled_from(["r1", "r1", "r2"]))
+            if data.draw(st.booleans()):
+                verdict = msgspec.structs.replace(one.failure.verdict, subcategory="by-other-events")
+                one = msgspec.structs.replace(one, failure=msgspec.structs.replace(one.failure, verdict=verdict))
+            after = fold(report, without_final(report, [msgspec.structs.replace(one, rules=rules)]))
+            shown = after.current.pod.uid if after.current and after.current.pod else ""
+            if shown and data.draw(st.booleans()):
+                settled.add(shown)
+            before, report = report, with_finality(report, after, is_settled=shown in settled)
+            if report.rules != before.rules:
+                final.clear()
+            if report.final and report.current is not None:
+                known = final.setdefault(shown, report.current)
+                assert (known.id, known.verdict) == (report.current.id, report.current.verdict)
+            assert from_object({**to_object(report), "status": to_status(report)}) == report
+
 
 def _next(report: Report, observations: list[Observation]) -> Report:
     """The report after a write; its pod is settled."""
