@@ -148,5 +148,5 @@ def _is_due(age: float) -> bool:
     """Whether a workload is looked for in the sweep that is made so many seconds after its last activity: the first one
     after a power of two of the interval. A sweep may come a little late.
     """
-    this, last = (int(max(each, 0.0) / SWEEP_INTERVAL) for each in (age, age - 1.1 * SWEEP_INTERVAL))
+    this, last = (int(max(each, 0.0) / SWEEP_INTERVAL) for each in (age, age - 1.01 * SWEEP_INTERVAL))
     return this.bit_length() > last.bit_length()
