@@ -16,8 +16,8 @@ GONE = 410
 class RetryController:
     def __init__(self, api: client.CustomObjectsApi) -> None:
         self._api = api
-        self._decided: dict[str, str] = {}
-        """By the UID of the report, the failure that was decided on last."""
+        self._decided: dict[str, set[str]] = {}
+        """By the UID of the report, the UIDs of the pods that were decided on."""
 
     def run(self) -> None:
         """LIST, then WATCH from there; again where the API server has forgotten that version."""
@@ -40,21 +40,29 @@ class RetryController:
                 self.act(change["object"])
 
     def act(self, report: dict[str, Any]) -> None:
-        """Decide once on each failure, however often its report is delivered."""
+        """Decide once on each pod, however often its report is delivered."""
         metadata, status = report["metadata"], report.get("status", {})
-        failure = status.get("failureID", "")
-        if not failure or self._decided.get(metadata["uid"]) == failure:
+        decision = decide(status)
+        if decision is None:
             return
-        self._decided[metadata["uid"]] = failure
+        pod, decided = status["observedPod"]["uid"], self._decided.setdefault(metadata["uid"], set())
+        if pod in decided:
+            return
+        decided.add(pod)
         workload = report["spec"]["workload"]["display"]
-        print(f"{metadata['namespace']}/{workload}: {decide(status)} ({status.get('failure', '')})", flush=True)
+        print(f"{metadata['namespace']}/{workload}: {decision} ({status.get('failure', '')})", flush=True)
 
 
-def decide(status: dict[str, Any]) -> str:
-    """What becomes of a workload that fails."""
-    if status["confidence"] == "Unknown":
-        return "ask"
-    return {"MayRecover": "retry", "NeedsChange": "stop"}.get(status["retry"], "ask")
+def decide(status: dict[str, Any]) -> str | None:
+    """What becomes of a workload that fails; None: the verdict may still change, or there is nothing to do."""
+    if not status.get("final") or status["state"] not in ("Failing", "Failed"):
+        return None
+    is_known = status["confidence"] != "Unknown"
+    if is_known and status["retry"] == "NeedsChange":
+        return "stop"
+    if status["state"] == "Failing":  # its own controller may retry it
+        return None
+    return "retry" if is_known and status["retry"] == "MayRecover" else "ask"
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ def go() -> str:
 
 
 def report(name: str, number: int, retry: str, confidence: str = "Confirmed", **status: Any) -> dict[str, Any]:
+    """A final verdict on the pod of that number, of a workload that has ended in failure."""
     workload = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": f"u-{name}", "display": f"Job/{name}"}
     current = {
         "failureID": f"{name}-{number}",
@@ -50,14 +51,23 @@ def report(name: str, number: int, retry: str, confidence: str = "Confirmed", **
         "confidence": confidence,
         "exitCode": 137,
         "failedAt": "2026-01-01T00:00:00Z",
+        "final": True,
+        "observedPod": {"name": f"{name}-{number}", "uid": f"p-{name}-{number}"},
     }
+    state = status.pop("state", "Failed")
+    times = {"Failed": {"endedAt": "2026-01-01T00:00:00Z"}, "Deleted": {"deletedAt": "2026-01-01T00:00:00Z"}}
     return {
         "apiVersion": "coroner.dev/v1alpha1",
         "kind": "FailureReport",
         "metadata": {"name": name, "namespace": "team-a", "uid": f"r-{name}"},
         "spec": {"workload": workload},
-        "status": {"state": "Failing", "failures": number, **current, **status},
+        "status": {"state": state, "failures": number, **times.get(state, {}), **current, **status},
     }
+
+
+def not_final(report: dict[str, Any]) -> dict[str, Any]:
+    status = {name: value for name, value in report["status"].items() if name not in ("final", "observedPod")}
+    return {**report, "status": status}
 
 
 def recovered(name: str) -> dict[str, Any]:
@@ -71,13 +81,19 @@ async def decisions(server: EmbeddedApiServer, start: Callable[[], Program]) -> 
     server.put(report("train", 1, "NeedsChange"))
     server.put(report("preempted", 1, "MayRecover"))
     server.put(recovered("well"))
+    server.put(report("deleted", 1, "NeedsChange", state="Deleted"))
+    server.put(report("retried", 1, "MayRecover", state="Failing"))  # by its own controller
+    server.put(not_final(report("early", 1, "NeedsChange")))
     controller = start()
     try:
         await until(lambda: len(printed(controller)) == 2, START_SECONDS)
-        server.put(report("train", 1, "NeedsChange", lastSeen="2026-01-01T00:05:00Z"))  # no other failure
+        server.put(report("train", 1, "NeedsChange", lastSeen="2026-01-01T00:05:00Z"))  # no other pod
+        server.put(report("train", 1, "MayRecover", rules="changed"))  # decided already
         server.put(report("guess", 1, "MayRecover", "Unknown"))
         server.put(report("train", 2, "MayRecover"))
-        await until(lambda: len(printed(controller)) == 4)
+        server.put(report("early", 1, "NeedsChange", state="Failing"))
+        server.put(report("retried", 1, "MayRecover"))
+        await until(lambda: len(printed(controller)) == 6)
         lines = printed(controller)
     finally:
         controller.kill()
@@ -95,10 +111,12 @@ EXPECTED = [
     f"team-a/Job/train: {STOP} (resources/oom-killed)",
     f"team-a/Job/guess: {ASK} (resources/oom-killed)",
     f"team-a/Job/train: {RETRY} (resources/oom-killed)",
+    f"team-a/Job/early: {STOP} (resources/oom-killed)",
+    f"team-a/Job/retried: {RETRY} (resources/oom-killed)",
 ]
 
 
-async def test_the_python_controller_decides_once_on_each_failure(server: EmbeddedApiServer, tmp_path: Path) -> None:
+async def test_the_python_controller_decides_once_on_each_pod(server: EmbeddedApiServer, tmp_path: Path) -> None:
     environment = {**own_environment(), "KUBECONFIG": str(server.kubeconfig(tmp_path / "kubeconfig"))}
     command = [sys.executable, str(EXAMPLES / "retry_controller.py")]
     assert await decisions(server, lambda: Program(command, log=tmp_path / "log", environment=environment)) == EXPECTED
@@ -112,7 +130,7 @@ def go_controller(tmp_path: Path) -> str:
     return binary
 
 
-async def test_the_go_controller_decides_once_on_each_failure(
+async def test_the_go_controller_decides_once_on_each_pod(
     server: EmbeddedApiServer, tmp_path: Path, go_controller: str
 ) -> None:
     command = [go_controller, "--server", server.url]

@@ -24,8 +24,8 @@ var errExpired = errors.New("resource version expired")
 
 type controller struct {
 	server string
-	// decided has the failure that was decided on last, by the UID of the report.
-	decided map[string]string
+	// decided has the UIDs of the pods that were decided on, by the UID of the report.
+	decided map[string]map[string]bool
 }
 
 type event struct {
@@ -36,7 +36,7 @@ type event struct {
 func main() {
 	server := flag.String("server", "http://127.0.0.1:8001", "URL of the API server, as kubectl proxy serves it")
 	flag.Parse()
-	c := controller{server: *server, decided: map[string]string{}}
+	c := controller{server: *server, decided: map[string]map[string]bool{}}
 	for {
 		version, err := c.list()
 		for err == nil {
@@ -121,25 +121,36 @@ func (c *controller) get(query url.Values) (io.ReadCloser, error) {
 	return response.Body, nil
 }
 
-// act decides once on each failure, however often its report is delivered.
+// act decides once on each pod, however often its report is delivered.
 func (c *controller) act(report failurereport.FailureReport) {
-	status := report.Status
-	if status == nil || status.FailureID == "" || c.decided[report.Metadata.UID] == status.FailureID {
+	status, uid := report.Status, report.Metadata.UID
+	if status == nil || status.ObservedPod == nil {
 		return
 	}
-	c.decided[report.Metadata.UID] = status.FailureID
-	fmt.Printf("%s/%s: %s (%s)\n", report.Metadata.Namespace, report.Spec.Workload.Display, decide(*status), status.Failure)
+	pod, decision := status.ObservedPod.UID, decide(*status)
+	if decision == "" || c.decided[uid][pod] {
+		return
+	}
+	if c.decided[uid] == nil {
+		c.decided[uid] = map[string]bool{}
+	}
+	c.decided[uid][pod] = true
+	fmt.Printf("%s/%s: %s (%s)\n", report.Metadata.Namespace, report.Spec.Workload.Display, decision, status.Failure)
 }
 
-// decide says what becomes of a workload that fails.
+// decide says what becomes of a workload that fails; "": the verdict may still change, or there is nothing to do.
 func decide(status failurereport.Status) string {
+	if !status.Final || status.State != failurereport.StateFailing && status.State != failurereport.StateFailed {
+		return ""
+	}
+	isKnown := status.Confidence != failurereport.ConfidenceUnknown
 	switch {
-	case status.Confidence == failurereport.ConfidenceUnknown:
-		return "ask"
-	case status.Retry == failurereport.RetryMayRecover:
-		return "retry"
-	case status.Retry == failurereport.RetryNeedsChange:
+	case isKnown && status.Retry == failurereport.RetryNeedsChange:
 		return "stop"
+	case status.State == failurereport.StateFailing: // its own controller may retry it
+		return ""
+	case isKnown && status.Retry == failurereport.RetryMayRecover:
+		return "retry"
 	}
 	return "ask"
 }

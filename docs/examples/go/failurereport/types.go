@@ -19,8 +19,9 @@ type FailureReport struct {
 	Metadata Metadata `json:"metadata"`
 	// The subject of the report.
 	Spec Spec `json:"spec"`
-	// The observed failures. The fields of the current failure (category to terminationMessage) are set while the
-	// workload is failing, and absent once it has recovered; counts and history are kept.
+	// The observed failures. The fields of the current failure (category to failureID) are set while the workload is
+	// failing, stay when it ends in failure or is deleted, and are absent once it has recovered; counts and history
+	// are kept.
 	Status *Status `json:"status,omitempty"`
 }
 
@@ -47,10 +48,13 @@ type Workload struct {
 	Display string `json:"display,omitempty"`
 }
 
-// Status: The observed failures. The fields of the current failure (category to terminationMessage) are set
-// while the workload is failing, and absent once it has recovered; counts and history are kept.
+// Status: The observed failures. The fields of the current failure (category to failureID) are set while the
+// workload is failing, stay when it ends in failure or is deleted, and are absent once it has recovered; counts
+// and history are kept.
 type Status struct {
-	// Failing: a pod of the workload has failed or cannot run. Recovered: no pod of the workload is failing.
+	// Failing: a pod of the workload has failed or cannot run. Failed: the workload has ended in failure, and
+	// nothing will retry it. Recovered: no pod of the workload is failing. Deleted: the workload does not exist any
+	// more.
 	State State `json:"state"`
 	// Category and subcategory of the current failure in one, e.g. resources/oom-killed.
 	Failure string `json:"failure,omitempty"`
@@ -94,12 +98,23 @@ type Status struct {
 	SeenAt *time.Time `json:"seenAt,omitempty"`
 	// Identifier of the current failure in the ledger.
 	FailureID string `json:"failureID,omitempty"`
+	// True if the verdict on observedPod will not change any more, as long as the rules stay the same: the pod has
+	// ended or is deleted, and its events have been read. Absent otherwise.
+	Final bool `json:"final,omitempty"`
+	// The pod whose verdict is final.
+	ObservedPod *ObservedPod `json:"observedPod,omitempty"`
 	// Time of the first failure of this workload.
 	FirstSeen *time.Time `json:"firstSeen,omitempty"`
 	// Time of the newest failure, or of its last observation if the pod is still pending.
 	LastSeen *time.Time `json:"lastSeen,omitempty"`
+	// Time of the first failure since the last recovery; absent if there is no current failure.
+	FailingSince *time.Time `json:"failingSince,omitempty"`
 	// Time of the last recovery of the workload.
 	RecoveredAt *time.Time `json:"recoveredAt,omitempty"`
+	// Time at which the workload was found to have ended in failure.
+	EndedAt *time.Time `json:"endedAt,omitempty"`
+	// Time at which the workload was found to be deleted.
+	DeletedAt *time.Time `json:"deletedAt,omitempty"`
 	// Number of failures. Each is counted once, across restarts of containers and of Coroner.
 	Failures int64 `json:"failures,omitempty"`
 	// Number of failures that are only known from the restart count of a container, because they were not observed.
@@ -117,22 +132,28 @@ type Status struct {
 	History []HistoryEntry `json:"history,omitempty"`
 	// Hash of the rules that produced the current verdict.
 	Rules string `json:"rules,omitempty"`
-	// One condition, Failing. Its lastTransitionTime changes only with its status.
+	// One condition for each state. Its lastTransitionTime changes only with its status.
 	Conditions []Condition `json:"conditions,omitempty"`
 	// The failures that have been counted, in a compact form for internal use, so that no failure is counted twice.
 	// Do not edit.
 	Ledger []string `json:"ledger,omitempty"`
 }
 
-// State: Failing: a pod of the workload has failed or cannot run. Recovered: no pod of the workload is failing.
+// State: Failing: a pod of the workload has failed or cannot run. Failed: the workload has ended in failure, and
+// nothing will retry it. Recovered: no pod of the workload is failing. Deleted: the workload does not exist any
+// more.
 type State string
 
 // Values of State.
 const (
 	// StateFailing is one of them.
 	StateFailing State = "Failing"
+	// StateFailed is one of them.
+	StateFailed State = "Failed"
 	// StateRecovered is one of them.
 	StateRecovered State = "Recovered"
+	// StateDeleted is one of them.
+	StateDeleted State = "Deleted"
 )
 
 // Retry: Whether a retry may succeed. MayRecover: it may succeed without changes. NeedsChange: it will fail in
@@ -181,6 +202,14 @@ type Pod struct {
 	Node string `json:"node,omitempty"`
 }
 
+// ObservedPod: The pod whose verdict is final.
+type ObservedPod struct {
+	// Name of the pod.
+	Name string `json:"name,omitempty"`
+	// UID of the pod.
+	UID string `json:"uid,omitempty"`
+}
+
 // Count:
 type Count struct {
 	// Category; absent if no rule set one.
@@ -225,19 +254,19 @@ type HistoryEntry struct {
 
 // Condition:
 type Condition struct {
-	// Failing.
+	// Failing, Failed, Recovered or Deleted.
 	Type string `json:"type"`
-	// True while the workload is failing, False once it has recovered.
+	// True if this is the state, else False.
 	Status ConditionStatus `json:"status"`
-	// The reason of the current failure, or Recovered.
+	// The reason of the current failure, or the state.
 	Reason string `json:"reason"`
-	// The message of the current failure.
+	// The message of the current failure, or what the state means.
 	Message string `json:"message"`
 	// Time of the last change of the status.
 	LastTransitionTime *time.Time `json:"lastTransitionTime"`
 }
 
-// ConditionStatus: True while the workload is failing, False once it has recovered.
+// ConditionStatus: True if this is the state, else False.
 type ConditionStatus string
 
 // Values of ConditionStatus.
