@@ -1,6 +1,6 @@
 """Generated files of the chart: `python tools/chart.py` writes them, `--check` lists outdated ones (exit status 1).
 
-* files/crds: copies of crds/, because helm packages no files from outside the chart folder;
+* files/crds, files/presets.yaml: copies, because helm packages no files from outside the chart folder;
 * the two tables in README.md, from the comments in values.yaml and from values.schema.json.
 """
 
@@ -19,6 +19,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 CHART = ROOT / "deploy" / "helm" / "coroner"
 CRDS = ROOT / "crds"
+PRESETS = ROOT / "operator" / "coroner_operator" / "config" / "presets.yaml"
 KEY = re.compile(r"^( *)([A-Za-z][A-Za-z0-9]*):")
 
 
@@ -95,6 +96,7 @@ def filled(text: str, mark: str, content: str) -> str:
 def wanted_files() -> dict[Path, bytes]:
     """Every generated file with its expected content."""
     files = {CHART / "files" / "crds" / source.name: source.read_bytes() for source in sorted(CRDS.glob("*.yaml"))}
+    files[CHART / "files" / "presets.yaml"] = PRESETS.read_bytes()
     readme = (CHART / "README.md").read_text()
     readme = filled(readme, "values", values_table())
     readme = filled(readme, "settings", settings_table())

@@ -2,6 +2,7 @@
 
 import pytest
 
+from coroner_operator.config.presets import merged, presets
 from tests.chart.cases import CASES, JOBSET
 from tests.chart.charts import MONITORING, Helm, Manifest, of_kind
 from tests.support.permissions import of_a_listed_kind, shipped_roles
@@ -102,6 +103,33 @@ def test_a_cluster_scoped_workload_is_granted_in_the_whole_cluster(helm: Helm) -
     assert {(*grant, "") for grant in of_a_listed_kind("jobset.x-k8s.io", "jobsets")} <= granted["Role", "team-a"]
 
 
+def test_a_preset_grants_what_the_kinds_of_its_controller_need(helm: Helm) -> None:
+    every = list(presets())
+    granted = bound(helm.render({"presets": every}))["ClusterRole", ""] - CLUSTER
+    wanted: set[Grant] = set()
+    for kind in merged(every):
+        wanted.add((kind.group, kind.resource, "get", ""))
+        wanted |= {(*grant[:3], f"{kind.resource}.{kind.group}") for grant in SCHEMAS}
+        if kind.write:
+            wanted.add((kind.group, f"{kind.resource}/status", "patch", ""))
+    assert granted == wanted
+
+
+def test_a_kind_that_is_only_read_is_not_written(helm: Helm) -> None:
+    step = {"group": "example.com", "version": "*", "resource": "steps"}
+    read_only = {**JOBSET, "write": False}
+    granted = bound(helm.render({"walk": [step], "workloads": [read_only], "presets": ["jobset"]}))["ClusterRole", ""]
+    assert {grant[:3] for grant in granted - CLUSTER if grant[0] != "apiextensions.k8s.io"} == {
+        ("example.com", "steps", "get"),
+        ("jobset.x-k8s.io", "jobsets", "get"),
+    }
+
+
+def test_events_about_what_has_no_namespace_may_be_created_in_default(helm: Helm) -> None:
+    granted = bound(helm.render(CASES["presets-namespaced"]))["Role", "default"]
+    assert granted == {grant for grant in NAMESPACED if grant[0] == "events.k8s.io"}
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_no_wildcards_no_secrets_no_pod_writes(helm: Helm, case: str) -> None:
     objects = helm.render(CASES[case], apis=MONITORING)
@@ -116,6 +144,8 @@ def test_no_wildcards_no_secrets_no_pod_writes(helm: Helm, case: str) -> None:
                 assert (group, resource) in {
                     ("events.k8s.io", "events"), ("coordination.k8s.io", "leases"),
                     ("jobset.x-k8s.io", "jobsets/status"), ("ray.io", "rayjobs/status"),
+                    ("ray.io", "rayclusters/status"), ("ray.io", "rayservices/status"),
+                    ("pkg.crossplane.io", "providers/status"), ("pkg.crossplane.io", "functions/status"),
                 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import pytest
 from coroner_categorizer import Classification, Failure, Workload, parse_event, parse_workload
 from coroner_operator.controller import workload_failures
 from coroner_operator.controller.workload_failures import WorkloadFailures
+from coroner_operator.kube.owner_resolver import Owners
 from coroner_operator.model.workload_ref import WorkloadRef
 from embedded_apiserver import EmbeddedApiServer
 from tests.support.default_pack import CATEGORIZER
@@ -77,9 +78,9 @@ async def test_an_operator_that_ends_within_the_grace_period_leaves_it_to_the_ne
     assert (await until(lambda: reports.of("stuck")))["status"]["subcategory"] == "quota-exceeded"
 
 
-class Owners:
-    async def top_controller(self, ref: WorkloadRef) -> WorkloadRef:
-        return ref
+class Resolver:
+    async def owners_above(self, ref: WorkloadRef) -> Owners:
+        return Owners(ref)
 
 
 class Answers:
@@ -117,7 +118,7 @@ async def test_a_custom_kind_whose_status_has_no_counts_must_fail_again(
     failures = WorkloadFailures(
         grace_period=0.05,
         classifier=answers,  # type: ignore[arg-type]
-        owners=Owners(),  # type: ignore[arg-type]
+        owners=Resolver(),  # type: ignore[arg-type]
         job_failures=others,
         writer=written,
         recovery=written,

@@ -126,8 +126,8 @@ async def test_an_owner_whose_name_nothing_can_have_is_not_followed(
     client, received = requests
     failed = pod(name, api_version, kind)
     async with asyncio.timeout(5):
-        workload = await OwnerResolver(client).workload_of(failed)
-    assert workload == WorkloadRef("v1", "Pod", "ml", "p", "u-0")
+        owners = await OwnerResolver(client).owners_of(failed)
+    assert owners.workload == WorkloadRef("v1", "Pod", "ml", "p", "u-0")
     assert received == []
 
 

@@ -10,6 +10,7 @@ from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.bodies import OBJECT_LIMIT
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.owner_resolver import OwnerResolver
+from coroner_operator.kube.resources import Resource
 from coroner_operator.model.workload_ref import WorkloadRef
 from coroner_operator.reports import workload_existence
 from coroner_operator.reports.expiry_index import ApiReportIndex, ReportSummary
@@ -94,8 +95,12 @@ async def test_where_there_are_too_many_pods_to_look_at_all_reports_are_kept(
 
 
 async def test_a_kind_that_is_not_served_says_nothing(server: EmbeddedApiServer, client: Client) -> None:
-    unserved = WorkloadRef("batch/v9", "Job", "default", "job", "0123")
-    assert await checker(client).check(unserved) is Existence.UNKNOWN
+    """Nor is the version in a reference that of the request: it may be older than what is served."""
+    path = Resource("RayJob", "ray.io/v1", "rayjobs").object_path("default", "ray")
+    removed = ApiExistenceChecker(client, OwnerResolver(client), "default", readable=lambda _: path)
+    assert await removed.check(ref(reference("ray.io/v1", "RayJob", "ray"))) is Existence.UNKNOWN
+    old = server.put(workload("Job", "job"))
+    assert await checker(client).check(ref(old | {"apiVersion": "batch/v1beta1"})) is Existence.PRESENT
 
 
 async def test_reports_are_outlined_and_removed_only_as_they_were_outlined(

@@ -10,7 +10,17 @@ from click.testing import CliRunner
 from coroner_operator.__main__ import main
 from coroner_operator.cli.run import run
 from coroner_operator.config.durations import parse_duration
-from coroner_operator.config.settings import Settings, SettingsError, load_settings, parse_address
+from coroner_operator.config.presets import presets
+from coroner_operator.config.settings import (
+    KUBERNETES_GROUPS,
+    ListedKind,
+    Settings,
+    SettingsError,
+    load_settings,
+    parse_address,
+)
+from coroner_operator.kube.resources import CLUSTER_SCOPED_KINDS
+from embedded_apiserver.kinds.builtin_resources import BUILT_IN
 
 
 @pytest.fixture
@@ -160,7 +170,7 @@ def test_every_setting_has_a_flag_or_is_only_for_the_file() -> None:
     flags = {parameter.name for parameter in run.params}
     only_in_the_file = {
         *("batch_window", "write_interval", "workload_interval", "label_interval", "shutdown_timeout", "grace_periods"),
-        *("workloads", "lease_duration", "renew_deadline", "retry_period"),
+        *("workloads", "walk", "lease_duration", "renew_deadline", "retry_period"),
     }
     assert Settings.model_fields.keys() - flags == only_in_the_file
 
@@ -193,6 +203,52 @@ def test_listed_kinds_are_custom_and_listed_once(file: Path) -> None:
 def test_listed_kinds_can_be_given_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CORONER_WORKLOADS", '[{"group": "ray.io", "resource": "rayjobs"}]')
     assert load_settings({}).workloads[0].crd == "rayjobs.ray.io"
+
+
+def test_presets_list_kinds_and_what_is_listed_itself_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORONER_PRESETS", "jobset, ray,jobset")
+    monkeypatch.setenv("CORONER_WALK", '[{"group": "ray.io", "resource": "rayclusters"}]')
+    settings = load_settings({})
+    assert settings.presets == ("jobset", "ray")
+    assert [(kind.crd, kind.write) for kind in settings.all_workloads] == [
+        ("jobsets.jobset.x-k8s.io", True),
+        ("rayjobs.ray.io", False),
+        ("rayservices.ray.io", True),
+    ]
+    assert [kind.crd for kind in settings.all_walked] == ["rayclusters.ray.io", "raycronjobs.ray.io"]
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("presets: [jobset, jobsets]", f"presets: unknown: jobsets; there are {', '.join(presets())}"),
+        ("presets: 'ray,x,y'", f"presets: unknown: x, y; there are {', '.join(presets())}"),
+        (
+            "{workloads: [{group: ray.io, resource: rayjobs}], walk: [{group: ray.io, resource: rayjobs}]}",
+            "walk: listed more than once: rayjobs.ray.io; a kind has one stored version",
+        ),
+        ("walk: [{group: ray.io, resource: rayjobs, write: true}]", "walk.0.write: unknown setting"),
+        (
+            "walk: [{group: metrics.k8s.io, resource: pods}]",
+            "walk.0.group: metrics.k8s.io is a group of Kubernetes itself: the status of its kinds belongs to their controllers",
+        ),
+    ],
+)
+def test_wrong_kinds_and_presets_are_one_line_each(file: Path, text: str, error: str) -> None:
+    file.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings({}, file)
+    assert caught.value.errors == (error,)
+
+
+@pytest.mark.parametrize("group", ["sparkoperator.k8s.io", "jobset.x-k8s.io", "kueue.x-k8s.io", "cluster.x-k8s.io"])
+def test_a_projects_group_is_none_of_kubernetes_itself(group: str) -> None:
+    assert ListedKind(group=group, resource="things").group == group
+
+
+def test_every_group_of_kubernetes_that_is_known_elsewhere_is_rejected() -> None:
+    known = {group for group, _ in CLUSTER_SCOPED_KINDS} | {resource.group for resource in BUILT_IN}
+    assert {group for group in known if "." in group} <= KUBERNETES_GROUPS
 
 
 @pytest.mark.parametrize(

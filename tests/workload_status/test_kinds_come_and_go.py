@@ -85,7 +85,7 @@ async def cluster_scoped_training(sandbox: Sandbox) -> tuple[Any, str]:
     return (await sandbox.api.post(path, body)).body, f"{path}/{name}"
 
 
-async def test_a_cluster_scoped_workload_that_is_listed_as_such_is_written_and_its_event_is_about_the_pod(
+async def test_a_cluster_scoped_workload_that_is_listed_as_such_is_written_and_its_event_has_no_namespace(
     sandbox: Sandbox,
 ) -> None:
     training, path = await cluster_scoped_training(sandbox)
@@ -96,8 +96,16 @@ async def test_a_cluster_scoped_workload_that_is_listed_as_such_is_written_and_i
             return (await sandbox.api.get(path)).body.get("status", {}).get("failure")
 
         assert (await until(block))["state"] == "Failing"
-        (event,) = await until(sandbox.events)
-    assert (event["regarding"]["kind"], event["regarding"]["name"]) == ("Pod", "run-0")
+
+        async def about() -> Any:
+            events = await sandbox.events("default")
+            return [e["regarding"] for e in events if e["regarding"].get("uid") == training["metadata"]["uid"]]
+
+        (regarding,) = await until(about)
+    assert regarding == {key: training[key] for key in ("apiVersion", "kind")} | {
+        key: training["metadata"][key] for key in ("name", "uid")
+    }
+    assert await sandbox.events() == []
     assert await sandbox.report(training["metadata"]["name"])
 
 

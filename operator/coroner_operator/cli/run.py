@@ -21,6 +21,7 @@ from coroner_operator.runtime.lazy_import import gc_paused
 @click.option("--kubeconfig", help="Default: $KUBECONFIG, ~/.kube/config, the service account of the pod.")
 @click.option("--rules", help="Rules file; default: the default pack.")
 @click.option("--redaction", help="File with patterns for the site's own secrets.")
+@click.option("--presets", help="Controllers whose custom kinds are workloads, separated by commas: jobset,ray. [none]")
 @click.option("--grace-period-image-pull", help="Report image pull and configuration problems after this. [10s]")
 @click.option("--grace-period-container-creating", help="Report volume and sandbox problems after this. [30s]")
 @click.option("--grace-period-unschedulable", help="Report unschedulable pods after this. [60s]")

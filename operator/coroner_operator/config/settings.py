@@ -6,9 +6,10 @@ Addresses have host and port in one setting on purpose: for a Service named ``co
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -22,6 +23,7 @@ from pydantic_settings import (
 
 from coroner_operator.config.durations import Duration
 from coroner_operator.config.label_selector import parse_selector
+from coroner_operator.config.presets import PresetKind, Scope, merged, presets
 
 PREFIX = "CORONER_"
 
@@ -50,21 +52,52 @@ class GracePeriods(BaseModel):
     """A cluster autoscaler takes about a minute to add a node."""
 
 
-Scope = Literal["Namespaced", "Cluster"]
+KUBERNETES_GROUPS = frozenset(
+    {
+        "admission.k8s.io",
+        "admissionregistration.k8s.io",
+        "apidiscovery.k8s.io",
+        "apiextensions.k8s.io",
+        "apiregistration.k8s.io",
+        "authentication.k8s.io",
+        "authorization.k8s.io",
+        "certificates.k8s.io",
+        "coordination.k8s.io",
+        "custom.metrics.k8s.io",
+        "discovery.k8s.io",
+        "events.k8s.io",
+        "external.metrics.k8s.io",
+        "flowcontrol.apiserver.k8s.io",
+        "imagepolicy.k8s.io",
+        "internal.apiserver.k8s.io",
+        "meta.k8s.io",
+        "metrics.k8s.io",
+        "networking.k8s.io",
+        "node.k8s.io",
+        "rbac.authorization.k8s.io",
+        "resource.k8s.io",
+        "scheduling.k8s.io",
+        "storage.k8s.io",
+        "storagemigration.k8s.io",
+    }
+)
+"""API groups of Kubernetes itself and of its metrics APIs, none of which is served from a CustomResourceDefinition.
+Others that end in ``k8s.io`` belong to projects: ``jobset.x-k8s.io``, ``sparkoperator.k8s.io``. Groups without a dot
+(``apps``) are all Kubernetes' own."""
 
 
-class ListedKind(BaseModel):
-    """A custom kind to whose objects the verdict is written."""
+class WalkedKind(BaseModel):
+    """A custom kind whose objects are read on the way from a pod to its workload."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     group: str = Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$")
     version: str = Field(default="*", pattern=r"^(\*|v[0-9]+((alpha|beta)[0-9]+)?)$")
-    """A version that must be served; "*" = any. Writes use the stored version."""
+    """A version that must be served; "*" = any. Requests use the stored version."""
     resource: str = Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
     """The plural, as in ``kubectl api-resources``."""
     scope: Scope = "Namespaced"
-    """``Cluster``: pods of all namespaces may name an object of this kind as their workload, and show in its status."""
+    """``Cluster``: pods of all namespaces may name an object of this kind as their workload, and show on it."""
 
     @property
     def crd(self) -> str:
@@ -74,11 +107,21 @@ class ListedKind(BaseModel):
     @field_validator("group")
     @classmethod
     def _is_no_group_of_kubernetes(cls, value: str) -> str:
-        if value.endswith(".k8s.io") and not value.endswith(".x-k8s.io"):
+        if value in KUBERNETES_GROUPS:
             raise ValueError(
                 f"{value} is a group of Kubernetes itself: the status of its kinds belongs to their controllers"
             )
         return value
+
+
+class ListedKind(WalkedKind):
+    """A custom kind whose objects are workloads."""
+
+    write: bool = True
+    """Write the verdict into the status of its objects; else they get Events only."""
+
+
+Kind = TypeVar("Kind", bound=WalkedKind)
 
 
 class Settings(BaseSettings):
@@ -99,7 +142,13 @@ class Settings(BaseSettings):
     redaction: Path | None = None
     """File with patterns for the site's own secrets: a list of ``{name, pattern}``."""
     workloads: tuple[ListedKind, ...] = ()
-    """Custom kinds to whose objects the verdict is also written, each listed once."""
+    """Custom kinds that people think of as their workload, each listed once: the topmost of a pod's owners that is one
+    has the report, and the verdict is also written to its objects."""
+    walk: tuple[WalkedKind, ...] = ()
+    """Custom kinds between pods and workloads, or above them: they are read, and get Events."""
+    presets: Annotated[tuple[str, ...], NoDecode] = ()
+    """Names of presets, separated by commas in a flag or the environment: kinds of well-known controllers, as if they
+    were listed in ``workloads`` and ``walk``. What is listed there itself comes first."""
     events: bool = True
     """Record Events about workloads that fail, and about the operator's own problems."""
     grace_periods: GracePeriods = GracePeriods()
@@ -143,9 +192,24 @@ class Settings(BaseSettings):
     metrics_address: str = ":9090"
     """host:port of /metrics; may be the same as health_address."""
 
-    @field_validator("namespaces", "excluded_namespaces", mode="before")
+    @property
+    def all_workloads(self) -> tuple[ListedKind, ...]:
+        """``workloads``, and those of the presets."""
+        added = (ListedKind(**_listing(kind), write=kind.write) for kind in self._preset_kinds() if not kind.walk)
+        return (*self.workloads, *added)
+
+    @property
+    def all_walked(self) -> tuple[WalkedKind, ...]:
+        """``walk``, and those of the presets."""
+        return (*self.walk, *(WalkedKind(**_listing(kind)) for kind in self._preset_kinds() if kind.walk))
+
+    def _preset_kinds(self) -> list[PresetKind]:
+        listed = {(kind.group, kind.resource) for kind in (*self.workloads, *self.walk)}
+        return [kind for kind in merged(self.presets) if (kind.group, kind.resource) not in listed]
+
+    @field_validator("namespaces", "excluded_namespaces", "presets", mode="before")
     @classmethod
-    def _split_namespaces(cls, value: Any) -> Any:
+    def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("pod_selector")
@@ -161,13 +225,23 @@ class Settings(BaseSettings):
             raise ValueError(f"also in namespaces: {', '.join(both)}")
         return value
 
-    @field_validator("workloads")
+    @field_validator("workloads", "walk")
     @classmethod
-    def _check_workloads(cls, value: tuple[ListedKind, ...]) -> tuple[ListedKind, ...]:
-        twice = {kind.crd for kind in value if sum(kind.crd == other.crd for other in value) > 1}
+    def _check_kinds(cls, value: tuple[Kind, ...], info: ValidationInfo) -> tuple[Kind, ...]:
+        others = info.data.get("workloads", ()) if info.field_name == "walk" else ()
+        names = Counter(kind.crd for kind in (*others, *value))
+        twice = sorted(name for name, count in names.items() if count > 1)
         if twice:
-            raise ValueError(f"listed more than once: {', '.join(sorted(twice))}; a kind has one stored version")
+            raise ValueError(f"listed more than once: {', '.join(twice)}; a kind has one stored version")
         return value
+
+    @field_validator("presets")
+    @classmethod
+    def _check_presets(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in value if name not in presets()]
+        if unknown:
+            raise ValueError(f"unknown: {', '.join(unknown)}; there are {', '.join(presets())}")
+        return tuple(dict.fromkeys(value))
 
     @model_validator(mode="after")
     def _check_lease(self) -> Self:
@@ -180,6 +254,10 @@ class Settings(BaseSettings):
     def _check_address(cls, value: str) -> str:
         parse_address(value)
         return value
+
+
+def _listing(kind: PresetKind) -> dict[str, Any]:
+    return {"group": kind.group, "resource": kind.resource, "scope": kind.scope}
 
 
 def parse_address(address: str) -> tuple[str | None, int] | None:

@@ -13,7 +13,7 @@ from cachetools import LRUCache
 
 from coroner_categorizer import Failure, Pod
 from coroner_operator.controller.classification import Classifier
-from coroner_operator.kube.owner_resolver import OwnerResolver, controller_key
+from coroner_operator.kube.owner_resolver import OwnerResolver, Owners, controller_key
 from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
 from coroner_operator.reports.cache import ReportCache
 
@@ -64,8 +64,8 @@ class JobFailures:
         if controller is not None:
             self._reported[controller] = None
 
-    async def classify(self, ref: WorkloadRef) -> tuple[WorkloadRef, tuple[Failure, ...]] | None:
-        """The workload and what to report of it; None where pods of it are reported, or it has not failed.
+    async def classify(self, ref: WorkloadRef) -> tuple[Owners, tuple[Failure, ...]] | None:
+        """What the Job belongs to, and what to report of it; None where pods of it are reported, or it has not failed.
 
         Raises ApiError.
         """
@@ -74,13 +74,13 @@ class JobFailures:
         job, classification = await self._classifier.classify_job(ref)
         if job is None or classification is None or classification.verdict is None:
             return None
-        workload = await self._owners.top_controller(ref)
-        stored = await self._reports.get(workload)
+        owners = await self._owners.owners_above(ref)
+        stored = await self._reports.get(owners.workload)
         made = job.metadata.creationTimestamp
         # After a restart only the report knows what was reported of this run of the Job.
         if stored and any(made is None or record.at >= made for record in stored.report.history):
             return None
-        return workload, classification.failures
+        return owners, classification.failures
 
 
 def _job_key(pod: Pod) -> WorkloadKey | None:

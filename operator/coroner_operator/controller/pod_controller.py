@@ -34,7 +34,7 @@ from coroner_operator.controller.recovery import Recovery
 from coroner_operator.controller.workload_failures import ErrorCounts, WorkloadFailures
 from coroner_operator.kube.event_cache import EventCache, EventTarget, target_of
 from coroner_operator.kube.fair_queue import FairSlots
-from coroner_operator.kube.owner_resolver import OwnerResolver, controller_key, controller_of, owner_ref
+from coroner_operator.kube.owner_resolver import OwnerResolver, Owners, controller_key, controller_of, owner_ref
 from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.observation import Observation
 from coroner_operator.model.report import RuleRestarts
@@ -350,7 +350,8 @@ class PodController:
         failures = self._reportable(state, classification)
         restarts = classification.restarts_by_rule
         if failures or restarts or self._recovery.may_matter(pod):
-            workload = await self._owners.workload_of(pod)
+            owners = await self._owners.owners_of(pod)
+            workload = owners.workload
             if (failures or restarts) and self._is_ignored(state, workload):
                 self._job_failures.mark_reported(pod)
                 return
@@ -359,7 +360,7 @@ class PodController:
             if any(map(_is_deletion, failures)) and await self._was_removed(pod, workload):
                 failures = tuple(failure for failure in failures if not _is_deletion(failure))
             reported = [failure for failure in failures if self._is_reported(failure, workload)]
-            self._report(workload, state, reported, rules)
+            self._report(owners, state, reported, rules)
 
     def _is_ignored(self, state: _PodState, workload: WorkloadRef) -> bool:
         """Whether a controller above the pod has the annotation, as far as is known.
@@ -377,14 +378,21 @@ class PodController:
 
     async def _read_owner(self, ref: WorkloadRef) -> None:
         """Only if that was not done in the last minutes."""
-        await self._owners.top_controller(ref)
+        await self._owners.owners_above(ref)
 
-    def _report(self, workload: WorkloadRef, state: _PodState, failures: list[Failure], rules: str) -> None:
-        pod, observed_at = state.pod, self._now()
+    def _report(self, owners: Owners, state: _PodState, failures: list[Failure], rules: str) -> None:
+        workload, pod, observed_at = owners.workload, state.pod, self._now()
         reclassified = state.reclassified and not self._reports.is_classified_by_current_rules(workload)
         observations = [
             Observation(
-                pod.metadata.name, pod.metadata.uid, pod.spec.nodeName, failure, observed_at, rules, reclassified
+                pod.metadata.name,
+                pod.metadata.uid,
+                pod.spec.nodeName,
+                failure,
+                observed_at,
+                rules,
+                reclassified,
+                owners.listed,
             )
             for failure in failures
         ]

@@ -228,10 +228,11 @@ class WorkloadFailures:
             return None
         if not self._is_reportable(ref, classification.failures[0]):
             return self._grace_period if ref in self._tries else None
-        workload = await self._owners.top_controller(ref)
+        owners = await self._owners.owners_above(ref)
         if self._opt_out.ignored_owner(ref.key) is not None:
             self._forget(ref)
             return None
+        workload = owners.workload
         known = self._never_created[ref.namespace]
         known[ref] = workload.key
         while len(known) > NEVER_CREATED_LIMIT:
@@ -239,7 +240,10 @@ class WorkloadFailures:
         observed_at = self._now()
         self._writer.add(
             workload,
-            [Observation("", "", "", failure, observed_at, rules, reclassified) for failure in classification.failures],
+            [
+                Observation("", "", "", failure, observed_at, rules, reclassified, owners.listed)
+                for failure in classification.failures
+            ],
         )
         if classification.verdict is not None:
             self._recovery.on_pods_not_created(workload, classification.failures[0].at or observed_at)
@@ -271,15 +275,18 @@ class WorkloadFailures:
             return GRACE
         found = await self._job_failures.classify(ref)
         if found is None:
-            self._recovery.check_soon(await self._owners.top_controller(ref))
+            self._recovery.check_soon((await self._owners.owners_above(ref)).workload)
             return None
-        workload, failures = found
+        owners, failures = found
         if self._opt_out.ignored_owner(ref.key) is not None:
             return None
         observed_at = self._now()
         rules = self._classifier.categorizer.hash
-        self._writer.add(workload, [Observation("", "", "", failure, observed_at, rules) for failure in failures])
-        self._recovery.on_pods_not_created(workload, failures[0].at or observed_at)
+        self._writer.add(
+            owners.workload,
+            [Observation("", "", "", failure, observed_at, rules, owners=owners.listed) for failure in failures],
+        )
+        self._recovery.on_pods_not_created(owners.workload, failures[0].at or observed_at)
         return None
 
 

@@ -9,7 +9,7 @@ client          requests: get, apply, and lines of a watch
 paging          LIST in pages
 list_watch      LIST, then WATCH: every object of a kind, and every change
 crd_watch       one CustomResourceDefinition, followed by its name
-owner_resolver  from a pod to its topmost controller
+owner_resolver  from a pod to its workload, through its owners
 event_cache     the events that may explain a pod's failure
 lease           the Lease by which replicas elect a leader
 fair_queue      who is next, and how many at one time: the namespaces take turns

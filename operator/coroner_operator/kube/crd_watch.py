@@ -47,6 +47,8 @@ class CrdWatch:
     ) -> None:
         """``on_forbidden`` is called once, before the first success, if the CRD may not be read."""
         self.name = name
+        self.answered = asyncio.Event()
+        """The API server has said whether the CRD exists, or that it may not be read."""
         self._client = client
         self._selector = {"fieldSelector": field_selector({"metadata.name": name})}
         self._on_change = on_change
@@ -70,6 +72,7 @@ class CrdWatch:
             if not reported:
                 reported = True
                 self._on_forbidden()
+                self.answered.set()
             await self._sleep(FORBIDDEN_RETRY)
         await self._list_watch.run()
 
@@ -82,6 +85,7 @@ class CrdWatch:
     def on_list(self, namespace: str | None, uids: set[str]) -> None:
         if not uids:
             self._on_change(None)
+        self.answered.set()
 
     async def _is_readable(self) -> bool:
         try:

@@ -8,7 +8,7 @@ pure: times come with the observations.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from heapq import nlargest
 from operator import attrgetter
@@ -21,7 +21,7 @@ from coroner_operator.model.ledger import Entry, failure_id
 from coroner_operator.model.ledger_builder import LedgerBuilder, Lookup
 from coroner_operator.model.merge_order import preferred
 from coroner_operator.model.observation import Observation, from_epoch, to_epoch, whole_seconds
-from coroner_operator.model.report import RULES_LIMIT, Report
+from coroner_operator.model.report import RULES_LIMIT, ListedOwner, Report, show_on
 
 HISTORY_LIMIT = 20  # with 1,024-character messages about 30 KiB
 
@@ -38,6 +38,7 @@ def fold(report: Report, observations: Iterable[Observation], pods: FailingPods 
     first, last, since = report.first_seen, report.last_seen, report.failing_since
     observed: list[PodFailure] = []
     anything_new, rules = False, ""
+    observations = tuple(observations)
     for observation in observations:
         anything_new = True
         rules = observation.rules or rules
@@ -66,7 +67,17 @@ def fold(report: Report, observations: Iterable[Observation], pods: FailingPods 
         last_seen=last,
         failing_since=since,
         rules=truncate((current.rules if current else rules) or report.rules, RULES_LIMIT),
+        owners=_owners(report, current and current.record.id, (*pods.observations, *observations)),
     )
+
+
+def _owners(report: Report, current: str | None, observations: Sequence[Observation]) -> tuple[ListedOwner, ...]:
+    """The owners on which the verdict is shown; ``current``: ID of the current failure."""
+    if report.owners or any(observation.owners for observation in observations):
+        for observation in reversed(observations):
+            if failure_id(observation.failure.key, _number(observation)) == current:
+                return show_on(report.owners, observation.owners)
+    return report.owners
 
 
 def _record(builder: LedgerBuilder, observation: Observation) -> tuple[FailureRecord, bool] | None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from coroner_categorizer.verdict import Failure
+from coroner_operator.model.workload_ref import WorkloadRef
 
 
 class Observation(msgspec.Struct, frozen=True):
@@ -24,6 +25,8 @@ class Observation(msgspec.Struct, frozen=True):
     """Hash of the rules that classified it."""
     reclassified: bool = False
     """Classified again, because the rules have changed: replaces what earlier rules said of the same failure."""
+    owners: tuple[WorkloadRef, ...] = ()
+    """The owners on which the verdict is shown besides the workload."""
 
 
 END_OF_TIME = 253_402_300_799  # the last second that a datetime in UTC can express

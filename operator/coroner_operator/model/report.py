@@ -23,6 +23,7 @@ nothing fails. Deleted: the workload does not exist any more (docs/adr/0018-stat
 """
 
 RULES_LIMIT = 64  # characters of Report.rules: a hash
+OWNERS_LIMIT = 8  # a workload's objects of listed kinds whose pods fail at the same time
 
 # A pod that is deleted cannot be listed again. This covers a stale watch cache and a replica that still holds
 # observations.
@@ -37,6 +38,14 @@ class RuleRestarts(NamedTuple):
     """Since the pod was created."""
     observed_at: datetime
     """By the operator's clock."""
+
+
+class ListedOwner(msgspec.Struct, frozen=True):
+    """An owner of the workload's pods, other than the workload, on which the verdict is shown too."""
+
+    ref: WorkloadRef
+    failing: bool = False
+    """The current failure is one of its own pods."""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -64,6 +73,8 @@ class Report(msgspec.Struct, frozen=True):
     """Whether the verdict on the pod of the current failure will not change any more by these ``rules``."""
     rules: str = ""
     """Hash of the rules that decided ``current``; where nothing is failing, of those that classified last."""
+    owners: tuple[ListedOwner, ...] = ()
+    """Those of the failures that were current; at most ``OWNERS_LIMIT``, the oldest are forgotten."""
 
     @property
     def state(self) -> State:
@@ -109,7 +120,13 @@ def recover(report: Report, at: datetime) -> Report:
     if at < max(report.current.at, report.current.seen_at or report.current.at):
         return report
     return msgspec.structs.replace(
-        report, current=None, failing_since=None, recovered_at=at, ended_at=None, final=False
+        report,
+        current=None,
+        failing_since=None,
+        recovered_at=at,
+        ended_at=None,
+        final=False,
+        owners=show_on(report.owners, ()),
     )
 
 
@@ -181,6 +198,13 @@ def longest_interval(report: Report, limit: float) -> float:
         if later.pod is not None and earlier.pod is not None and later.pod.uid != earlier.pod.uid
     )
     return max((interval for interval in intervals if interval <= limit), default=0.0)
+
+
+def show_on(owners: tuple[ListedOwner, ...], failing: Iterable[WorkloadRef]) -> tuple[ListedOwner, ...]:
+    """The owners, of which now only these are failing."""
+    known = {owner.ref.key: ListedOwner(owner.ref) for owner in owners}
+    known.update((ref.key, ListedOwner(ref, failing=True)) for ref in failing)
+    return tuple(known.values())[-OWNERS_LIMIT:]
 
 
 def count_restarts(report: Report, restarts: Iterable[RuleRestarts]) -> Report:

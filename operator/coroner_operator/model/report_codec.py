@@ -16,7 +16,7 @@ from coroner_operator.model.failure_record import FailureRecord
 from coroner_operator.model.ledger import UNOBSERVED, Count, Ledger, Name
 from coroner_operator.model.ledger_builder import PRUNED_RESTARTS_LIMIT
 from coroner_operator.model.observation import from_epoch, to_epoch
-from coroner_operator.model.report import Report, State
+from coroner_operator.model.report import ListedOwner, Report, State
 from coroner_operator.model.stored_report import END_OF_TIME, Status, StoredReport, checked
 from coroner_operator.model.workload_ref import WorkloadRef, name_as_label, report_name
 
@@ -97,6 +97,7 @@ def to_status(report: Report) -> dict[str, Any]:
             "restartsByRule": report.ledger.restarts_by_rule or None,
             "counts": _counts(counts),
             "history": [_record(record) for record in report.history],
+            "owners": [_owner(owner) for owner in report.owners],
             "rules": report.rules,
             "ledger": list(ledger_codec.to_text(report.ledger)),
             "conditions": _conditions(report),
@@ -121,6 +122,19 @@ def condition_reason(reason: str) -> str:
     if words and not words[0].isalpha():
         words = "Reason_" + words
     return words or _NO_REASON
+
+
+def _owner(owner: ListedOwner) -> dict[str, Any]:
+    ref = owner.ref
+    return _present(
+        {
+            "apiVersion": ref.api_version,
+            "kind": ref.kind,
+            "name": ref.name,
+            "uid": ref.uid,
+            "failing": owner.failing or None,
+        }
+    )
 
 
 def _current(record: FailureRecord) -> dict[str, Any]:
@@ -253,6 +267,10 @@ def _report(stored: StoredReport, latest: datetime) -> Report:
         deleted_at=deleted_at if status.state == DELETED else None,
         final=status.final and stored.current is not None and stored.current.pod is not None,
         rules=status.rules,
+        owners=tuple(
+            ListedOwner(WorkloadRef(o.api_version, o.kind, ref.namespace, o.name, o.uid), o.failing)
+            for o in status.owners
+        ),
     )
 
 

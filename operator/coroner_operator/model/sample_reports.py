@@ -47,6 +47,10 @@ def deleted() -> Report:
 
 _EMPTY = Report(WorkloadRef("batch/v1", "Job", "team-a", "train-llm", "3f2a9c1b-7d0e-4a52-9b1c-0f6f3d2e8a47"))
 
+_JOB_SET = WorkloadRef(
+    "jobset.x-k8s.io/v1alpha2", "JobSet", "team-a", "train-llm", "9c0d1e2f-1111-4a52-9b1c-0f6f3d2e8a47"
+)
+
 _VERDICT = Verdict(
     category="resources",
     subcategory="oom-killed",
@@ -75,5 +79,11 @@ _PULL = Failure(
 
 def _seen(failure: Failure, hour: int) -> Observation:
     return Observation(
-        "train-llm-x7k2p", _POD_UID, "gpu-17", failure, _T0 + timedelta(hours=hour, minutes=1), "5f3a9c1b"
+        "train-llm-x7k2p",
+        _POD_UID,
+        "gpu-17",
+        failure,
+        _T0 + timedelta(hours=hour, minutes=1),
+        "5f3a9c1b",
+        owners=(_JOB_SET,),
     )

@@ -21,7 +21,7 @@ from coroner_operator.model.fold import HISTORY_LIMIT
 from coroner_operator.model.ledger_builder import NAMES_LIMIT
 from coroner_operator.model.ledger_codec import COUNT_LIMIT, STRING_LIMIT, STRINGS_LIMIT
 from coroner_operator.model.observation import from_epoch, whole_seconds
-from coroner_operator.model.report import RULES_LIMIT, State
+from coroner_operator.model.report import OWNERS_LIMIT, RULES_LIMIT, State
 from coroner_operator.model.workload_ref import NAME_LIMIT
 
 ID_LIMIT = 64  # a failure's name in the ledger
@@ -43,6 +43,10 @@ class Workload(msgspec.Struct, frozen=True, rename="camel"):
     kind: str
     name: Annotated[str, Meta(max_length=NAME_LIMIT)]
     uid: str
+
+
+class Owner(Workload, frozen=True, rename="camel"):
+    failing: bool = False
 
 
 class Spec(msgspec.Struct, frozen=True):
@@ -138,6 +142,7 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
     restarts_by_rule: Count = 0
     counts: Annotated[tuple[NameCount, ...], Meta(max_length=NAMES_LIMIT)] = ()
     history: Annotated[tuple[Failure, ...], Meta(max_length=HISTORY_LIMIT)] = ()
+    owners: Annotated[tuple[Owner, ...], Meta(max_length=OWNERS_LIMIT)] = ()
     rules: Annotated[str, Meta(max_length=RULES_LIMIT)] = ""
     ledger: Annotated[tuple[Annotated[str, Meta(max_length=STRING_LIMIT)], ...], Meta(max_length=STRINGS_LIMIT)] = ()
 

@@ -75,8 +75,12 @@ class WorkloadRef(msgspec.Struct, frozen=True):
         return WorkloadKey(self.namespace, self.group, self.kind, self.name, self.uid)
 
     def identifies(self, metadata: Metadata) -> bool:
-        """Whether an object of this kind that was read is the workload, and no later one of its name."""
-        return (metadata.namespace, metadata.name, metadata.uid) == (self.namespace, self.name, self.uid)
+        """Whether an object of this kind that was read is the workload, and no later one of its name.
+
+        What has no namespace is cluster-scoped: the namespace here is that of its pods.
+        """
+        is_there = metadata.namespace in ("", self.namespace)
+        return is_there and (metadata.name, metadata.uid) == (self.name, self.uid)
 
 
 def pod_key(pod: Pod) -> PodKey:

@@ -1,4 +1,7 @@
-"""For each changed report: first the workload's status, then an Event, whether or not the status was written."""
+"""For each changed report: first the workload's status, then an Event, whether or not the status was written.
+
+The same for each other owner of a listed kind whose pod the current failure is about: people describe both.
+"""
 
 from __future__ import annotations
 
@@ -34,29 +37,42 @@ class Notifier:
         if failure is None:
             self._announced.pop(workload.key, None)
         if failure is None or failure.id == known:
-            self._status_writer.put(after)
+            self.update_status(after)
             return
         self._announced[workload.key] = failure.id
-        self._status_writer.put(after, on_attempted=partial(self._record_event, workload, failure))
+        for target in self._targets(after):
+            self._status_writer.put(after, partial(self._record_event, target, failure), on=target)
+
+    def update_status(self, report: Report) -> None:
+        """Show the report in the status of its workload and owners, without an Event."""
+        for target in self._targets(report):
+            self._status_writer.put(report, on=target)
+
+    def _targets(self, report: Report) -> list[WorkloadRef]:
+        """The workload, and the owners of which the report says something new: all of them once it has recovered."""
+        owners = (owner.ref for owner in report.owners if owner.failing or report.current is None)
+        return [report.workload, *(ref for ref in owners if self._kinds.kind_of(ref) is not None)]
 
     def renew(self, report: Report) -> None:
-        """The workload still fails: its Event is kept."""
+        """The workload still fails: its Event is kept, and those of its owners."""
         if report.current is not None:
-            self._record_event(report.workload, report.current, self._recorder.renew)
+            for target in self._targets(report):
+                self._record_event(target, report.current, self._recorder.renew)
 
     def on_gave_up(self, workload: WorkloadRef, reason: str) -> None:
         """Another writer insists on the workload's status: record an Event about it."""
         self._recorder.warn(self._regarding(workload), "StatusOverwritten", reason)
 
     def _regarding(self, workload: WorkloadRef, pod: PodRef | None = None) -> Regarding:
-        """What an Event is about: always something in the namespace of the pods.
+        """What an Event is about: the workload.
 
-        The workload. Where that is a node or another cluster-scoped object, its pod or the report: nothing is published
-        outside of a namespace because one of its pods says so.
+        Where that is cluster-scoped and not listed as such, a node for example, its pod or the report: nothing is
+        published outside of a namespace because one of its pods says so.
         """
-        namespace = workload.namespace
-        if not self._kinds.is_cluster_scoped(workload):
-            return Regarding(workload.api_version, workload.kind, namespace, workload.name, workload.uid)
+        namespace, is_namespaced = workload.namespace, not self._kinds.is_cluster_scoped(workload)
+        if is_namespaced or self._kinds.may_own(workload.group, workload.kind):
+            about = namespace if is_namespaced else ""
+            return Regarding(workload.api_version, workload.kind, about, workload.name, workload.uid)
         if pod is not None:
             return Regarding("v1", "Pod", namespace, pod.name, pod.uid)
         return Regarding(REPORT.group_version, REPORT.kind, namespace, report_name(workload))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterable
@@ -63,18 +64,16 @@ class Publisher:
         self.recorder = Recorder(client, metrics, own=own_pod(), enabled=settings.events, redactor=redactor)
         self._has_events = settings.events
         self._reports = reports
-        self._kinds = TargetKinds(
-            client, settings.workloads, on_change=self._kind_changed, metrics=metrics, back_off=back_off
-        )
+        self.kinds = TargetKinds(client, settings, on_change=self._kind_changed, metrics=metrics, back_off=back_off)
         self._status_writer = WorkloadStatusWriter(
             client,
-            self._kinds,
+            self.kinds,
             metrics=metrics,
             on_gave_up=self._gave_up,
             back_off=back_off,
             interval=settings.workload_interval,
         )
-        self._notifier = Notifier(self._status_writer, self.recorder, self._kinds)
+        self._notifier = Notifier(self._status_writer, self.recorder, self.kinds)
         self._renewal = EventRenewal(reports, self._notifier.renew, back_off=back_off, now=now)
         self._republishing = WorkQueue(
             self._republish,
@@ -86,16 +85,11 @@ class Publisher:
 
     def start(self) -> None:
         self.recorder.start()
-        self._republishing.start()
         self._renewal.start()
-
-    def may_own(self, group: str, kind: str) -> bool:
-        """As ``TargetKinds.may_own``."""
-        return self._kinds.may_own(group, kind)
 
     def path_of(self, workload: WorkloadRef) -> ResourcePath | None:
         """As ``TargetKinds.path_of``."""
-        return self._kinds.path_of(workload)
+        return self.kinds.path_of(workload)
 
     async def run(self) -> None:
         """Keep the Events of what fails, watch the listed kinds, and apply the loaded reports to their objects.
@@ -104,7 +98,10 @@ class Publisher:
         """
         for workload in self._reports.failing:
             self._keep_event(workload)
-        await self._kinds.run()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.kinds.run(), name="listed kinds")
+            await self.kinds.answered()
+            self._republishing.start()
 
     def publish(self, before: Report, after: Report) -> None:
         """The report was changed to ``after``, or could not be written although it should have been."""
@@ -133,16 +130,16 @@ class Publisher:
     def _kind_changed(self, kind: TargetKind) -> None:
         """Publish again all reports on the kind, recovered ones too: an earlier run may have ended before its write."""
         for workload in self._reports.workloads:
-            if self._kinds.kind_of(workload) == kind:
+            if self.kinds.kind_of(workload) == kind:
                 self._republishing.add(workload)
                 self._on_readable(workload)
 
     async def _republish(self, workload: WorkloadRef) -> None:
-        if self._kinds.kind_of(workload) is None:
+        if self.kinds.kind_of(workload) is None:
             return
         stored = await self._reports.get(workload)
         if stored is not None:
-            self._status_writer.put(stored.report)
+            self._notifier.update_status(stored.report)
 
     def _on_republish_error(self, workload: WorkloadRef, error: Exception, wait: float) -> None:
         log.info("%s/%s: cannot read its report: %s; retrying in %.1f s", workload.namespace, workload, error, wait)

@@ -16,7 +16,7 @@ CONDITIONS = (f"{GROUP}/{FAILING}", f"{GROUP}/{FAILED}")
 _REPORT_ONLY = frozenset(
     (
         *("failure", "history", "ledger", "conditions", "rules", "failureID", "seenAt"),
-        *("unseen", "lowerBound", "counts", "restartsByRule", "final", "observedPod"),
+        *("unseen", "lowerBound", "counts", "restartsByRule", "final", "observedPod", "owners"),
     )
 )
 

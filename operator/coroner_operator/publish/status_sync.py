@@ -22,15 +22,21 @@ LAST_CHECK = 60.0
 Status = Mapping[str, Any]
 
 
+REPORTS_LIMIT = 64  # failing reports on one object; of a cluster-scoped one there is one in each namespace
+
+
 @dataclass(eq=False)
 class StatusSync:
     workload: WorkloadRef
+    """The object that is written: the workload of its reports, or another owner of their pods."""
     key: WorkloadKey
-    """Of the object that is written: without a namespace where its kind has none."""
+    """Of the object: without a namespace where its kind has none."""
     first_check: float = FIRST_CHECK
     """Seconds."""
     report: Report | None = None
     """To be applied; None: nothing new since the last attempt."""
+    failing: dict[WorkloadKey, Report] = field(default_factory=dict)
+    """The failing reports that show on the object, by their workloads."""
     on_attempted: list[Callable[[], None]] = field(default_factory=list)
     """To be called after the next attempt, whether it succeeds or not."""
     in_progress: bool = False
@@ -48,6 +54,16 @@ class StatusSync:
     """Loop time."""
     last_attempt: float = float("-inf")
     """Loop time of the last write, or of the last error."""
+
+    def put(self, report: Report) -> None:
+        """To be applied: this report, but none that has recovered while another one fails."""
+        key = report.workload.key
+        self.failing.pop(key, None)
+        if report.current is not None:
+            self.failing[key] = report
+            while len(self.failing) > REPORTS_LIMIT:
+                del self.failing[next(iter(self.failing))]
+        self.report = next(reversed(self.failing.values()), report)
 
     def take(self) -> tuple[Report | None, list[Callable[[], None]]]:
         """What this attempt applies, and what to call after it; whatever is set from now on is for the next attempt."""

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from coroner_operator.config.settings import Scope
+from coroner_operator.config.presets import Scope
 from coroner_operator.kube.paths import ResourcePath
 from coroner_operator.kube.resources import Resource
 from coroner_operator.model import sample_reports
@@ -66,6 +66,8 @@ class TargetKind(msgspec.Struct, frozen=True):
     kind: str
     namespaced: bool
     placement: Placement
+    read_version: str
+    """The stored one if it is served, else any that is; "" = none."""
 
     @property
     def api_version(self) -> str:
@@ -74,6 +76,13 @@ class TargetKind(msgspec.Struct, frozen=True):
     @property
     def resource(self) -> Resource:
         return Resource(self.kind, self.api_version, self.plural, namespaced=self.namespaced)
+
+    @property
+    def readable(self) -> Resource | None:
+        """Where its objects are read; None: nowhere."""
+        if not self.read_version:
+            return None
+        return Resource(self.kind, f"{self.group}/{self.read_version}", self.plural, namespaced=self.namespaced)
 
     def path(self, namespace: str, name: str, subresource: str = "") -> ResourcePath:
         """Of one object. Raises InvalidName."""
@@ -100,8 +109,16 @@ def kind_of(crd: Mapping[str, Any], version: str = "*", scope: Scope = "Namespac
     else:
         placement = placement_for((stored.get("schema") or {}).get("openAPIV3Schema") or {})
     names = spec["names"]
+    served = [v["name"] for v in versions if v["served"]]
     return TargetKind(
-        spec["group"], stored["name"], names["plural"], names["kind"], spec["scope"] == "Namespaced", placement
+        spec["group"],
+        stored["name"],
+        names["plural"],
+        names["kind"],
+        spec["scope"] == "Namespaced",
+        placement,
+        # Stored objects need no conversion, whose webhook may be down.
+        stored["name"] if stored["served"] else next(iter(served), ""),
     )
 
 

@@ -83,12 +83,14 @@ class WorkloadStatusWriter:
         )
         self._queue.start()
 
-    def put(self, report: Report, on_attempted: Callable[[], None] = lambda: None) -> None:
-        """Apply this report to its workload's status.
+    def put(
+        self, report: Report, on_attempted: Callable[[], None] = lambda: None, *, on: WorkloadRef | None = None
+    ) -> None:
+        """Apply this report to the status of its workload, or ``on`` another owner of its pods.
 
         ``on_attempted`` is called after the first attempt, or now if there will be none.
         """
-        workload = report.workload
+        workload = on or report.workload
         kind = self._kinds.kind_of(workload)
         if kind is None or isinstance(kind.placement, Unsupported) or report.state == "Deleted":
             on_attempted()
@@ -100,7 +102,7 @@ class WorkloadStatusWriter:
         sync = self._syncs.get(key)
         if sync is None:
             sync = self._syncs[key] = StatusSync(workload, key, self._first_check)
-        sync.report = report
+        sync.put(report)
         sync.on_attempted.append(on_attempted)
         if not sync.in_progress:  # else it is scheduled when the attempt is over, and its time is known
             self._schedule(sync)

@@ -17,7 +17,7 @@ from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_categorizer.objects.pod import Metadata
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Forbidden, InvalidName, InvalidRequest, NotFound, TooLarge
-from coroner_operator.kube.owner_resolver import METADATA_ONLY, OwnerResolver, controller_of, owner_ref, workload_path
+from coroner_operator.kube.owner_resolver import METADATA_ONLY, OwnerResolver
 from coroner_operator.kube.paging import PARTIAL_LIST, list_items
 from coroner_operator.kube.paths import ResourcePath
 from coroner_operator.kube.resources import POD
@@ -50,13 +50,13 @@ class ApiExistenceChecker:
         client: Client,
         owners: OwnerResolver,
         namespace: str,
-        readable: Callable[[WorkloadRef], ResourcePath | None] = workload_path,
+        readable: Callable[[WorkloadRef], ResourcePath | None] | None = None,
     ) -> None:
-        """``readable``: the path of a workload, None where its kind may not be read."""
+        """``readable``: the path of a workload, None where its kind may not be read; default: that of ``owners``."""
         self._client = client
         self._owners = owners
         self._namespace = namespace
-        self._readable = readable
+        self._readable = readable or owners.path_of
         self._with_pods: _WithPods | None = None
 
     async def check(self, workload: WorkloadRef) -> Existence:
@@ -98,11 +98,11 @@ class ApiExistenceChecker:
             pod = lenient_decode(raw, _OBJECT, _Object)
             pods += 1
             found.add(pod.metadata.uid)
-            controller = controller_of(pod.metadata)
-            if controller is not None and controller.uid not in found:
+            references = {owner.uid for owner in pod.metadata.ownerReferences if owner.uid}
+            if not references <= found:
                 owners += 1
-                found.add(controller.uid)
-                found.add((await self._owners.top_controller(owner_ref(controller, self._namespace))).uid)
+                found |= references
+                found |= {owner.uid for owner in await self._owners.chain_of(pod.metadata)}
             if pods >= PODS_LIMIT or owners >= OWNERS_LIMIT:
                 log.info("%s: too many pods to find all of their workloads: its reports are kept", self._namespace)
                 return _WithPods(found, complete=False)

@@ -97,7 +97,7 @@ class Engine:
             parse_selector(settings.pod_selector),
             self._on_namespace_included,
         )
-        self._owners = OwnerResolver(client, back_off, self._publisher.may_own, self._opt_out.on_owner_read)
+        self._owners = OwnerResolver(client, back_off, self._publisher.kinds, self._opt_out.on_owner_read)
         index = ApiReportIndex(client, settings.namespaces)
 
         def existence_checker(namespace: str) -> ApiExistenceChecker:
@@ -265,6 +265,7 @@ class Engine:
         await self._load()
         self._reloader.reannounce()
         self._spawn(self._publisher.run(), "kinds of workloads")
+        await self._publisher.kinds.answered()  # a pod keeps the workload that is found for it first
         for workload in self.reports.failing:
             self._recovery.track(workload)
         for workload in self.reports.failed:

@@ -60,6 +60,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if include "coroner.rulesConfigMap" . }}{{ $_ := set $settings "rules" "/etc/coroner/rules/rules.yaml" }}{{ end }}
 {{- if .Values.redaction }}{{ $_ := set $settings "redaction" "/etc/coroner/redaction/redaction.yaml" }}{{ end }}
 {{- with .Values.workloads }}{{ $_ := set $settings "workloads" . }}{{ end }}
+{{- with .Values.walk }}{{ $_ := set $settings "walk" . }}{{ end }}
+{{- with .Values.presets }}{{ $_ := set $settings "presets" . }}{{ end }}
 {{- if .Values.leaderElection.enabled }}
 {{- $_ := set $settings "leader_election" true }}
 {{- $_ := set $settings "lease_name" (include "coroner.leaseName" .) }}
@@ -114,37 +116,63 @@ yes
   resources: [events]
   verbs: [get, create, patch]
 {{- end }}
-{{- range .Values.workloads }}
-{{- if ne (default "" .scope) "Cluster" }}
-{{ include "coroner.workloadRules" . }}
+{{- range $name, $kind := include "coroner.kinds" . | fromJson }}
+{{- if ne $kind.scope "Cluster" }}
+{{ include "coroner.kindRules" $kind }}
 {{- end }}
 {{- end }}
 {{- end }}
 
-{{- define "coroner.workloadRules" -}}
-# the verdict in the status of {{ .resource }}
+{{/* The custom kinds of `workloads`, `walk` and `presets`, by the names of their CustomResourceDefinitions, as JSON. */}}
+{{- define "coroner.kinds" -}}
+{{- $kinds := dict }}
+{{- range .Values.workloads }}
+{{- $_ := set $kinds (printf "%s.%s" .resource .group) (dict "group" .group "resource" .resource "scope" (default "Namespaced" .scope) "write" (ne (toString .write) "false")) }}
+{{- end }}
+{{- range .Values.walk }}
+{{- $_ := set $kinds (printf "%s.%s" .resource .group) (dict "group" .group "resource" .resource "scope" (default "Namespaced" .scope) "write" false) }}
+{{- end }}
+{{- $listed := keys $kinds }}
+{{- $presets := .Files.Get "files/presets.yaml" | fromYaml }}
+{{- range $preset := .Values.presets }}
+{{- range (index $presets $preset).kinds }}
+{{- $name := printf "%s.%s" .resource .group }}
+{{- if not (has $name $listed) }}
+{{- $known := default dict (get $kinds $name) }}
+{{- $_ := set $kinds $name (dict "group" .group "resource" .resource "scope" (default "Namespaced" .scope) "write" (or (default false .write) (default false $known.write))) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- toJson $kinds }}
+{{- end }}
+
+{{- define "coroner.kindRules" -}}
+# owners of pods: {{ .resource }}{{ if .write }}, and the verdict in their status{{ end }}
 - apiGroups: [{{ .group }}]
   resources: [{{ .resource }}]
   verbs: [get]
+{{- if .write }}
 - apiGroups: [{{ .group }}]
   resources: [{{ .resource }}/status]
   verbs: [patch]
 {{- end }}
+{{- end }}
 
-{{/* Permissions for CustomResourceDefinitions and listed workloads that are cluster-scoped. */}}
+{{/* Permissions for CustomResourceDefinitions and listed kinds that are cluster-scoped. */}}
 {{- define "coroner.schemaRules" -}}
-# to check that the served schema has every field that this version writes{{ if .Values.workloads }}, and which fields the listed workloads have{{ end }}
+{{- $kinds := include "coroner.kinds" . | fromJson }}
+# to check that the served schema has every field that this version writes{{ if $kinds }}, and how the listed kinds are served{{ end }}
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
   resourceNames:
     - failurereports.coroner.dev
-    {{- range .Values.workloads }}
-    - {{ .resource }}.{{ .group }}
+    {{- range $name, $kind := $kinds }}
+    - {{ $name }}
     {{- end }}
   verbs: [list, watch]
-{{- range .Values.workloads }}
-{{- if eq (default "" .scope) "Cluster" }}
-{{ include "coroner.workloadRules" . }}
+{{- range $name, $kind := $kinds }}
+{{- if eq $kind.scope "Cluster" }}
+{{ include "coroner.kindRules" $kind }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -130,6 +130,9 @@ type Status struct {
 	Counts []Count `json:"counts,omitempty"`
 	// The most recent failures, newest first, including past ones.
 	History []HistoryEntry `json:"history,omitempty"`
+	// Owners of the workload's pods, other than the workload, on which the verdict is shown too: those of the kinds
+	// that are listed in the settings workloads, walk and presets.
+	Owners []Owners `json:"owners,omitempty"`
 	// Hash of the rules that produced the current verdict.
 	Rules string `json:"rules,omitempty"`
 	// One condition for each state. Its lastTransitionTime changes only with its status.
@@ -250,6 +253,20 @@ type HistoryEntry struct {
 	Signal string `json:"signal,omitempty"`
 	// The pod that failed; absent if it was never created.
 	Pod *Pod `json:"pod,omitempty"`
+}
+
+// Owners:
+type Owners struct {
+	// API version of the owner.
+	APIVersion string `json:"apiVersion"`
+	// Kind of the owner.
+	Kind string `json:"kind"`
+	// Name of the owner.
+	Name string `json:"name"`
+	// UID of the owner.
+	UID string `json:"uid"`
+	// True if the current failure is one of this owner's pods. Absent otherwise.
+	Failing bool `json:"failing,omitempty"`
 }
 
 // Condition:
