@@ -40,6 +40,7 @@ class Categorizer:
         self.redactor = redactor
         self._rule_sets = [s for s in rule_sets if s.enabled]
         self.rules = tuple(rule for s in self._rule_sets for rule in s.rules)
+        self._consequences = frozenset(rule.id for rule in self.rules if rule.consequence)
         self.hash = text_hash
         """First 12 hex digits of the rules' SHA-256: identifies the rules that decided."""
         wanted: dict[TextField, list[str]] = {field: [] for field in _TEXT_FIELDS}
@@ -114,7 +115,8 @@ class Categorizer:
                 continue
             own = verdict if finding is primary else self._decide_one(finding, context)
             if own:
-                failures.append(_failure(finding, own, current=finding is primary))
+                is_consequence = finding.consequence or own.rule in self._consequences
+                failures.append(_failure(finding, own, current=finding is primary, consequence=is_consequence))
         failures.sort(key=lambda f: not f.current)
         return Classification(verdict, tuple(failures), failing)
 
@@ -231,7 +233,7 @@ def _given_by_caller(pod: Pod, pod_error: str) -> Finding:
     )
 
 
-def _failure(finding: Finding, verdict: Verdict, *, current: bool) -> Failure:
+def _failure(finding: Finding, verdict: Verdict, *, current: bool, consequence: bool) -> Failure:
     return Failure(
         key=finding.key,
         verdict=verdict,
@@ -240,4 +242,5 @@ def _failure(finding: Finding, verdict: Verdict, *, current: bool) -> Failure:
         ended_instances=finding.ended_instances,
         waiting=finding.waiting,
         permanent=finding.permanent,
+        consequence=consequence,
     )

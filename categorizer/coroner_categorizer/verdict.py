@@ -77,6 +77,9 @@ class Failure(msgspec.Struct, frozen=True):
     """The pod still waits for something (image, volume, node) and may recover; grace periods apply."""
     permanent: bool = False
     """Waiting, but cannot recover (InvalidImageName, ErrImageNeverPull): no grace period applies."""
+    consequence: bool = False
+    """It shows that somebody else acted (the pod was deleted or terminated) or was lost (a collective operation timed
+    out): where another pod of the workload failed by itself, that one is the cause."""
 
 
 class Classification(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from random import Random
 from hypothesis import strategies as st
 
 from coroner_categorizer.verdict import Confidence, Evidence, Failure, FailureKey, Retry, Verdict
-from coroner_operator.model.observation import Observation
+from coroner_operator.model.observation import Member, Observation
 from coroner_operator.model.report import Report
 from coroner_operator.model.workload_ref import WorkloadRef
 
@@ -51,12 +51,19 @@ def verdict(
     )
 
 
-def observation(failure: Failure, seen: float | None = None, node: str = "node-1") -> Observation:
+def observation(
+    failure: Failure,
+    seen: float | None = None,
+    node: str = "node-1",
+    *,
+    created: float | None = None,
+    attempt: int = 0,
+) -> Observation:
     uid = failure.key.pod_uid
-    looked = failure.at or T0
-    return Observation(
-        f"train-{uid}", uid, node, failure, at(seen) if seen is not None else looked + timedelta(seconds=1)
-    )
+    observed_at = at(seen) if seen is not None else (failure.at or T0) + timedelta(seconds=1)
+    pod_created = None if created is None else at(created)
+    member = Member(attempt=attempt)
+    return Observation(f"train-{uid}", uid, node, failure, observed_at, pod_created=pod_created, member=member)
 
 
 def ended(
@@ -69,13 +76,17 @@ def ended(
     current: bool = True,
     seen: float | None = None,
     confidence: Confidence = "Confirmed",
+    consequence: bool = False,
+    created: float | None = None,
+    attempt: int = 0,
     **more: object,
 ) -> Observation:
-    """The ``number``-th end of a container, ``when`` seconds after T0."""
+    """The ``number``-th end of a container, ``when`` seconds after T0; ``created``: when the pod was."""
     said = verdict(name, container=container, confidence=confidence, **more)  # type: ignore[arg-type]
     identity = FailureKey(pod, container, f"containerd://{pod}-{container}-{number}")
     time = None if when is None else at(when)
-    return observation(Failure(identity, said, time, current, ended_instances=number), seen)
+    failure = Failure(identity, said, time, current, ended_instances=number, consequence=consequence)
+    return observation(failure, seen, created=created, attempt=attempt)
 
 
 def waits(
@@ -87,11 +98,19 @@ def waits(
     confidence: Confidence = "Confirmed",
     reason: str = "ErrImagePull",
     of: str = "image",
+    created: float | None = None,
 ) -> Observation:
     """A container that waits for something, its image if nothing else is said; ``name``: the cause that this look showed."""
     said = verdict(name, reason, f"waits: {name}", confidence, exit_code=None)
     time = None if when is None else at(when)
-    return observation(Failure(FailureKey(pod, "main", of), said, time, True, waiting=True), seen)
+    return observation(Failure(FailureKey(pod, "main", of), said, time, True, waiting=True), seen, created=created)
+
+
+def deleted(pod: str = "p1", when: float = 0, *, created: float | None = None, attempt: int = 0) -> Observation:
+    """A pod that was deleted while it ran, and whose containers had ended then."""
+    said = verdict("cancelled/deleted", "Deleted", "the pod was deleted while it was running", exit_code=None)
+    failure = Failure(FailureKey(pod, "", "DeletedWhileRunning"), said, at(when), True, consequence=True)
+    return observation(failure, created=created, attempt=attempt)
 
 
 def pod_failed(

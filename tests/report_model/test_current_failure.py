@@ -159,11 +159,12 @@ ROWS = [
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.situation) for row in ROWS])
 def test_which_failure_is_current(row: Row) -> None:
-    chosen = current_failure(row.stored, row.observed, row.failing, row.stopped.__contains__)
+    pods = FailingPods(has_stopped=row.stopped.__contains__, long_running=True)
+    chosen = current_failure(row.stored, row.observed, row.failing, pods)
     assert _named(chosen) == row.expected
     assert chosen is None or chosen.record.verdict.confidence == "Confirmed"
     # what is stored now is the answer to the same question, asked by an operator that has just started
-    assert _named(current_failure(chosen, row.failing, row.failing, row.stopped.__contains__)) == row.expected
+    assert _named(current_failure(chosen, row.failing, row.failing, pods)) == row.expected
 
 
 def test_newer_rules_change_the_verdict_on_the_same_failure() -> None:
@@ -183,7 +184,8 @@ def test_pods_that_still_fail_are_read_only_where_they_decide() -> None:
         read.append(fails("c", 5))
         yield read[0]
 
-    chosen = current_failure(fails("a", 20), [fails("b", 10)], failing(), lambda pod: pod == "b")
+    pods = FailingPods(has_stopped=lambda pod: pod == "b", long_running=True)
+    chosen = current_failure(fails("a", 20), [fails("b", 10)], failing(), pods)
     assert _named(chosen) == ("a", "end-1")
     assert not read
 
@@ -216,7 +218,7 @@ def test_a_pod_that_has_stopped_is_never_chosen_over_one_that_fails(
     observed: list[PodFailure], failing: list[PodFailure], stopped: set[str]
 ) -> None:
     failing = [failure for failure in failing if _pod(failure) not in stopped]
-    chosen = current_failure(None, observed, failing, stopped.__contains__)
+    chosen = current_failure(None, observed, failing, FailingPods(has_stopped=stopped.__contains__, long_running=True))
     if not observed:
         assert chosen is None
     elif chosen is not None and _pod(chosen) in stopped:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coroner_operator.model.current_failure import FailingPods
 from coroner_operator.model.failure_record import truncated
 from coroner_operator.model.fold import HISTORY_LIMIT, fold
 from coroner_operator.model.observation import Observation
@@ -15,6 +16,7 @@ from coroner_operator.model.report import Report, recover, without_observation_t
 from coroner_operator.model.report_codec import to_status
 from tests.report_model.observations import (
     EMPTY,
+    T0,
     at,
     ended,
     in_batches,
@@ -24,6 +26,17 @@ from tests.report_model.observations import (
     pod_failed,
     waits,
 )
+
+BATCH, LONG_RUNNING = FailingPods(), FailingPods(long_running=True)
+
+
+def in_order_of_time(history: list[Observation]) -> list[Observation]:
+    """Without late observations of what a pod had failed by earlier: they make it an earlier one than it was taken for."""
+    kept: list[Observation] = []
+    for one in history:
+        if not kept or (one.failure.at or T0) >= (kept[-1].failure.at or T0):
+            kept.append(one)
+    return kept
 
 
 def counts(report: Report) -> dict[str, int]:
@@ -36,15 +49,20 @@ def category(report: Report) -> str | None:
     return f"{report.current.verdict.category}/{report.current.verdict.subcategory}"
 
 
-@given(plausible_histories(), st.randoms(use_true_random=False), st.lists(st.integers(0, 60), max_size=5))
+@pytest.mark.parametrize("kind", [BATCH, LONG_RUNNING], ids=["batch", "long running"])
+@given(
+    pods=plausible_histories(), random=st.randoms(use_true_random=False), cuts=st.lists(st.integers(0, 60), max_size=5)
+)
 @settings(max_examples=400)
 def test_any_interleaving_any_repetition_and_any_batches_give_the_same_report(
-    pods: list[list[Observation]], random: Random, cuts: list[int]
+    kind: FailingPods, pods: list[list[Observation]], random: Random, cuts: list[int]
 ) -> None:
-    at_once = fold(EMPTY, [observation for history in pods for observation in history])
+    if kind is BATCH:
+        pods = [in_order_of_time(history) for history in pods]
+    at_once = fold(EMPTY, [observation for history in pods for observation in history], kind)
     report = EMPTY
     for batch in in_batches(interleaved(pods, random), cuts):
-        report = fold(report, batch)
+        report = fold(report, batch, kind)
     assert to_status(report) == to_status(at_once)
     assert report == at_once
 
@@ -108,7 +126,8 @@ def test_an_unseen_instance_that_is_seen_after_all_moves_to_its_category() -> No
 
 
 def test_the_newest_failure_is_shown_whatever_arrives_last() -> None:
-    report = fold(fold(EMPTY, [ended("p2", when=50)]), [ended("p1", when=20, name="user-code/error-exit")])
+    older = ended("p1", when=20, name="user-code/error-exit")
+    report = fold(fold(EMPTY, [ended("p2", when=50)], LONG_RUNNING), [older], LONG_RUNNING)
     assert category(report) == "resources/oom-killed"
     assert [record.at for record in report.history] == [at(50), at(20)]
 
@@ -177,7 +196,8 @@ def test_a_failure_without_a_time_keeps_the_time_of_the_first_look(make: Callabl
 
 def test_a_clock_that_runs_ahead_makes_nothing_the_newest_for_ever() -> None:
     wrong = ended("p1", when=10**8, seen=10)
-    report = fold(EMPTY, [wrong, ended("p2", when=50, name="user-code/error-exit", seen=51)])
+    right = ended("p2", when=50, name="user-code/error-exit", seen=51)
+    report = fold(EMPTY, [wrong, right], LONG_RUNNING)
     assert category(report) == "user-code/error-exit"
     assert report.last_seen == at(50)
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coroner_operator.model import ledger, ledger_builder, ledger_codec
+from coroner_operator.model.current_failure import FailingPods
 from coroner_operator.model.fold import fold
 from coroner_operator.model.observation import Observation
 from coroner_operator.model.report import PRUNE_AFTER, Report, RuleRestarts, count_restarts, prune_deleted_pods
@@ -125,7 +126,7 @@ def test_beyond_the_cap_the_count_is_a_lower_bound_and_says_so(monkeypatch: pyte
     report = fold(EMPTY, [ended(f"pod-{i}", when=i) for i in range(12)])
     assert (report.failures, report.ledger.incomplete) == (10, True)
     assert fold(report, [ended("pod-0", number=2, when=30)]).failures == 11
-    newest = fold(report, [ended("pod-11", when=11)])
+    newest = fold(report, [ended("pod-11", when=11)], FailingPods(long_running=True))
     assert newest.failures == 10
     assert newest.current is not None
     assert newest.current.at == at(11), "what cannot be counted is still reported"

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coroner_operator.model import sample_reports
+from coroner_operator.model.current_failure import FailingPods
 from coroner_operator.model.fold import fold
 from coroner_operator.model.observation import Observation
 from coroner_operator.model.report import (
@@ -168,7 +169,7 @@ class TestFinality:
     def test_it_stays_although_the_pod_is_forgotten_and_ends_with_another_pods_failure(self) -> None:
         final = with_finality(EMPTY, FAILING, is_settled=True)
         assert with_finality(final, to(final, "Failed"), is_settled=False).final
-        other = fold(final, [ended("p2", when=50)])
+        other = fold(final, [ended("p2", when=50)], FailingPods(long_running=True))
         assert not with_finality(final, other, is_settled=False).final
 
     def test_other_rules_may_change_it_and_the_same_rules_may_not(self) -> None:

@@ -62,6 +62,7 @@ def test_writing_and_reading_between_any_two_steps_changes_nothing(seen: list[Ob
 def test_the_specimens_are_accepted_and_read_back() -> None:
     for report in (
         sample_reports.failing(),
+        sample_reports.ended_from_outside(),
         sample_reports.recovered(),
         sample_reports.failed(),
         sample_reports.deleted(),

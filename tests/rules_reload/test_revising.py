@@ -80,7 +80,7 @@ def test_a_look_under_old_rules_that_comes_too_late_does_not_bring_the_old_rules
 def test_the_rules_are_those_that_decided_the_current_failure() -> None:
     """After a crash in between, what is still to be judged again is known by that."""
     two = fold(EMPTY, [by("old", ended("p1", when=1)), by("old", ended("p2", when=2))])
-    one_revised = fold(two, [by("new", ended("p1", when=1, name="accelerator/cuda"), reclassified=True)])
+    one_revised = fold(two, [by("new", ended("p2", when=2, name="accelerator/cuda"), reclassified=True)])
     assert said(one_revised) == ("resources/oom-killed", "old")
     assert counts(one_revised) == {"resources/oom-killed": 1, "accelerator/cuda": 1}
 

@@ -13,9 +13,10 @@ from coroner_categorizer.findings.pod_status import (
     deletion,
     disruption,
     failed_without_reason,
+    owner_success,
     status_reason,
     stop_started_at,
-    stopped_after_job_success,
+    stopped_after_success,
     unschedulable,
 )
 from coroner_categorizer.findings.startup_events import startup_blocked, startup_blocker
@@ -67,9 +68,11 @@ def collect(
 ) -> list[Finding]:
     """Everything that went wrong in this pod: current findings before past ones, the primary finding first."""
     containers = container_findings(pod, events)
-    if stopped_after_job_success(pod, owner):
-        # What was killed for it is not a failure; what had failed before stays in the counts.
-        return [msgspec.structs.replace(f, current=False) for f in containers if f.exit_code not in KILL_EXIT_CODES]
+    if success := owner_success(owner):
+        # What was stopped for it is not a failure, whatever its exit code; what had failed before stays in the counts.
+        containers = [f for f in containers if not stopped_after_success(f.exit_code, f.at, pod, success)]
+        if pod.metadata.deletionTimestamp:
+            return [msgspec.structs.replace(f, current=False) for f in containers]
     pod_level = [f for f in (status_reason(pod), disruption(pod), deletion(pod, events, owner, owner_events)) if f]
     if pod_level:
         pod_finding = _with_earlier_cause(_merged(pod_level), pod, containers, events)

@@ -26,7 +26,7 @@ from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES, SIGNALS, SIGTERM_EXIT, child_signal, ended_by_stop
 from coroner_categorizer.objects.pod import NORMAL_WAITING_REASONS, Container, ContainerStatus, Pod, Terminated, Waiting
 from coroner_categorizer.objects.times import is_before
-from coroner_categorizer.termination_message.cause import cause_text
+from coroner_categorizer.termination_message.cause import cause_text, names_lost_peer
 from coroner_categorizer.termination_message.runtimes.python import crash_frame, exception_chain
 from coroner_categorizer.termination_message.runtimes.trace import UncaughtException
 from coroner_categorizer.termination_message.stop_reports import told_to_stop
@@ -166,6 +166,7 @@ def _terminated(
     if exception:
         facts |= {"exception": exception.line, "language": exception.language}
         facts |= _python_facts(message) if exception.language == "python" else {}
+    text = _text(ended, message, exception, told)
     device = unhealthy_devices(view.status, view.path)
     if device and _may_be_its_device(names, ended.exitCode):
         names.append("UnhealthyDevice")
@@ -182,8 +183,9 @@ def _terminated(
         container=view.status.name,
         exit_code=ended.exitCode,
         termination_message=message,
-        text=_text(ended, message, exception, told),
+        text=text,
         facts=facts,
+        consequence="afterDeletion" in facts or ("ProgramExited" in names and names_lost_peer(text)),
         max_confidence=cause.max_confidence,
         ended_instances=ended_instances if counts_restarts(pod, view.spec) else None,
         supporting=(*cause.supporting, *(seen for seen in (device, told) if seen)),

@@ -60,6 +60,8 @@ class Finding(msgspec.Struct, frozen=True):
     ended_instances: int | None = None
     supporting: tuple[Excerpt, ...] = ()
     """Further places that support it, e.g. the probe's events."""
+    consequence: bool = False
+    """As ``Failure.consequence``; a rule may say it too."""
     is_latest_instance: bool = True
     """False: an earlier instance of a container that has ended again since; rules over the whole pod do not see it."""
 

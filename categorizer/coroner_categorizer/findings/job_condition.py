@@ -65,6 +65,7 @@ def job_failure(job: Workload) -> Finding | None:
         exit_code=exit_code,
         text=condition.message,
         facts=facts,
+        consequence=name == "JobFailed" and exit_code is None,  # it only says that pods failed
         supporting=(Excerpt(f"status.conditions[{condition.type}]", f"{condition.reason}: {condition.message}"),),
     )
 

@@ -28,6 +28,7 @@ from coroner_categorizer.verdict import Confidence, FailureKey
 # controller of old clusters, the cluster autoscaler.
 _EVICTION_REASONS = ("Evicted", "Descheduled", "TaintManagerEviction", "NodeControllerEviction", "ScaleDown")
 _CANCELLED = "Cancelling"  # the taint manager's, where the taint was removed in time
+_SUCCESS_CONDITIONS = ("SuccessCriteriaMet", "Complete", "Completed", "Succeeded")
 _REMOVAL = timedelta(seconds=10)  # from the last container's end to the kubelet's final deletion, on a busy node
 # Kueue's reasons on pods without a Job: WorkloadEvictedDueToPreempted, ...PodsReadyTimeout, ...ClusterQueueStopped, ...
 _EVICTED_BY_QUEUE = "WorkloadEvictedDueTo"
@@ -157,12 +158,21 @@ def _says_who_removes(event: Event) -> bool:
     return event.reason in _EVICTION_REASONS and not by_kubelet and not event.text.startswith(_CANCELLED)
 
 
-def stopped_after_job_success(pod: Pod, owner: Workload | None) -> bool:
-    """Whether the pod was deleted by a Job that has succeeded (its successPolicy, m14): nothing failed then."""
-    if not owner or not pod.metadata.deletionTimestamp:
+def owner_success(owner: Workload | None) -> WorkloadCondition | None:
+    """The condition by which the owner has succeeded: of a Job (its successPolicy, m14), a JobSet, a PyTorchJob."""
+    conditions = (owner.condition(type_) for type_ in _SUCCESS_CONDITIONS) if owner else ()
+    return next((c for c in conditions if c and c.status == "True"), None)
+
+
+def stopped_after_success(exit_code: int | None, ended: datetime | None, pod: Pod, success: WorkloadCondition) -> bool:
+    """Whether a container that ended then was stopped because its owner had succeeded."""
+    since = success.lastTransitionTime
+    if ended and since and ended > since:
+        return True
+    if not pod.metadata.deletionTimestamp:
         return False
-    conditions = (owner.condition("SuccessCriteriaMet"), owner.condition("Complete"))
-    return any(c is not None and c.status == "True" for c in conditions)
+    asked = deletion_requested(pod) if pod.metadata.deletionGracePeriodSeconds else None
+    return exit_code in KILL_EXIT_CODES or bool(ended and asked and not is_before(ended, asked))
 
 
 def _killed_by_deletion(pod: Pod, spec: Container, ended: Terminated, events: Sequence[Event]) -> bool:

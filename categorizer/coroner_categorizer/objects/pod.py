@@ -41,6 +41,9 @@ class Annotations(msgspec.Struct, frozen=True):
     mirror: str = msgspec.field(default="", name="kubernetes.io/config.mirror")
     ignore: str = msgspec.field(default="", name="coroner.dev/ignore")
 
+    volcano_job_version: str = msgspec.field(default="", name="volcano.sh/job-version")
+    """How often Volcano had restarted the Job when it made the pod."""
+
     @property
     def is_mirror_pod(self) -> bool:
         """Whether the object says that it is the kubelet's image of a static pod."""
@@ -101,6 +104,11 @@ class ResizePolicy(msgspec.Struct, frozen=True):
     """NotRequired or RestartContainer: whether a resize of the resource restarts the container."""
 
 
+class EnvironmentVariable(msgspec.Struct, frozen=True):
+    name: str = ""
+    value: str = ""
+
+
 class Container(msgspec.Struct, frozen=True):
     """From spec.containers or spec.initContainers."""
 
@@ -113,9 +121,15 @@ class Container(msgspec.Struct, frozen=True):
     resizePolicy: list[ResizePolicy] = []
     resources: Resources = Resources()
     command: list[str] = []
+    env: list[EnvironmentVariable] = []
+    """Only RANK, which training-operator sets: the others may be secrets, and no verdict rests on them."""
     securityContext: SecurityContext = SecurityContext()
     livenessProbe: Any = None
     startupProbe: Any = None
+
+    def __post_init__(self) -> None:
+        if self.env:
+            msgspec.structs.force_setattr(self, "env", [variable for variable in self.env if variable.name == "RANK"])
 
 
 class ImageVolumeSource(msgspec.Struct, frozen=True):

@@ -31,7 +31,7 @@ _DOCUMENT_KEYS = ("enabled", "defaultCategory", "defaultSubcategory", "categorie
 _OWN_DOCUMENT_KEYS = ("apiVersion", "kind", "metadata", "extends", "precedence", *_DOCUMENT_KEYS)
 _ARMADA_MATCHERS = ("onExitCodes", "onTerminationMessage", "onConditions", "onPodError", "onPodEvents")
 _ARMADA_RULE_KEYS = (*_ARMADA_MATCHERS, "containerName", "subcategory", "hint")
-_OWN_RULE_KEYS = ("name", "reason", "retry", "confidence", "message", "unless")
+_OWN_RULE_KEYS = ("name", "reason", "retry", "confidence", "message", "unless", "consequence")
 _MATCHER_BY_KEY: dict[str, type[Matcher]] = {m.key: m for m in MATCHERS}
 _REASON = re.compile(r"^[A-Z][A-Za-z0-9]*$")
 _DEPTH_LIMIT = 32  # a rule's deepest value is at 7
@@ -204,6 +204,7 @@ class _Parser(YamlReader):
         confidence = self.one_of(
             fields.get("confidence"), path / "confidence", get_args(Confidence), default=_default_confidence(good)
         )
+        consequence = self.boolean(fields.get("consequence"), path / "consequence")
         messages = self.templates(fields.get("message"), path / "message", good, own)
         hints = self.templates(fields.get("hint"), path / "hint", good, own)
         if len(self.errors.found) > before:
@@ -224,6 +225,7 @@ class _Parser(YamlReader):
             reason=reason or "",
             messages=messages,
             hints=hints,
+            consequence=consequence,
         )
 
     def unless(self, node: Any, path: Path) -> tuple[Matcher, ...]:

@@ -44,6 +44,8 @@ class Rule(msgspec.Struct, frozen=True):
     messages: tuple[Template, ...] = ()
     """The first whose facts are all known is used."""
     hints: tuple[Template, ...] = ()
+    consequence: bool = False
+    """As ``Failure.consequence``, of what the rule decides."""
 
     @property
     def is_pod_scoped(self) -> bool:

@@ -76,6 +76,13 @@ class YamlReader:
         self.errors.add(path, said, f"use {use}")
         return None
 
+    def boolean(self, node: Any, path: Path) -> bool:
+        """``true`` or ``false``; absent = false."""
+        if node is None or isinstance(node, bool):
+            return bool(node)
+        self.errors.add(path, "expected true or false", "write true or false")
+        return False
+
     def whole_number(self, node: Any, path: Path) -> int | None:
         if isinstance(node, bool) or not isinstance(node, int) or abs(node) >= 2**31:
             self.errors.add(path, f"expected a whole number, found {kind_of(node)}", "write it without quotes")

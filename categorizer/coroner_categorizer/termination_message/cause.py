@@ -25,6 +25,7 @@ _NATIVE_FRAMES = Phrases(VOCABULARY.native_frames)
 _ENVELOPES = Phrases(VOCABULARY.envelope_lines)
 _NOISE = Phrases(VOCABULARY.noise_lines)
 _WRAPPING = Phrases(VOCABULARY.wrapping_exceptions)
+_LOST_PEERS = Phrases(VOCABULARY.lost_peers)
 
 
 def cause_text(message: str, exception: UncaughtException | None) -> str:
@@ -45,6 +46,11 @@ def cause_text(message: str, exception: UncaughtException | None) -> str:
     if exception and exception.language == "c++" and ": " not in exception.line:  # it brings no message of its own
         return "\n".join(without_harmless_lines(lines[-_CAUSE_LINES:]))
     return exception.line if exception else "\n".join(headline(lines)[:_CAUSE_LINES]) or _last_error(lines)
+
+
+def names_lost_peer(cause: str) -> bool:
+    """Whether a cause, as ``cause_text`` gives it, is that another program of the workload is gone or did not come."""
+    return _LOST_PEERS.found_in(cause)
 
 
 def _last_error(lines: list[str]) -> str:

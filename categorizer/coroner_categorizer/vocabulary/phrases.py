@@ -86,6 +86,7 @@ class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     envelope_lines: PhraseList
     wrapping_exceptions: PhraseList
     stop_reports: PhraseList
+    lost_peers: PhraseList
     traces: tuple[TraceShape, ...]
     stuck_reasons: tuple[StuckReason, ...]
     transient_mount_errors: PhraseList

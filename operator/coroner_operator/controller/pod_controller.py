@@ -36,7 +36,7 @@ from coroner_operator.kube.event_cache import EventCache, EventTarget, target_of
 from coroner_operator.kube.fair_queue import FairSlots
 from coroner_operator.kube.owner_resolver import OwnerResolver, Owners, controller_key, controller_of, owner_ref
 from coroner_operator.kube.workqueue import WorkQueue
-from coroner_operator.model.observation import Observation
+from coroner_operator.model.observation import Observation, member_of
 from coroner_operator.model.report import RuleRestarts
 from coroner_operator.model.workload_ref import PodKey, WorkloadKey, WorkloadRef, pod_key
 from coroner_operator.reports.cache import ReportCache
@@ -382,6 +382,7 @@ class PodController:
 
     def _report(self, owners: Owners, state: _PodState, failures: list[Failure], rules: str) -> None:
         workload, pod, observed_at = owners.workload, state.pod, self._now()
+        member = member_of(pod)
         reclassified = state.reclassified and not self._reports.is_classified_by_current_rules(workload)
         observations = [
             Observation(
@@ -393,6 +394,8 @@ class PodController:
                 rules,
                 reclassified,
                 owners.listed,
+                pod.metadata.creationTimestamp,
+                member,
             )
             for failure in failures
         ]

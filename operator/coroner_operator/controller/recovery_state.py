@@ -107,6 +107,10 @@ class WorkloadRecovery:
             case _:
                 return False
 
+    def is_deleted(self, pod_uid: str) -> bool:
+        """As ``FailingPods.is_deleted``, of a pod that failed."""
+        return bool(pod_uid) and pod_uid not in self.failed_pods
+
     def set_failed_at(self, time: datetime) -> None:
         """The workload failed at this time. Pods that were healthy before prove nothing about what comes after."""
         if self.failed_at is None or time > self.failed_at:

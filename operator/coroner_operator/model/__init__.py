@@ -5,6 +5,7 @@ observation      one observation of one failure
 failure_record   a failure as a report stores it, and the order of records
 merge_order      which of two observations of one failure is kept
 current_failure  which failure of a workload is the current one
+initiator        attempts of a workload, and the pods that ended because of the one that failed first
 ledger           the failures that have been counted; with
   ledger_builder   … changes
   ledger_codec     … its form in the report

@@ -10,6 +10,7 @@ import msgspec
 
 from coroner_categorizer.rules.rule import CONFIDENCE_RANK
 from coroner_categorizer.verdict import Confidence, Evidence, Verdict
+from coroner_operator.model.observation import Member, Observation, whole_seconds
 
 # Limits of crds/failurereports.coroner.dev.yaml; tests compare the two.
 TEXT_LIMIT = 1024  # message, hint, termination message: 20 history entries of it stay far below 64 KiB
@@ -32,6 +33,9 @@ class PodRef(msgspec.Struct, frozen=True):
     uid: str = ""
     node: str = ""
     """"" where the pod was never bound to a node."""
+    created_at: datetime | None = None
+    """UTC, whole seconds; None = not known."""
+    member: Member = Member()
 
 
 class FailureRecord(msgspec.Struct, frozen=True):
@@ -46,6 +50,8 @@ class FailureRecord(msgspec.Struct, frozen=True):
     pod: PodRef | None
     """None: the pod was never created."""
     verdict: Verdict
+    consequence: bool = False
+    """As ``Failure.consequence``."""
 
     @property
     def order(self) -> tuple[Any, ...]:
@@ -78,6 +84,7 @@ class FailureRecord(msgspec.Struct, frozen=True):
             verdict.termination_message or "",
             tuple((e.source, e.text) for e in verdict.evidence),
             ("", "", "") if self.pod is None else (self.pod.node, self.pod.name, self.pod.uid),
+            self.consequence,
         )
 
     @property
@@ -86,11 +93,12 @@ class FailureRecord(msgspec.Struct, frozen=True):
         return is_explained(self.verdict.confidence, self.verdict.category)
 
     def summary(self) -> FailureRecord:
-        """Without what only the current failure shows: hint, evidence, rule, termination message."""
+        """Without what only the current failure shows: hint, evidence, rule, termination message, the pod's place."""
         verdict = msgspec.structs.replace(
             self.verdict, hint="", evidence=(), rule=None, termination_message=None, categories=()
         )
-        return msgspec.structs.replace(self, verdict=verdict)
+        pod = self.pod and msgspec.structs.replace(self.pod, created_at=None, member=Member())
+        return msgspec.structs.replace(self, verdict=verdict, pod=pod)
 
 
 def is_explained(confidence: Confidence, category: str) -> bool:
@@ -125,9 +133,18 @@ def truncated(verdict: Verdict) -> Verdict:
     )
 
 
-def pod_ref(name: str, uid: str, node: str) -> PodRef | None:
+def pod_ref(observation: Observation) -> PodRef | None:
     """None where there is no name: the pod was never created."""
-    return PodRef(truncate(name, NAME_LIMIT), truncate(uid, UID_LIMIT), truncate(node, NAME_LIMIT)) if name else None
+    if not observation.pod_name:
+        return None
+    created = observation.pod_created
+    return PodRef(
+        truncate(observation.pod_name, NAME_LIMIT),
+        truncate(observation.pod_uid, UID_LIMIT),
+        truncate(observation.node, NAME_LIMIT),
+        None if created is None else whole_seconds(created),
+        observation.member,
+    )
 
 
 def truncate(text: str, limit: int) -> str:

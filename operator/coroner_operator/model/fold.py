@@ -17,7 +17,8 @@ import msgspec
 
 from coroner_operator.model.current_failure import NOTHING_KNOWN, FailingPods, PodFailure, current_failure
 from coroner_operator.model.failure_record import FailureRecord, pod_ref, truncate, truncated
-from coroner_operator.model.ledger import Entry, failure_id
+from coroner_operator.model.initiator import Attempts, Followers, count_followers, following
+from coroner_operator.model.ledger import POD_DIGITS, Entry, failure_id
 from coroner_operator.model.ledger_builder import LedgerBuilder, Lookup
 from coroner_operator.model.merge_order import preferred
 from coroner_operator.model.observation import Observation, from_epoch, to_epoch, whole_seconds
@@ -55,12 +56,21 @@ def fold(report: Report, observations: Iterable[Observation], pods: FailingPods 
             since = min(since or began, began)
             observed.append(_pod_failure(record, observation))
     stored = _stored(report)
-    current = current_failure(stored, observed, _still_failing(report, builder, pods), pods.has_stopped)
+    current = current_failure(
+        stored,
+        observed,
+        _still_failing(report, builder, pods),
+        pods,
+        lambda with_consequences: Attempts(builder.pods, with_consequences=with_consequences),
+    )
     if not anything_new and current is stored:
         return report
+    followers = _followers(report, builder, current)
     return msgspec.structs.replace(
         report,
         current=current and current.record,
+        pod_failing_since=current and current.since,
+        followers=followers,
         history=tuple(nlargest(HISTORY_LIMIT, history.values(), key=attrgetter("order"))),
         ledger=builder.build(),
         first_seen=first,
@@ -93,10 +103,11 @@ def _record(builder: LedgerBuilder, observation: Observation) -> tuple[FailureRe
         -1 if record.seen_at is None else to_epoch(record.seen_at),
         verdict.confidence,
         (verdict.category, verdict.subcategory),
+        record.consequence,
     )
-    builder.record(
-        key, number, entry, to_epoch(whole_seconds(observation.observed_at)), reclassified=observation.reclassified
-    )
+    observed_at = to_epoch(whole_seconds(observation.observed_at))
+    created = None if observation.pod_created is None else min(to_epoch(observation.pod_created), observed_at)
+    builder.record(key, number, entry, observed_at, reclassified=observation.reclassified, created=created)
     return record, known.is_new
 
 
@@ -115,8 +126,9 @@ def _to_record(observation: Observation, known: Lookup) -> FailureRecord | None:
         id=failure_id(failure.key, number),
         at=at,
         seen_at=observed_at if failure.waiting and number is None else None,
-        pod=pod_ref(observation.pod_name, observation.pod_uid, observation.node),
+        pod=pod_ref(observation),
         verdict=truncated(failure.verdict),
+        consequence=failure.consequence,
     )
 
 
@@ -128,7 +140,18 @@ def _number(observation: Observation) -> int | None:
 
 def _stored(report: Report) -> PodFailure | None:
     current = report.current
-    return None if current is None else PodFailure(current, current.seen_at or current.at, report.rules)
+    if current is None:
+        return None
+    return PodFailure(current, current.seen_at or current.at, report.rules, first_at=report.pod_failing_since)
+
+
+def _followers(report: Report, builder: LedgerBuilder, current: PodFailure | None) -> Followers | None:
+    if current is None:
+        return None
+    same = report.current is not None and report.current.id[:POD_DIGITS] == current.record.id[:POD_DIGITS]
+    before = report.followers if same else None
+    is_incomplete = builder.is_incomplete or (before is not None and before.lower_bound)
+    return count_followers(following(builder.pods, current.record, current.since), before, lower_bound=is_incomplete)
 
 
 def _pod_failure(record: FailureRecord, observation: Observation) -> PodFailure:

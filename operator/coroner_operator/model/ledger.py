@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -37,12 +37,22 @@ class Entry(NamedTuple):
     """Last observation of a failure that still waits; -1 for all others."""
     confidence: Confidence
     name: Name
+    consequence: bool = False
+    """As ``Failure.consequence``."""
 
     @property
-    def order(self) -> tuple[int, bool, int, int, bool, Name]:
+    def order(self) -> tuple[int, bool, int, int, bool, Name, bool]:
         """As far as it goes the same as ``FailureRecord.order``: of two observations the greater one is kept."""
         sureness = ("Unknown", "Likely", "Confirmed").index(self.confidence)
-        return (self.at, self.is_explained, self.last_observed, sureness, is_known(self.name[0]), self.name)
+        return (
+            self.at,
+            self.is_explained,
+            self.last_observed,
+            sureness,
+            is_known(self.name[0]),
+            self.name,
+            self.consequence,
+        )
 
     @property
     def is_explained(self) -> bool:
@@ -81,11 +91,19 @@ class PodEntries(NamedTuple):
     series: Mapping[str, Series]
     restarts_by_rule: int = 0
     """How often its restartPolicyRules have restarted its containers: no failures."""
+    created: int | None = None
+    """Seconds since 1970; None: not known, or none of its entries is open."""
 
     @property
     def size(self) -> int:
         """How many parts it has in the written ledger."""
         return len(self.series) + (self.restarts_by_rule > 0)
+
+    @property
+    def entries(self) -> Iterator[Entry]:
+        """Those that are open."""
+        for series in self.series.values():
+            yield from _entries(series)
 
 
 class Count(NamedTuple):

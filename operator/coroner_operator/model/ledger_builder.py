@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple
 
 from coroner_categorizer.verdict import FailureKey
@@ -67,9 +67,19 @@ class LedgerBuilder:
                 return Lookup(entry is None and (number or 0) > compacted, entry)
 
     def record(
-        self, identity: FailureKey, number: int | None, entry: Entry, observed_at: int, *, reclassified: bool = False
+        self,
+        identity: FailureKey,
+        number: int | None,
+        entry: Entry,
+        observed_at: int,
+        *,
+        reclassified: bool = False,
+        created: int | None = None,
     ) -> None:
-        """Count the failure unless it is counted; where it is and still open, ``preferred`` says which entry holds."""
+        """Count the failure unless it is counted; where it is and still open, ``preferred`` says which entry holds.
+
+        ``created``: when the pod was.
+        """
         key, pod_id = series_key(identity, number), pod_key(identity)
         pod = self._pods.get(pod_id) or PodEntries(None, {})
         series = pod.series.get(key)
@@ -88,7 +98,7 @@ class LedgerBuilder:
             )
         if after != series:
             self._series_count += series is None
-            self._pods[pod_id] = pod._replace(series={**pod.series, key: after})
+            self._pods[pod_id] = pod._replace(series={**pod.series, key: after}, created=pod.created or created)
 
     def record_restarts(self, pod_uid: str, count: int, observed_at: int) -> None:
         """The rules of the pod have restarted its containers so often. The greatest count of a pod holds."""
@@ -103,10 +113,21 @@ class LedgerBuilder:
         self._series_count += pod.restarts_by_rule == 0
         self._pods[pod_id] = pod._replace(restarts_by_rule=min(count, RESTARTS_LIMIT))
 
-    def prune(self, existing_pod_uids: Iterable[str], now: int, grace: int) -> None:
+    @property
+    def pods(self) -> Mapping[str, PodEntries]:
+        """By the pod's short hash, before anything of them is compacted."""
+        return self._pods
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether something was not counted, or so much is that no entry stays open."""
+        return self._incomplete or self._series_count > OPEN_WINDOW[-1][0]
+
+    def prune(self, existing_pod_uids: Iterable[str], now: int, grace: int, keep: Container[str] = ()) -> None:
         """Note which pods are deleted, and compact and drop those that were deleted more than ``grace`` seconds ago.
 
         ``existing_pod_uids``: the UIDs of all pods that exist. A pod that is back (a stale list had missed it) is kept.
+        ``keep``: hashes of pods that are not dropped.
         """
         alive = {short_hash(uid, POD_DIGITS) for uid in existing_pod_uids}
         for pod_id, pod in list(self._pods.items()):
@@ -115,7 +136,7 @@ class LedgerBuilder:
                     self._pods[pod_id] = pod._replace(deleted_since=None)
             elif pod.deleted_since is None:
                 self._pods[pod_id] = pod._replace(deleted_since=now)
-            elif now - pod.deleted_since > grace:
+            elif now - pod.deleted_since > grace and pod_id not in keep:
                 for series in pod.series.values():
                     self._compact(series, 0)
                 del self._pods[pod_id]
@@ -129,7 +150,8 @@ class LedgerBuilder:
         for pod_id, pod in self._pods.items():
             compacted = {key: after for key, s in pod.series.items() if (after := self._compact(s, window)) is not s}
             if compacted:
-                self._pods[pod_id] = pod._replace(series={**pod.series, **compacted})
+                created = pod.created if window else None
+                self._pods[pod_id] = pod._replace(series={**pod.series, **compacted}, created=created)
         return Ledger(
             self._pods,
             self._compacted,

@@ -3,11 +3,12 @@
     v1 [w<time>] [u<unobserved>] [r<restarts>] [!]     the head: pruned until, compacted unobserved, the restarts by
                                                        rule of pruned pods, incomplete
     #<category>/<subcategory>*<count>[@<time>]     a name, numbered in this order from 0, and what is compacted of it
-    <pod>[!<deleted since>][+<restarts>]<series>...   a pod: 8 digits of its hash, its restarts by rule and its series;
+    <pod>[^<created>][!<deleted since>][+<restarts>]<series>...
+                                                      a pod: 8 digits of its hash, its restarts by rule and its series;
                                                       one of the two may be missing
       :<container><ended>[/<compacted>]<entries>     instances; a entry: .<ended - number><entry>
       =<failure>[<entry>]                           a failure without instances; no entry: compacted
-    entry = <C|L|U: confidence><name's number>@<time>[~<last_observed>]
+    entry = <C|L|U: confidence><name's number>@<time>[~<last_observed>]; D, M, V: that of a consequence
 
 Numbers and times (seconds since 1970) are in base 36. Words are joined by blanks into strings of about 1,000
 characters; a pod whose word would be longer has several. The order is fixed: equal ledgers give equal text.
@@ -55,14 +56,23 @@ _DIGITS_LIMIT = 11  # of COUNT_LIMIT in base 36
 _OPEN_LIMIT = max(window for _, window in OPEN_WINDOW)
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-_CONFIDENCES: dict[str, Confidence] = {"C": "Confirmed", "L": "Likely", "U": "Unknown"}
+_CONFIDENCES: dict[str, tuple[Confidence, bool]] = {
+    "C": ("Confirmed", False),
+    "L": ("Likely", False),
+    "U": ("Unknown", False),
+    "D": ("Confirmed", True),
+    "M": ("Likely", True),
+    "V": ("Unknown", True),
+}
+"""With whether the failure is a consequence. Capital letters: the numbers around them have small ones."""
+_LETTERS = {meaning: letter for letter, meaning in _CONFIDENCES.items()}
 
 _HEAD = re.compile(r"w([0-9a-z]+)|u([0-9a-z]+)|r([0-9a-z]+)|(!)")
 _NAME = re.compile(r"#([\w.-]*)/([\w.-]*)\*([0-9a-z]+)(?:@([0-9a-z]+))?", re.ASCII)
-_ENTRY = r"([CLU])([0-9a-z]+)@([0-9a-z]+)(?:~([0-9a-z]+))?"
-_POD = re.compile(rf"([\w-]{{{POD_DIGITS}}})(?:!([0-9a-z]+))?(?:\+([0-9a-z]+))?([:=].+)?", re.ASCII)
+_ENTRY = r"([CLUDMV])([0-9a-z]+)@([0-9a-z]+)(?:~([0-9a-z]+))?"
+_POD = re.compile(rf"([\w-]{{{POD_DIGITS}}})(?:\^([0-9a-z]+))?(?:!([0-9a-z]+))?(?:\+([0-9a-z]+))?([:=].+)?", re.ASCII)
 _SERIES = re.compile(
-    rf"(:[\w-]{{{SERIES_DIGITS}}})([0-9a-z]+)(?:/([0-9a-z]+))?((?:\.[0-9a-z]+[CLU][0-9a-z]+@[0-9a-z]+)*)"
+    rf"(:[\w-]{{{SERIES_DIGITS}}})([0-9a-z]+)(?:/([0-9a-z]+))?((?:\.[0-9a-z]+[CLUDMV][0-9a-z]+@[0-9a-z]+)*)"
     rf"|(=[\w-]{{{SERIES_DIGITS}}})(?:{_ENTRY})?",
     re.ASCII,
 )
@@ -122,7 +132,8 @@ def _words(ledger: Ledger, number: Mapping[Name, str]) -> Iterator[str]:
         count, at = ledger.compacted.get(name, Count(0, None))
         yield f"#{name[0]}/{name[1]}*{base36(count)}" + ("" if at is None else "@" + base36(at))
     for pod_id, pod in sorted(ledger.pods.items()):
-        head = pod_id if pod.deleted_since is None else f"{pod_id}!{base36(pod.deleted_since)}"
+        head = pod_id if pod.created is None else f"{pod_id}^{base36(pod.created)}"
+        head = head if pod.deleted_since is None else f"{head}!{base36(pod.deleted_since)}"
         if pod.restarts_by_rule:
             head += "+" + base36(pod.restarts_by_rule)
         word = head
@@ -145,7 +156,7 @@ def _series_text(series: Series, number: Mapping[Name, str]) -> str:
 
 def _entry_text(entry: Entry, number: Mapping[Name, str]) -> str:
     last_observed = "" if entry.last_observed < 0 else "~" + base36(entry.last_observed)
-    return f"{entry.confidence[0]}{number[entry.name]}@{base36(entry.at)}{last_observed}"
+    return f"{_LETTERS[entry.confidence, entry.consequence]}{number[entry.name]}@{base36(entry.at)}{last_observed}"
 
 
 class _Reader:
@@ -163,7 +174,7 @@ class _Reader:
 
     def ledger(self, words: Iterable[str]) -> Ledger:
         for word in words:
-            if (found := _POD.fullmatch(word)) and (found[3] or found[4]):
+            if (found := _POD.fullmatch(word)) and (found[4] or found[5]):
                 self._pod(*found.groups())
             elif word.startswith("#"):
                 self._name(word)  # never passed over: the names after it would get other numbers
@@ -203,12 +214,16 @@ class _Reader:
         if total := _count(count):
             self._compacted[name] = Count(total, self._time(at) if at else None)
 
-    def _pod(self, pod_id: str, deleted: str | None, restarts: str | None, text: str | None) -> None:
+    def _pod(
+        self, pod_id: str, created: str | None, deleted: str | None, restarts: str | None, text: str | None
+    ) -> None:
         before = self._pods.get(pod_id) or PodEntries(None, {})
         series = {**before.series, **self._series(text or "")}
         count = max(_count(restarts or "0"), before.restarts_by_rule)
         _require(count <= RESTARTS_LIMIT, "more restarts than a pod can have")
-        self._pods[pod_id] = PodEntries(self._time(deleted) if deleted else None, series, count)
+        self._pods[pod_id] = PodEntries(
+            self._time(deleted) if deleted else None, series, count, self._time(created) if created else None
+        )
 
     def _series(self, text: str) -> dict[str, Series]:
         read: dict[str, Series] = {}
@@ -230,7 +245,8 @@ class _Reader:
         index = _count(number)
         _require(index < len(self._names), "a name that is not listed")
         observed = self._time(last_observed) if last_observed else -1
-        return Entry(self._time(at), observed, _CONFIDENCES[confidence], self._names[index])
+        known, consequence = _CONFIDENCES[confidence]
+        return Entry(self._time(at), observed, known, self._names[index], consequence)
 
     def _time(self, digits: str) -> int:
         time = _count(digits)

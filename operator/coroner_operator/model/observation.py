@@ -2,12 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import msgspec
 
+from coroner_categorizer.objects.pod import Pod
 from coroner_categorizer.verdict import Failure
 from coroner_operator.model.workload_ref import WorkloadRef
+
+MEMBER_DIGITS = 9  # of an index, a rank or the number of an attempt
+
+
+class Member(msgspec.Struct, frozen=True):
+    """Which of the workload's pods it is, as far as its labels say."""
+
+    index: int | None = None
+    rank: int | None = None
+    attempt: int = 0
+    """How often the workload had been restarted as a whole when the pod was made; 0 where no label says so."""
+
+
+_INDEX_LABELS = (
+    "batch.kubernetes.io/job-completion-index",
+    "training.kubeflow.org/replica-index",  # training-operator, MPI Operator
+    "leaderworkerset.sigs.k8s.io/worker-index",  # before the next, which counts groups on a group's leader
+    "apps.kubernetes.io/pod-index",
+    "volcano.sh/task-index",
+    "spark-exec-id",
+)
+_ATTEMPT_LABELS = ("jobset.sigs.k8s.io/restart-attempt",)
+
+
+def member_of(pod: Pod) -> Member:
+    """Which of its workload's pods it is."""
+    labels, version = pod.metadata.labels, pod.metadata.annotations.volcano_job_version
+    ranks = (variable.value for container in pod.spec.containers for variable in container.env)
+    return Member(
+        index=_first_number(labels.get(label, "") for label in _INDEX_LABELS),
+        rank=_first_number(ranks),
+        attempt=_first_number((*(labels.get(label, "") for label in _ATTEMPT_LABELS), version)) or 0,
+    )
+
+
+def _first_number(texts: Iterable[str]) -> int | None:
+    """Of texts that anybody may have written."""
+    numbers = (int(text) for text in texts if text.isascii() and text.isdecimal() and len(text) <= MEMBER_DIGITS)
+    return next(numbers, None)
 
 
 class Observation(msgspec.Struct, frozen=True):
@@ -27,6 +68,9 @@ class Observation(msgspec.Struct, frozen=True):
     """Classified again, because the rules have changed: replaces what earlier rules said of the same failure."""
     owners: tuple[WorkloadRef, ...] = ()
     """The owners on which the verdict is shown besides the workload."""
+    pod_created: datetime | None = None
+    """None where there is no pod, or its object has no time."""
+    member: Member = Member()
 
 
 END_OF_TIME = 253_402_300_799  # the last second that a datetime in UTC can express

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from coroner_operator.model.failure_record import FailureRecord
+from coroner_operator.model.initiator import Followers, following
 from coroner_operator.model.ledger import Ledger, failure_id
 from coroner_operator.model.ledger_builder import LedgerBuilder
 from coroner_operator.model.observation import Observation, to_epoch, whole_seconds
@@ -63,6 +64,10 @@ class Report(msgspec.Struct, frozen=True):
     """Time of the newest failure; of its last observation where it still waits."""
     failing_since: datetime | None = None
     """Of the current failure and those before it, since the last recovery; None: there is no current failure."""
+    pod_failing_since: datetime | None = None
+    """When the pod of ``current`` failed first; earlier than ``current`` where its container ends again and again."""
+    followers: Followers | None = None
+    """The other pods that ended because of ``current``, or like it; None: there are none."""
     recovered_at: datetime | None = None
     """When the workload was last found healthy after a failure."""
     ended_at: datetime | None = None
@@ -123,6 +128,8 @@ def recover(report: Report, at: datetime) -> Report:
         report,
         current=None,
         failing_since=None,
+        pod_failing_since=None,
+        followers=None,
         recovered_at=at,
         ended_at=None,
         final=False,
@@ -224,8 +231,10 @@ def prune_deleted_pods(
     was begun after the report's last observation.
     """
     builder = LedgerBuilder(report.ledger)
+    current, since = report.current, report.pod_failing_since
+    followers = following(builder.pods, current, since or current.at) if current else {}  # they are still counted
     # failures of pods that were never created are filed under the workload's own UID
-    builder.prune((*existing_pod_uids, report.workload.uid), to_epoch(now), int(grace.total_seconds()))
+    builder.prune((*existing_pod_uids, report.workload.uid), to_epoch(now), int(grace.total_seconds()), followers)
     return msgspec.structs.replace(report, ledger=builder.build())
 
 

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from coroner_operator.model import ledger_codec, stored_report
-from coroner_operator.model.failure_record import FailureRecord
+from coroner_operator.model.failure_record import FailureRecord, PodRef
+from coroner_operator.model.initiator import Followers, is_initiator, message
 from coroner_operator.model.ledger import UNOBSERVED, Count, Ledger, Name
 from coroner_operator.model.ledger_builder import PRUNED_RESTARTS_LIMIT
 from coroner_operator.model.observation import from_epoch, to_epoch
@@ -83,7 +84,8 @@ def to_status(report: Report) -> dict[str, Any]:
     return _present(
         {
             "state": report.state,
-            **(_current(report.current) if report.current else {}),
+            **(_current(report.current, report.followers) if report.current else {}),
+            **(_origin(report.current, report) if report.current else {}),
             **_finality(report),
             "firstSeen": _time(report.first_seen),
             "lastSeen": _time(report.last_seen),
@@ -137,11 +139,14 @@ def _owner(owner: ListedOwner) -> dict[str, Any]:
     )
 
 
-def _current(record: FailureRecord) -> dict[str, Any]:
+def _current(record: FailureRecord, followers: Followers | None) -> dict[str, Any]:
     verdict = record.verdict
     return {
         "failure": verdict.name,
         **_record(record),
+        "message": message(record, followers),
+        "podMessage": verdict.message if followers else None,
+        "pod": _pod(record.pod) if record.pod else None,
         "categories": list(verdict.categories),
         "hint": verdict.hint,
         "evidence": [{"source": e.source, "text": e.text} for e in verdict.evidence],
@@ -155,6 +160,41 @@ def _finality(report: Report) -> dict[str, Any]:
         return {}
     pod = report.current.pod
     return {"final": True, "observedPod": _present({"name": pod.name, "uid": pod.uid})}
+
+
+def _pod(pod: PodRef) -> dict[str, Any]:
+    member = pod.member
+    return _present(
+        {
+            "name": pod.name,
+            "uid": pod.uid,
+            "node": pod.node,
+            "createdAt": _time(pod.created_at),
+            "index": member.index,
+            "rank": member.rank,
+            "restartAttempt": member.attempt or None,
+        }
+    )
+
+
+def _origin(record: FailureRecord, report: Report) -> dict[str, Any]:
+    """Which pod failed first, since when, and how many others ended because of it."""
+    since, pod, followers = report.pod_failing_since or record.at, record.pod, report.followers
+    origin: dict[str, Any] = {"podFailingSince": _time(since) if since != record.at else None}
+    if pod is not None and is_initiator(record):
+        member = pod.member
+        origin["initiator"] = _present(
+            {"pod": pod.name, "index": member.index, "rank": member.rank, "node": pod.node, "at": _time(since)}
+        )
+    if followers is not None:
+        counts = [
+            _present({"category": category, "subcategory": subcategory, "count": count})
+            for (category, subcategory), count in followers.names
+        ]
+        origin["followers"] = _present(
+            {"pods": followers.pods, "lowerBound": followers.lower_bound or None, "counts": counts}
+        )
+    return origin
 
 
 def _record(record: FailureRecord) -> dict[str, Any]:
@@ -173,6 +213,7 @@ def _record(record: FailureRecord) -> dict[str, Any]:
             "container": verdict.container,
             "exitCode": verdict.exit_code,
             "signal": verdict.signal,
+            "consequence": record.consequence or None,
             "pod": _present({"name": pod.name, "uid": pod.uid, "node": pod.node}) if pod else None,
         }
     )
@@ -241,7 +282,7 @@ def _cause(report: Report) -> dict[str, str]:
     if report.current is None or report.state == DELETED:
         return {}
     verdict = report.current.verdict
-    return {"reason": condition_reason(verdict.reason), "message": verdict.message}
+    return {"reason": condition_reason(verdict.reason), "message": message(report.current, report.followers)}
 
 
 def _report(stored: StoredReport, latest: datetime) -> Report:
@@ -253,15 +294,18 @@ def _report(stored: StoredReport, latest: datetime) -> Report:
     def time(time: datetime | None) -> datetime | None:
         return None if time is None else checked(time, latest)
 
+    current = stored.current.record(latest) if stored.current else None
     ended_at, deleted_at = time(status.ended_at), time(status.deleted_at)
     return Report(
         workload=ref,
-        current=stored.current.record(latest) if stored.current else None,
+        current=current,
         history=tuple(failure.record(latest) for failure in status.history),
         ledger=_ledger(status, latest),
         first_seen=time(status.first_seen),
         last_seen=time(status.last_seen),
         failing_since=time(status.failing_since) if stored.current else None,
+        pod_failing_since=time(status.pod_failing_since) or current.at if current else None,
+        followers=status.followers.value() if status.followers and current else None,
         recovered_at=time(status.recovered_at),
         ended_at=ended_at if stored.current and status.state in (FAILED, DELETED) else None,
         deleted_at=deleted_at if status.state == DELETED else None,

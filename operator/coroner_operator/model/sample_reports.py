@@ -8,7 +8,8 @@ import msgspec
 
 from coroner_categorizer.verdict import Evidence, Failure, FailureKey, Verdict
 from coroner_operator.model.fold import fold
-from coroner_operator.model.observation import Observation
+from coroner_operator.model.initiator import Followers
+from coroner_operator.model.observation import Member, Observation
 from coroner_operator.model.report import (
     Report,
     RuleRestarts,
@@ -25,9 +26,16 @@ _T0 = datetime(2026, 1, 1, tzinfo=UTC)
 def failing() -> Report:
     """Every field of a failing report is set."""
     after_recovery = recover(fold(_EMPTY, [_seen(_OOM, 0)]), _T0 + timedelta(hours=1))
-    report = fold(after_recovery, [_seen(_OOM_AGAIN, 2), _seen(_PULL, 3)])
+    report = fold(after_recovery, [_seen(_OOM_AGAIN, 2), _seen(_PULL, 3), _DELETED])
     report = count_restarts(report, [RuleRestarts(_POD_UID, 2, _T0 + timedelta(hours=3))])
     return msgspec.structs.replace(report, ledger=msgspec.structs.replace(report.ledger, incomplete=True))
+
+
+def ended_from_outside() -> Report:
+    """No pod was seen to fail by itself, and not all that ended like it could be told apart."""
+    report = fold(_EMPTY, [_DELETED])
+    names = ((("cancelled", "deleted"), 4096),)
+    return msgspec.structs.replace(report, followers=Followers(4096, names, lower_bound=True))
 
 
 def recovered() -> Report:
@@ -77,13 +85,38 @@ _PULL = Failure(
 )
 
 
+_OTHER_POD_UID = "c0a8f6c4-1e0b-4d52-8f0a-95f1f1a1b2c3"
+_DELETION = msgspec.structs.replace(_VERDICT, category="cancelled", subcategory="deleted", reason="Deleted")
+
+
 def _seen(failure: Failure, hour: int) -> Observation:
+    observed_at = _T0 + timedelta(hours=hour, minutes=1)
+    member = Member(index=3, rank=24, attempt=2)
     return Observation(
         "train-llm-x7k2p",
         _POD_UID,
         "gpu-17",
         failure,
-        _T0 + timedelta(hours=hour, minutes=1),
+        observed_at,
         "5f3a9c1b",
         owners=(_JOB_SET,),
+        pod_created=_T0,
+        member=member,
     )
+
+
+_DELETED = Observation(
+    "train-llm-b4m9d",
+    _OTHER_POD_UID,
+    "gpu-18",
+    Failure(
+        FailureKey(_OTHER_POD_UID, "", "DeletedWhileRunning"),
+        _DELETION,
+        at=_T0 + timedelta(hours=3),
+        current=True,
+        consequence=True,
+    ),
+    _T0 + timedelta(hours=3, minutes=1),
+    "5f3a9c1b",
+    pod_created=_T0,
+)

@@ -18,9 +18,10 @@ from coroner_operator.model import failure_record as limits
 from coroner_operator.model import observation
 from coroner_operator.model.failure_record import FailureRecord, PodRef, is_label_value
 from coroner_operator.model.fold import HISTORY_LIMIT
+from coroner_operator.model.initiator import FOLLOWER_NAMES_LIMIT, Followers
 from coroner_operator.model.ledger_builder import NAMES_LIMIT
 from coroner_operator.model.ledger_codec import COUNT_LIMIT, STRING_LIMIT, STRINGS_LIMIT
-from coroner_operator.model.observation import from_epoch, whole_seconds
+from coroner_operator.model.observation import MEMBER_DIGITS, Member, from_epoch, whole_seconds
 from coroner_operator.model.report import OWNERS_LIMIT, RULES_LIMIT, State
 from coroner_operator.model.workload_ref import NAME_LIMIT
 
@@ -30,6 +31,7 @@ Name: TypeAlias = Annotated[str, Meta(max_length=limits.NAME_LIMIT)]
 Label: TypeAlias = Annotated[str, Meta(max_length=limits.LABEL_LIMIT)]
 Text: TypeAlias = Annotated[str, Meta(max_length=limits.TEXT_LIMIT)]
 ExitCode: TypeAlias = Annotated[int, Meta(ge=-(2**31), lt=2**31)]
+MemberNumber: TypeAlias = Annotated[int, Meta(ge=0, lt=10**MEMBER_DIGITS)]
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=COUNT_LIMIT)]
 
 
@@ -53,10 +55,19 @@ class Spec(msgspec.Struct, frozen=True):
     workload: Workload
 
 
-class Pod(msgspec.Struct, frozen=True):
+class Pod(msgspec.Struct, frozen=True, rename="camel"):
     name: Name = ""
     uid: Annotated[str, Meta(max_length=limits.UID_LIMIT)] = ""
     node: Name = ""
+    created_at: datetime | None = None
+    index: MemberNumber | None = None
+    rank: MemberNumber | None = None
+    restart_attempt: MemberNumber = 0
+
+    def ref(self, latest: datetime) -> PodRef:
+        """Raises ValueError for a time after ``latest``."""
+        created = None if self.created_at is None else checked(self.created_at, latest)
+        return PodRef(self.name, self.uid, self.node, created, Member(self.index, self.rank, self.restart_attempt))
 
 
 class EvidenceItem(msgspec.Struct, frozen=True):
@@ -85,6 +96,9 @@ class Failure(msgspec.Struct, frozen=True, rename="camel"):
     evidence: Annotated[tuple[EvidenceItem, ...], Meta(max_length=limits.EVIDENCE_LIMIT)] = ()
     rule: Annotated[str, Meta(max_length=limits.RULE_LIMIT)] | None = None
     termination_message: Text | None = None
+    consequence: bool = False
+    pod_message: Text | None = None
+    """The verdict's own message, where ``message`` tells of other pods too."""
 
     def __post_init__(self) -> None:
         if not all(map(is_label_value, (self.category, self.subcategory, *self.categories))):
@@ -96,13 +110,14 @@ class Failure(msgspec.Struct, frozen=True, rename="camel"):
             id=self.id,
             at=checked(self.failed_at, latest),
             seen_at=None if self.seen_at is None else checked(self.seen_at, latest),
-            pod=None if self.pod is None else PodRef(self.pod.name, self.pod.uid, self.pod.node),
+            pod=None if self.pod is None else self.pod.ref(latest),
+            consequence=self.consequence,
             verdict=Verdict(
                 category=self.category,
                 subcategory=self.subcategory,
                 categories=self.categories,
                 reason=self.reason,
-                message=self.message,
+                message=self.message if self.pod_message is None else self.pod_message,
                 hint=self.hint,
                 retry=self.retry,
                 confidence=self.confidence,
@@ -127,6 +142,26 @@ class NameCount(msgspec.Struct, frozen=True, rename="camel"):
             raise ValueError("a category that is no label's value")
 
 
+class FollowerCount(msgspec.Struct, frozen=True):
+    count: Count
+    category: Label = ""
+    subcategory: Label = ""
+
+    def __post_init__(self) -> None:
+        if not (is_label_value(self.category) and is_label_value(self.subcategory)):
+            raise ValueError("a category that is no label's value")
+
+
+class StoredFollowers(msgspec.Struct, frozen=True, rename="camel"):
+    pods: Count
+    counts: Annotated[tuple[FollowerCount, ...], Meta(max_length=FOLLOWER_NAMES_LIMIT)] = ()
+    lower_bound: bool = False
+
+    def value(self) -> Followers:
+        names = tuple(((entry.category, entry.subcategory), entry.count) for entry in self.counts)
+        return Followers(self.pods, names, self.lower_bound)
+
+
 class Status(msgspec.Struct, frozen=True, rename="camel"):
     """Without the fields of the current failure, which are those of ``Failure``."""
 
@@ -138,6 +173,8 @@ class Status(msgspec.Struct, frozen=True, rename="camel"):
     ended_at: datetime | None = None
     deleted_at: datetime | None = None
     final: bool = False
+    pod_failing_since: datetime | None = None
+    followers: StoredFollowers | None = None
     unseen: Count = 0
     restarts_by_rule: Count = 0
     counts: Annotated[tuple[NameCount, ...], Meta(max_length=NAMES_LIMIT)] = ()

@@ -17,6 +17,7 @@ _REPORT_ONLY = frozenset(
     (
         *("failure", "history", "ledger", "conditions", "rules", "failureID", "seenAt"),
         *("unseen", "lowerBound", "counts", "restartsByRule", "final", "observedPod", "owners"),
+        *("podMessage", "podFailingSince"),
     )
 )
 

@@ -18,7 +18,12 @@ Path = tuple[str, ...]
 
 def written_fields() -> frozenset[Path]:
     """Every field of a FailureReport that the code can write, metadata aside."""
-    reports = (sample_reports.failing(), sample_reports.recovered(), sample_reports.deleted())
+    reports = (
+        sample_reports.failing(),
+        sample_reports.ended_from_outside(),
+        sample_reports.recovered(),
+        sample_reports.deleted(),
+    )
     paths: set[Path] = set()
     for report in reports:
         paths |= set(paths_of({"spec": to_object(report)["spec"], "status": to_status(report)}))

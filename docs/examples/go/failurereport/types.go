@@ -91,6 +91,19 @@ type Status struct {
 	TerminationMessage string `json:"terminationMessage,omitempty"`
 	// The pod that failed; absent if it was never created.
 	Pod *Pod `json:"pod,omitempty"`
+	// The pod that failed first in the newest attempt, by itself. The current failure is its failure. Absent if a
+	// pod could not be created, and if only consequences were observed, such as deletions.
+	Initiator *Initiator `json:"initiator,omitempty"`
+	// The other pods that ended because of the initiator: they were deleted or terminated, or lost their peers.
+	// Without an initiator: the other pods that ended like the current one.
+	Followers *Follower `json:"followers,omitempty"`
+	// What happened to the pod itself; set if the message also describes other pods.
+	PodMessage string `json:"podMessage,omitempty"`
+	// Time of the first failure of the current pod, if that was earlier than the current failure.
+	PodFailingSince *time.Time `json:"podFailingSince,omitempty"`
+	// True if the current failure shows that somebody else acted (the pod was deleted or terminated) or was lost. It
+	// is only current if no pod was observed to fail by itself. Absent otherwise.
+	Consequence bool `json:"consequence,omitempty"`
 	// Time of the current failure. Not earlier than the previous failure of the same pod.
 	FailedAt *time.Time `json:"failedAt,omitempty"`
 	// Time of the last observation of a pending pod (waiting for an image, a volume or a node), whose cause may
@@ -127,7 +140,7 @@ type Status struct {
 	// Absent if there were none.
 	RestartsByRule int64 `json:"restartsByRule,omitempty"`
 	// Failures by category and subcategory, the most frequent first.
-	Counts []Count `json:"counts,omitempty"`
+	Counts []Count2 `json:"counts,omitempty"`
 	// The most recent failures, newest first, including past ones.
 	History []HistoryEntry `json:"history,omitempty"`
 	// Owners of the workload's pods, other than the workload, on which the verdict is shown too: those of the kinds
@@ -203,6 +216,50 @@ type Pod struct {
 	UID string `json:"uid,omitempty"`
 	// The node that the pod was bound to; absent if it was never bound.
 	Node string `json:"node,omitempty"`
+	// Time at which the pod was created.
+	CreatedAt *time.Time `json:"createdAt,omitempty"`
+	// Index of the pod in its workload, as its labels say.
+	Index int64 `json:"index,omitempty"`
+	// Rank of the pod's process, if the pod's environment sets RANK.
+	Rank int64 `json:"rank,omitempty"`
+	// How often the workload had been restarted as a whole when the pod was created (JobSet, Volcano); absent if 0.
+	RestartAttempt int64 `json:"restartAttempt,omitempty"`
+}
+
+// Initiator: The pod that failed first in the newest attempt, by itself. The current failure is its failure.
+// Absent if a pod could not be created, and if only consequences were observed, such as deletions.
+type Initiator struct {
+	// Name of the pod.
+	Pod string `json:"pod"`
+	// Index of the pod in its workload, as its labels say.
+	Index int64 `json:"index,omitempty"`
+	// Rank of the pod's process, if the pod's environment sets RANK.
+	Rank int64 `json:"rank,omitempty"`
+	// The node that the pod was bound to; absent if it was never bound.
+	Node string `json:"node,omitempty"`
+	// Time at which the pod failed first.
+	At *time.Time `json:"at"`
+}
+
+// Follower: The other pods that ended because of the initiator: they were deleted or terminated, or lost their
+// peers. Without an initiator: the other pods that ended like the current one.
+type Follower struct {
+	// Number of these pods.
+	Pods int64 `json:"pods"`
+	// True if there may have been more. Absent otherwise.
+	LowerBound bool `json:"lowerBound,omitempty"`
+	// Number of these pods by category and subcategory, the most frequent first.
+	Counts []Count `json:"counts,omitempty"`
+}
+
+// Count:
+type Count struct {
+	// Category; absent if no rule set one.
+	Category string `json:"category,omitempty"`
+	// Subcategory; absent if no rule set one.
+	Subcategory string `json:"subcategory,omitempty"`
+	// Number of pods.
+	Count int64 `json:"count"`
 }
 
 // ObservedPod: The pod whose verdict is final.
@@ -213,8 +270,8 @@ type ObservedPod struct {
 	UID string `json:"uid,omitempty"`
 }
 
-// Count:
-type Count struct {
+// Count2:
+type Count2 struct {
 	// Category; absent if no rule set one.
 	Category string `json:"category,omitempty"`
 	// Subcategory; absent if no rule set one.
@@ -251,8 +308,20 @@ type HistoryEntry struct {
 	ExitCode *int32 `json:"exitCode,omitempty"`
 	// The signal that terminated the container.
 	Signal string `json:"signal,omitempty"`
+	// True if the failure shows that somebody else acted or was lost. Absent otherwise.
+	Consequence bool `json:"consequence,omitempty"`
 	// The pod that failed; absent if it was never created.
-	Pod *Pod `json:"pod,omitempty"`
+	Pod *Pod2 `json:"pod,omitempty"`
+}
+
+// Pod2: The pod that failed; absent if it was never created.
+type Pod2 struct {
+	// Name of the pod.
+	Name string `json:"name,omitempty"`
+	// UID of the pod.
+	UID string `json:"uid,omitempty"`
+	// The node that the pod was bound to; absent if it was never bound.
+	Node string `json:"node,omitempty"`
 }
 
 // Owners:
