@@ -66,15 +66,15 @@ async def test_a_line_says_what_fails_and_by_what(api: Api, reports: str) -> Non
         "Name": "job-a-3f2a9c1b",
         "State": "Failing",
         "Failure": "resources/oom-killed",
-        "Failures": 5,
+        "Failures": 6,
         "Workload": "Job/a",
         "Retry": "NeedsChange",
         "Node": "gpu-17",
-        "Message": verdict.verdict.message,
+        "Message": f"pod train-llm-x7k2p failed first ({verdict.verdict.message}); 1 other pod ended because of it",
         "Hint": verdict.verdict.hint,
     }
     empty = dict.fromkeys(("Failure", "Retry", "Node", "Message", "Hint"))
-    assert recovered == {"Name": "job-b-3f2a9c1b", "State": "Recovered", "Failures": 5, "Workload": "Job/b", **empty}
+    assert recovered == {"Name": "job-b-3f2a9c1b", "State": "Recovered", "Failures": 6, "Workload": "Job/b", **empty}
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,12 @@ def lifetime(group: str, kind: str) -> KindLifetime | None:
     return _BUILTIN.get((group, kind)) or preset_kind(group, kind)
 
 
+def keeps_pods_running(group: str, kind: str) -> bool:
+    """Whether it is a kind that replaces pods that end. False also where nothing is known of the kind."""
+    known = lifetime(group, kind)
+    return known is not None and known.long_running
+
+
 # FailureTarget comes before Failed, while pods are being terminated: the Job has not ended yet.
 _JOB = PresetKind(
     "batch",

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Protocol
 
 from coroner_categorizer.objects.pod import Pod
-from coroner_operator.controller.recovery_state import LONG_RUNNING, FailedPod, PodState, WorkloadRecovery
+from coroner_operator.config.end_states import keeps_pods_running
+from coroner_operator.controller.recovery_state import FailedPod, PodState, WorkloadRecovery
 from coroner_operator.kube.owner_resolver import controller_key, workload_path
 from coroner_operator.model.current_failure import NOTHING_KNOWN, FailingPods
 from coroner_operator.model.workload_ref import PodKey, WorkloadKey, WorkloadRef, pod_key
@@ -75,7 +76,7 @@ class FailingWorkloads:
 
     def failing_pods(self, workload: WorkloadRef) -> FailingPods:
         """What is known of the workload's pods now, for the choice of the failure that its report shows."""
-        recovery, long_running = self._workloads.get(workload.key), workload.kind in LONG_RUNNING
+        recovery, long_running = self._workloads.get(workload.key), keeps_pods_running(workload.group, workload.kind)
         if recovery is None:
             return NOTHING_KNOWN._replace(long_running=long_running)
         now = asyncio.get_running_loop().time()

@@ -85,4 +85,4 @@ class JobFailures:
 
 def _job_key(pod: Pod) -> WorkloadKey | None:
     controller = controller_key(pod.metadata)
-    return controller if controller is not None and controller.kind == "Job" else None
+    return controller if controller is not None and (controller.group, controller.kind) == ("batch", "Job") else None

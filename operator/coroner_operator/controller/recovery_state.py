@@ -7,14 +7,15 @@ from datetime import datetime
 from enum import Enum
 
 from coroner_categorizer.objects.pod import ContainerState, Pod
-from coroner_operator.kube.owner_resolver import controller_of
+from coroner_operator.config.end_states import keeps_pods_running
+from coroner_operator.kube.owner_resolver import controller_key
 from coroner_operator.model.observation import Observation
 from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
 
 HEALTHY_PODS_LIMIT = 16  # healthy pods remembered; one is enough, more only make up for its deletion
 OBSERVATIONS_LIMIT = 16  # last failures of pods that fail now, ~5 KB each; of the other pods only the UID
 
-LONG_RUNNING = frozenset({"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"})
+LONG_RUNNING = frozenset(("apps", kind) for kind in ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"))
 """Controllers that keep their pods running. Each rollout deletes pods, and one that does not heed SIGTERM ends with
 137: no failure of theirs."""
 
@@ -101,7 +102,8 @@ class WorkloadRecovery:
                 return True  # deleted
             case PodState.ENDED:
                 # replaced: what fails now are the others
-                return self.workload.kind in LONG_RUNNING or (pod and pod.replacement) is Replacement.CERTAIN
+                is_long_running = keeps_pods_running(self.workload.group, self.workload.kind)
+                return is_long_running or (pod and pod.replacement) is Replacement.CERTAIN
             case PodState.HEALTHY:
                 return pod is not None and pod.healthy_from <= now
             case _:
@@ -194,10 +196,10 @@ def run_before_failure(pod: Pod, failed_at: datetime | None) -> float:
 
 
 def _replacement(pod: Pod) -> Replacement:
-    controller = controller_of(pod.metadata)
+    controller = controller_key(pod.metadata)
     if controller is None:
         return Replacement.NONE
-    if controller.kind in LONG_RUNNING:
+    if (controller.group, controller.kind) in LONG_RUNNING:
         return Replacement.CERTAIN
     return Replacement.EXPECTED if pod.spec.restartPolicy == "Always" else Replacement.NONE
 
