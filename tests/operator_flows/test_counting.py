@@ -5,6 +5,8 @@ import random
 import signal
 from pathlib import Path
 
+import pytest
+
 from coroner_operator.kube.client import Client, load_configuration
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.support.live_objects import ago, changed, ended, failed_pod, live_pod, waiting, workload
@@ -170,8 +172,8 @@ async def test_a_report_that_another_has_changed_is_read_again_and_not_overwritt
     server: EmbeddedApiServer, operators: Operators, reports: Reports, tmp_path: Path
 ) -> None:
     await operators.start()
-    job = server.put(workload("Job", "train"))
-    earlier = failed_pod("train-0", owner=job)
+    web = server.put(workload("ReplicaSet", "train"))
+    earlier = failed_pod("train-0", owner=web)
     earlier["status"]["containerStatuses"][0]["state"]["terminated"]["finishedAt"] = ago(seconds=5)
     server.put(earlier)
     report = await until(lambda: reports.of("train"))
@@ -190,7 +192,7 @@ async def test_a_report_that_another_has_changed_is_read_again_and_not_overwritt
             body={"status": {"message": "nothing to see here"}},
             content_type="application/merge-patch+json",
         )
-    server.put(failed_pod("train-1", owner=job))
+    server.put(failed_pod("train-1", owner=web))
     await until(lambda: reports.failures("train") == 2)
     assert reports.existing("train")["metadata"]["labels"]["team"] == "ml"
     assert reports.status("train")["message"] != "nothing to see here"
@@ -216,18 +218,21 @@ async def test_a_burst_costs_writes_by_workloads_and_not_by_failures(
     assert len([call for call in server.calls if "/jobs/" in call.path]) < 50 * (3 + took / 0.2)
 
 
-async def test_an_older_failure_that_is_heard_of_later_does_not_become_the_verdict(
-    server: EmbeddedApiServer, operators: Operators, reports: Reports
+@pytest.mark.parametrize(("kind", "shown"), [("Job", 4), ("ReplicaSet", 3)])
+async def test_an_older_failure_that_is_heard_of_later_is_the_cause_in_a_job_and_over_in_a_deployment(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports, kind: str, shown: int
 ) -> None:
+    """Both pods were there when the first one failed."""
     await operators.start()
-    job = server.put(workload("Job", "train"))
-    newer, older = failed_pod("newer", 3, owner=job), failed_pod("older", 4, owner=job)
+    owner, created = server.put(workload(kind, "train")), ago(minutes=10)
+    newer = failed_pod("newer", 3, owner=owner, created=created)
+    older = failed_pod("older", 4, owner=owner, created=created)
     older["status"]["containerStatuses"][0]["state"]["terminated"]["finishedAt"] = ago(minutes=5)
     server.put(newer)
     await until(lambda: reports.failures("train") == 1)
     server.put(older)
     await until(lambda: reports.failures("train") == 2)
-    assert reports.status("train")["exitCode"] == 3
+    assert reports.status("train")["exitCode"] == shown
 
 
 async def test_kill_9_at_any_moment_changes_no_count(

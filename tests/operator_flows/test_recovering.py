@@ -232,7 +232,7 @@ async def test_a_stateful_set_whose_pods_are_replaced_and_each_die_stays_failing
     for number, died in ((1, 140), (2, 70), (3, 0)):
         end = ended(1, number=number, ran=60)
         end["terminated"] |= {"startedAt": ago(seconds=died + 60), "finishedAt": ago(seconds=died)}
-        server.put(live_pod("db-0", owner=db, phase="Failed", state=end))
+        server.put(live_pod("db-0", owner=db, phase="Failed", state=end, created=ago(seconds=died + 60)))
         await until(lambda: reports.failures("db") == number)  # noqa: B023
         server.delete("Pod", "db-0")
         server.put(live_pod("db-0", owner=db))

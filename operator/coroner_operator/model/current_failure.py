@@ -86,6 +86,19 @@ def current_failure(
     dated by what the pod had reached before, so a mount that failed in between, and succeeded since, would seem the
     newer failure forever. So what a pod fails by after another failure is not dated before that one.
     """
+    chosen = _choose(stored, observed, failing, pods, attempts)
+    if chosen is not None and chosen.first_at is not None and pods.long_running:
+        return chosen._replace(first_at=None)  # how it failed before says nothing of why others fail
+    return chosen
+
+
+def _choose(
+    stored: PodFailure | None,
+    observed: Iterable[PodFailure],
+    failing: Iterable[PodFailure],
+    pods: FailingPods,
+    attempts: Callable[[bool], Attempts],
+) -> PodFailure | None:
     by_pod: dict[str, PodFailure] = {}
     _observe(by_pod, () if stored is None else (stored,))
     _observe(by_pod, observed)

@@ -105,6 +105,11 @@ class PodEntries(NamedTuple):
         for series in self.series.values():
             yield from _entries(series)
 
+    @property
+    def ends(self) -> Iterator[int]:
+        """When its open failures happened, without those that it still waits for."""
+        return (entry.at for entry in self.entries if entry.last_observed < 0)
+
 
 class Count(NamedTuple):
     """How many failures of one name, and when the newest of them was."""

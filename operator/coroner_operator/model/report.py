@@ -4,9 +4,9 @@ pods that are deleted are forgotten. All of it is pure: times come as arguments.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -196,15 +196,17 @@ def with_finality(before: Report, after: Report, is_settled: bool) -> Report:
 
 
 def longest_interval(report: Report, limit: float) -> float:
-    """Seconds between the failures of two pods that follow each other in the history, at most; longer ones than
-    ``limit`` are left out. Where pods are replaced and fail again, it is about as long as one of them runs.
+    """Seconds from a failure to the first one of a pod that was created after it, at most; longer ones than ``limit``
+    are left out. Where pods are replaced and fail again, it is about as long as one of them runs.
     """
-    intervals = (
-        (later.at - earlier.at).total_seconds()
-        for later, earlier in pairwise(report.history)
-        if later.pod is not None and earlier.pod is not None and later.pod.uid != earlier.pod.uid
-    )
-    return max((interval for interval in intervals if interval <= limit), default=0.0)
+    ends = sorted(at for pod in report.ledger.pods.values() for at in pod.ends)
+    longest = 0
+    for pod in report.ledger.pods.values():
+        own = tuple(pod.ends)
+        before = 0 if pod.created is None or not own else bisect_right(ends, pod.created)
+        if before and (interval := min(own) - ends[before - 1]) <= limit:
+            longest = max(longest, interval)
+    return float(longest)
 
 
 def show_on(owners: tuple[ListedOwner, ...], failing: Iterable[WorkloadRef]) -> tuple[ListedOwner, ...]:
