@@ -63,8 +63,11 @@ def reports(api_server: Server) -> Iterator[Reports]:
 def in_namespace(report: Report, **changes: str) -> Report:
     fields = {name: getattr(report.workload, name) for name in report.workload.__struct_fields__}
     workload = WorkloadRef(**{**fields, "namespace": NAMESPACE, **changes})
-    values = {name: getattr(report, name) for name in report.__struct_fields__}
-    return Report(**{**values, "workload": workload})
+    owners = tuple(
+        msgspec.structs.replace(owner, ref=msgspec.structs.replace(owner.ref, namespace=NAMESPACE))
+        for owner in report.owners
+    )
+    return msgspec.structs.replace(report, workload=workload, owners=owners)
 
 
 FAILING = in_namespace(sample_reports.failing())
