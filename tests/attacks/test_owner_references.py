@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 
 import pytest
 
-from tests.attacks.arena import KEEP, Arena, Object, failed, idle_job, owner, ready
+from tests.attacks.arena import KEEP, Arena, Object, Tenant, failed, idle_job, owner, ready
 from tests.attacks.attackers import PATHS, fail_to_create, uid
 from tests.attacks.conftest import StartOperator
 from tests.attacks.custom_kind import CustomKind, custom_kind
@@ -198,6 +199,11 @@ async def test_reads_that_hang_in_one_namespace_do_not_hold_up_another(
     await arena.victim.reported("train")
 
 
+async def _is_known_as_deleted(tenant: Tenant) -> bool:
+    report = await tenant.report("gone")
+    return report is not None and report["status"].get("state") == "Deleted"
+
+
 @pytest.mark.parametrize("answer", [406, 503, "none"])
 async def test_an_owner_that_cannot_be_answered_does_not_stop_the_retention_of_all_namespaces(
     arena: Arena, start_operator: StartOperator, proxy: RecordingProxy, answer: int | str
@@ -210,6 +216,7 @@ async def test_an_owner_that_cannot_be_answered_does_not_stop_the_retention_of_a
         report = await tenant.fails("gone")
         assert report
         await tenant.kubelet.delete(f"/api/v1/namespaces/{tenant.namespace}/pods/gone", {"gracePeriodSeconds": 0})
+        await until(functools.partial(_is_known_as_deleted, tenant), 45, "the report says that its pod is deleted")
     operator.end()
     await arena.attacker.kept_pod("attack", failed("x"), owner("batch/v1", "Job", "odd", uid()))
     await start_operator(retention="1s")  # looks at once for reports that are too old
