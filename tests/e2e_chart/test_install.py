@@ -94,22 +94,22 @@ def test_one_upgrade_brings_a_newer_definition_and_an_operator_that_waited_for_i
 ) -> None:
     kubectl = release.server.kubectl
     kubectl("delete", "crd", CRD, "--ignore-not-found", "--wait=true")
-    older = older_chart(CHART, tmp_path, "hint", "retry", "confidence")
+    older = older_chart(CHART, tmp_path, "hint", "rule", "confidence")
     release.install(older, "--timeout", "1m")  # nobody waits: this operator is newer than the definition
     assert "hint" not in served_fields(kubectl("get", "crd", CRD, "-o", "json"))
     sentence = wait_for(lambda: unfit(release), REPORT_SECONDS, "the operator says what is missing")
-    assert all(word in sentence for word in (CRD, "hint", "retry", "confidence"))
+    assert all(word in sentence for word in (CRD, "hint", "rule", "confidence"))
     assert not any(status["ready"] for pod in release.pods() for status in pod["status"]["containerStatuses"])
 
     release.upgrade()
 
-    assert {"hint", "retry", "confidence"} <= served_fields(kubectl("get", "crd", CRD, "-o", "json"))
+    assert {"hint", "rule", "confidence"} <= served_fields(kubectl("get", "crd", CRD, "-o", "json"))
     with capsys.disabled():
         print(f"\n{sentence}")
     namespace.apply(make_job("import", FAIL))
     status = wait_for(lambda: namespace.report("Job", "import"), REPORT_SECONDS, "a report of Job/import")["status"]
     assert status["hint"]
-    assert status["retry"]
+    assert status["rule"]
 
 
 def unfit(release: Release) -> str:

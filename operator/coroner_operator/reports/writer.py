@@ -39,8 +39,9 @@ from coroner_operator.reports.store import ReportStore, Section, Stored, WriteCo
 
 log = logging.getLogger("coroner.writer")
 
-SETTLE_SECONDS = 5.0
-"""After the end of a pod: events about it may come later than its state, by a second or two."""
+SETTLE_SECONDS = 30.0
+"""After the end of a pod: events about it may come later than its state, mostly by a second or two. A kubelet sends at
+most 50 a second, so where a hundred pods end at once it is more."""
 
 PodEnd = Literal["open", "ending", "settled"]
 """Whether more may become known of a pod: it may go on; it has ended, and events may come still; nothing will."""
