@@ -117,7 +117,7 @@ def test_the_table_says_what_a_person_asks(reports: Reports) -> None:
     head, web, train = reports.table()
     assert " ".join(head) == "NAME STATE FAILURE FAILURES LAST SEEN AGE"
     assert web[:3] == ["deployment-web-bbbbbbbb", "Recovered", "1"]
-    assert train[:4] == ["job-train-llm-3f2a9c1b", "Failing", "resources/oom-killed", "5"]
+    assert train[:4] == ["job-train-llm-3f2a9c1b", "Failing", "resources/oom-killed", "6"]
     wide_head, _, wide = reports.table("-o", "wide")
     assert wide_head[-6:] == ["AGE", "WORKLOAD", "RETRY", "NODE", "MESSAGE", "HINT"]
     assert wide[6:10] == ["Job/train-llm", "NeedsChange", "gpu-17", "container"]
