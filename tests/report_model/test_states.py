@@ -63,7 +63,7 @@ def step(report: Report, state: State, time: datetime) -> Report:
         (FAILING, ("Recovered", "Failed"), "Recovered"),
         (FAILING, ("Recovered", "Deleted"), "Deleted"),
         (FAILING, ("Deleted", "Failed"), "Deleted"),
-        (FAILING, ("Deleted", "Recovered"), "Deleted"),
+        (FAILING, ("Deleted", "Recovered"), "Recovered"),  # it was not deleted: what is healthy exists
         (FAILING, ("Deleted", "Failing"), "Failing"),
         (FAILING, ("Recovered", "Deleted", "Failing"), "Deleted"),  # it has no current failure
     ],

@@ -189,8 +189,11 @@ def run_before_failure(pod: Pod, failed_at: datetime | None) -> float:
     A pod that has run for hours may be evicted, and the one that replaces it need not run for hours to be healthy.
     """
     statuses, started = pod.status.containerStatuses + pod.status.initContainerStatuses, pod.status.startTime
-    runs = [_run_seconds(state) for status in statuses for state in (status.state, status.lastState)]
-    if not any(runs) and failed_at is not None and started is not None:  # evicted: its containers left no times
+    states = [state for status in statuses for state in (status.state, status.lastState)]
+    runs = [_run_seconds(state) for state in states]
+    left_times = any(state.terminated is not None and state.terminated.finishedAt is not None for state in states)
+    was_evicted = pod.status.phase == "Failed" and not left_times
+    if was_evicted and failed_at is not None and started is not None:
         runs = [(failed_at - started).total_seconds()]
     return max((run for run in runs if 0 < run <= MAX_STABILIZATION_SECONDS), default=0.0)
 

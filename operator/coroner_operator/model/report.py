@@ -116,11 +116,11 @@ def change_state(report: Report, transition: Transition) -> Report:
 def recover(report: Report, at: datetime) -> Report:
     """The workload is healthy, as found at ``at``. History and counts stay; only a new failure fails it again.
 
-    Unchanged where nothing is failing, where the workload is deleted, and where the current failure is newer than the
-    finding.
+    Unchanged where nothing is failing, and where the current failure or the deletion is newer than the finding. What is
+    healthy after it was found to be deleted exists: a list was out of date.
     """
     at = whole_seconds(at)
-    if report.current is None or report.deleted_at is not None:
+    if report.current is None or (report.deleted_at is not None and at < report.deleted_at):
         return report
     if at < max(report.current.at, report.current.seen_at or report.current.at):
         return report
@@ -132,6 +132,7 @@ def recover(report: Report, at: datetime) -> Report:
         followers=None,
         recovered_at=at,
         ended_at=None,
+        deleted_at=None,
         final=False,
         owners=show_on(report.owners, ()),
     )
