@@ -120,7 +120,7 @@ def test_the_table_says_what_a_person_asks(reports: Reports) -> None:
     assert train[:4] == ["job-train-llm-3f2a9c1b", "Failing", "resources/oom-killed", "6"]
     wide_head, _, wide = reports.table("-o", "wide")
     assert wide_head[-6:] == ["AGE", "WORKLOAD", "RETRY", "NODE", "MESSAGE", "HINT"]
-    assert wide[6:10] == ["Job/train-llm", "NeedsChange", "gpu-17", "container"]
+    assert wide[6:10] == ["Job/train-llm", "NeedsChange", "gpu-17", "pod"]  # the message begins: pod … failed first
 
 
 @pytest.mark.parametrize(

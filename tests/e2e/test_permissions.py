@@ -34,6 +34,17 @@ def fail_a_pod_of_a_deployment(namespace: Namespace, name: str) -> dict[str, Any
     return dict(owner)
 
 
+def fail_the_next_pod_of_a_deployment(namespace: Namespace, name: str) -> None:
+    """That which replaces the one that has failed."""
+
+    def replacements() -> list[Any]:
+        pods = namespace.objects("pods", "-l", f"app={name}")
+        return [pod for pod in pods if pod["status"]["phase"] == "Pending"]
+
+    (pod, *_) = wait_for(replacements, 30, f"another pod of Deployment/{name}")
+    namespace.set_status(pod["metadata"]["name"], failed_status(4, now()))
+
+
 @pytest.fixture
 def controlled(quiet_namespace: Namespace) -> Namespace:
     if not quiet_namespace.server.has_controllers:
@@ -50,6 +61,9 @@ def test_the_shipped_rights_are_enough(
     alone = wait_for(lambda: controlled.report("Pod", "alone"), REPORT_SECONDS, "a report of Pod/alone")
     owned = wait_for(lambda: controlled.report("Deployment", "web"), REPORT_SECONDS, "a report of Deployment/web")
     assert alone["status"]["subcategory"] == owned["status"]["subcategory"] == "error-exit"
+    controlled.server.kubectl("annotate", "failurereport", owned["metadata"]["name"], "-n", controlled.name, "a=b")
+    fail_the_next_pod_of_a_deployment(controlled, "web")  # the report is read before it is written over
+    wait_for(lambda: controlled.report("Deployment", "web")["status"]["failures"] == 2, REPORT_SECONDS, "its failure")
     assert operator.stop() == 0
     assert "forbidden" not in operator.output().lower()
 

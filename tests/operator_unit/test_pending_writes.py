@@ -7,10 +7,12 @@ import msgspec
 from coroner_operator.model.fold import fold
 from coroner_operator.model.observation import Observation
 from coroner_operator.model.report import Report, Transition
+from coroner_operator.model.workload_ref import WorkloadRef
 from coroner_operator.reports.pending_writes import OBSERVATIONS_LIMIT, PendingWrites
 from tests.operator_unit.test_store_contract import JOB, NOW, observation
 
 RECOVERED = Transition("Recovered", NOW)
+DELETED = Transition("Deleted", NOW)
 
 
 def pending() -> PendingWrites:
@@ -29,6 +31,15 @@ def test_a_new_failure_takes_back_a_recovery_that_is_not_written_yet() -> None:
     assert waiting.transition == RECOVERED
     waiting.add([observation(2)], 0)
     assert waiting.transition is None
+
+
+def test_a_pod_that_fails_was_not_deleted_although_a_list_was_without_it() -> None:
+    pod = WorkloadRef("v1", "Pod", "default", "alone", observation(1).pod_uid)
+    for workload, transition in ((pod, None), (JOB, DELETED)):  # the pods of a Job may outlive it
+        waiting = PendingWrites(workload)
+        waiting.transition = DELETED
+        waiting.add([observation(1)], 0)
+        assert waiting.transition == transition
 
 
 def test_what_could_not_be_written_comes_before_what_came_since() -> None:

@@ -166,3 +166,25 @@ async def test_a_pod_that_ran_for_days_says_nothing_about_its_successor(case: Ca
         db.recovery.on_pod_deleted(pod_key(db.fails(died)))
         db.is_healthy(live_pod("db-0", owner=OWNER, created=ago(seconds=-5)))
         await until(lambda: db.updates.states == ["Recovered"])
+
+
+async def test_a_pod_that_is_healthy_for_longer_is_proof_once_the_one_that_fails_is_deleted(
+    case: Callable[..., object],
+) -> None:
+    async with case(WorkloadHealth.UNKNOWN) as ray:  # type: ignore[attr-defined]
+        ray.recovery.track(WORKFLOW)
+        ray.is_healthy(live_pod("ray-0", owner=OWNER, last=ended(ran=0), restarts=1, created=ago(minutes=5)))
+        crashed = ray.fails(live_pod("ray-1", owner=OWNER, state=ended(ran=0), created=ago(minutes=5)))
+        ray.recovery.on_pod_deleted(pod_key(crashed))
+        await until(lambda: ray.updates.states == ["Recovered"])
+
+
+async def test_a_pod_that_never_failed_is_no_proof_that_the_work_of_a_deleted_one_is_done(
+    case: Callable[..., object],
+) -> None:
+    async with case(WorkloadHealth.UNKNOWN) as ray:  # type: ignore[attr-defined]
+        crashed = ray.fails(live_pod("ray-1", owner=OWNER, state=ended(ran=0), created=ago(minutes=5)))
+        ray.is_healthy(live_pod("ray-0", owner=OWNER, created=ago(minutes=5)))
+        ray.recovery.on_pod_deleted(pod_key(crashed))
+        await ray.checked()
+        assert ray.updates.states == []

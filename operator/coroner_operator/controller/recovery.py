@@ -231,9 +231,9 @@ class Recovery:
             case WorkloadHealth.COMPLETED:
                 due = now
             case WorkloadHealth.HEALTHY:
-                recovery.healthy_since = recovery.healthy_since or now
-                probation = max(self._recovery_after, probation_seconds(recovery.longest_run))
-                due = max(recovery.healthy_since + probation, recovery.pods_healthy_from)
+                due = self._end_of_probation(recovery, now)
+            case WorkloadHealth.UNKNOWN if recovery.has_only_healthy_pods:
+                due = self._end_of_probation(recovery, now)
             case WorkloadHealth.RUNNING | WorkloadHealth.UNKNOWN:
                 if not recovery.healthy_pods or recovery.has_unreplaced_pod:
                     # Its status shows when it ends; where it does not, what happens to a pod causes the next check.
@@ -245,6 +245,12 @@ class Recovery:
         self._end(recovery)
         self._updates.change_state(recovery.workload, "Recovered")
         return None
+
+    def _end_of_probation(self, recovery: WorkloadRecovery, now: float) -> float:
+        """Loop time until which it must stay as healthy as it is."""
+        recovery.healthy_since = recovery.healthy_since or now
+        probation = max(self._recovery_after, probation_seconds(recovery.longest_run))
+        return max(recovery.healthy_since + probation, recovery.pods_healthy_from)
 
     async def _check_deletion(self, workload: WorkloadRef) -> None:
         """Whether a workload that has ended in failure is deleted. Raises ApiError."""

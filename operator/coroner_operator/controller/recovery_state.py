@@ -84,6 +84,15 @@ class WorkloadRecovery:
         )
 
     @property
+    def has_only_healthy_pods(self) -> bool:
+        """Whether a pod that failed is healthy again, and none fails, has ended, or proves more than that.
+
+        It was healthy already when another failed, which is deleted since.
+        """
+        states = {pod.state for pod in self.failed_pods.values()}
+        return states == {PodState.HEALTHY} and not self.healthy_pods
+
+    @property
     def pods_healthy_from(self) -> float:
         """Loop time from which on all pods that failed before and are healthy now count as healthy."""
         return max(self._healthy_from(), default=float("-inf"))

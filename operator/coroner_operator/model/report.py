@@ -164,6 +164,18 @@ def restart(report: Report, created_at: datetime) -> Report:
     return msgspec.structs.replace(report, failing_since=created_at, ended_at=None, deleted_at=None)
 
 
+def fails_itself(workload: WorkloadRef, observations: Iterable[Observation]) -> bool:
+    """Whether these show that the workload is a pod that exists and fails."""
+    if workload.kind != "Pod":
+        return False
+    return any(observation.pod_uid == workload.uid and observation.failure.current for observation in observations)
+
+
+def without_deletion(report: Report) -> Report:
+    """The workload exists: the list in which it was not was out of date."""
+    return report if report.deleted_at is None else msgspec.structs.replace(report, deleted_at=None, final=False)
+
+
 def without_final(report: Report, observations: Iterable[Observation]) -> list[Observation]:
     """The observations without what would change a final verdict: the same failure, and others of its pod as the
     current one. What other rules have classified may change it.

@@ -12,7 +12,7 @@ import msgspec
 from coroner_categorizer.rules.rule import CONFIDENCE_RANK
 from coroner_operator.model.ledger import Count, Name
 from coroner_operator.model.observation import Observation
-from coroner_operator.model.report import RuleRestarts, Transition
+from coroner_operator.model.report import RuleRestarts, Transition, fails_itself
 from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
 
 RESTARTED_PODS_LIMIT = 10_000  # whose rules have restarted a container; ~300 bytes each
@@ -78,12 +78,12 @@ class PendingWrites:
         return bool(self.observations) or self.transition is not None or self.reselect
 
     def add(self, observations: Iterable[Observation], now: float, pod_created: datetime | None = None) -> None:
-        """New observations. One of a current failure takes back a recovery that is not written yet."""
+        """New observations. They may take back a recovery, or the deletion of a bare pod, that is not written yet."""
         new = list(observations)
         self.observations += new
         if self.waiting_since is None:
             self.waiting_since = now
-        if self.transition is not None and _takes_back(new, self.transition):
+        if self.transition is not None and self._is_taken_back(new, self.transition):
             self.transition = None
         if pod_created is not None and any(observation.failure.current for observation in new):
             self.newest_pod = max(self.newest_pod or pod_created, pod_created)
@@ -99,15 +99,20 @@ class PendingWrites:
 
     def requeue(self, observations: list[Observation], transition: Transition | None) -> None:
         """What was drained, in front of what has come since."""
-        if transition is not None and not _takes_back(self.observations, transition):
+        if transition is not None and not self._is_taken_back(self.observations, transition):
             self.transition = self.transition or transition
         self.observations = observations + self.observations
         self.reselect = True
 
-
-def _takes_back(observations: Iterable[Observation], transition: Transition) -> bool:
-    """Whether these, observed after it, make the transition void: a workload whose pod fails now has not recovered."""
-    return transition.to == "Recovered" and any(observation.failure.current for observation in observations)
+    def _is_taken_back(self, observations: Iterable[Observation], transition: Transition) -> bool:
+        """Whether these, observed after it, make the transition void."""
+        match transition.to:
+            case "Recovered":
+                return any(observation.failure.current for observation in observations)
+            case "Deleted":
+                return fails_itself(self.workload, observations)
+            case "Failed":
+                return False
 
 
 def _deduplicated(observations: Iterable[Observation]) -> Iterable[Observation]:

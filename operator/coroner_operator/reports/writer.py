@@ -26,8 +26,10 @@ from coroner_operator.model.report import (
     Transition,
     change_state,
     count_restarts,
+    fails_itself,
     restart,
     with_finality,
+    without_deletion,
     without_final,
 )
 from coroner_operator.model.workload_ref import PodKey, WorkloadKey, WorkloadRef
@@ -259,7 +261,8 @@ class ReportWriter:
         workload = pending.workload
         base = await self._reports.get(workload)
         before = base.report if base else Report(workload)
-        after = fold(before, without_final(before, observations), self._failing_pods(workload))
+        there = without_deletion(before) if fails_itself(workload, observations) else before
+        after = fold(there, without_final(there, observations), self._failing_pods(workload))
         if pending.newest_pod is not None:
             after = restart(after, pending.newest_pod)
         if transition is not None:
@@ -267,7 +270,7 @@ class ReportWriter:
         if restarts := self._restarts.of(workload.key):
             after = count_restarts(after, restarts)
         pod_end = self._end_of_pod(after)
-        after = with_finality(before, after, is_settled=pod_end == "settled")
+        after = with_finality(there, after, is_settled=pod_end == "settled")
         if pod_end == "ending" and not after.final:
             self._settling.add_after(workload, SETTLE_SECONDS)
         counted = self._counter.observed(base.report if base else None, after, observations)
