@@ -98,7 +98,8 @@ LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-in
 	--custom-compile-command "make lock"
 
 # What pip needs to install this project itself without a network is in the lock files (requirements/build.in).
-INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
+# --no-compile: Python compiles the modules that are imported; of some packages few are
+INSTALL = $(PY) -m pip install --quiet --no-compile --disable-pip-version-check
 define install
 	@$(INSTALL) --require-hashes -r $(1)
 	@$(INSTALL) --no-deps --no-build-isolation -e .
