@@ -15,10 +15,6 @@ from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
 HEALTHY_PODS_LIMIT = 16  # healthy pods remembered; one is enough, more only make up for its deletion
 OBSERVATIONS_LIMIT = 16  # last failures of pods that fail now, ~5 KB each; of the other pods only the UID
 
-LONG_RUNNING = frozenset(("apps", kind) for kind in ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"))
-"""Controllers that keep their pods running. Each rollout deletes pods, and one that does not heed SIGTERM ends with
-137: no failure of theirs."""
-
 # After this long the kubelet itself takes a container for healthy and resets its back-off (2 x MaxContainerBackOff).
 MAX_STABILIZATION_SECONDS = 600.0
 
@@ -211,7 +207,7 @@ def _replacement(pod: Pod) -> Replacement:
     controller = controller_key(pod.metadata)
     if controller is None:
         return Replacement.NONE
-    if (controller.group, controller.kind) in LONG_RUNNING:
+    if keeps_pods_running(controller.group, controller.kind):
         return Replacement.CERTAIN
     return Replacement.EXPECTED if pod.spec.restartPolicy == "Always" else Replacement.NONE
 
