@@ -100,13 +100,15 @@ class LeaseThread:
             stalled=self._stalled,
             on_changed=lambda leads: self._in_loop(self._on_changed, leads),
         )
-        relays = asyncio.gather(
-            self._relay(election.observed, self.observed), self._relay(election.leading, self.leading)
-        )
+        relays = [
+            asyncio.create_task(self._relay(election.observed, self.observed)),
+            asyncio.create_task(self._relay(election.leading, self.leading)),
+        ]
         try:
             await election.run()
         finally:
-            relays.cancel()
+            for relay in relays:
+                relay.cancel()
 
     async def _end(self) -> None:
         if self._task is not None:
