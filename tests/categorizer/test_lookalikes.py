@@ -30,6 +30,7 @@ from tests.support.pods import (
 Json = dict[str, Any]
 
 TRACEBACK = 'Traceback (most recent call last):\n  File "train.py", line 3, in <module>\n    main()\n{}\n'
+ARGO_WORKFLOW = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": "w", "uid": "uid-w"}}
 
 # (rule, pod, events, owner, category/subcategory or None)
 LOOKALIKES: list[tuple[str, Json, list[Json], Json | None, str | None]] = [
@@ -102,6 +103,8 @@ LOOKALIKES: list[tuple[str, Json, list[Json], Json | None, str | None]] = [
     ("back-off hides the cause that an event still has", pod(waiting("ImagePullBackOff", 'Back-off pulling image "app:1"')), [event("Failed", 'Failed to pull image "app:1": rpc error: code = NotFound desc = app:1: not found', "main")], None, "user-config/image-not-found"),
     ("the cause of a back-off is not guessed", pod(waiting("ImagePullBackOff", 'Back-off pulling image "app:1"')), [], None, "unknown/uncategorized"),
     ("a registry that does not respond is not a missing image", pod(waiting("ErrImagePull", 'failed to pull image "r.example/app:1": dial tcp: lookup r.example: no such host')), [], None, "platform/registry-unavailable"),
+    ("Argo's Workflow has the condition Completed however it ended", pod(failed(137), deleted="2026-11-21T21:16:18Z"), [], ARGO_WORKFLOW | {"status": {"phase": "Failed", "conditions": [condition("Completed", "True")]}}, "cancelled/deleted"),
+    ("a pod that is stopped because its Workflow succeeded", pod(failed(137), deleted="2026-11-21T21:16:18Z"), [], ARGO_WORKFLOW | {"status": {"phase": "Succeeded", "conditions": [condition("Completed", "True")]}}, None),
     ("a scheduling gate is intended", pod(conditions=(condition("PodScheduled", "False", "SchedulingGated"),)), [], None, None),
     ("a logged traceback that was handled is not the cause", pod(failed(1, message=TRACEBACK.format("ValueError: x") + "2026-11-21 21:15:49 INFO retrying\n2026-11-21 21:15:50 ERROR giving up")), [], None, "user-code/error-exit"),
     ("output flushed after the traceback does not hide it", pod(failed(1, message=TRACEBACK.format("ValueError: x") + "step 1\nstep 2\n")), [], None, "user-code/uncaught-exception"),

@@ -223,6 +223,7 @@ def test_times_that_yaml_would_read_as_dates_stay_what_they_are(coroner: Coroner
 
 
 CASES = yaml.safe_load((Path(__file__).parents[1] / "fixtures" / "expected.yaml").read_text())
+CASES["s13-scaled-down"] = None  # the verdict is the categorizer's; explain also knows what its controller does
 
 
 @pytest.mark.parametrize("case", sorted(CASES))
@@ -242,3 +243,27 @@ def test_every_recorded_case_is_explained_as_expected(
     else:
         assert {key: verdict[key] for key in expected} == expected
     assert ran.exit_code == 1
+
+
+def removed(kind: str, api_version: str, exit_code: int) -> dict[str, Any]:
+    """A pod that its controller deleted, and whose program ended with this code after that."""
+    owner = {"apiVersion": api_version, "kind": kind, "name": "web", "uid": "uid-web", "controller": True}
+    deletion = {"deletionTimestamp": "2026-11-21T21:16:18Z", "deletionGracePeriodSeconds": 30}
+    return pod("web-1", exit_code=exit_code, ownerReferences=[owner], **deletion)
+
+
+@pytest.mark.parametrize(
+    ("subject", "subcategory"),
+    [
+        (removed("ReplicaSet", "apps/v1", 137), None),
+        (removed("StatefulSet", "apps/v1", 143), None),
+        (removed("ReplicaSet", "apps/v1", 3), "error-exit"),
+        (removed("Job", "batch/v1", 137), "deleted"),
+    ],
+    ids=["scaled down", "rolled out", "failed by itself", "a Job's pod has not done its work"],
+)
+def test_a_pod_that_a_roll_out_or_a_scale_down_removed_has_not_failed(
+    coroner: Coroner, subject: dict[str, Any], subcategory: str | None
+) -> None:
+    [answer] = coroner("explain", "-o", "json", "-", stdin=json.dumps(subject)).answers
+    assert (answer["verdict"] and answer["verdict"]["subcategory"]) == subcategory

@@ -29,6 +29,7 @@ from coroner_categorizer.verdict import Confidence, FailureKey
 _EVICTION_REASONS = ("Evicted", "Descheduled", "TaintManagerEviction", "NodeControllerEviction", "ScaleDown")
 _CANCELLED = "Cancelling"  # the taint manager's, where the taint was removed in time
 _SUCCESS_CONDITIONS = ("SuccessCriteriaMet", "Complete", "Completed", "Succeeded")
+_FAILED_PHASES = ("Failed", "Error")  # Argo's Workflow has the condition Completed however it ended
 _REMOVAL = timedelta(seconds=10)  # from the last container's end to the kubelet's final deletion, on a busy node
 # Kueue's reasons on pods without a Job: WorkloadEvictedDueToPreempted, ...PodsReadyTimeout, ...ClusterQueueStopped, ...
 _EVICTED_BY_QUEUE = "WorkloadEvictedDueTo"
@@ -160,7 +161,9 @@ def _says_who_removes(event: Event) -> bool:
 
 def owner_success(owner: Workload | None) -> WorkloadCondition | None:
     """The condition by which the owner has succeeded: of a Job (its successPolicy, m14), a JobSet, a PyTorchJob."""
-    conditions = (owner.condition(type_) for type_ in _SUCCESS_CONDITIONS) if owner else ()
+    if owner is None or owner.status.phase in _FAILED_PHASES:
+        return None
+    conditions = (owner.condition(type_) for type_ in _SUCCESS_CONDITIONS)
     return next((c for c in conditions if c and c.status == "True"), None)
 
 

@@ -20,6 +20,8 @@ class WorkloadCondition(msgspec.Struct, frozen=True):
 
 
 class WorkloadStatus(msgspec.Struct, frozen=True):
+    phase: str = ""
+    """Of custom kinds, e.g. Argo's Workflow: Running, Succeeded, Failed, Error."""
     conditions: list[WorkloadCondition] = []
     replicas: int = 0
     readyReplicas: int = 0

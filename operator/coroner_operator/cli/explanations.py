@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from coroner_categorizer.objects.event import Event, ObjectReference
 from coroner_categorizer.objects.pod import Metadata, OwnerReference, Pod
 from coroner_categorizer.objects.workload import Workload
 from coroner_categorizer.verdict import Classification, Verdict
 from coroner_operator.cli.input_objects import InputObjects
+from coroner_operator.config.end_states import lifetime
+from coroner_operator.controller.pod_filters import is_deletion, is_retired
 
 _NO_WORKLOADS = frozenset({"", "Pod", "Node", "Namespace", "PersistentVolume", "PersistentVolumeClaim"})
 """Kinds whose events are never about pods that could not be created."""
@@ -54,7 +58,7 @@ def explain_objects(objects: InputObjects, classifier: Classifier) -> list[Expla
             owner = _owner(subject, objects.find_owner)
             about_owner = events.get(owner.metadata.uid, []) if owner else []
             relevant = [*involving, *nodes.get(subject.spec.nodeName, []), *about_owner]
-            explanations.append(_explanation(subject, classifier.classify_pod(subject, relevant, owner)))
+            explanations.append(_pod_explanation(subject, classifier.classify_pod(subject, relevant, owner)))
         else:
             has_pods = subject.metadata.uid in owners
             explanations += _create_failures(subject, involving, classifier, has_pods=has_pods)
@@ -100,6 +104,14 @@ def _create_failures(
     if workload.kind == "Job" and not classification.failing and not has_pods:
         classification = classifier.classify_job(workload)
     return [_explanation(workload, classification)] if classification.failing else []
+
+
+def _pod_explanation(pod: Pod, classification: Classification) -> Explanation:
+    """A pod that a roll-out or a scale-down removed has not failed, however its program ended."""
+    verdict = classification.verdict
+    if verdict is not None and is_deletion(verdict) and is_retired(pod, lifetime):
+        classification = msgspec.structs.replace(classification, verdict=None, failing=False)
+    return _explanation(pod, classification)
 
 
 def _explanation(subject: Pod | Workload, classification: Classification) -> Explanation:

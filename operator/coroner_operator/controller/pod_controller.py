@@ -23,6 +23,7 @@ from coroner_operator.controller.opt_out import OptOut
 from coroner_operator.controller.pending_timers import PendingTimers
 from coroner_operator.controller.pod_cache import FailingPodCache
 from coroner_operator.controller.pod_filters import (
+    is_deletion,
     is_retired,
     is_starting,
     may_have_failed,
@@ -357,8 +358,8 @@ class PodController:
                 return
             if restarts:
                 self._writer.restarted_by_rule(workload, RuleRestarts(pod.metadata.uid, restarts, self._now()))
-            if any(map(_is_deletion, failures)) and await self._was_removed(pod, workload):
-                failures = tuple(failure for failure in failures if not _is_deletion(failure))
+            if any(is_deletion(f.verdict) for f in failures) and await self._was_removed(pod, workload):
+                failures = tuple(failure for failure in failures if not is_deletion(failure.verdict))
             reported = [failure for failure in failures if self._is_reported(failure, workload)]
             self._report(owners, state, reported, rules)
 
@@ -449,11 +450,6 @@ class PodController:
 
 def _shows_the_same(older: _PodState, newer: _PodState) -> bool:
     return older.is_deleted == newer.is_deleted and shown_failures(older.pod) == shown_failures(newer.pod)
-
-
-def _is_deletion(failure: Failure) -> bool:
-    verdict = failure.verdict
-    return (verdict.category, verdict.subcategory) == ("cancelled", "deleted")
 
 
 class PodConsumer:

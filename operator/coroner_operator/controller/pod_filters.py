@@ -19,6 +19,7 @@ from coroner_categorizer.objects.pod import (
     Waiting,
 )
 from coroner_categorizer.objects.times import is_before
+from coroner_categorizer.verdict import Verdict
 from coroner_operator.config.end_states import Lifetimes
 from coroner_operator.kube.owner_resolver import controller_key
 
@@ -73,6 +74,11 @@ def is_retired(pod: Pod, lifetime_of: Lifetimes) -> bool:
         return False
     known = lifetime_of(controller.group, controller.kind)
     return was_ready_when_deleted(pod) if known is None else known.long_running
+
+
+def is_deletion(verdict: Verdict) -> bool:
+    """Whether the verdict only says that the pod was deleted while it ran: no failure of a pod that ``is_retired``."""
+    return (verdict.category, verdict.subcategory) == ("cancelled", "deleted")
 
 
 def was_ready_when_deleted(pod: Pod) -> bool:
