@@ -248,8 +248,9 @@ def test_every_recorded_case_is_explained_as_expected(
 def removed(kind: str, api_version: str, exit_code: int) -> dict[str, Any]:
     """A pod that its controller deleted, and whose program ended with this code after that."""
     owner = {"apiVersion": api_version, "kind": kind, "name": "web", "uid": "uid-web", "controller": True}
-    deletion = {"deletionTimestamp": "2026-11-21T21:16:18Z", "deletionGracePeriodSeconds": 30}
-    return pod("web-1", exit_code=exit_code, ownerReferences=[owner], **deletion)
+    subject = pod("web-1", exit_code=exit_code, ownerReferences=[owner])
+    subject["metadata"] |= {"deletionTimestamp": "2026-11-21T21:16:18Z", "deletionGracePeriodSeconds": 30}
+    return subject
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from coroner_categorizer.linear_regex import LinearRegex
@@ -169,11 +170,16 @@ def _whole_message(line: str, below: Sequence[str]) -> str:
     more = [text.strip() for text in below]
     if "NCCL error" in line and "Last error:" in more[:-1]:
         line = f"{line}: {more[more.index('Last error:') + 1]}"
-    elif more and more[0].startswith(": "):  # py4j: the exception of the Java side
-        line = f"{line}{more[0]}"
+    elif line.startswith("py4j.") and more and more[0].startswith(": "):
+        # Its own line only says which call the exception of Java ended.
+        line, more = more[0].removeprefix(": "), list(takewhile(_is_of_the_message, more[1:]))
     if line.endswith(":") and not line.startswith(WRAPPER_EXCEPTIONS):  # the message follows on lines of its own (y17)
         line = " ".join([line, *more[:3]])
     return line.strip()
+
+
+def _is_of_the_message(line: str) -> bool:
+    return bool(line) and not line.startswith("at ")  # a frame of Java
 
 
 def _cut_traceback(lines: Sequence[str]) -> UncaughtException | None:
