@@ -17,6 +17,8 @@ from tests.categorizer.test_lookalikes import (
 )
 from tests.categorizer.test_message_cases import MESSAGES, PUBLIC, classified
 from tests.categorizer.test_public_cases import CASES, public_verdicts
+from tests.categorizer.test_public_second_cases import CASES as SECOND_CASES
+from tests.categorizer.test_public_second_cases import verdicts_of
 from tests.support.default_pack import CATEGORIZER
 from tests.support.pods import create_failed, job, unschedulable
 
@@ -36,6 +38,8 @@ def verdicts(categorizer: cc.Categorizer) -> Iterator[cc.Verdict | None]:
         yield from (classified(case["where"], case, categorizer) for case in PUBLIC[kind])
     for name in CASES:
         yield from public_verdicts(name)
+    for name in SECOND_CASES:
+        yield from verdicts_of(name)
     for _, subject, events, owner, _ in LOOKALIKES:
         yield categorizer.classify(subject, events, owner=owner)
     for _, subject, events, *_ in (*CONFIDENCE_CASES, *DEVICE_CASES):

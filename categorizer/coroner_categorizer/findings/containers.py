@@ -40,6 +40,7 @@ Role = Literal["init", "sidecar", "main"]
 _START_REASONS = ("CrashLoopBackOff", "RunContainerError", "PostStartHookError")
 _RUNTIME_REASONS = ("StartError", "ContainerCannotRun", "RunContainerError")  # the message is the container runtime's
 _COMMAND_MISSING = LinearRegex(r"executable file not found|exec: .*no such file or directory|: not found")
+_BACKTRACE = LinearRegex(r"\n\s*Stack backtrace:\n(?:\s*\d+: [^\n]*\n?)*")  # of Kata's agent
 _NO_MESSAGE = "Error on reading termination message"  # the kubelet's own words instead of it
 _KILLED_BY_KUBELET = frozenset({"KilledByLivenessProbe", "KilledByStartupProbe", "PostStartHookFailed"})
 _SIGINT_EXIT = 130
@@ -201,7 +202,7 @@ def _text(ended: Terminated, message: str, exception: UncaughtException | None, 
     """The text that holds the cause: the runtime's, or the part of the program's that says why it ended."""
     if ended.reason in ("Error", ""):
         return cause_text(message, exception)
-    return told.text if told else message
+    return _BACKTRACE.remove_all(told.text if told else message)
 
 
 def _start_failure(message: str, events: Sequence[Event], container: str) -> Excerpt | None:
@@ -278,7 +279,7 @@ def _completed_restarting(pod: Pod, view: ContainerView, last: Terminated, event
 
 def _waiting_for_start(pod: Pod, view: ContainerView, waiting: Waiting, events: Sequence[Event]) -> Finding:
     """A container that waits for an image, its configuration or the container runtime."""
-    text = waiting.message
+    text = _BACKTRACE.remove_all(waiting.message)
     names: tuple[str, ...] = (waiting.reason,)
     seen: tuple[Excerpt, ...] = ()
     facts: dict[str, str] = {"role": view.role}

@@ -25,8 +25,15 @@ from coroner_categorizer.termination_message.stop_reports import told_to_stop
 from coroner_categorizer.verdict import Confidence, FailureKey
 
 # Events by which a component says that it removes a pod: Karpenter, the descheduler, the taint manager, the node
-# controller of old clusters, the cluster autoscaler.
-_EVICTION_REASONS = ("Evicted", "Descheduled", "TaintManagerEviction", "NodeControllerEviction", "ScaleDown")
+# controller of old clusters, the cluster autoscaler, the updater of the vertical pod autoscaler.
+_EVICTION_REASONS = (
+    "Evicted",
+    "Descheduled",
+    "TaintManagerEviction",
+    "NodeControllerEviction",
+    "ScaleDown",
+    "EvictedByVPA",
+)
 _CANCELLED = "Cancelling"  # the taint manager's, where the taint was removed in time
 _SUCCESS_CONDITIONS = ("SuccessCriteriaMet", "Complete", "Completed", "Succeeded")
 _FAILED_PHASES = ("Failed", "Error")  # Argo's Workflow has the condition Completed however it ended

@@ -88,7 +88,7 @@ def hook_output(text: str) -> str:
     """What a hook printed, or why it could not run, in the kubelet's text: ``… failed - error: E, message: "M"``."""
     error, _, message = text.partition(" failed - error: ")[2].partition(', message: "')
     printed = message.strip().removesuffix('"').replace("\\n", " ").replace('\\"', '"').strip()
-    return printed or error.strip()
+    return printed or error.strip().rstrip(": ")
 
 
 def stopped_by_kubelet(events: Sequence[Event], container: str, ended: Terminated) -> Excerpt | None:

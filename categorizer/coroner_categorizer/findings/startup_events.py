@@ -32,7 +32,7 @@ _VOLUME = LinearRegex(r'volume "[^"]+"')
 _PREFIXES = LinearRegex(
     r"^Failed to create pod sandbox: |\brpc error: code = \w+ desc = |Mounting (?:command|arguments): [^\n]*\n"
     r"|Running scope as unit:? \S+\n|\bOutput: |\s*In some cases useful info is found in syslog - try\s+"
-    r"dmesg \| tail[^\n]*"
+    r'"?dmesg \| tail"?(?: or so)?\.?'
     r"|\s*\(extra info: .*"
 )
 _QUOTA = LinearRegex(r"requested: (.+?), used: .+?, limited: ([^\n]+)")
@@ -41,6 +41,8 @@ _CREATE_REASONS = ("FailedCreate", "FailedResourceClaimCreation")
 # Job and ReplicaSet: `Error creating: …`; StatefulSet: `create Pod X in StatefulSet Y failed error: …`;
 # CronJob: `Error creating job: …`.
 _CREATE_PREFIX = LinearRegex(r"^(?:Error creating(?: job)?: |[cC]reate (?:Pod|Claim) .*? failed error: )")
+# Of the constraints that OpenShift lists, those that the ServiceAccount may not use say nothing of the pod.
+_NOT_USABLE = LinearRegex(r'(?:, )?provider "?[\w.-]+"?: Forbidden: not usable by user or serviceaccount')
 
 
 def startup_blocked(pod: Pod, events: Sequence[Event]) -> Finding | None:
@@ -168,7 +170,7 @@ def create_failure(workload: Workload, events: Sequence[Event]) -> Finding | Non
         source=f"events[{event.reason}]",
         key=_create_failure_key(workload),
         at=newest(e.last_seen for e in found),
-        text=_CREATE_PREFIX.remove_prefix(event.text),
+        text=_refused_fields_first(_CREATE_PREFIX.remove_prefix(event.text)),
         facts=_workload_facts(workload) | {"attempts": str(sum(e.occurrences for e in found))},
         waiting=True,
         permanent=quota_never_fits(event.text),
@@ -229,11 +231,17 @@ def _replica_failure(workload: Workload) -> Finding | None:
         source="status.conditions[ReplicaFailure]",
         key=_create_failure_key(workload),
         at=condition.lastTransitionTime,
-        text=condition.message,
+        text=_refused_fields_first(condition.message),
         facts=_workload_facts(workload),
         waiting=True,
         permanent=quota_never_fits(condition.message),
     )
+
+
+def _refused_fields_first(text: str) -> str:
+    """A refusal by OpenShift without the constraints that the pod may not use anyway, unless it names no others."""
+    shortened = _NOT_USABLE.remove_all(text).replace("[, ", "[")
+    return text if "[]" in shortened else shortened
 
 
 def _create_failure_key(workload: Workload) -> FailureKey:

@@ -61,7 +61,15 @@ def summary_line(message: str) -> str | None:
         warnings = [line for line in candidates if is_harmless(line) and not _INFORMATION.found_in(line)]
         if warnings:
             return warnings[-1]
+    if all(is_harmless(line) for line in candidates) and (ends := _severe_envelope(lines)):
+        return ends
     return candidates[-1] if candidates else last or next(reversed(lines), None)
+
+
+def _severe_envelope(lines: list[str]) -> str | None:
+    """The last line that only says that the program ends, where that is an error: better than what is none."""
+    nearby = reversed(lines[-2 * _CANDIDATES :])
+    return next((line for line in nearby if _ENVELOPES.found_in(line) and not is_harmless(line)), None)
 
 
 def _completed(line: str, lines: list[str]) -> str:

@@ -1,0 +1,71 @@
+"""A second search in public reports (``tests/fixtures/public_second``), by the kind of fault that a case is about.
+
+A field of an answer is a value or a list of equally honest values; ``verdicts: []`` means that nothing is failing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import coroner_categorizer as cc
+from tests.support.default_pack import CATEGORIZER
+
+FOLDER = Path(__file__).parents[1] / "fixtures" / "public_second"
+CASES: dict[str, dict[str, Any]] = {
+    name: case for file in sorted(FOLDER.glob("kind-*.yaml")) for name, case in yaml.safe_load(file.read_text()).items()
+}
+
+
+def verdicts_of(name: str) -> list[cc.Verdict]:
+    """The verdicts on the objects of a case, each with the case's own events."""
+    items = json.loads((FOLDER / f"{name}.json").read_text())["items"]
+    events = [cc.parse_event(item) for item in items if item["kind"] == "Event"]
+    found = [
+        CATEGORIZER.classify_pod(cc.parse_pod(item), events).verdict
+        if item["kind"] == "Pod"
+        else CATEGORIZER.classify_workload(cc.parse_workload(item), events).verdict
+        for item in items
+        if item["kind"] != "Event"
+    ]
+    return [verdict for verdict in found if verdict]
+
+
+def differences(case: dict[str, Any], verdicts: list[cc.Verdict]) -> list[str]:
+    """What the verdicts have that the answer does not allow, and what they lack; empty: they agree."""
+    if not case["verdicts"]:
+        return [f"unexpected: {verdict.category}/{verdict.subcategory}" for verdict in verdicts]
+    if len(verdicts) != 1:
+        return [f"{len(verdicts)} verdicts"]
+    (verdict,) = verdicts
+    fields = {
+        "verdicts": f"{verdict.category}/{verdict.subcategory}",
+        "confidence": verdict.confidence,
+        "retry": verdict.retry,
+        "container": verdict.container,
+    }
+    text = f"{verdict.message} {verdict.hint}"
+    return (
+        [f"{field}: {found}" for field, found in fields.items() if field in case and not _allows(case[field], found)]
+        + [f"does not say {pattern}" for pattern in case.get("says", ()) if not re.search(pattern, text)]
+        + [f"says {pattern}" for pattern in case.get("silent", ()) if re.search(pattern, text)]
+    )
+
+
+def _allows(answer: object, found: object) -> bool:
+    return found in answer if isinstance(answer, list) else found == answer
+
+
+def test_every_case_has_its_objects_and_its_source() -> None:
+    assert sorted(path.stem for path in FOLDER.glob("kind-*.json")) == sorted(CASES)
+    assert [name for name, case in CASES.items() if not case["source"].startswith("https://")] == []
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_a_publicly_reported_failure_gets_its_verdict_and_its_words(name: str) -> None:
+    assert differences(CASES[name], verdicts_of(name)) == []
