@@ -18,6 +18,7 @@ from coroner_categorizer.findings.pod_status import (
     stop_started_at,
     stopped_after_success,
     unschedulable,
+    was_deleted_before,
 )
 from coroner_categorizer.findings.startup_events import startup_blocked, startup_blocker
 from coroner_categorizer.objects.event import Event
@@ -68,7 +69,7 @@ def collect(
 ) -> list[Finding]:
     """Everything that went wrong in this pod: current findings before past ones, the primary finding first."""
     containers = container_findings(pod, events)
-    if success := owner_success(owner):
+    if (success := owner_success(owner)) and not was_deleted_before(pod, success):
         # What was stopped for it is not a failure, whatever its exit code; what had failed before stays in the counts.
         containers = [f for f in containers if not stopped_after_success(f.exit_code, f.at, pod, success)]
         if pod.metadata.deletionTimestamp:

@@ -174,6 +174,15 @@ def owner_success(owner: Workload | None) -> WorkloadCondition | None:
     return next((c for c in conditions if c and c.status == "True"), None)
 
 
+def was_deleted_before(pod: Pod, success: WorkloadCondition) -> bool:
+    """Whether the pod was to be gone before its owner succeeded: it belongs to an attempt that failed.
+
+    A Job is ``Complete`` only when its other pods are gone, which it stopped for that.
+    """
+    stamp, since = pod.metadata.deletionTimestamp, success.lastTransitionTime
+    return bool(stamp and since and success.type != "Complete" and is_before(stamp, since))
+
+
 def stopped_after_success(exit_code: int | None, ended: datetime | None, pod: Pod, success: WorkloadCondition) -> bool:
     """Whether a container that ended then was stopped because its owner had succeeded."""
     since = success.lastTransitionTime

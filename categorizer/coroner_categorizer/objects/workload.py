@@ -62,6 +62,11 @@ class Workload(msgspec.Struct, frozen=True):
         """The condition of this type, or None."""
         return next((c for c in self.status.conditions if c.type == type_), None)
 
+    def as_succeeded(self) -> Workload:
+        """The same with a condition that says so, for kinds that say it in another field."""
+        conditions = [*self.status.conditions, WorkloadCondition("Succeeded", "True")]
+        return msgspec.structs.replace(self, status=msgspec.structs.replace(self.status, conditions=conditions))
+
 
 def parse_workload(obj: Any) -> Workload:
     """Any JSON-shaped value as a Workload: what has the wrong shape is read as absent. Never raises."""

@@ -10,7 +10,7 @@ safe_yaml        … YAML as plain values, bounded
 input_objects    … as pods, workloads and events
 cluster_reader   … or the same objects from a cluster
 connection       … and how it is reached
-explanations     … objects → one explanation each
+explanations     … objects → one explanation each, and which pod of a workload failed first
 render           … as text, JSON or YAML
 rules_argument   rules files as arguments
 errors           how a command fails: one line, exit status 2

@@ -17,7 +17,7 @@ from coroner_categorizer.objects.pod import Metadata, OwnerReference, Pod
 from coroner_categorizer.objects.workload import Workload
 from coroner_operator.cli.connection import ConnectionOptions, connect
 from coroner_operator.cli.errors import BadInput
-from coroner_operator.cli.input_objects import InputObjects
+from coroner_operator.cli.input_objects import InputObjects, outcome
 from coroner_operator.kube import resources
 from coroner_operator.kube.errors import ApiError, InvalidName, NotFound, Unreachable
 from coroner_operator.kube.paging import PARTIAL_LIST, list_items
@@ -31,6 +31,8 @@ T = TypeVar("T")
 
 _OWNERS_LIMIT = 200  # custom owners that are read one by one; with more of them, the rest is ignored
 _KIND = re.compile(r"[A-Za-z][A-Za-z0-9-]*(\.[a-z0-9.-]+)?")
+_PODS = msgspec.json.Decoder(Pod)
+_WORKLOADS = msgspec.json.Decoder(Workload)
 _PAGE_SIZE = 500  # objects a request, as kubectl does
 
 
@@ -108,7 +110,10 @@ class _TargetReader:
             no_file = "no file and no" if self.argument == name else "no"
             fault = f'{no_file} {resource.kind} called "{name}" in namespace {self.namespace}'
             raise BadInput(self.argument, fault, "check the name, -n and --context") from missing
-        return lenient_decode(raw, msgspec.json.Decoder(type_), type_)
+        found = lenient_decode(raw, msgspec.json.Decoder(type_), type_)
+        if isinstance(found, Workload):
+            self.objects.record_outcome(found.metadata.uid, outcome(raw, resource.group, resource.kind))
+        return found
 
     async def pod(self, name: str) -> None:
         pod = await self.get(resources.POD, name, Pod)
@@ -137,7 +142,7 @@ class _TargetReader:
         """The workload, the objects between it and its pods, the pods, and the events about all of them."""
         workload = msgspec.structs.replace(workload, kind=resource.kind, apiVersion=resource.group_version)
         between = await self._between(resource)
-        pods = [pod async for pod in self._list(resources.POD, Pod)]
+        pods = [lenient_decode(raw, _PODS, Pod) async for raw in self._list_raw(resources.POD)]
         owners = {found.metadata.uid: found.metadata.ownerReferences for found in between}
         if resource not in resources.BUILTIN_KINDS:
             await self._add_custom_owners(owners, pods, workload.metadata.uid)
@@ -175,14 +180,14 @@ class _TargetReader:
         for kind in kinds:
             # Complete objects of the owners of pods: a Job's conditions and a ReplicaSet's counts are classified.
             accept = "application/json" if kind in resources.POD_OWNERS else PARTIAL_LIST
-            async for workload in self._list(kind, Workload, accept):
+            async for raw in self._list_raw(kind, accept):
+                workload = lenient_decode(raw, _WORKLOADS, Workload)
+                self.objects.record_outcome(workload.metadata.uid, outcome(raw, kind.group, kind.kind))
                 found.append(msgspec.structs.replace(workload, kind=kind.kind, apiVersion=kind.group_version))
         return found
 
-    async def _list(self, resource: Resource, type_: type[T], accept: str = "application/json") -> AsyncIterator[T]:
-        decoder = msgspec.json.Decoder(type_)
-        async for raw in list_items(self.client, resource.path(self.namespace), limit=_PAGE_SIZE, accept=accept):
-            yield lenient_decode(raw, decoder, type_)
+    def _list_raw(self, resource: Resource, accept: str = "application/json") -> AsyncIterator[bytes]:
+        return list_items(self.client, resource.path(self.namespace), limit=_PAGE_SIZE, accept=accept)
 
     async def _add_custom_owners(
         self, owners: dict[str, list[OwnerReference]], pods: Iterable[Pod], root_uid: str
@@ -198,6 +203,8 @@ class _TargetReader:
             asked += 1
             owner = await self._owner(reference)
             owners[reference.uid] = owner.metadata.ownerReferences if owner else []
+            if owner is not None:
+                self.objects.add_owner(owner)
             waiting += owners[reference.uid]
 
     async def _owner(self, reference: OwnerReference) -> Workload | None:
@@ -215,9 +222,10 @@ class _TargetReader:
             raise
         except ApiError:
             return None
-        owner = lenient_decode(raw, msgspec.json.Decoder(Workload), Workload)
+        owner = lenient_decode(raw, _WORKLOADS, Workload)
         if owner.metadata.uid != reference.uid:  # names are reused
             return None
+        self.objects.record_outcome(owner.metadata.uid, outcome(raw, resource.group, resource.kind))
         return msgspec.structs.replace(owner, kind=resource.kind, apiVersion=resource.group_version)
 
     async def _add_events(self, uids: set[str], query: Mapping[str, str] | None = None) -> None:

@@ -63,6 +63,8 @@ def explain(
         coroner explain train-x7k2p -n ml
         coroner explain job/train -n ml
 
+    Several pods of one workload: which of them failed first comes first.
+
     An argument that exists as a file is read as a file. With -n, --context or --kubeconfig, only
     arguments with a file extension (.json, .yaml, ...) are. Without arguments, standard input is read.
 

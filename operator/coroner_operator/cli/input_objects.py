@@ -14,6 +14,8 @@ from coroner_categorizer.objects.workload import Workload
 from coroner_operator.cli.errors import BadInput
 from coroner_operator.cli.input_bytes import InputBytes
 from coroner_operator.cli.input_documents import KUBECTL, Document, iter_documents
+from coroner_operator.config.end_states import lifetime
+from coroner_operator.config.presets import Outcome
 
 _LISTS_WITHIN_LISTS = 20  # a List of Lists is what "kubectl get --output=json" of several resources may give
 
@@ -45,6 +47,7 @@ class InputObjects:
         self.subjects: list[Pod | Workload] = []
         """In input order."""
         self._owners: dict[str, Workload] = {}
+        self._outcomes: dict[str, Outcome] = {}
         self._events: dict[tuple[str, ...], Event] = {}
 
     @property
@@ -57,9 +60,18 @@ class InputObjects:
         for document in iter_documents(source):
             self._add(document, _Envelope(), 0)
 
+    @property
+    def owners(self) -> Iterable[Workload]:
+        """All workloads, those without an explanation of their own too."""
+        return self._owners.values()
+
     def find_owner(self, uid: str) -> Workload | None:
         """The workload of this UID."""
         return self._owners.get(uid)
+
+    def outcome_of(self, uid: str) -> Outcome | None:
+        """How the workload of this UID has ended by its own status; None: it has not, or that is not known."""
+        return self._outcomes.get(uid)
 
     def add_pod(self, pod: Pod) -> None:
         self.subjects.append(pod)
@@ -72,6 +84,12 @@ class InputObjects:
         """A workload that is only needed to explain its pods: it gets no explanation of its own."""
         if owner.metadata.uid:
             self._owners[owner.metadata.uid] = owner
+
+    def record_outcome(self, uid: str, outcome: Outcome | None) -> None:
+        """How the workload of this UID has ended, in its last state."""
+        self._outcomes.pop(uid, None)
+        if uid and outcome is not None:
+            self._outcomes[uid] = outcome
 
     def add_event(self, event: Event) -> None:
         if event.is_from_coroner:
@@ -138,4 +156,13 @@ class InputObjects:
             self.add_event(lenient_decode(raw, _EVENTS, Event))
         else:
             workload = lenient_decode(raw, _WORKLOADS, Workload)
-            self.add_workload(msgspec.structs.replace(workload, kind=kind, apiVersion=api_version or ""))
+            workload = msgspec.structs.replace(workload, kind=kind, apiVersion=api_version or "")
+            self.add_workload(workload)
+            self.record_outcome(workload.metadata.uid, outcome(raw, group, kind))
+
+
+def outcome(raw: bytes, group: str, kind: str) -> Outcome | None:
+    """How an object has ended by its own status; None: it has not, or its kind is not known."""
+    known = lifetime(group, kind)
+    obj = msgspec.json.decode(raw) if known is not None and known.ends else None
+    return known.outcome(obj) if known is not None and isinstance(obj, dict) else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sized
 from typing import Any, Literal, Protocol, TypeAlias
 
+from coroner_categorizer.findings.pod_status import owner_success
+from coroner_categorizer.objects.workload import Workload
 from coroner_operator.config.presets import EndState, PresetKind, preset_kind
 
 
@@ -39,6 +41,11 @@ def keeps_pods_running(group: str, kind: str) -> bool:
     """Whether it is a kind that replaces pods that end. False also where nothing is known of the kind."""
     known = lifetime(group, kind)
     return known is not None and known.long_running
+
+
+def with_success(workload: Workload) -> Workload:
+    """An object that has succeeded, so that the categorizer sees that: it knows conditions only."""
+    return workload if owner_success(workload) is not None else workload.as_succeeded()
 
 
 # FailureTarget comes before Failed, while pods are being terminated: the Job has not ended yet.

@@ -1,8 +1,11 @@
-"""Objects → one explanation for each pod, and for each workload whose pods could not be created."""
+"""Objects → one explanation for each pod, and for each workload whose pods could not be created.
+
+Those of a workload with several pods have its summary: which pod failed first.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -10,10 +13,13 @@ import msgspec
 from coroner_categorizer.objects.event import Event, ObjectReference
 from coroner_categorizer.objects.pod import Metadata, OwnerReference, Pod
 from coroner_categorizer.objects.workload import Workload
-from coroner_categorizer.verdict import Classification, Verdict
+from coroner_categorizer.verdict import Classification, Failure, Verdict
+from coroner_operator.cli.explanations.input_owners import InputOwners
+from coroner_operator.cli.explanations.workload_summary import ClassifiedPod, WorkloadSummary, summarize
 from coroner_operator.cli.input_objects import InputObjects
-from coroner_operator.config.end_states import lifetime
+from coroner_operator.config.end_states import lifetime, with_success
 from coroner_operator.controller.pod_filters import is_deletion, is_retired
+from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
 
 _NO_WORKLOADS = frozenset({"", "Pod", "Node", "Namespace", "PersistentVolume", "PersistentVolumeClaim"})
 """Kinds whose events are never about pods that could not be created."""
@@ -39,6 +45,30 @@ class Explanation(NamedTuple):
     """It is failing, and no rule matched."""
     restarts_by_rule: int = 0
     """How many restarts the pod's restartPolicyRules have caused."""
+    failures: tuple[Failure, ...] = ()
+    """All that it shows, past ones too."""
+    subject: Pod | Workload | None = None
+    workload: WorkloadSummary | None = None
+    """None: no other pod of its workload is known."""
+
+    @property
+    def uid(self) -> str:
+        return "" if self.subject is None else self.subject.metadata.uid
+
+    @property
+    def current(self) -> Failure | None:
+        """The failure that the verdict is about."""
+        return next((failure for failure in self.failures if failure.current), None)
+
+    @property
+    def follows(self) -> bool:
+        """Whether the pod ended because another one of its workload had failed."""
+        return self.workload is not None and self.workload.follows(self.uid, self.current)
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether its controller did away with the pod, and that is all: its workload has not failed by it."""
+        return self.workload is not None and self.uid in self.workload.removed
 
     @property
     def is_failing(self) -> bool:
@@ -47,26 +77,62 @@ class Explanation(NamedTuple):
 
 def explain_objects(objects: InputObjects, classifier: Classifier) -> list[Explanation]:
     """In input order; workloads that only events name come last. Joined by UID, never by name."""
+    owners = InputOwners((*objects.subjects, *objects.owners))
+    explanations = list(_each(objects, owners, classifier))
+    by_workload: dict[WorkloadKey, list[int]] = {}
+    workloads: dict[WorkloadKey, WorkloadRef] = {}
+    for index, explanation in enumerate(explanations):
+        if explanation.subject is not None and explanation.subject.metadata.uid:
+            workload = owners.workload_of(explanation.subject)
+            workloads.setdefault(workload.key, workload)
+            by_workload.setdefault(workload.key, []).append(index)
+    for key, indices in by_workload.items():
+        summary = _summary(workloads[key], [explanations[index] for index in indices], objects)
+        for index in indices:
+            explanations[index] = explanations[index]._replace(workload=summary)
+    return explanations
+
+
+def _summary(ref: WorkloadRef, members: Sequence[Explanation], objects: InputObjects) -> WorkloadSummary | None:
+    """None: fewer than two of the workload's pods are known."""
+    pods = {each.uid: each for each in members if isinstance(each.subject, Pod)}  # in its last state
+    if len(pods) < 2:
+        return None
+    classified = [
+        ClassifiedPod(each.subject if isinstance(each.subject, Pod) else None, each.failures)
+        for each in members
+        if each.uid not in pods or pods[each.uid] is each
+    ]
+    return summarize(
+        ref,
+        classified,
+        objects.outcome_of(ref.uid),
+        failing={uid for uid, each in pods.items() if each.is_failing},
+        unexplained=any(each.unexplained for each in pods.values()),
+    )
+
+
+def _each(objects: InputObjects, input_owners: InputOwners, classifier: Classifier) -> Iterator[Explanation]:
+    """Each for itself."""
     events = _by_uid(objects.events)
     nodes = _by_node(objects.events)
     pods = [subject for subject in objects.subjects if isinstance(subject, Pod)]
     owners = {reference.uid for pod in pods for reference in pod.metadata.ownerReferences}
-    explanations: list[Explanation] = []
     for subject in objects.subjects:
         involving = events.get(subject.metadata.uid, [])
         if isinstance(subject, Pod):
-            owner = _owner(subject, objects.find_owner)
+            succeeded = _succeeded_owner(input_owners.owners_of(subject), objects)
+            owner = succeeded or _owner(subject, objects.find_owner)
             about_owner = events.get(owner.metadata.uid, []) if owner else []
             relevant = [*involving, *nodes.get(subject.spec.nodeName, []), *about_owner]
-            explanations.append(_pod_explanation(subject, classifier.classify_pod(subject, relevant, owner)))
+            yield _pod_explanation(subject, classifier.classify_pod(subject, relevant, owner))
         else:
             has_pods = subject.metadata.uid in owners
-            explanations += _create_failures(subject, involving, classifier, has_pods=has_pods)
+            yield from _create_failures(subject, involving, classifier, has_pods=has_pods)
     given = {subject.metadata.uid for subject in objects.subjects}
     for uid, involving in events.items():
         if uid not in given and involving[0].involved.kind not in _NO_WORKLOADS:
-            explanations += _create_failures(_workload_from_reference(involving[0].involved), involving, classifier)
-    return explanations
+            yield from _create_failures(_workload_from_reference(involving[0].involved), involving, classifier)
 
 
 def _by_uid(events: Iterable[Event]) -> dict[str, list[Event]]:
@@ -84,6 +150,13 @@ def _by_node(events: Iterable[Event]) -> dict[str, list[Event]]:
         if event.involved.kind == "Node":
             found.setdefault(event.involved.name, []).append(event)
     return found
+
+
+def _succeeded_owner(owners: Iterable[WorkloadRef], objects: InputObjects) -> Workload | None:
+    """The lowest owner that has succeeded: what it stopped has not failed, whichever of them owns the pod itself."""
+    uids = (owner.uid for owner in owners if objects.outcome_of(owner.uid) == "succeeded")
+    found = next((owner for uid in uids if (owner := objects.find_owner(uid)) is not None), None)
+    return None if found is None else with_success(found)
 
 
 def _owner(pod: Pod, find: Callable[[str], Workload | None]) -> Workload | None:
@@ -117,8 +190,10 @@ def _pod_explanation(pod: Pod, classification: Classification) -> Explanation:
 def _explanation(subject: Pod | Workload, classification: Classification) -> Explanation:
     verdict, metadata = classification.verdict, subject.metadata
     unexplained = classification.failing and verdict is None
-    restarts = classification.restarts_by_rule
-    return Explanation(subject.kind, metadata.namespace, metadata.name, verdict, unexplained, restarts)
+    restarts, failures = classification.restarts_by_rule, classification.failures
+    return Explanation(
+        subject.kind, metadata.namespace, metadata.name, verdict, unexplained, restarts, failures, subject
+    )
 
 
 def _workload_from_reference(reference: ObjectReference) -> Workload:
