@@ -15,7 +15,7 @@ WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? 4 : n)))
 RUN_STAMP := $(VENV)/.run-installed
 DEV_STAMP := $(VENV)/.dev-installed
 # Words that codespell would report: an operator of exit-code rules, a path of Kubernetes, parts of patterns and of secrets.
-SPELLING := --skip 'tests/fixtures/*,*.sum,requirements/*.txt' --ignore-words-list notin,linz,ontainers,reate,fo,nd,hsa,retreiving
+SPELLING := --skip 'tests/fixtures/*,*.sum,requirements/*.txt' --ignore-words-list notin,linz,ontainers,reate,fo,nd,hsa,retreiving,unparseable
 
 .PHONY: chart e2e-controllers e2e-kind help demo test test-unit test-random check permissions lint types contracts format e2e golden fuzz bench bench-cluster cluster-up cluster-down lock clean
 

@@ -5,6 +5,7 @@ In the order in which data reaches them:
 objects/              pods, events and workloads of the API as typed structs; any JSON shape can be read
 findings/             facts read from them, the primary one first
 termination_message/  what the text that a container left says of its end
+stuck/                what is normal for a while, and a failure if it lasts
 rules/                YAML text → rules, or every error in it; what a rule asks for, and what it is tried on
 categorizer           findings → rules → verdict
 verdict_builder       the message, the hint and the evidence of a verdict
@@ -19,7 +20,8 @@ from coroner_categorizer.objects.event import Event, parse_event
 from coroner_categorizer.objects.pod import Pod, parse_pod
 from coroner_categorizer.objects.workload import Workload, parse_workload
 from coroner_categorizer.rules.field_path import ConfigError, FieldError
-from coroner_categorizer.verdict import Classification, Evidence, Failure, FailureKey, Verdict
+from coroner_categorizer.stuck.patience import Patience
+from coroner_categorizer.verdict import Classification, Evidence, Failure, FailureKey, Verdict, Wait
 
 __all__ = [
     "Categorizer",
@@ -30,8 +32,10 @@ __all__ = [
     "Failure",
     "FailureKey",
     "FieldError",
+    "Patience",
     "Pod",
     "Verdict",
+    "Wait",
     "Workload",
     "default",
     "load",

@@ -20,16 +20,21 @@ from coroner_categorizer.objects.event import Event, parse_event
 from coroner_categorizer.objects.pod import Metadata, Pod, parse_pod
 from coroner_categorizer.objects.workload import Workload, parse_workload
 from coroner_categorizer.redaction.redactor import DEFAULT_REDACTOR, Redactor
+from coroner_categorizer.redaction.sanitize import one_line
 from coroner_categorizer.rules.match_context import MatchContext, TextField, pod_texts
 from coroner_categorizer.rules.parser import RuleSet, parse
 from coroner_categorizer.rules.pattern_set import PatternSet
 from coroner_categorizer.rules.rule import Match, Rule
-from coroner_categorizer.verdict import Classification, Failure, FailureKey, Verdict
+from coroner_categorizer.stuck.patience import DEFAULT_PATIENCE, Patience
+from coroner_categorizer.stuck.pods import Lasting, lasting, starting
+from coroner_categorizer.stuck.workloads import no_progress, not_started
+from coroner_categorizer.verdict import Classification, Failure, FailureKey, Verdict, Wait
 from coroner_categorizer.verdict_builder import build_verdict
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _NAMES_REMEMBERED = 512  # sets of names of findings; clusters show few, whoever writes statuses can make up more
 _NAME_LENGTH = 128
+_WAIT_LENGTH = 480
 _TEXT_FIELDS: tuple[TextField, ...] = ("termination message", "message", "pod error", "event")
 
 
@@ -70,26 +75,53 @@ class Categorizer:
         ).verdict
 
     def classify_pod(
-        self, pod: Pod, events: Sequence[Event] = (), owner: Workload | None = None, pod_error: str | None = None
+        self,
+        pod: Pod,
+        events: Sequence[Event] = (),
+        owner: Workload | None = None,
+        pod_error: str | None = None,
+        *,
+        now: datetime | None = None,
+        patience: Patience = DEFAULT_PATIENCE,
     ) -> Classification:
         """The verdict on a pod, and every failure that it shows, the primary one first.
 
-        ``events``: about the pod, its node and its owner.
+        ``events``: about the pod, its node and its owner. ``now``: a time at which the pod was as it is; None = not
+        known, so that nothing is a failure because of how long it has lasted.
         """
         own_events = _in_order(e for e in events if e.is_about(pod.metadata) or e.is_about_node)
         findings = collect(pod, own_events, owner, _about_owner(owner, events))
         if pod_error and not any(f.current for f in findings):
             findings.insert(0, _given_by_caller(pod, pod_error))
+        goes_on = None if _fails(findings) else lasting(pod, own_events, owner, patience)
+        if goes_on and now and now >= goes_on.due:
+            findings = [goes_on.finding, *(msgspec.structs.replace(f, current=False) for f in findings)]
         own_events = [e for e in own_events if e.involved.kind != "Node"]
         classification = self._classify(
             MatchContext(pod, findings, own_events, pod_texts(pod, pod_error), self._patterns, self.redactor)
         )
-        return msgspec.structs.replace(classification, restarts_by_rule=restarts_by_rule(pod))
+        wait = self._wait(pod, own_events, goes_on, classification)
+        return msgspec.structs.replace(classification, restarts_by_rule=restarts_by_rule(pod), wait=wait)
+
+    def _wait(
+        self, pod: Pod, events: Sequence[Event], goes_on: Lasting | None, classification: Classification
+    ) -> Wait | None:
+        if goes_on:
+            is_over = any(failure.overdue for failure in classification.failures)
+            text = one_line(goes_on.text, _WAIT_LENGTH, self.redactor)
+            return None if is_over else Wait(text, goes_on.since, goes_on.due)
+        found = None if classification.failing else starting(pod, events)
+        return Wait(one_line(found[0], _WAIT_LENGTH, self.redactor), found[1]) if found else None
 
     def classify_workload(self, workload: Workload, events: Sequence[Event]) -> Classification:
-        """Why a workload's pods were never created, from the FailedCreate events about it."""
+        """Why a workload's pods were never created, or why a CronJob starts no Job: from the events about it."""
         own_events = _in_order(e for e in events if e.is_about(workload.metadata))
-        return self._classify_workload(workload, create_failure(workload, own_events), own_events)
+        finding = create_failure(workload, own_events) or not_started(workload, own_events)
+        return self._classify_workload(workload, finding, own_events)
+
+    def classify_rollout(self, deployment: Workload) -> Classification:
+        """Whether a Deployment makes no progress according to its own condition, for one none of whose pods fails."""
+        return self._classify_workload(deployment, no_progress(deployment), ())
 
     def classify_job(self, job: Workload) -> Classification:
         """Why a Job failed according to its own condition, for a Job none of whose pods was seen to fail."""
@@ -221,6 +253,11 @@ def _about_owner(owner: Workload | None, events: Sequence[Event]) -> list[Event]
     return _in_order(e for e in events if e.involved.uid == owner.metadata.uid and e.is_about(owner.metadata))
 
 
+def _fails(findings: Sequence[Finding]) -> bool:
+    """Whether something fails. The end of what is deleted is none as long as the pod is there."""
+    return any(f.current and not f.explained_by_pod and f.key.instance != "DeletedWhileRunning" for f in findings)
+
+
 def _given_by_caller(pod: Pod, pod_error: str) -> Finding:
     """The finding of a caller who passes a pod-level text: the pod failed."""
     return Finding(
@@ -242,5 +279,6 @@ def _failure(finding: Finding, verdict: Verdict, *, current: bool, consequence: 
         ended_instances=finding.ended_instances,
         waiting=finding.waiting,
         permanent=finding.permanent,
+        overdue=finding.overdue,
         consequence=consequence,
     )

@@ -77,9 +77,21 @@ class Failure(msgspec.Struct, frozen=True):
     """The pod still waits for something (image, volume, node) and may recover; grace periods apply."""
     permanent: bool = False
     """Waiting, but cannot recover (InvalidImageName, ErrImageNeverPull): no grace period applies."""
+    overdue: bool = False
+    """Waiting, and longer than its own patience allows: no other grace period applies."""
     consequence: bool = False
     """It shows that somebody else acted (the pod was deleted or terminated) or was lost (a collective operation timed
     out): where another pod of the workload failed by itself, that one is the cause."""
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """What a pod waits for while nothing has failed."""
+
+    text: str
+    """Redacted, one line: ``finalizer "example.com/hold"``."""
+    since: datetime | None
+    due: datetime | None = None
+    """From then on it is a failure, if nothing changes; None: only events will show whether it is."""
 
 
 class Classification(msgspec.Struct, frozen=True):
@@ -91,6 +103,8 @@ class Classification(msgspec.Struct, frozen=True):
     """Every failure that the pod shows, the primary one first; past failures included."""
     failing: bool = False
     """Something is failing now, whether or not a rule says what."""
+    wait: Wait | None = None
+    """Of a pod in which nothing is failing, or only its deletion has stopped something."""
     restarts_by_rule: int = 0
     """How many restarts the ``restartPolicyRules`` of its containers have caused; only those of a crash loop are among
     the failures too."""

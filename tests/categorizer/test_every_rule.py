@@ -19,6 +19,7 @@ from tests.categorizer.test_message_cases import MESSAGES, PUBLIC, classified
 from tests.categorizer.test_public_cases import CASES, public_verdicts
 from tests.categorizer.test_public_second_cases import CASES as SECOND_CASES
 from tests.categorizer.test_public_second_cases import verdicts_of
+from tests.categorizer.test_stuck import CRON_JOBS, WAITS, classified_late, no_progress
 from tests.support.default_pack import CATEGORIZER
 from tests.support.pods import create_failed, job, unschedulable
 
@@ -50,6 +51,11 @@ def verdicts(categorizer: cc.Categorizer) -> Iterator[cc.Verdict | None]:
         yield categorizer.classify_workload(cc.parse_workload(job()), [cc.parse_event(create_failed(text))]).verdict
     for failed_job, _ in JOB_CONDITIONS:
         yield categorizer.classify_job(cc.parse_workload(failed_job)).verdict
+    for _, subject, events, owner, *_ in WAITS:
+        yield classified_late(subject, events, owner, categorizer).verdict
+    for _, cron_job, about, _ in CRON_JOBS:
+        yield categorizer.classify_workload(cron_job, about).verdict
+    yield categorizer.classify_rollout(no_progress()).verdict
 
 
 def test_every_rule_decides_a_case() -> None:

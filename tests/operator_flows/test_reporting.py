@@ -160,10 +160,10 @@ async def test_a_pod_that_breaks_the_judge_does_not_stop_the_others(
 
     judge = CATEGORIZER.classify_pod
 
-    def touchy(pod: Pod, *rest: Any) -> Any:
+    def touchy(pod: Pod, *rest: Any, **more: Any) -> Any:
         if pod.metadata.name == "poison":
             raise ZeroDivisionError("on purpose")
-        return judge(pod, *rest)
+        return judge(pod, *rest, **more)
 
     monkeypatch.setattr(CATEGORIZER, "classify_pod", touchy)
     engine = await operators.start()

@@ -57,6 +57,7 @@ class Finding(msgspec.Struct, frozen=True):
     """The most that may be claimed: Likely where the finding itself is inferred."""
     waiting: bool = False
     permanent: bool = False
+    overdue: bool = False
     ended_instances: int | None = None
     supporting: tuple[Excerpt, ...] = ()
     """Further places that support it, e.g. the probe's events."""

@@ -64,6 +64,8 @@ class Metadata(msgspec.Struct, frozen=True):
     deletionTimestamp: datetime | None = None
     """When the grace period ends, not when deletion was requested: see ``deletion_requested``."""
     deletionGracePeriodSeconds: int | None = None
+    finalizers: list[str] = []
+    """What has to be done before the object is removed, by whoever put it here."""
     ownerReferences: list[OwnerReference] = []
     labels: dict[str, str] = {}
     annotations: Annotations = Annotations()

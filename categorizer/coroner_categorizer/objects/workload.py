@@ -48,6 +48,10 @@ class WorkloadSpec(msgspec.Struct, frozen=True):
     completions: int | None = None
     activeDeadlineSeconds: int | None = None
     suspend: bool | None = None
+    paused: bool | None = None
+    """Of a Deployment: nothing is rolled out, and no progress is expected."""
+    progressDeadlineSeconds: int | None = None
+    startingDeadlineSeconds: int | None = None
     template: PodTemplate = PodTemplate()
 
 

@@ -47,6 +47,19 @@ FINDING_FACTS = frozenset(
         "startupBlocker",
         "deletedWhen",
         "workload",
+        # what lasts too long
+        "completed",
+        "completedAt",
+        "finalizers",
+        "killError",
+        "nodeEvent",
+        "notReadyFor",
+        "progressDeadline",
+        "readyMessage",
+        "startingDeadline",
+        "stillRunning",
+        "terminatingSince",
+        "unready",
     }
 )
 

@@ -9,7 +9,13 @@ import yaml
 
 from coroner_categorizer.linear_regex import LinearRegex
 
-FILES = ("program_output.yaml", "stack_traces.yaml", "startup_events.yaml", "scheduler_filter_order.yaml")
+FILES = (
+    "program_output.yaml",
+    "stack_traces.yaml",
+    "startup_events.yaml",
+    "scheduler_filter_order.yaml",
+    "sidecars.yaml",
+)
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,6 +100,7 @@ class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scheduler_filters: tuple[SchedulerFilter, ...]
     scheduler_remarks: PhraseList
     scheduler_predicates: tuple[SchedulerPredicate, ...]
+    sidecar_names: PhraseList
 
 
 class Phrases:

@@ -25,6 +25,9 @@ from coroner_operator.runtime.lazy_import import gc_paused
 @click.option("--grace-period-image-pull", help="Report image pull and configuration problems after this. [10s]")
 @click.option("--grace-period-container-creating", help="Report volume and sandbox problems after this. [30s]")
 @click.option("--grace-period-unschedulable", help="Report unschedulable pods after this. [60s]")
+@click.option("--grace-period-terminating", help="Report deleted pods that still exist after this. [2m]")
+@click.option("--grace-period-never-ready", help="Report pods that never became ready after this. [10m]")
+@click.option("--grace-period-sidecar", help="Report sidecars that run on after this. [5m]")
 @click.option("--retention", help="Delete reports of deleted workloads after this. [7d]")
 @click.option("--reports-per-namespace", help="With more, delete reports of deleted workloads earlier. [500]")
 @click.option("--recovery-after", help="A pod must be Ready this long to count as recovered. [10s]")
@@ -57,7 +60,7 @@ def run(config: Path | None, **flags: Any) -> None:
     raise SystemExit(_run(settings))
 
 
-_GRACE_PERIODS = ("image_pull", "container_creating", "unschedulable")
+_GRACE_PERIODS = ("image_pull", "container_creating", "unschedulable", "terminating", "never_ready", "sidecar")
 
 
 def _run(settings: Any) -> int:

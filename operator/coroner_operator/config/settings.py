@@ -21,6 +21,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from coroner_categorizer.stuck.patience import Patience
 from coroner_operator.config.durations import Duration
 from coroner_operator.config.label_selector import parse_selector
 from coroner_operator.config.presets import PresetKind, Scope, merged, presets
@@ -50,6 +51,17 @@ class GracePeriods(BaseModel):
     """Mounts and sandboxes, and pods that could not be created: attaching a volume often takes this long."""
     unschedulable: Duration = 60.0
     """A cluster autoscaler takes about a minute to add a node."""
+    terminating: Duration = 120.0
+    """After the grace period of a deleted pod."""
+    never_ready: Duration = 600.0
+    """From the start of a pod's last container until it is ready; a Deployment has progressDeadlineSeconds for that."""
+    sidecar: Duration = 300.0
+    """After all other containers of a pod have completed."""
+
+    @property
+    def patience(self) -> Patience:
+        """For the categorizer, which knows since when these last."""
+        return Patience(terminating=self.terminating, never_ready=self.never_ready, sidecar=self.sidecar)
 
 
 KUBERNETES_GROUPS = frozenset(

@@ -7,13 +7,15 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 
 from coroner_categorizer import Categorizer, Classification, Event, Pod, Workload
 from coroner_categorizer.findings.job_condition import STOPPED_BY_QUEUE, is_stopped_by_queue, may_be_queued
 from coroner_categorizer.objects.lenient_decode import lenient_decode
+from coroner_categorizer.stuck.patience import DEFAULT_PATIENCE, Patience
 from coroner_operator.controller.pod_filters import EVENT_TTL, is_starting, needs_normal_events
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Forbidden, NotFound
@@ -27,6 +29,8 @@ log = logging.getLogger("coroner.classification")
 
 CONTAINERS_LIMIT = 32  # of a pod that the event loop waits for: 1.2 ms for each that failed; a pod can have 1,500
 EVENT_LOOKUPS_REMEMBERED = 10_000  # remembered questions, ~200 bytes each; one asked twice costs a call
+DEPLOYMENTS_CACHED = 1_000  # ~1 KB each, without their pod templates
+DEPLOYMENTS_SECONDS = 30.0  # after this long it is noticed that a deadline was changed
 DELETED_REMEMBERED = 1_000  # ~200 bytes each; the pods of a workload are deleted together
 
 _WORKLOAD = msgspec.json.Decoder(Workload)
@@ -41,10 +45,12 @@ class Classifier:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         is_ignored: Callable[[Workload], bool] = lambda workload: False,  # noqa: ARG005
         path_of: Callable[[WorkloadRef], ResourcePath | None] = workload_path,
+        patience: Patience = DEFAULT_PATIENCE,
     ) -> None:
         """``is_ignored``: whether nothing is said about a workload. ``path_of``: where a controller is read; None: its
         kind may not be read.
         """
+        self._patience = patience
         self.categorizer = categorizer
         """May be replaced at any time. After an answer its hash is that of the rules that classified."""
         self._now = now
@@ -60,6 +66,7 @@ class Classifier:
         self._thread = ThreadPoolExecutor(1, "large pods")
         self._deleted: LRUCache[WorkloadKey, None] = LRUCache(DELETED_REMEMBERED)
         """Workloads that are gone, or will be: none comes back."""
+        self._deployments: TTLCache[WorkloadKey, Workload | None] = TTLCache(DEPLOYMENTS_CACHED, DEPLOYMENTS_SECONDS)
         self._looked_up: LRUCache[tuple[str, ...], None] = LRUCache(EVENT_LOOKUPS_REMEMBERED)
 
     async def read_events(self, pod: Pod, *, has_waited: bool) -> bool:
@@ -75,24 +82,33 @@ class Classifier:
             self._events.add(event)
         return True
 
-    async def classify_pod(self, pod: Pod) -> Classification:
-        """The verdict on the pod by the events that are cached."""
+    async def classify_pod(
+        self, pod: Pod, deployment: Workload | None = None, *, is_deleted: bool = False
+    ) -> Classification:
+        """The verdict on the pod by the events that are cached.
+
+        ``deployment``: of a pod that is not ready. ``is_deleted``: it does not exist any more, and waits for nothing.
+        """
+        now = None if is_deleted else self._now()
         about_pod, about_node = EventTarget.pod(pod.metadata), EventTarget.node(pod.spec.nodeName)
         events = self._events.cached(about_pod) + self._events.cached(about_node)
-        owner = await self._owner(pod) if pod.metadata.deletionTimestamp is not None else None
+        owner = await self._owner(pod) if pod.metadata.deletionTimestamp is not None else deployment
         if owner is not None and may_be_queued(pod, owner):
             events += await self._read_queue_events(pod, owner)
         if len(pod.status.containerStatuses) + len(pod.status.initContainerStatuses) <= CONTAINERS_LIMIT:
-            return self.categorizer.classify_pod(pod, events, owner)
-        return await self._classify_in_thread(pod, events, owner)
+            return self.categorizer.classify_pod(pod, events, owner, now=now, patience=self._patience)
+        return await self._classify_in_thread(pod, events, owner, now)
 
-    async def _classify_in_thread(self, pod: Pod, events: tuple[Event, ...], owner: Workload | None) -> Classification:
+    async def _classify_in_thread(
+        self, pod: Pod, events: tuple[Event, ...], owner: Workload | None, now: datetime | None
+    ) -> Classification:
         """While everything else goes on. One pod at a time, and namespaces take turns."""
         loop = asyncio.get_running_loop()
         async with self._large_pods.slot(pod.metadata.namespace):
             while True:
                 categorizer = self.categorizer
-                classification = await loop.run_in_executor(self._thread, categorizer.classify_pod, pod, events, owner)
+                classify = partial(categorizer.classify_pod, now=now, patience=self._patience)
+                classification = await loop.run_in_executor(self._thread, classify, pod, events, owner)
                 if categorizer is self.categorizer:
                     return classification
 
@@ -151,6 +167,14 @@ class Classifier:
         """The Job now, and why it failed by its own condition; None, None if it is deleted. Raises ApiError."""
         job = await self._read(ref)
         return (job, self.categorizer.classify_job(job)) if job else (None, None)
+
+    async def read_deployment(self, ref: WorkloadRef) -> Workload | None:
+        """The Deployment of pods that are not ready, read once for all of them; None: it does not exist, or cannot be
+        read. Raises ApiError.
+        """
+        if ref.key not in self._deployments:
+            self._deployments[ref.key] = await self._read(ref)
+        return self._deployments.get(ref.key)
 
     async def is_deleted(self, workload: WorkloadRef) -> bool | None:
         """Whether the workload is gone, or being deleted; None where that cannot be known."""

@@ -56,7 +56,8 @@ class PendingTimers:
         reportable: list[Failure] = []
         pending: list[Failure] = []
         for failure in failures:
-            (pending if failure.waiting and not failure.permanent else reportable).append(failure)
+            has_grace = failure.waiting and not failure.permanent and not failure.overdue
+            (pending if has_grace else reportable).append(failure)
         if pending:
             if self.has_expired(pod):
                 reportable += pending
@@ -72,8 +73,12 @@ class PendingTimers:
         pending.is_over = now >= pending.due
         return pending.is_over
 
+    def wait(self, pod_uid: str, seconds: float) -> None:
+        """What goes on in the pod is a failure after that time."""
+        self._pods[pod_uid] = _Pending(due=_now() + seconds)
+
     def seconds_left(self, pod_uid: str) -> float | None:
-        """Until ``has_expired`` has to be asked again; None: it has said yes, or the pod waits for nothing."""
+        """Until the pod has to be classified again; None: its grace period has ended, or it waits for nothing."""
         pending = self._pods.get(pod_uid)
         return None if pending is None or pending.is_over else max(pending.due - _now(), 0.0)
 

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from coroner_categorizer import Classification, Event, Failure, Pod
+from coroner_categorizer import Classification, Event, Failure, Pod, Workload
+from coroner_categorizer.stuck.pods import is_never_ready, lasting
 from coroner_operator.config.end_states import Lifetimes, lifetime
 from coroner_operator.config.settings import Settings
 from coroner_operator.controller.classification import Classifier
@@ -26,6 +27,7 @@ from coroner_operator.controller.pod_filters import (
     is_deletion,
     is_retired,
     is_starting,
+    may_get_stuck,
     may_have_failed,
     shown_failures,
     was_ready_when_deleted,
@@ -36,6 +38,7 @@ from coroner_operator.controller.workload_failures import ErrorCounts, WorkloadF
 from coroner_operator.kube.event_cache import EventCache, EventTarget, target_of
 from coroner_operator.kube.fair_queue import FairSlots
 from coroner_operator.kube.owner_resolver import OwnerResolver, Owners, controller_key, controller_of, owner_ref
+from coroner_operator.kube.resources import DEPLOYMENT
 from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.observation import Observation, member_of
 from coroner_operator.model.report import RuleRestarts
@@ -48,6 +51,7 @@ log = logging.getLogger("coroner.pod_controller")
 STATES_LIMIT = 64  # of one pod that wait for an owner that cannot be read; the oldest are given up
 WORKERS = 1_000  # pods at one time; one that waits for its owner must not keep the others waiting
 RECHECK_DELAY = 0.1  # s, at least, until a pod is classified again whose grace period may have ended meanwhile
+READINESS_CHECK = 10.0  # s until the Deployment of a pod that is not ready is read, for its progressDeadlineSeconds
 RESYNC_DELAY = 0.5  # s; `kubectl delete failurereports --all` deletes one after the other
 
 
@@ -111,6 +115,8 @@ class PodController:
         self._states: dict[PodKey, list[_PodState]] = {}
         """What was observed of pods and is not processed yet, in its order."""
         self._to_reclassify: set[PodKey] = set()
+        self._going_on: set[PodKey] = set()
+        """Pods in the cache in which nothing is a failure before it has lasted: events say nothing new of them."""
         self._ended: dict[PodKey, float] = {}
         """Pods in phase Failed that exist, and the loop time at which that was processed first."""
         self._pods: WorkQueue[PodKey] = WorkQueue(
@@ -159,13 +165,17 @@ class PodController:
             self._ignore(pod)
         elif may_have_failed(pod) or is_starting(pod):
             has_changed = self._pod_cache.put(pod)
+            self._going_on.discard(key)
             if is_starting(pod):
                 self._begin_grace_period(pod)
             if may_have_failed(pod) and has_changed:
                 # The first classification by this process, perhaps with other rules than before.
                 self._add(_PodState(pod, reclassified=bool(self._unlisted)))
+        elif may_get_stuck(pod):
+            self._on_going_on(pod)
         elif key in self._pod_cache or key in self._pods or self._recovery.may_matter(pod):
             self._pod_cache.remove(key)
+            self._going_on.discard(key)
             self._end_grace_period(key)
             self._add(_PodState(pod))
 
@@ -177,7 +187,8 @@ class PodController:
             self._owners.forget(key)
             return
         self._end_grace_period(key)
-        if may_have_failed(pod) or key in self._pods or key in self._pod_cache:
+        is_known = (key in self._pods or key in self._pod_cache) and key not in self._going_on
+        if may_have_failed(pod) or is_known or key in self._states:
             self._add(_PodState(pod, is_deleted=True))
         else:
             self._forget(key)
@@ -202,7 +213,7 @@ class PodController:
         elif target.kind == "Pod":
             self._events.add(event)
             key = PodKey(target.namespace, target.uid)
-            if key in self._pod_cache:
+            if key in self._pod_cache and key not in self._going_on:
                 self._enqueue(key)
         else:
             self._workload_failures.on_event(event)
@@ -282,6 +293,27 @@ class PodController:
         if not self._pending.has_expired(pod):
             self._pods.add_after(pod_key(pod), self._pending.seconds_left(pod.metadata.uid) or 0.0)
 
+    def _on_going_on(self, pod: Pod) -> None:
+        """The pod is not classified before that can be a failure, unless one of it is known."""
+        key = pod_key(pod)
+        matters = key in self._states or self._recovery.may_matter(pod)
+        self._going_on.add(key)
+        going_on = lasting(pod, patience=self._settings.grace_periods.patience)
+        if not self._pod_cache.put(pod) or going_on is None:
+            return
+        self._end_grace_period(key)
+        if matters:
+            self._add(_PodState(pod))
+        else:
+            self._pods.add_after(key, self._seconds_until_check(pod, going_on.since, going_on.due, is_first=True))
+
+    def _seconds_until_check(self, pod: Pod, since: datetime, due: datetime, *, is_first: bool = False) -> float:
+        """The Deployment of a pod that is not ready is not read at once: most pods become ready soon."""
+        now = self._now()
+        age, left = (now - since).total_seconds(), (due - now).total_seconds()
+        is_early = is_never_ready(pod) and (is_first or age < READINESS_CHECK)
+        return max(min(left, READINESS_CHECK - age) if is_early else left, 0.0)
+
     def _end_grace_period(self, key: PodKey) -> None:
         self._pending.clear(key.uid)
         if key not in self._states:
@@ -346,7 +378,8 @@ class PodController:
 
     async def _observe(self, state: _PodState) -> None:
         pod = state.pod
-        classification = await self._classifier.classify_pod(pod)
+        deployment = await self._deployment_of(pod)
+        classification = await self._classifier.classify_pod(pod, deployment, is_deleted=state.is_deleted)
         rules = self._classifier.categorizer.hash  # before anything else is awaited
         failures = self._reportable(state, classification)
         restarts = classification.restarts_by_rule
@@ -362,6 +395,20 @@ class PodController:
                 failures = tuple(failure for failure in failures if not is_deletion(failure.verdict))
             reported = [failure for failure in failures if self._is_reported(failure, workload)]
             self._report(owners, state, reported, rules)
+            if any(failure.current for failure in reported):
+                return
+        wait = classification.wait
+        if wait is not None and wait.since is not None and wait.due is not None and not state.is_deleted:
+            self._pending.wait(pod.metadata.uid, self._seconds_until_check(pod, wait.since, wait.due))
+
+    async def _deployment_of(self, pod: Pod) -> Workload | None:
+        """Of a pod that is not ready for some time; None where it has none. Raises ApiError."""
+        going_on = lasting(pod) if is_never_ready(pod) else None
+        if going_on is None or (self._now() - going_on.since).total_seconds() < READINESS_CHECK:
+            return None
+        chain = await self._owners.chain_of(pod.metadata)
+        found = next((ref for ref in chain if (ref.group, ref.kind) == (DEPLOYMENT.group, DEPLOYMENT.kind)), None)
+        return None if found is None else await self._classifier.read_deployment(found)
 
     def _is_ignored(self, state: _PodState, workload: WorkloadRef) -> bool:
         """Whether a controller above the pod has the annotation, as far as is known.
@@ -443,6 +490,7 @@ class PodController:
     def _drop(self, key: PodKey) -> None:
         self._pending.clear(key.uid)
         self._pod_cache.remove(key)
+        self._going_on.discard(key)
         self._ended.pop(key, None)
         self._to_reclassify.discard(key)
         self._events.forget(EventTarget("Pod", *key))

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from coroner_categorizer import Event, Failure
+from coroner_categorizer.stuck.workloads import NOT_STARTED_REASONS
 from coroner_operator.controller.classification import Classifier
 from coroner_operator.controller.classification_interval import ClassificationInterval
 from coroner_operator.controller.job_failures import GRACE, JOB_FAILURE_REASONS, JobFailures
@@ -167,7 +168,7 @@ class WorkloadFailures:
         ref = _subject(event)
         if not ref.uid or workload_path(ref) is None:
             return None
-        if event.reason in CREATE_FAILURE_REASONS:
+        if event.reason in CREATE_FAILURE_REASONS or (ref.kind == "CronJob" and event.reason in NOT_STARTED_REASONS):
             return self._process_never_created
         return self._process_failed_job if ref.kind == "Job" and event.reason in JOB_FAILURE_REASONS else None
 

@@ -135,7 +135,13 @@ class Engine:
         )
         events = EventCache(client, existing_pods.exists)
         self._classifier = Classifier(
-            categorizer, client, events, now, self._opt_out.ignores_template, self._publisher.path_of
+            categorizer,
+            client,
+            events,
+            now,
+            self._opt_out.ignores_template,
+            self._publisher.path_of,
+            settings.grace_periods.patience,
         )
         self._controller = PodController(
             settings,
