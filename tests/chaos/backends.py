@@ -12,13 +12,15 @@ from tests.support.paths import parse_path
 
 Object = dict[str, Any]
 REPORTS = "/apis/coroner.dev/v1alpha1"
+KEPT = ("name", "ownerReferences", "finalizers")
+"""Of an object's metadata; a real API server sets the rest."""
 
 
 class Backend(Protocol):
     namespace: str
 
     async def put(self, obj: Object) -> Object:
-        """Create the object, or give the one that is there this status; as stored."""
+        """Create the object, or give the one that is there this status; as stored. With a deletionTimestamp: marked so."""
         ...
 
     async def delete(self, pod_name: str) -> None:
@@ -59,22 +61,29 @@ class RealBackend:
         name = obj["metadata"]["name"]
         own = f"{path}/{name}"
         if own not in self._stored:
-            kept = {key: value for key, value in obj["metadata"].items() if key in ("name", "ownerReferences")}
+            kept = {key: obj["metadata"][key] for key in KEPT if key in obj["metadata"]}
             spec = {key: value for key, value in obj["spec"].items() if key != "nodeName"}
             body = {**obj, "metadata": kept, "spec": spec}
             self._stored[own] = json.loads((await self.client.request("POST", parse_path(path), body=body)).body)
-        answer = await self.client.request(
-            "PATCH",
-            parse_path(f"{own}/status"),
-            body={"status": obj["status"]},
-            content_type="application/merge-patch+json",
-        )
-        self._stored[own] = json.loads(answer.body)
+        if "deletionTimestamp" in obj["metadata"] and "deletionTimestamp" not in self._stored[own]["metadata"]:
+            await self.client.request("DELETE", parse_path(own))  # a finalizer keeps it
+        self._stored[own] = await self._patch(f"{own}/status", {"status": obj["status"]})
         return self._stored[own]
 
     async def delete(self, pod_name: str) -> None:
         path = f"/api/v1/namespaces/{self.namespace}/pods/{pod_name}"
-        await self.client.request("DELETE", parse_path(path), {"gracePeriodSeconds": 0})
+        metadata = self._stored[path]["metadata"]
+        if "deletionTimestamp" not in metadata:
+            await self.client.request("DELETE", parse_path(path), {"gracePeriodSeconds": 0})
+        if metadata.get("finalizers"):
+            await self._patch(path, {"metadata": {"finalizers": None}})
+
+    async def _patch(self, path: str, body: Object) -> Object:
+        answer = await self.client.request(
+            "PATCH", parse_path(path), body=body, content_type="application/merge-patch+json"
+        )
+        stored: Object = json.loads(answer.body)
+        return stored
 
     async def reports(self) -> list[Object]:
         items = json.loads(await self.client.get(parse_path(f"{REPORTS}/namespaces/{self.namespace}/failurereports")))[

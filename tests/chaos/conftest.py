@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from tests.support.operators import Operators
 from tests.support.paths import parse_path
 from tests.support.real_namespace import prepare
 
-NAMESPACE = f"coroner-chaos-{os.getpid()}"
+_numbers = itertools.count(1)
 
 
 @pytest.fixture
@@ -43,21 +44,22 @@ def fast_settings(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def real_backend(api_server: Server) -> AsyncIterator[RealBackend]:
-    prepare(api_server, NAMESPACE)
+    namespace = f"coroner-chaos-{os.getpid()}-{next(_numbers)}"
+    prepare(api_server, namespace)
     try:
         async with Client(await load_configuration(api_server.kubeconfig), "coroner-tests") as client:
-            backend = RealBackend(client, NAMESPACE)
+            backend = RealBackend(client, namespace)
             await wait_until_none(backend.list_errors, within=30)  # served a moment after it is established
             yield backend
             for path in ("/api/v1/{}/pods", "/apis/batch/v1/{}/jobs", REPORTS + "/{}/failurereports"):
                 await client.request(
                     "DELETE",
-                    parse_path(path.format(f"namespaces/{NAMESPACE}")),
+                    parse_path(path.format(f"namespaces/{namespace}")),
                     {"gracePeriodSeconds": 0},
                     timeout_seconds=60,
                 )
     finally:
-        api_server.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+        api_server.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
 @pytest.fixture

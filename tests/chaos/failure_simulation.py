@@ -99,7 +99,7 @@ class FailureSimulation:
             simulated = self.workloads[self._turn % len(self.workloads)]
             self._turn += 1
             if simulated.left:
-                await self._fail(simulated, is_counted=_counts(shown.get(simulated.name)) == +simulated.expected)
+                await self._fail(simulated, is_counted=counts_of(shown.get(simulated.name)) == +simulated.expected)
 
     async def advance_in_step(self, turns: int, lag: int) -> None:
         """The next turns; then wait until all but ``lag`` failures are counted, so that no operator is ever idle."""
@@ -162,8 +162,10 @@ class FailureSimulation:
         found = []
         for simulated in self.workloads:
             status = shown.get(simulated.name, {})
-            if _counts(status) != +simulated.expected or status.get("failures", 0) != simulated.failures:
-                found.append(f"{simulated.name}: counted {dict(_counts(status))}, happened {dict(simulated.expected)}")
+            if counts_of(status) != +simulated.expected or status.get("failures", 0) != simulated.failures:
+                found.append(
+                    f"{simulated.name}: counted {dict(counts_of(status))}, happened {dict(simulated.expected)}"
+                )
             elif status.get("unseen", 0) != simulated.expected[UNOBSERVED] or status.get("lowerBound"):
                 found.append(f"{simulated.name}: unseen {status.get('unseen')}, lowerBound {status.get('lowerBound')}")
         return found
@@ -222,7 +224,8 @@ class FailureSimulation:
         }
 
 
-def _counts(status: Object | None) -> Counter[str]:
+def counts_of(status: Object | None) -> Counter[str]:
+    """By "category/subcategory"."""
     entries: list[dict[str, Any]] = (status or {}).get("counts", [])
     return Counter({f"{entry['category']}/{entry['subcategory']}": entry["count"] for entry in entries})
 

@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -78,6 +78,36 @@ class KillPoint:
             return False
         self.process.kill()  # while the server holds the request: the answer is heard by nobody
         return True
+
+
+class Simulation(Protocol):
+    async def advance(self, turns: int) -> None:
+        """The next things happen."""
+
+    async def differences(self) -> list[str]:
+        """What the reports do not say yet."""
+        ...
+
+
+async def run_until_killed(
+    server: EmbeddedApiServer, simulation: Simulation, start: Callable[[], Program], rng: random.Random, turns: int
+) -> KillPoint:
+    """One process of the operator, from its start to its kill point; the simulation goes on by ``turns`` meanwhile."""
+    await simulation.advance(turns // 2)  # for the LIST to find
+    kill_point = KillPoint.at_random(rng, server, start())
+    fed = False
+
+    async def nothing_is_left() -> bool:
+        nonlocal fed
+        if not fed and kill_point.is_watching:
+            await simulation.advance(turns - turns // 2)  # for the WATCH to deliver
+            fed = True
+        return fed and not await simulation.differences()
+
+    await kill_point.kill_at_latest_when(nothing_is_left)
+    if not fed:
+        await simulation.advance(turns - turns // 2)  # while nobody looks
+    return kill_point
 
 
 async def kill_after_changes(

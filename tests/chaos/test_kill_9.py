@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from embedded_apiserver import EmbeddedApiServer
 from tests.chaos.backends import EmbeddedBackend, RealBackend
 from tests.chaos.failure_simulation import FailureSimulation
-from tests.chaos.process_killer import KillPoint, kill_after_changes
+from tests.chaos.process_killer import kill_after_changes, run_until_killed
 from tests.support.operators import Operators
 
 WORKLOADS, FAILURES = 50, 20
@@ -27,38 +28,16 @@ async def test_1000_failures_are_counted_exactly_over_100_kills(
     simulation = FailureSimulation(backend, rng, workloads=WORKLOADS, failures=FAILURES)
     await simulation.set_up()
     hit: Counter[str] = Counter()
+    start = partial(operators.fork, "--config", str(fast_settings))
     for _ in range(100):
-        kill_point = await _run_until_killed(server, simulation, operators, fast_settings, rng)
+        kill_point = await run_until_killed(server, simulation, start, rng, TURNS // 100)
         hit[kill_point.kind if kill_point.hit else "at rest"] += 1
     assert hit.total() - hit["at rest"] > 80, hit  # the simulation must not have been over too early
     assert hit["create or labels"] > 10, hit
-    operators.fork("--config", str(fast_settings))
+    start()
     await _finish(simulation)
     assert simulation.failures == 1000
     await simulation.recover_all_but_one()
-
-
-async def _run_until_killed(
-    server: EmbeddedApiServer, simulation: FailureSimulation, operators: Operators, config: Path, rng: random.Random
-) -> KillPoint:
-    """One process of the operator, from its start to its kill_point; ten turns of the simulation meanwhile."""
-    turns = TURNS // 100
-    await simulation.advance(turns // 2)  # for the LIST to find
-    process = operators.fork("--config", str(config))
-    kill_point = KillPoint.at_random(rng, server, process)
-    fed = False
-
-    async def nothing_is_left() -> bool:
-        nonlocal fed
-        if not fed and kill_point.is_watching:
-            await simulation.advance(turns // 2)  # for the WATCH to tell
-            fed = True
-        return fed and not await simulation.differences()
-
-    await kill_point.kill_at_latest_when(nothing_is_left)
-    if not fed:
-        await simulation.advance(turns // 2)  # while nobody looks
-    return kill_point
 
 
 @pytest.mark.timeout(600)
