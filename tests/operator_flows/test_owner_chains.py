@@ -10,6 +10,7 @@ from tests.support.live_objects import ago, changed, uid
 from tests.support.operators import Operators
 from tests.support.owner_chains import (
     ALL_PRESETS,
+    CHAINS,
     KINDS,
     definition,
     kind_of,
@@ -20,75 +21,6 @@ from tests.support.owner_chains import (
 )
 from tests.support.pods import Json
 from tests.support.waiting import until
-
-CHAINS = [
-    ("JobSet > Job > Pod", "JobSet"),
-    ("TrainJob > JobSet > Job > Pod", "TrainJob"),
-    ("PyTorchJob > Pod", "PyTorchJob"),
-    ("TFJob > Pod", "TFJob"),
-    ("XGBoostJob > Pod", "XGBoostJob"),
-    ("PaddleJob > Pod", "PaddleJob"),
-    ("JAXJob > Pod", "JAXJob"),
-    ("MPIJob > Pod", "MPIJob"),
-    ("MPIJob > Job > Pod", "MPIJob"),
-    ("Job > Pod", "Job"),  # admitted by Kueue, whose Workload the Job owns
-    ("RayCluster > Pod", "RayCluster"),
-    ("RayJob > RayCluster > Pod", "RayJob"),
-    ("RayJob > Job > Pod", "RayJob"),
-    ("RayService > RayCluster > Pod", "RayService"),
-    ("RayCronJob > RayJob > RayCluster > Pod", "RayJob"),
-    ("Workflow > Pod", "Workflow"),
-    ("Workflow > Job > Pod", "Workflow"),
-    ("CronWorkflow > Workflow > Pod", "Workflow"),
-    ("Rollout > ReplicaSet > Pod", "Rollout"),
-    ("Rollout > AnalysisRun > Job > Pod", "Rollout"),
-    ("PipelineRun > TaskRun > Pod", "PipelineRun"),
-    ("TaskRun > Pod", "TaskRun"),
-    ("Job.batch.volcano.sh > Pod", "Job.batch.volcano.sh"),
-    ("CronJob.batch.volcano.sh > Job.batch.volcano.sh > Pod", "Job.batch.volcano.sh"),
-    ("SparkApplication.sparkoperator.k8s.io > Pod", "SparkApplication"),
-    ("SparkApplication.sparkoperator.k8s.io > Pod > Pod", "SparkApplication"),
-    ("ScheduledSparkApplication ~> SparkApplication.sparkoperator.k8s.io > Pod", "SparkApplication"),
-    ("SparkApplication.spark.apache.org ~> Pod", "SparkApplication"),
-    ("SparkApplication.spark.apache.org ~> Pod > Pod", "SparkApplication"),
-    ("FlinkDeployment ~> Deployment > ReplicaSet > Pod", "FlinkDeployment"),
-    ("FlinkDeployment ~> Deployment > Pod", "FlinkDeployment"),
-    ("LeaderWorkerSet > StatefulSet > Pod", "LeaderWorkerSet"),
-    ("LeaderWorkerSet > StatefulSet > Pod > StatefulSet > Pod", "LeaderWorkerSet"),
-    ("DisaggregatedSet > LeaderWorkerSet > StatefulSet > Pod", "DisaggregatedSet"),
-    ("Service > Configuration > Revision > Deployment > ReplicaSet > Pod", "Service"),
-    ("InferenceService > Deployment > ReplicaSet > Pod", "InferenceService"),
-    (
-        "InferenceService > Service > Configuration > Revision > Deployment > ReplicaSet > Pod",
-        "InferenceService",
-    ),
-    ("AppWrapper > Job > Pod", "AppWrapper"),
-    ("AppWrapper > PyTorchJob > Pod", "AppWrapper"),
-    ("DaskCluster > DaskWorkerGroup > Deployment > ReplicaSet > Pod", "DaskCluster"),
-    ("DaskJob > Pod", "DaskJob"),
-    ("Kafka ~> Deployment > ReplicaSet > Pod", "Kafka"),
-    ("Cluster > Pod", "Cluster"),
-    ("Cluster > Job > Pod", "Cluster"),
-    ("Provider > ProviderRevision > Deployment > ReplicaSet > Pod", "Provider"),
-    ("CloneSet > Pod", "CloneSet"),
-    ("StatefulSet.apps.kruise.io > Pod", "StatefulSet"),
-    ("AdvancedCronJob > Job > Pod", "AdvancedCronJob"),
-    ("UnitedDeployment > CloneSet > Pod", "UnitedDeployment"),
-    ("AutoscalingRunnerSet > EphemeralRunnerSet > EphemeralRunner > Pod", "AutoscalingRunnerSet"),
-    ("ScaledJob > Job > Pod", "ScaledJob"),
-    ("Elasticsearch > StatefulSet > Pod", "Elasticsearch"),
-    ("RabbitmqCluster > StatefulSet > Pod", "RabbitmqCluster"),
-    ("MongoDBCommunity > StatefulSet > Pod", "MongoDBCommunity"),
-    ("Prometheus > StatefulSet > Pod", "Prometheus"),
-    # Cluster-scoped and in no list: that it has no namespace is not known (docs/adr/0017-owner-chains.md).
-    ("ClusterPolicy > DaemonSet > Pod", "ClusterPolicy"),
-    ("Experiment.kubeflow.org > Trial > Job > Pod", "Experiment"),
-    ("PodCliqueSet > PodClique > Pod", "PodCliqueSet"),
-    ("SandboxClaim > Sandbox > Pod", "SandboxClaim"),
-    ("TaskAction > Pod", "TaskAction"),
-    ("Pod", "Pod"),
-]
-
 
 NAMESPACES = """
 kafka postgres lookalike live deleted made-again older younger none copy same-name victim attacker ring own two unlisted

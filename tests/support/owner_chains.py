@@ -24,6 +24,74 @@ BUILT_IN = {
     "DaemonSet": "apps/v1",
 }
 ALL_PRESETS = ",".join(presets())
+CHAINS = [
+    ("JobSet > Job > Pod", "JobSet"),
+    ("TrainJob > JobSet > Job > Pod", "TrainJob"),
+    ("PyTorchJob > Pod", "PyTorchJob"),
+    ("TFJob > Pod", "TFJob"),
+    ("XGBoostJob > Pod", "XGBoostJob"),
+    ("PaddleJob > Pod", "PaddleJob"),
+    ("JAXJob > Pod", "JAXJob"),
+    ("MPIJob > Pod", "MPIJob"),
+    ("MPIJob > Job > Pod", "MPIJob"),
+    ("Job > Pod", "Job"),  # admitted by Kueue, whose Workload the Job owns
+    ("RayCluster > Pod", "RayCluster"),
+    ("RayJob > RayCluster > Pod", "RayJob"),
+    ("RayJob > Job > Pod", "RayJob"),
+    ("RayService > RayCluster > Pod", "RayService"),
+    ("RayCronJob > RayJob > RayCluster > Pod", "RayJob"),
+    ("Workflow > Pod", "Workflow"),
+    ("Workflow > Job > Pod", "Workflow"),
+    ("CronWorkflow > Workflow > Pod", "Workflow"),
+    ("Rollout > ReplicaSet > Pod", "Rollout"),
+    ("Rollout > AnalysisRun > Job > Pod", "Rollout"),
+    ("PipelineRun > TaskRun > Pod", "PipelineRun"),
+    ("TaskRun > Pod", "TaskRun"),
+    ("Job.batch.volcano.sh > Pod", "Job.batch.volcano.sh"),
+    ("CronJob.batch.volcano.sh > Job.batch.volcano.sh > Pod", "Job.batch.volcano.sh"),
+    ("SparkApplication.sparkoperator.k8s.io > Pod", "SparkApplication"),
+    ("SparkApplication.sparkoperator.k8s.io > Pod > Pod", "SparkApplication"),
+    ("ScheduledSparkApplication ~> SparkApplication.sparkoperator.k8s.io > Pod", "SparkApplication"),
+    ("SparkApplication.spark.apache.org ~> Pod", "SparkApplication"),
+    ("SparkApplication.spark.apache.org ~> Pod > Pod", "SparkApplication"),
+    ("FlinkDeployment ~> Deployment > ReplicaSet > Pod", "FlinkDeployment"),
+    ("FlinkDeployment ~> Deployment > Pod", "FlinkDeployment"),
+    ("LeaderWorkerSet > StatefulSet > Pod", "LeaderWorkerSet"),
+    ("LeaderWorkerSet > StatefulSet > Pod > StatefulSet > Pod", "LeaderWorkerSet"),
+    ("DisaggregatedSet > LeaderWorkerSet > StatefulSet > Pod", "DisaggregatedSet"),
+    ("Service > Configuration > Revision > Deployment > ReplicaSet > Pod", "Service"),
+    ("InferenceService > Deployment > ReplicaSet > Pod", "InferenceService"),
+    (
+        "InferenceService > Service > Configuration > Revision > Deployment > ReplicaSet > Pod",
+        "InferenceService",
+    ),
+    ("AppWrapper > Job > Pod", "AppWrapper"),
+    ("AppWrapper > PyTorchJob > Pod", "AppWrapper"),
+    ("DaskCluster > DaskWorkerGroup > Deployment > ReplicaSet > Pod", "DaskCluster"),
+    ("DaskJob > Pod", "DaskJob"),
+    ("Kafka ~> Deployment > ReplicaSet > Pod", "Kafka"),
+    ("Cluster > Pod", "Cluster"),
+    ("Cluster > Job > Pod", "Cluster"),
+    ("Provider > ProviderRevision > Deployment > ReplicaSet > Pod", "Provider"),
+    ("CloneSet > Pod", "CloneSet"),
+    ("StatefulSet.apps.kruise.io > Pod", "StatefulSet"),
+    ("AdvancedCronJob > Job > Pod", "AdvancedCronJob"),
+    ("UnitedDeployment > CloneSet > Pod", "UnitedDeployment"),
+    ("AutoscalingRunnerSet > EphemeralRunnerSet > EphemeralRunner > Pod", "AutoscalingRunnerSet"),
+    ("ScaledJob > Job > Pod", "ScaledJob"),
+    ("Elasticsearch > StatefulSet > Pod", "Elasticsearch"),
+    ("RabbitmqCluster > StatefulSet > Pod", "RabbitmqCluster"),
+    ("MongoDBCommunity > StatefulSet > Pod", "MongoDBCommunity"),
+    ("Prometheus > StatefulSet > Pod", "Prometheus"),
+    # Cluster-scoped and in no list: that it has no namespace is not known (docs/adr/0017-owner-chains.md).
+    ("ClusterPolicy > DaemonSet > Pod", "ClusterPolicy"),
+    ("Experiment.kubeflow.org > Trial > Job > Pod", "Experiment"),
+    ("PodCliqueSet > PodClique > Pod", "PodCliqueSet"),
+    ("SandboxClaim > Sandbox > Pod", "SandboxClaim"),
+    ("TaskAction > Pod", "TaskAction"),
+    ("Pod", "Pod"),
+]
+"""Of real controllers, from the topmost owner down, and the kind of the workload that is to be named."""
 
 
 class Kind(NamedTuple):
@@ -110,14 +178,19 @@ def pod_of(name: str, namespace: str, *owners: Json, labels: dict[str, str] | No
     return pod
 
 
+def steps_of(chain: str) -> list[tuple[str, bool]]:
+    """Each step from the topmost down: its kind, and whether its owner is its controller."""
+    steps = [step.strip() for step in chain.replace("~>", ">~").split(">")]
+    return [(step.lstrip("~ "), not step.startswith("~")) for step in steps]
+
+
 def put_chain(server: EmbeddedApiServer, chain: str, namespace: str) -> list[Json]:
     """Make the namespace and the objects, from the topmost to the pod that has failed."""
     server.create_namespace(namespace)
-    steps = chain.replace("~>", ">~").split(">")
+    steps = steps_of(chain)
     made: list[Json] = []
-    for number, step in enumerate(steps):
-        word = step.strip("~ ")
-        references = [owned_by(made[-1], controller=not step.startswith("~"))] if made else []
+    for number, (word, is_controlled) in enumerate(steps):
+        references = [owned_by(made[-1], controller=is_controlled)] if made else []
         name = f"{word.partition('.')[0].lower()}-{namespace}-{number}"
         if word == "Pod":
             pod = pod_of(name, namespace, *references)
