@@ -148,6 +148,8 @@ def deletion(
     )
     if queue:
         max_confidence = "Confirmed" if queue.message else "Likely"
+    if all(_told_to_stop(e) for e in killed):
+        max_confidence = "Likely"  # that it ended for this is the program's word
     return Finding(
         names=tuple(names),
         rank=FailureRank.POD,
@@ -198,13 +200,18 @@ def _killed_by_deletion(pod: Pod, spec: Container, ended: Terminated, events: Se
     """Whether this instance was killed after the pod's deletion had been requested."""
     if ended_by_signal(spec, ended):
         return _ended_at_deletion(pod, spec, ended, events)
-    if not ended_by_stop(ended.exitCode) and told_to_stop(ended.message):
+    if _told_to_stop(ended):
         return ended_after_deletion(pod, ended)
     # OOMKilled with 143 is a stale flag from a child process (b12), with 137 the cause itself.
     if not ended_by_stop(ended.exitCode) or (ended.reason == "OOMKilled" and ended.exitCode != SIGTERM_EXIT):
         return False
     asked = deletion_requested(pod)
     return not (asked and ended.finishedAt and is_before(ended.finishedAt, asked))
+
+
+def _told_to_stop(ended: Terminated) -> bool:
+    """Whether only the program itself says that it was asked to stop; its exit code does not."""
+    return not ended_by_stop(ended.exitCode) and told_to_stop(ended.message)
 
 
 def _ended_at_deletion(pod: Pod, spec: Container, ended: Terminated, events: Sequence[Event]) -> bool:
