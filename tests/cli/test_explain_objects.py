@@ -176,7 +176,8 @@ def test_a_workload_is_explained_only_where_its_pods_could_not_be_created(corone
     assert speaking.exit_code == 1
 
 
-def test_a_failed_job_is_explained_by_its_own_condition_only_if_no_pod_of_it_is_there(coroner: Coroner) -> None:
+def test_a_failed_job_is_explained_by_its_own_condition_only_if_no_pod_of_it_shows_a_failure(coroner: Coroner) -> None:
+    """As the operator does: a pod that completed says nothing of why its Job failed."""
     condition = {"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "message": "Job was active too long"}
     job = JOB | {"spec": {"activeDeadlineSeconds": 5}, "status": {"conditions": [condition]}}
     alone = coroner("explain", "-o", "json", "-", stdin=as_lines(job, FINE))
@@ -185,10 +186,9 @@ def test_a_failed_job_is_explained_by_its_own_condition_only_if_no_pod_of_it_is_
         None,
     ]
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "train", "uid": "uid-train", "controller": True}
-    mine = json.loads(json.dumps(FINE))
-    mine["metadata"]["ownerReferences"] = [owner]
-    with_pod = coroner("explain", "-o", "json", "-", stdin=as_lines(job, mine))
-    assert with_pod.names == [mine["metadata"]["name"]]
+    fine, broken = (pod(name, exit_code=code, ownerReferences=[owner]) for name, code in (("fine", 0), ("broken", 3)))
+    assert coroner("explain", "-o", "json", "-", stdin=as_lines(job, fine)).names == ["train", "fine"]
+    assert coroner("explain", "-o", "json", "-", stdin=as_lines(job, fine, broken)).names == ["fine", "broken"]
 
 
 def test_events_alone_name_the_workloads_whose_pods_could_not_be_created(coroner: Coroner, rules: Path) -> None:

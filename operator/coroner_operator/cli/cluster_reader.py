@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import click
@@ -15,6 +16,7 @@ from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_categorizer.objects.pod import Metadata, OwnerReference, Pod
 from coroner_categorizer.objects.workload import Workload
+from coroner_categorizer.stuck.pods import is_never_ready
 from coroner_operator.cli.connection import ConnectionOptions, connect
 from coroner_operator.cli.errors import BadInput
 from coroner_operator.cli.input_objects import InputObjects, outcome
@@ -80,6 +82,7 @@ class ClusterReader:
         asyncio.run(self._add_to(objects, target))
 
     async def _add_to(self, objects: InputObjects, target: Target) -> None:
+        objects.begin_cluster(datetime.now(UTC))
         async with connect(self._options, target.argument) as connection:
             namespace = self._namespace or connection.namespace
             reading = _TargetReader(connection.client, namespace, objects, target.argument)
@@ -123,10 +126,18 @@ class _TargetReader:
             owner = await self._owner(reference)
             if owner is not None:
                 self.objects.add_owner(owner)
+                if is_never_ready(pod):  # its Deployment says how long that may last
+                    await self._add_owner_of(owner)
                 if may_be_queued(pod, owner):
                     uids.append(owner.metadata.uid)
         for uid in uids:
             await self._add_events({uid}, {"fieldSelector": field_selector({"involvedObject.uid": uid})})
+
+    async def _add_owner_of(self, owner: Workload) -> None:
+        controller = next((reference for reference in owner.metadata.ownerReferences if reference.controller), None)
+        above = await self._owner(controller) if controller else None
+        if above is not None:
+            self.objects.add_owner(above)
 
     async def reported(self, name: str) -> None:
         """The pods of the workload that a FailureReport is about, also when the workload itself is deleted."""

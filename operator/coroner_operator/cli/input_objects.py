@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_categorizer.objects.pod import Pod
+from coroner_categorizer.objects.times import newest
 from coroner_categorizer.objects.workload import Workload
 from coroner_operator.cli.errors import BadInput
 from coroner_operator.cli.input_bytes import InputBytes
@@ -40,6 +42,16 @@ _ENVELOPES = msgspec.json.Decoder(_Envelope)
 _ARRAYS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
+def _times_of(pod: Pod) -> Iterator[datetime | None]:
+    """What has happened; not ``deletionTimestamp``, which may be in the future."""
+    yield pod.metadata.creationTimestamp
+    for condition in pod.status.conditions:
+        yield condition.lastTransitionTime
+    for status in (*pod.status.containerStatuses, *pod.status.initContainerStatuses):
+        yield status.state.running.startedAt if status.state.running else None
+        yield status.state.terminated.finishedAt if status.state.terminated else None
+
+
 class InputObjects:
     """Filled from any number of inputs."""
 
@@ -49,6 +61,25 @@ class InputObjects:
         self._owners: dict[str, Workload] = {}
         self._outcomes: dict[str, Outcome] = {}
         self._events: dict[tuple[str, ...], Event] = {}
+        self._read_at: datetime | None = None
+        self._live: dict[int, datetime] = {}
+        """Subjects from a cluster, by ``id``: a UID may occur twice, or be absent."""
+
+    def observed_at(self, subject: Pod | Workload) -> datetime | None:
+        """A time at which the object was as it is: when it was read from a cluster, else the newest that it has.
+
+        Not the newest time of its file, which may be a recording: its other objects may have been seen much later.
+        """
+        live = self._live.get(id(subject))
+        return live or (newest(_times_of(subject)) if isinstance(subject, Pod) else None)
+
+    def is_live(self, subject: Pod | Workload) -> bool:
+        """Whether the object was read from a cluster."""
+        return id(subject) in self._live
+
+    def begin_cluster(self, now: datetime) -> None:
+        """What is added from here on is read from a cluster."""
+        self._read_at = now
 
     @property
     def events(self) -> Iterable[Event]:
@@ -57,6 +88,7 @@ class InputObjects:
 
     def add_input(self, source: InputBytes) -> None:
         """Every object of the text. Raises BadInput where it is neither JSON nor YAML, or not a Kubernetes object."""
+        self._read_at = None
         for document in iter_documents(source):
             self._add(document, _Envelope(), 0)
 
@@ -75,6 +107,11 @@ class InputObjects:
 
     def add_pod(self, pod: Pod) -> None:
         self.subjects.append(pod)
+        self._mark_live(pod)
+
+    def _mark_live(self, pod: Pod) -> None:
+        if self._read_at is not None:
+            self._live[id(pod)] = self._read_at
 
     def add_workload(self, workload: Workload) -> None:
         self.subjects.append(workload)

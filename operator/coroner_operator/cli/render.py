@@ -73,6 +73,7 @@ def _plain(explanations: Sequence[Explanation]) -> list[dict[str, Any]]:
             },
             "verdict": explanation.verdict and _plain_verdict(explanation.verdict),
             **({"unexplained": True} if explanation.unexplained else {}),
+            **({"waiting": explanation.waiting._asdict()} if explanation.waiting else {}),
             **({"restartsByRule": explanation.restarts_by_rule} if explanation.restarts_by_rule else {}),
             **({"workload": _plain_workload(explanation.workload)} if explanation.workload else {}),
         }
@@ -254,6 +255,9 @@ def _render(explanation: Explanation, page: _Page) -> None:
     if verdict is None:
         if explanation.unexplained:
             title.append("failing, and no rule matched", "bold red")
+        elif (waiting := explanation.waiting) is not None and not removed:
+            lasting = "" if waiting.seconds is None else f" for {waiting.seconds} s"
+            title.append(f"waiting{lasting}: {waiting.text}", "yellow")
         else:
             title.append("nothing is failing", "green").append("; its controller removed it" if removed else "")
         page.line(title.append(f"; restarts by its restartPolicyRules: {restarts}" if restarts else ""))

@@ -5,14 +5,17 @@ Those of a workload with several pods have its summary: which pod failed first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 import msgspec
 
 from coroner_categorizer.objects.event import Event, ObjectReference
 from coroner_categorizer.objects.pod import Metadata, OwnerReference, Pod
+from coroner_categorizer.objects.times import newest
 from coroner_categorizer.objects.workload import Workload
+from coroner_categorizer.stuck.pods import is_never_ready
 from coroner_categorizer.verdict import Classification, Failure, Verdict
 from coroner_operator.cli.explanations.input_owners import InputOwners
 from coroner_operator.cli.explanations.workload_summary import ClassifiedPod, WorkloadSummary, summarize
@@ -28,11 +31,28 @@ _NO_WORKLOADS = frozenset({"", "Pod", "Node", "Namespace", "PersistentVolume", "
 class Classifier(Protocol):
     """The methods of a Categorizer that are used."""
 
-    def classify_pod(self, pod: Pod, events: Sequence[Event] = (), owner: Workload | None = None) -> Classification: ...
+    def classify_pod(
+        self,
+        pod: Pod,
+        events: Sequence[Event] = (),
+        owner: Workload | None = None,
+        *,
+        now: datetime | None = None,
+    ) -> Classification: ...
 
     def classify_workload(self, workload: Workload, events: Sequence[Event]) -> Classification: ...
 
     def classify_job(self, job: Workload) -> Classification: ...
+
+    def classify_rollout(self, deployment: Workload) -> Classification: ...
+
+
+class Waiting(NamedTuple):
+    """What a pod waits for that is not failing, or not yet."""
+
+    text: str
+    seconds: int | None
+    """How long it has; None where that is not known. Of a file: at least."""
 
 
 class Explanation(NamedTuple):
@@ -50,6 +70,8 @@ class Explanation(NamedTuple):
     subject: Pod | Workload | None = None
     workload: WorkloadSummary | None = None
     """None: no other pod of its workload is known."""
+    waiting: Waiting | None = None
+    """Where nothing is failing."""
 
     @property
     def uid(self) -> str:
@@ -115,24 +137,83 @@ def _summary(ref: WorkloadRef, members: Sequence[Explanation], objects: InputObj
 def _each(objects: InputObjects, input_owners: InputOwners, classifier: Classifier) -> Iterator[Explanation]:
     """Each for itself."""
     events = _by_uid(objects.events)
-    nodes = _by_node(objects.events)
-    pods = [subject for subject in objects.subjects if isinstance(subject, Pod)]
-    owners = {reference.uid for pod in pods for reference in pod.metadata.ownerReferences}
-    for subject in objects.subjects:
-        involving = events.get(subject.metadata.uid, [])
+    pods = _explain_pods(objects, input_owners, events, classifier)
+    failing = {
+        owner.uid
+        for each in pods.values()
+        if each.subject is not None and (each.is_failing or each.failures)
+        for owner in input_owners.owners_of(each.subject)
+    }
+    for number, subject in enumerate(objects.subjects):
         if isinstance(subject, Pod):
-            succeeded = _succeeded_owner(input_owners.owners_of(subject), objects)
-            owner = succeeded or _owner(subject, objects.find_owner)
-            about_owner = events.get(owner.metadata.uid, []) if owner else []
-            relevant = [*involving, *nodes.get(subject.spec.nodeName, []), *about_owner]
-            yield _pod_explanation(subject, classifier.classify_pod(subject, relevant, owner))
+            yield pods[number]
         else:
-            has_pods = subject.metadata.uid in owners
-            yield from _create_failures(subject, involving, classifier, has_pods=has_pods)
+            uid = subject.metadata.uid
+            yield from _explain_workload(subject, events.get(uid, []), classifier, pods_fail=uid in failing)
     given = {subject.metadata.uid for subject in objects.subjects}
     for uid, involving in events.items():
         if uid not in given and involving[0].involved.kind not in _NO_WORKLOADS:
-            yield from _create_failures(_workload_from_reference(involving[0].involved), involving, classifier)
+            workload = _workload_from_reference(involving[0].involved)
+            yield from _explain_workload(workload, involving, classifier, pods_fail=True)
+
+
+def _explain_pods(
+    objects: InputObjects, input_owners: InputOwners, events: Mapping[str, list[Event]], classifier: Classifier
+) -> dict[int, Explanation]:
+    """By their number in the input."""
+    nodes = _by_node(objects.events)
+    found: dict[int, Explanation] = {}
+    for number, subject in enumerate(objects.subjects):
+        if not isinstance(subject, Pod):
+            continue
+        owners = input_owners.owners_of(subject)
+        owner = _succeeded_owner(owners, objects) or _owner(subject, objects.find_owner)
+        if is_never_ready(subject):
+            owner = _deployment(owners, objects) or owner
+        about_owner = events.get(owner.metadata.uid, []) if owner else []
+        involving = events.get(subject.metadata.uid, [])
+        relevant = [*involving, *nodes.get(subject.spec.nodeName, []), *about_owner]
+        now = newest([objects.observed_at(subject), *(event.last_seen for event in involving)])
+        found[number] = _explain_pod(subject, classifier.classify_pod(subject, relevant, owner, now=now), objects)
+    return found
+
+
+def _deployment(owners: Iterable[WorkloadRef], objects: InputObjects) -> Workload | None:
+    return next((objects.find_owner(owner.uid) for owner in owners if owner.kind == "Deployment"), None)
+
+
+def _explain_pod(pod: Pod, classification: Classification, objects: InputObjects) -> Explanation:
+    now, wait = objects.observed_at(pod), classification.wait
+    in_time = _within_grace(pod, classification, now) if now and objects.is_live(pod) else None
+    if in_time is not None:
+        past = tuple(failure for failure in classification.failures if not failure.waiting)
+        classification = msgspec.structs.replace(classification, verdict=None, failing=False, failures=past)
+        return _explanation(pod, classification)._replace(waiting=in_time)
+    explanation = _pod_explanation(pod, classification)
+    if wait is None or explanation.is_failing:
+        return explanation
+    return explanation._replace(waiting=Waiting(wait.text, _seconds(wait.since, now)))
+
+
+def _within_grace(pod: Pod, classification: Classification, now: datetime) -> Waiting | None:
+    """What a pod waits for that the operator would not report yet."""
+    # Imported late: only pods of a cluster need the settings, which are slow to import.
+    from coroner_operator.config.settings import GracePeriods  # noqa: PLC0415
+    from coroner_operator.controller.pending_timers import pending_phase  # noqa: PLC0415
+
+    primary = next((failure for failure in classification.failures if failure.current), None)
+    if primary is None or not primary.waiting or primary.permanent or primary.overdue:
+        return None
+    scheduled = pod.condition("PodScheduled")
+    since = (scheduled.lastTransitionTime if scheduled else None) or pod.metadata.creationTimestamp
+    seconds = _seconds(since, now)
+    if seconds is None or seconds >= getattr(GracePeriods(), pending_phase(pod)):
+        return None
+    return Waiting(primary.verdict.message, seconds)
+
+
+def _seconds(since: datetime | None, now: datetime | None) -> int | None:
+    return max(0, int((now - since).total_seconds())) if since and now else None
 
 
 def _by_uid(events: Iterable[Event]) -> dict[str, list[Event]]:
@@ -169,13 +250,16 @@ def _owner(pod: Pod, find: Callable[[str], Workload | None]) -> Workload | None:
     return next((owner for owner in owners if owner is not None), None)
 
 
-def _create_failures(
-    workload: Workload, events: list[Event], classifier: Classifier, *, has_pods: bool = True
+def _explain_workload(
+    workload: Workload, events: list[Event], classifier: Classifier, *, pods_fail: bool
 ) -> list[Explanation]:
-    """Why pods could not be created; of a Job without pods, why it failed by its own condition."""
+    """Why pods could not be created; where no pod shows a failure, why the workload fails by its own condition."""
     classification = classifier.classify_workload(workload, events)
-    if workload.kind == "Job" and not classification.failing and not has_pods:
-        classification = classifier.classify_job(workload)
+    if not classification.failing and not pods_fail:
+        if workload.kind == "Job":
+            classification = classifier.classify_job(workload)
+        elif workload.kind == "Deployment":
+            classification = classifier.classify_rollout(workload)
     return [_explanation(workload, classification)] if classification.failing else []
 
 
