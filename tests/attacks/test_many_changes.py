@@ -23,9 +23,9 @@ def classified(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     classify = Categorizer.classify_pod
 
-    def counted(self: Categorizer, pod: Any, *args: Any) -> Any:
+    def counted(self: Categorizer, pod: Any, *args: Any, **options: Any) -> Any:
         names.append(pod.metadata.name)
-        return classify(self, pod, *args)
+        return classify(self, pod, *args, **options)
 
     monkeypatch.setattr(Categorizer, "classify_pod", counted)
     return names

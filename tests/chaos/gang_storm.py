@@ -200,7 +200,10 @@ class GangStorm:
             state["terminated"] |= {"startedAt": old["metadata"]["creationTimestamp"], "finishedAt": gang.began}
             gang.cause = end.name
         if end.is_deleted:
-            deletion = {"deletionTimestamp": ago(seconds=-30), "deletionGracePeriodSeconds": 30}
+            deletion = {
+                "deletionTimestamp": ago(hours=-1),
+                "deletionGracePeriodSeconds": 3600,
+            }  # however slow the machine is
             pod["metadata"] = {**old["metadata"], **deletion}
         gang.expected[end.name] += 1
         gang.removable.add(number)
