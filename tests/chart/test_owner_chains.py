@@ -16,16 +16,17 @@ import yaml
 
 from coroner_operator.config.presets import presets
 from coroner_operator.kube.client import Client, load_configuration
-from coroner_operator.kube.errors import ApiError
+from coroner_operator.kube.errors import ApiError, NotFound
+from coroner_operator.kube.paths import ApiPath
 from tests.chart.charts import Helm, Manifest, settings_of
-from tests.cluster.server import Server
+from tests.cluster.server import KubectlError, Server
 from tests.e2e.conftest import account_kubeconfig
 from tests.support.live_objects import ended, live_pod, running, waiting
 from tests.support.operator_process import OperatorProcess
 from tests.support.owner_chains import BUILT_IN, CHAINS, KINDS, definition, owned_by, steps_of
 from tests.support.paths import parse_path
 from tests.support.real_namespace import prepare
-from tests.support.waiting import until
+from tests.support.waiting import until, wait_for
 
 NAMESPACE = "coroner-chains"
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "crds.json"
@@ -89,6 +90,7 @@ def operator(installed: Server, helm: Helm, tmp_path: Path) -> Iterator[Operator
         settings = tmp_path / "settings.yaml"
         own = {key: value for key, value in settings_of(objects).items() if not key.endswith("_address")}
         settings.write_text(yaml.safe_dump(own))
+        wait_for(lambda: _may_list_pods(installed), 30, "the API server knows the role bindings")
         kubeconfig = account_kubeconfig(installed, NAMESPACE, "coroner", tmp_path / "kubeconfig")
         process = OperatorProcess(kubeconfig, tmp_path / "operator.log", "--config", str(settings))
         process.wait_until_ready()
@@ -98,6 +100,15 @@ def operator(installed: Server, helm: Helm, tmp_path: Path) -> Iterator[Operator
             process.end()
         installed.kubectl("delete", "--ignore-not-found", "-f", "-", input=_listed(access))
         installed.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def _may_list_pods(server: Server) -> bool:
+    """A moment after the bindings were made."""
+    account = f"system:serviceaccount:{NAMESPACE}:coroner"
+    try:
+        return bool(server.kubectl("auth", "can-i", "list", "pods", "--all-namespaces", "--as", account))
+    except KubectlError:  # "no" is a failure of the command
+        return False
 
 
 def _annotations(manifest: Manifest) -> Object:
@@ -162,7 +173,14 @@ class Chains:
         path = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
         scope = "" if crd and crd["spec"]["scope"] == "Cluster" else f"/namespaces/{NAMESPACE}"
         body |= {"apiVersion": api_version, "kind": kind, "metadata": metadata}
-        answer = await self._client.request("POST", parse_path(f"{path}{scope}/{plural}"), body=body)
+        return await until(lambda: self._create(parse_path(f"{path}{scope}/{plural}"), body), 30, f"{kind} is served")
+
+    async def _create(self, path: ApiPath, body: Object) -> Object | None:
+        """None: the kind is not served yet, which it is a moment after its CRD is established."""
+        try:
+            answer = await self._client.request("POST", path, body=body)
+        except NotFound:
+            return None
         made: Object = json.loads(answer.body)
         return made
 
