@@ -74,6 +74,29 @@ def test_a_pod_killed_for_its_jobs_deadline_is_not_a_cancellation_if_the_job_is_
     assert any("DeadlineExceeded" in e.text for e in verdict.evidence)
 
 
+@pytest.mark.parametrize(
+    ("finished", "verdict"),
+    [
+        (
+            "2026-11-22T03:35:19Z",
+            "resources/deadline-exceeded",
+        ),  # as recorded: the Job's FailureTarget is of that second
+        ("2026-11-22T03:35:15Z", "user-code/error-exit"),  # before it
+    ],
+)
+def test_what_is_stopped_at_its_jobs_deadline_may_end_with_a_code_of_its_own(
+    categorizer: cc.Categorizer, finished: str, verdict: str
+) -> None:
+    """Exit code 2 was seen of a container that was stopped in the moment of its start."""
+    pod, events = recorded("m3-job-deadline")
+    job, _ = recorded("job-m3-job-deadline")
+    (status,) = pod["status"]["containerStatuses"]
+    status["state"]["terminated"] |= {"exitCode": 2, "finishedAt": finished}
+    found = categorizer.classify(pod, events, owner=job)
+    assert found is not None
+    assert f"{found.category}/{found.subcategory}" == verdict
+
+
 @pytest.mark.parametrize("name", sorted(n for n, expected in EXPECTED.items() if expected and not n.startswith("job-")))
 def test_the_order_in_which_the_api_lists_things_does_not_matter(name: str, categorizer: cc.Categorizer) -> None:
     obj, events = recorded(name)

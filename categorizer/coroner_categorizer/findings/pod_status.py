@@ -108,16 +108,16 @@ def deletion(
     if not pod.metadata.deletionTimestamp or pod.status.phase == "Succeeded" or pod.disruption:
         return None
     specs = {c.name: c for c in (*pod.spec.containers, *pod.spec.initContainers)}
-    killed = [
-        s.state.terminated
-        for s in (*pod.status.containerStatuses, *pod.status.initContainerStatuses)
-        if s.state.terminated and _killed_by_deletion(pod, specs.get(s.name) or Container(), s.state.terminated, events)
-    ]
+    statuses = (*pod.status.containerStatuses, *pod.status.initContainerStatuses)
+    ended = [(specs.get(s.name) or Container(), s.state.terminated) for s in statuses if s.state.terminated]
+    killed = [end for spec, end in ended if _killed_by_deletion(pod, spec, end, events)]
+    failed = _owner_deadline(owner)
+    if failed and not killed:  # what stops a program at the deadline may give it a code of its own
+        killed = [end for _, end in ended if end.exitCode and _ended_since_deadline(end, owner)]
     if not killed:
         return None
     names = ["DeletedWhileRunning"]
     seen: tuple[Excerpt, ...] = ()
-    failed = _owner_deadline(owner)
     if failed and owner:
         names.insert(0, "OwnerDeadlineExceeded")
         text = f"{failed.reason}: {failed.message}"
@@ -207,6 +207,13 @@ def _killed_by_deletion(pod: Pod, spec: Container, ended: Terminated, events: Se
         return False
     asked = deletion_requested(pod)
     return not (asked and ended.finishedAt and is_before(ended.finishedAt, asked))
+
+
+def _ended_since_deadline(ended: Terminated, job: Workload | None) -> bool:
+    """Whether this instance ended after the Job had been found to have exceeded its deadline (FailureTarget)."""
+    conditions = job.status.conditions if job else []
+    since = [c.lastTransitionTime for c in conditions if c.reason == "DeadlineExceeded" and c.lastTransitionTime]
+    return bool(since and ended.finishedAt and not is_before(ended.finishedAt, min(since)))
 
 
 def _told_to_stop(ended: Terminated) -> bool:
