@@ -13,6 +13,7 @@ from coroner_operator.model.workload_ref import WorkloadRef
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.support.live_objects import event, failed_pod, workload
 from tests.support.operators import Operators
+from tests.support.owner_chains import ALL_PRESETS, KINDS, definition, obj, owned_by, pod_of
 from tests.support.pods import Json
 from tests.support.reports import Reports
 from tests.support.waiting import until
@@ -86,6 +87,27 @@ async def test_what_is_opted_out_gets_no_report(
     await processed(server, reports)
     assert [report["spec"]["workload"]["name"] for report in server.objects("FailureReport")] == ["last"]
     assert {event["regarding"]["name"] for event in server.objects("Event", api_version="events.k8s.io/v1")} <= {"last"}
+
+
+@pytest.mark.parametrize("chain", ["PyTorchJob", "JobSet > Job", "RayJob > RayCluster"])
+async def test_a_workload_of_a_custom_kind_is_opted_out(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports, chain: str
+) -> None:
+    """Also by the object at the top, which the pod itself does not refer to; another one of its kind is reported."""
+    for kind in KINDS:
+        server.put(definition(kind))
+    await operators.start(presets=ALL_PRESETS)
+    for name, metadata in (("quiet", IGNORE), ("loud", {})):
+        above: list[Json] = []
+        for number, word in enumerate(chain.split(" > ")):
+            made = obj(word, name if number == 0 else f"{name}-{number}", "default", *map(owned_by, above[-1:]))
+            above.append(server.put(made if number else with_metadata(made, **metadata)))
+        server.put(pod_of(f"{name}-pod", "default", owned_by(above[-1])))
+    await until(lambda: reports.of("loud"))
+    await processed(server, reports)
+    assert reports.of("quiet") is None
+    events = server.objects("Event", api_version="events.k8s.io/v1")
+    assert not [event for event in events if event["regarding"]["name"].startswith("quiet")]
 
 
 @pytest.mark.parametrize("value", ["false", "True", "", "yes"])

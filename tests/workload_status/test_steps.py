@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from embedded_apiserver import EmbeddedApiServer, Fault
-from tests.support.live_objects import event, failed_pod, workload
+from tests.operator_flows.test_removed_pods import deleted
+from tests.support.live_objects import changed, ended, event, failed_pod, live_pod, reference, workload
 from tests.support.operators import Operators
 from tests.support.reports import Reports
 from tests.support.waiting import until
@@ -99,6 +100,39 @@ async def test_a_burst_of_failures_of_one_job_is_one_event_on_the_job(
     status = Reports(server).status("train")
     assert event["reason"] == status["reason"]
     assert event["note"].startswith(f"{status['message']} [{status['category']}/{status['subcategory']}]")
+
+
+async def test_a_gang_is_one_event_that_names_the_pod_that_failed_first(
+    server: EmbeddedApiServer, operators: Operators
+) -> None:
+    """Its controller deletes the others, which end with 137 after that."""
+    training = reference("kubeflow.org/v1", "PyTorchJob", "llm")
+    pods = [server.put(live_pod(f"llm-worker-{number}", owner=training)) for number in range(4)]
+    engine = await operators.start()
+    server.put(changed(pods[2], phase="Failed", state=ended(137, "OOMKilled")))
+    await until(lambda: Reports(server).failures("llm") == 1)
+    for number in (0, 1, 3):
+        server.put(deleted(pods[number]))
+    await until(lambda: Reports(server).status("llm").get("followers", {}).get("pods") == 3)
+    await engine.stop()
+    (event,) = ours(server)
+    assert (event["regarding"]["kind"], event["regarding"]["name"]) == ("PyTorchJob", "llm")
+    assert event["reason"] == "OOMKilled"
+    assert " [resources/oom-killed] Pod llm-worker-2 failed first. " in event["note"]
+
+
+@pytest.mark.parametrize("kind", ["Pod", "Deployment"])
+async def test_the_event_of_a_pod_or_of_a_workload_that_runs_on_names_no_first_pod(
+    server: EmbeddedApiServer, operators: Operators, kind: str
+) -> None:
+    owner = server.put(workload(kind, "web")) if kind != "Pod" else None
+    engine = await operators.start()
+    server.put(failed_pod("web-1", exit_code=3, owner=owner))
+    await until(lambda: ours(server))
+    await engine.stop()
+    (event,) = ours(server)
+    assert "failed first" not in event["note"]
+    assert ("Seen on pod web-1." in event["note"]) == (kind == "Deployment")
 
 
 async def test_a_restart_announces_no_failure_twice(server: EmbeddedApiServer, operators: Operators) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -14,6 +14,7 @@ from cachetools import LRUCache, TTLCache
 
 from coroner_categorizer import Categorizer, Classification, Event, Pod, Workload
 from coroner_categorizer.findings.job_condition import STOPPED_BY_QUEUE, is_stopped_by_queue, may_be_queued
+from coroner_categorizer.findings.pod_status import owner_success
 from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_categorizer.stuck.patience import DEFAULT_PATIENCE, Patience
 from coroner_operator.controller.pod_filters import EVENT_TTL, is_starting, needs_normal_events
@@ -46,9 +47,10 @@ class Classifier:
         is_ignored: Callable[[Workload], bool] = lambda workload: False,  # noqa: ARG005
         path_of: Callable[[WorkloadRef], ResourcePath | None] = workload_path,
         patience: Patience = DEFAULT_PATIENCE,
+        succeeded_owner: Callable[[Pod], Awaitable[Workload | None]] | None = None,
     ) -> None:
         """``is_ignored``: whether nothing is said about a workload. ``path_of``: where a controller is read; None: its
-        kind may not be read.
+        kind may not be read. ``succeeded_owner``: see ``SuccessReader``; None: of Jobs alone it is known.
         """
         self._patience = patience
         self.categorizer = categorizer
@@ -57,6 +59,7 @@ class Classifier:
         self._is_ignored = is_ignored
         self._client = client
         self._path_of = path_of
+        self._succeeded_owner = succeeded_owner
         self._events = events
         self._workload_events = EventCache(client)
         """Of their own: however many there are, those about pods stay."""
@@ -200,7 +203,15 @@ class Classifier:
         return deleted
 
     async def _owner(self, pod: Pod) -> Workload | None:
-        """The Job above a pod that is being deleted: its deadline may be the cause (m3)."""
+        """The owner of a pod that is being deleted by which its end is classified: the Job, whose deadline may be the
+        cause (m3), unless another owner has succeeded.
+        """
+        job = await self._job(pod)
+        if self._succeeded_owner is None or (job is not None and owner_success(job)):
+            return job
+        return await self._succeeded_owner(pod) or job
+
+    async def _job(self, pod: Pod) -> Workload | None:
         controller = controller_of(pod.metadata)
         if controller is None or controller.kind != "Job":
             return None

@@ -10,8 +10,10 @@ from functools import partial
 
 from cachetools import LRUCache
 
+from coroner_operator.config.end_states import keeps_pods_running
 from coroner_operator.kube.resources import REPORT
 from coroner_operator.model.failure_record import FailureRecord, PodRef
+from coroner_operator.model.initiator import is_initiator
 from coroner_operator.model.report import Report
 from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef, report_name
 from coroner_operator.publish.event_recorder import Recorder
@@ -87,6 +89,19 @@ class Notifier:
             self._regarding(workload, failure.pod),
             verdict.reason or "FailureWithoutReason",
             f"{verdict.message} [{verdict.name}]" if verdict.name else verdict.message,
-            hint=verdict.hint,
+            hint=" ".join(filter(None, (_which_pod(workload, failure), verdict.hint))),
             action="Categorized",
         )
+
+
+def _which_pod(workload: WorkloadRef, failure: FailureRecord) -> str:
+    """The pod that the failure is about, where that is not the workload.
+
+    It comes after the message, where the first one of a series stays: a pod's name in the message would make an Event
+    of each pod.
+    """
+    pod = failure.pod
+    if pod is None or pod.uid == workload.uid:
+        return ""
+    failed_first = is_initiator(failure) and not keeps_pods_running(workload.group, workload.kind)
+    return f"Pod {pod.name} failed first." if failed_first else f"Seen on pod {pod.name}."

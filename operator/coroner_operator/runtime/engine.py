@@ -22,7 +22,7 @@ from coroner_operator.controller.pod_cache import FailingPodCache
 from coroner_operator.controller.pod_controller import PodController
 from coroner_operator.controller.pod_uids import ExistingPods
 from coroner_operator.controller.recovery import Recovery
-from coroner_operator.controller.workload_health import HealthReader
+from coroner_operator.controller.workload_health import HealthReader, SuccessReader
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Forbidden, NotFound
@@ -142,6 +142,7 @@ class Engine:
             self._opt_out.ignores_template,
             self._publisher.path_of,
             settings.grace_periods.patience,
+            SuccessReader(client, self._owners.chain_of, self._publisher.path_of).succeeded_owner,
         )
         self._controller = PodController(
             settings,
