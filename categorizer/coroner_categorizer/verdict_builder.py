@@ -30,6 +30,7 @@ _KEEP_END = ("text", "startupBlocker")
 EVIDENCE_ITEMS = 16
 TERMINATION_MESSAGE_LIMIT = 1024
 _REASON_LIMIT = 63
+_JSON_LINE = LinearRegex(r'\{"')
 _REASON_WORD = LinearRegex(r"[A-Za-z0-9]+")
 
 
@@ -100,6 +101,8 @@ class _SafeFacts:
     def _redacted_in_context(self, line: str) -> str:
         """A line may be a secret whose key is on the line before: only the whole message shows this."""
         whole = one_line(self._facts.termination_message(), _UNCUT, self._redactor)
+        if _JSON_LINE.found_in(whole):  # a text of it is quoted without the escapes of JSON
+            whole = whole.replace('\\"', '"').replace("\\n", " ").replace("\\t", " ")
         quote = line.removeprefix(PANICKED).removeprefix(REJECTED)
         if not whole or quote in whole or all(part in whole for part in quote.split(": ")):
             return line

@@ -28,6 +28,7 @@ LOOKALIKES = [
     ("resources/memory-refused", "ended", 1, TRACE.format("BlockingIOError: [Errno 11] Resource temporarily unavailable"), "user-code/uncaught-exception"),
     ("resources/oom-by-framework", "ended", 1, TRACE.format("ray.exceptions.WorkerCrashedError: The worker died unexpectedly while executing this task."), "user-code/uncaught-exception"),
     ("resources/file-limit", "ended", 1, TRACE.format("psycopg2.OperationalError: FATAL:  sorry, too many clients already"), "user-code/uncaught-exception"),
+    ("resources/process-limit", "ended", 1, TRACE.format("BlockingIOError: [Errno 11] Resource temporarily unavailable"), "user-code/uncaught-exception"),
     ("resources/disk-quota", "ended", 1, TRACE.format("googleapiclient.errors.HttpError: Quota exceeded for quota metric 'Queries'"), "user-code/uncaught-exception"),
     ("unknown/child-killed", "ended", 247, "Error: bad configuration in line 3", "user-code/error-exit"),
     ("user-config/missing-object", "stuck", "FailedMount", 'MountVolume.SetUp failed for volume "pvc-1" : csinodes.storage.k8s.io "node-1" not found', "platform/volume-mount"),

@@ -259,6 +259,8 @@ CRON_JOBS: list[tuple[str, cc.Workload, list[cc.Event], str | None]] = [
     ("an unparseable schedule", cron_job(), [UNPARSEABLE], "user-config/invalid-schedule"),
     ("an invalid schedule", cron_job(started="2026-11-20T21:00:00Z"), [INVALID], "user-config/invalid-schedule"),
     ("two missed runs", cron_job(startingDeadlineSeconds=5), MISSED, "platform/schedule-missed"),
+    ("the controller gave up", cron_job(), [said("FailedNeedsStart", "Cannot determine if job needs to be started: Too many missed start time (> 100). Set or decrease .spec.startingDeadlineSeconds or check clock skew.")], "platform/schedule-missed"),
+    ("the next controller goes on", cron_job(), [said("TooManyMissedTimes", "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew")], None),
     ("one missed run", cron_job(startingDeadlineSeconds=5), MISSED[:1], None),
     ("one missed run, noticed twice", cron_job(), [MISSED[1], MISSED[1]], None),
     ("a run between two that were missed", cron_job(started="2026-11-21T21:15:00Z"), MISSED, None),

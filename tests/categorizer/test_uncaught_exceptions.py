@@ -76,6 +76,11 @@ def test_the_line_of_an_uncaught_exception(message: str, code: int | None, line:
         ("cannot open /in\nmake: *** [Makefile:3: run] Error 1\n", "cannot open /in"),
         ("\tstr\n(Use `node --trace-uncaught ...` to show where the exception was thrown)\n\nNode.js v20.20.2\n", "str"),
         ("Killed\n", "Killed"),
+        ("Error: no such host\nUsage:\n  app [flags]\n\nFlags:\n      --fail-fast   stop if it fails\n", "Error: no such host"),
+        ("usage: app [-h]\n  -h  help on errors\napp: error: unknown option: -x\n", "app: error: unknown option: -x"),
+        ("ready\nUsage: 80% of the disk\n  failed to rotate the log\n", "failed to rotate the log"),
+        ('{"L":"ERROR","M":"no lease","error":"leases \\"a\\" not found"}\n', 'no lease: leases "a" not found'),
+        ("2026-11-20 10:00:06 UTC [1] FATAL:  no data\n2026-11-20 10:00:06 UTC [1] DETAIL:  It is empty.\n", "2026-11-20 10:00:06 UTC [1] FATAL: no data: It is empty."),
     ],
 )  # fmt: skip
 def test_the_quoted_line_names_the_cause_rather_than_the_exit(message: str, line: str) -> None:

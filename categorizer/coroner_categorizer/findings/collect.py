@@ -32,6 +32,7 @@ FINDING_NAMES = frozenset(
     {
         "CgroupOOM",
         "ChildSignalled",
+        "WorkerKilled",
         "CompletedRestarting",
         "CronJobNotStarted",
         "DeletedWhileRunning",

@@ -26,7 +26,7 @@ from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES, SIGNALS, SIGTERM_EXIT, child_signal, ended_by_stop
 from coroner_categorizer.objects.pod import NORMAL_WAITING_REASONS, Container, ContainerStatus, Pod, Terminated, Waiting
 from coroner_categorizer.objects.times import is_before
-from coroner_categorizer.termination_message.cause import cause_text, names_lost_peer
+from coroner_categorizer.termination_message.cause import cause_text, error_above, names_lost_peer
 from coroner_categorizer.termination_message.runtimes.python import crash_frame, exception_chain
 from coroner_categorizer.termination_message.runtimes.trace import UncaughtException
 from coroner_categorizer.termination_message.stop_reports import told_to_stop
@@ -39,6 +39,8 @@ Role = Literal["init", "sidecar", "main"]
 # The container was created and its start failed: the ended instance in lastState is the same failure (o4).
 _START_REASONS = ("CrashLoopBackOff", "RunContainerError", "PostStartHookError")
 _RUNTIME_REASONS = ("StartError", "ContainerCannotRun", "RunContainerError")  # the message is the container runtime's
+# loky's TerminatedWorkerError (joblib, scikit-learn): joblib/externals/loky/process_executor.py
+_WORKER_KILLED = LinearRegex(r"exit codes of the workers are \{[^}]*SIGKILL\(-9\)")
 _COMMAND_MISSING = LinearRegex(r"executable file not found|exec: .*no such file or directory|: not found")
 _BACKTRACE = LinearRegex(r"\n\s*Stack backtrace:\n(?:\s*\d+: [^\n]*\n?)*")  # of Kata's agent
 _NO_MESSAGE = "Error on reading termination message"  # the kubelet's own words instead of it
@@ -164,8 +166,11 @@ def _terminated(
     told = _start_failure(message, events, view.status.name) if ended.reason in _RUNTIME_REASONS else None
     if "ProgramExited" in names and _names_child_signal(message, ended.exitCode):
         names.append("ChildSignalled")
+    if "ProgramExited" in names and exception and _WORKER_KILLED.found_in(exception.line):
+        names.append("WorkerKilled")
     if exception:
-        facts |= {"exception": exception.line, "language": exception.language}
+        line = error_above(message, exception) or exception.line
+        facts |= {"exception": line, "language": exception.language}
         facts |= _python_facts(message) if exception.language == "python" else {}
     text = _text(ended, message, exception, told)
     device = unhealthy_devices(view.status, view.path)

@@ -19,6 +19,7 @@ from coroner_categorizer.objects.deletion_time import deletion_requested, ended_
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES, SIGTERM_EXIT, ended_by_stop
 from coroner_categorizer.objects.pod import Container, Pod, PodCondition, Terminated
+from coroner_categorizer.objects.quantity import bytes_text, parse_quantity
 from coroner_categorizer.objects.times import is_before, newest, shifted
 from coroner_categorizer.objects.workload import Workload, WorkloadCondition
 from coroner_categorizer.termination_message.stop_reports import told_to_stop
@@ -40,6 +41,11 @@ _FAILED_PHASES = ("Failed", "Error")  # Argo's Workflow has the condition Comple
 _REMOVAL = timedelta(seconds=10)  # from the last container's end to the kubelet's final deletion, on a busy node
 # Kueue's reasons on pods without a Job: WorkloadEvictedDueToPreempted, ...PodsReadyTimeout, ...ClusterQueueStopped, ...
 _EVICTED_BY_QUEUE = "WorkloadEvictedDueTo"
+# Kubernetes pkg/kubelet/eviction/helpers.go; the second wording of a request until 1.25.
+_USAGE = LinearRegex(
+    r"Container (\S+) was using ([^\s,]+), (?:request is|which exceeds its request of) ([^\s,]*[^\s,.])"
+)
+_THRESHOLD = LinearRegex(r"Threshold quantity: ([^\s,]+), available: ([^\s,]*[^\s,.])")
 _NODE_LACKS = LinearRegex(r"requested: (\d{1,19}), used: \d*, capacity: (\d{1,19})")
 
 
@@ -60,8 +66,28 @@ def status_reason(pod: Pod) -> Finding | None:
         text=pod.status.message.removeprefix("Pod was rejected: ")
         if pod.status.reason != "Evicted"
         else pod.status.message,
+        facts=_eviction_usage(pod.status.message) if pod.status.reason == "Evicted" else {},
         supporting=_disruption_excerpts(pod),
     )
+
+
+def _eviction_usage(message: str) -> dict[str, str]:
+    """Which container used most of what the node lacked, in amounts as people write them."""
+    threshold = _THRESHOLD.search(message)
+    used = [
+        (amount, requested, found.groups[0])
+        for found in _USAGE.find_all(message)
+        if (amount := parse_quantity(found.groups[1])) is not None
+        and (requested := parse_quantity(found.groups[2])) is not None
+    ]
+    if not used:
+        return {}
+    amount, requested, name = max(used)
+    usage = f'Container "{name}" used {bytes_text(amount)} and requests {bytes_text(requested)}'
+    limits = [parse_quantity(group) for group in threshold.groups] if threshold else []
+    if len(limits) == len(known := [bytes_text(limit) for limit in limits if limit is not None]) and known:
+        usage += f"; the node had {known[1]} left, and the kubelet evicts pods below {known[0]}"
+    return {"evictionUsage": usage}
 
 
 def _never_fits(message: str) -> bool:

@@ -249,7 +249,8 @@ def _create_failure_key(workload: Workload) -> FailureKey:
 
 
 def _workload_facts(workload: Workload) -> dict[str, str]:
-    return {"workload": f"{workload.kind} {workload.metadata.name}"}
+    created = "a Job" if workload.kind == "CronJob" else "a pod"
+    return {"workload": f"{workload.kind} {workload.metadata.name}", "created": created}
 
 
 def _without_prefixes(text: str) -> str:

@@ -66,6 +66,13 @@ def readable(quantity: str | None) -> str | None:
     amount = parse_quantity(quantity) if quantity else None
     if quantity is None or amount is None or not (quantity.isdigit() or quantity.endswith("m")):
         return quantity
+    return bytes_text(amount)
+
+
+def bytes_text(amount: Decimal) -> str:
+    """Bytes as people write them: ``104.3Mi``, ``1000 bytes``, ``0``."""
+    if not amount:
+        return "0"
     power = 0
     while power + 1 < len(_BINARY) and amount >= _READABLE_BELOW:
         amount, power = amount / 1024, power + 1

@@ -13,7 +13,10 @@ from coroner_categorizer.verdict import FailureKey
 # Warnings of the CronJob controller when it starts no Job (pkg/controller/cronjob/cronjob_controllerv2.go, 1.21+).
 BAD_SCHEDULE_REASONS = frozenset({"InvalidSchedule", "UnknownTimeZone", "UnparseableSchedule"})
 MISSED = "MissSchedule"
-NOT_STARTED_REASONS = BAD_SCHEDULE_REASONS | {MISSED}
+GIVEN_UP = (
+    "FailedNeedsStart"  # cronjob_controller.go, before 1.21: more than 100 missed runs, and none is started since
+)
+NOT_STARTED_REASONS = BAD_SCHEDULE_REASONS | {MISSED, GIVEN_UP}
 _MISSED_RUNS = 2  # in a row; a single one is missed whenever the controller is restarted
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from coroner_categorizer.linear_regex import LinearRegex
 from coroner_categorizer.termination_message.error_lines import (
     ERROR_WORDS,
     headline,
     last_error_line,
     without_harmless_lines,
+    without_usage,
 )
 from coroner_categorizer.termination_message.runtimes.python import (
     PROCESS_FAILED,
@@ -17,7 +19,8 @@ from coroner_categorizer.termination_message.runtimes.python import (
     last_traceback,
 )
 from coroner_categorizer.termination_message.runtimes.torchrun import first_failed_worker
-from coroner_categorizer.termination_message.runtimes.trace import UncaughtException, without_blank
+from coroner_categorizer.termination_message.runtimes.trace import DOTTED_NAME, UncaughtException, without_blank
+from coroner_categorizer.termination_message.summary_line import summary_line
 from coroner_categorizer.vocabulary.phrases import VOCABULARY, Phrases
 
 _CAUSE_LINES = 5  # a program says why it ends in few lines; seven lines up it had read-only files and went on (x2)
@@ -25,6 +28,8 @@ _NATIVE_FRAMES = Phrases(VOCABULARY.native_frames)
 _ENVELOPES = Phrases(VOCABULARY.envelope_lines)
 _NOISE = Phrases(VOCABULARY.noise_lines)
 _WRAPPING = Phrases(VOCABULARY.wrapping_exceptions)
+_CAUSES_ABOVE = Phrases(VOCABULARY.causes_above)
+_NAMED_EXCEPTION = LinearRegex(rf"(?:^|[\])|>] )({DOTTED_NAME}(?:Error|Exception): .+)$")
 _LOST_PEERS = Phrases(VOCABULARY.lost_peers)
 
 
@@ -35,7 +40,7 @@ def cause_text(message: str, exception: UncaughtException | None) -> str:
     child's end bring what the child said. Where nothing ends the message, it is its last lines, not counting a native
     stack trace below them.
     """
-    lines = without_blank(message.split("\n"))
+    lines = without_blank(without_usage(message.split("\n")))
     if exception and exception.line.startswith(WRAPPER_EXCEPTIONS):
         return _child_error(lines, exception)
     if exception and exception.language == "python":
@@ -46,6 +51,21 @@ def cause_text(message: str, exception: UncaughtException | None) -> str:
     if exception and exception.language == "c++" and ": " not in exception.line:  # it brings no message of its own
         return "\n".join(without_harmless_lines(lines[-_CAUSE_LINES:]))
     return exception.line if exception else "\n".join(headline(lines)[:_CAUSE_LINES]) or _last_error(lines)
+
+
+def error_above(message: str, exception: UncaughtException) -> str | None:
+    """The error that an exception points to as its cause: the last one above its traceback; None if it points to none.
+
+    Programs of several processes: the one that failed has logged why, and the one that started it only says so.
+    """
+    if not _CAUSES_ABOVE.found_in(exception.line):
+        return None
+    lines = message.split("\n")
+    line = summary_line("\n".join(lines[: last_traceback(lines) or 0]))
+    if not line or not ERROR_WORDS.found_in(line):
+        return None
+    named = _NAMED_EXCEPTION.search(line)
+    return named.groups[0] if named else line
 
 
 def names_lost_peer(cause: str) -> bool:
@@ -62,7 +82,8 @@ def _last_error(lines: list[str]) -> str:
     tail = lines[start:]
     tail = [line for line in tail if not (_ENVELOPES.found_in(line) or _NOISE.found_in(line.strip()))] or tail
     tail = [*without_harmless_lines(tail[:-1]), *tail[-1:]]
-    return "\n".join(tail[last_error_line(tail) or 0 :])
+    error = last_error_line(["" if _NATIVE_FRAMES.found_in(line) else line for line in tail])  # frames name errors too
+    return "\n".join(tail[(last_error_line(tail) if error is None else error) or 0 :])
 
 
 def _child_error(lines: Sequence[str], exception: UncaughtException) -> str:

@@ -16,6 +16,8 @@ _SEVERE_LEVELS = Phrases(VOCABULARY.severe_levels)
 _ENDING_WORDS = Phrases(VOCABULARY.ending_words)
 _RULER = LinearRegex(r"^-{40,}$")
 _REPORT_LINES = 4
+_USAGE = LinearRegex(r"^(?:Usage|USAGE)(?: of \S+)?:")
+_USAGE_LINE = LinearRegex(r"^(?:\s|[A-Z][\w ]*:$|(?:Use|Run|Try|For more) )")
 _JAVA_EXCEPTION = LinearRegex(r"^(?:[\w$]+\.)*[A-Z]\w*(?:Exception|Error|Throwable)\b")
 
 
@@ -32,6 +34,14 @@ def without_harmless_lines(lines: Sequence[str]) -> list[str]:
         for line, is_warning, below_warning in zip(lines, harmless, [False, *harmless], strict=False)
         if not (is_warning or (below_warning and _JAVA_EXCEPTION.starts(line)))
     ]
+
+
+def without_usage(lines: Sequence[str]) -> Sequence[str]:
+    """Without the help that a program prints below its error: "Usage:", and flags and headings to the end."""
+    start = next((i for i in range(len(lines) - 1, -1, -1) if _USAGE.starts(lines[i])), None)
+    if not start or not all(not line or _USAGE_LINE.starts(line) for line in lines[start + 1 :]):
+        return lines
+    return lines[:start] if any(ERROR_WORDS.found_in(line) for line in lines[:start]) else lines
 
 
 def headline(lines: Sequence[str]) -> list[str]:

@@ -12,10 +12,11 @@ from coroner_categorizer.termination_message.error_lines import (
     is_harmless,
     last_error_line,
     without_harmless_lines,
+    without_usage,
 )
 from coroner_categorizer.vocabulary.phrases import VOCABULARY, Phrases
 
-_JSON_MESSAGES = ("msg", "message", "event")
+_JSON_MESSAGES = ("msg", "message", "event", "M")  # M: zap's development encoder
 _JSON_NESTED = ("attr", "fields", "context")
 _JSON_ERRORS = ("error", "err", "exception")
 _CANDIDATES = 12  # lines; what is further up had been survived
@@ -29,6 +30,7 @@ _ENVELOPES = Phrases(VOCABULARY.envelope_lines)
 _INFORMATION = LinearRegex(r"\b(?i:info|debug|notice)\b")
 _ITEM = LinearRegex(r"^\[\d+\]: ")  # of a list below the line that counts it
 _JSON_LIMIT = 4096
+_DETAIL = LinearRegex(r"^.{0,60}?\] DETAIL:\s+(\S.*)$")  # PostgreSQL's second part of an error
 _SHUTDOWN_LINES = Phrases(VOCABULARY.shutdown_lines)
 _SHUTDOWN_REPORTS = Phrases(VOCABULARY.shutdown_reports)
 _NO_CAUSE = (_REFERENCES, _ADVICE, _ENVELOPES, _SHUTDOWN_LINES, _SHUTDOWN_REPORTS)
@@ -39,7 +41,7 @@ def summary_line(message: str) -> str | None:
 
     That is no frame of a stack, no ruler, no mere report of the end, and no pointer to where more is said.
     """
-    lines = [line.strip() for line in message.split("\n") if line.strip()]
+    lines = [line.strip() for line in without_usage(message.split("\n")) if line.strip()]
     if report := headline(lines):
         return report[0]
     candidates: list[str] = []
@@ -77,6 +79,8 @@ def _completed(line: str, lines: list[str]) -> str:
     if line.startswith("{") and line.endswith("}") and len(line) <= _JSON_LIMIT:
         return _of_json(line) or line
     after = next((lines[i + 1] for i in range(len(lines) - 2, -1, -1) if lines[i] == line), "")
+    if detail := _DETAIL.match(after):
+        return f"{line}: {detail.groups[0]}"
     announces = line.endswith(":") or _ITEM.starts(after)
     return f"{line} {after}" if after and announces and not _says_no_cause(after) else line
 

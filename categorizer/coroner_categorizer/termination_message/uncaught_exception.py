@@ -12,7 +12,7 @@ from coroner_categorizer.termination_message.runtimes import cpp, go, java, node
 from coroner_categorizer.termination_message.runtimes.trace import UncaughtException
 from coroner_categorizer.vocabulary.phrases import VOCABULARY, Phrases
 
-_LINE_LIMIT = 400  # characters of a line that are read; the name of an error and its text stand at the front
+_LINE_LIMIT = 600  # characters of a line that are read; at the end of such lines, joblib says how its worker ended
 _OOM_SYMPTOMS = Phrases(VOCABULARY.oom_symptoms)
 
 # A new runtime is an entry of vocabulary/stack_traces.yaml, or a module of runtimes/ and one entry here. The first that

@@ -91,6 +91,7 @@ class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shutdown_reports: PhraseList
     envelope_lines: PhraseList
     wrapping_exceptions: PhraseList
+    causes_above: PhraseList
     stop_reports: PhraseList
     lost_peers: PhraseList
     traces: tuple[TraceShape, ...]

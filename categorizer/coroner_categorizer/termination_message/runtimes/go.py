@@ -9,6 +9,7 @@ from coroner_categorizer.termination_message.runtimes.trace import UncaughtExcep
 
 _EXIT_CODES = (None, 2)
 _PANIC = LinearRegex(r"^(?:panic|fatal error): .+")
+_BARE_NAME = LinearRegex(r"^fatal error: \w+$")  # newosproc: what failed is in the line above
 _TRACE = LinearRegex(
     r"^(?:goroutine \d+ .*\[.*\]:|\t|[\w./*()\[\]{}-]+\(.*\)$|created by .+|exit status \d+|\[signal .+|\[recovered.*)"
 )
@@ -26,4 +27,14 @@ def find(lines: Sequence[str], exit_code: int | None) -> UncaughtException | Non
         return None
     if below and not any(line.startswith(_TRACE_STARTS) for line in below[:6]):
         return None
-    return UncaughtException("go", lines[start]) if all(_TRACE.starts(line) for line in below[-2:]) else None
+    if not all(_TRACE.starts(line) for line in below[-2:]):
+        return None
+    return UncaughtException("go", (_BARE_NAME.starts(lines[start]) and _reason(lines[:start])) or lines[start])
+
+
+def _reason(above: Sequence[str]) -> str | None:
+    """The first of the lines in which the runtime explains the fatal error below them."""
+    start = len(above)
+    while start and above[start - 1].startswith("runtime: "):
+        start -= 1
+    return above[start] if start < len(above) else None

@@ -12,7 +12,9 @@ from coroner_categorizer.termination_message.runtimes.trace import DOTTED_NAME, 
 _EXIT_CODES = (None, 1)
 _FIRST = LinearRegex(r"^Exception in thread \"[^\"]*\" (\S.*)$")
 _BARE = LinearRegex(rf"^(?:{DOTTED_NAME}\.)?[A-Z]\w*(?:Exception|Error|Throwable)\b")
-_CAUSE = LinearRegex(r"^Caused by: (.+)$")
+_CAUSE = LinearRegex(r"^\s*Caused by: (.+)$")
+_MESSAGE_LINES = 6  # of one exception; Spark puts the end of an executor's container into its message
+_DRIVER_STACK = "Driver stacktrace:"
 _TRACE = LinearRegex(
     r"^\s*(?:at [\w.$<>/@-]+(?:\(.*\))?|\.\.\. \d+ (?:more|common frames omitted)|Suppressed: .+|Caused by: .+)$"
 )
@@ -28,6 +30,8 @@ def _exception_line(lines: Sequence[str]) -> str | None:
     start = len(lines) - 1
     while start > 0 and _TRACE.starts(lines[start]):
         start -= 1
+    if lines[start].strip() == _DRIVER_STACK:
+        return _above_driver_stack(lines[:start])
     causes = [found.groups[0] for line in lines[start:] if (found := _CAUSE.match(line))]
     if causes:
         return causes[-1]
@@ -36,3 +40,12 @@ def _exception_line(lines: Sequence[str]) -> str | None:
     has_trace = _TRACE.starts(lines[-1])
     survived = start > 0 and is_harmless(lines[start - 1])
     return lines[start] if has_trace and _BARE.starts(lines[start]) and not survived else None
+
+
+def _above_driver_stack(lines: Sequence[str]) -> str | None:
+    """Spark's exception, whose message is of several lines, the last of them a heading of the frames."""
+    for i in range(len(lines) - 1, max(-1, len(lines) - 1 - _MESSAGE_LINES), -1):
+        found = _CAUSE.match(lines[i]) or _FIRST.match(lines[i])
+        if found or _BARE.starts(lines[i]):
+            return found.groups[0] if found else lines[i]
+    return None
