@@ -26,6 +26,7 @@ _EXIT_CODES = (None, 1, 130)
 _EXCEPTION = LinearRegex(rf"^({DOTTED_NAME})(?::(?: .*)?)?$")
 _EXCEPTION_NAME = LinearRegex(r"(?:Error|Exception|Warning|Interrupt|Exit|Iteration|Fault|Timeout|Failure)$")
 _FRAME = LinearRegex(r'^\s+File ".+", line \d+')
+_RANK = LinearRegex(r"^(\[rank\d{1,6}\]: )")
 _FATAL = LinearRegex(r"^Fatal Python error: .+")
 _FATAL_TRAILER = LinearRegex(
     r"^(?:(?:Current thread|Thread) 0x|  File |  <no Python frame>|Python runtime state: |Extension modules: )"
@@ -95,7 +96,7 @@ def crash_frame(message: str) -> str:
 def _last_traceback(lines: Sequence[str], exit_code: int | None) -> UncaughtException | None:
     start = last_traceback(lines)
     if start is None:
-        return _cut_traceback(lines) if exit_code in _EXIT_CODES else None
+        return _cut_traceback(lines, exit_code) if exit_code in _EXIT_CODES else None
     prefix = (traceback_prefix(lines[start]) or "").replace("+", "|")
     found = _below_header(prefix, lines[start + 1 :], exit_code)
     if found and found.line.startswith(CHILD_FAILED):
@@ -182,14 +183,31 @@ def _is_of_the_message(line: str) -> bool:
     return bool(line) and not line.startswith("at ")  # a frame of Java
 
 
-def _cut_traceback(lines: Sequence[str]) -> UncaughtException | None:
-    """The front of the text was cut away, "Traceback" with it: frames, then an exception's line at the end."""
-    if len(lines) < 2 or not lines[-2].startswith((" ", "\t")):
+def _cut_traceback(lines: Sequence[str], exit_code: int | None) -> UncaughtException | None:
+    """The front of the text was cut away, "Traceback" with it: frames, then the exception, and the rest of its message.
+
+    Of the last frame the line of its code may be all that is left.
+    """
+    last = next((i for i in range(len(lines) - 1, -1, -1) if _FRAME.starts(_without_rank(lines[i]))), 0)
+    prefix = lines[last].removesuffix(_without_rank(lines[last]))
+    own = [line.removeprefix(prefix) for line in lines[last:]]
+    after = next((i for i, line in enumerate(own) if line and not line[0].isspace()), None)
+    if not after or (last == 0 and not _is_code_of_a_frame(own[:after])):
         return None
-    last = _EXCEPTION.match(lines[-1])
-    if not last or not _EXCEPTION_NAME.found_in(last.groups[0]):
+    found = _EXCEPTION.match(own[after])
+    if not found or not _EXCEPTION_NAME.found_in(found.groups[0]) or _went_on(own[after + 1 :], exit_code):
         return None
-    return UncaughtException("python", lines[-1]) if any(_FRAME.starts(line) for line in lines[:-1]) else None
+    return UncaughtException("python", _whole_message(own[after], own[after + 1 :]))
+
+
+def _without_rank(line: str) -> str:
+    """Without what torchrun puts before each line of a worker."""
+    found = _RANK.match(line)
+    return line.removeprefix(found.groups[0]) if found else line
+
+
+def _is_code_of_a_frame(lines: Sequence[str]) -> bool:
+    return any(_FRAME.starts(line) for line in lines) or all(line.startswith("    ") for line in lines)
 
 
 def _worker_exception(lines: Sequence[str]) -> UncaughtException | None:
