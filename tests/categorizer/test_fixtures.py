@@ -92,9 +92,11 @@ def test_what_is_stopped_at_its_jobs_deadline_may_end_with_a_code_of_its_own(
     job, _ = recorded("job-m3-job-deadline")
     (status,) = pod["status"]["containerStatuses"]
     status["state"]["terminated"] |= {"exitCode": 2, "finishedAt": finished}
-    found = categorizer.classify(pod, events, owner=job)
-    assert found is not None
-    assert f"{found.category}/{found.subcategory}" == verdict
+    found = categorizer.classify_pod(
+        cc.parse_pod(pod), [cc.parse_event(event) for event in events], cc.parse_workload(job)
+    )
+    assert [f"{f.verdict.category}/{f.verdict.subcategory}" for f in found.failures][:1] == [verdict]
+    assert len(found.failures) == 1
 
 
 @pytest.mark.parametrize("name", sorted(n for n, expected in EXPECTED.items() if expected and not n.startswith("job-")))

@@ -100,5 +100,6 @@ def described_with_condition(trainings: Trainings, capsys: pytest.CaptureFixture
     shown = (condition["status"], condition["reason"], condition["message"])
     assert shown == ("True", report["reason"], report["message"])
     text = show(namespace.server, capsys, "describe", f"{trainings.definition}/train", "-n", namespace.name)
-    assert f"{report['message']} [{report['category']}/{report['subcategory']}] {report['hint']}" in text
+    pod = f"Pod {trainings.word}-0 failed first."
+    assert f"{report['message']} [{report['category']}/{report['subcategory']}] {pod} {report['hint']}" in text
     assert re.search(r"^  Phase: +Active$", text, re.MULTILINE)

@@ -46,3 +46,12 @@ def test_a_report_that_was_made_again_meanwhile_was_not_deleted(noticed: Noticed
     noticed.watch.on_update(report("a", "u2"))
     noticed.watch.on_list(None, {"u2"})
     assert noticed.deleted == []
+
+
+def test_what_was_written_and_no_list_ever_showed_was_deleted() -> None:
+    deleted: list[tuple[str, str]] = []
+    written = [("ml", "a"), ("ml", "b"), ("web", "c")]
+    watch = ReportWatch(lambda *_: None, lambda *key: deleted.append(key), lambda: written)
+    watch.on_update(report("a", "u1"))
+    watch.on_list("ml", {"u1"})
+    assert deleted == [("ml", "b")]

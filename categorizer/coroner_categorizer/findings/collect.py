@@ -12,6 +12,7 @@ from coroner_categorizer.findings.finding import FailureRank, Finding
 from coroner_categorizer.findings.pod_status import (
     deletion,
     disruption,
+    ended_since_deadline,
     failed_without_reason,
     owner_success,
     status_reason,
@@ -82,7 +83,9 @@ def collect(
     pod_level = [f for f in (status_reason(pod), disruption(pod), deletion(pod, events, owner, owner_events)) if f]
     if pod_level:
         pod_finding = _with_earlier_cause(_merged(pod_level), pod, containers, events)
-        containers = [_failed_before_stop(f, pod, events) or _explained_by(pod_finding, f, pod) for f in containers]
+        containers = [
+            _failed_before_stop(f, pod, events) or _explained_by(pod_finding, f, pod, owner) for f in containers
+        ]
         if any(f.rank == FailureRank.BEFORE_POD for f in containers):  # the pod was stopped after it had failed
             pod_finding = msgspec.structs.replace(pod_finding, explained_by_pod=True)
         pod_level = [pod_finding]
@@ -144,7 +147,7 @@ def _failed_before_stop(container: Finding, pod: Pod, events: Sequence[Event]) -
     return msgspec.structs.replace(container, rank=FailureRank.BEFORE_POD)
 
 
-def _explained_by(pod_finding: Finding, container: Finding, pod: Pod) -> Finding:
+def _explained_by(pod_finding: Finding, container: Finding, pod: Pod, owner: Workload | None) -> Finding:
     """The container's finding; marked where the pod-level finding explains it, so that it is not counted by itself."""
     if "StatusLost" in container.names and container.at is None:
         # The kubelet lost the container while it stopped the pod, and may show that as a restart (k2, k18).
@@ -156,7 +159,8 @@ def _explained_by(pod_finding: Finding, container: Finding, pod: Pod) -> Finding
     since = pod.disruption.lastTransitionTime if pod.disruption else None
     deleted = "DeletedWhileRunning" in pod_finding.names
     after = bool(since and container.at and container.at >= since and not deleted)
-    explained = killed or after or container.waiting
+    at_deadline = "OwnerDeadlineExceeded" in pod_finding.names and ended_since_deadline(container.at, owner)
+    explained = killed or after or at_deadline or container.waiting
     return msgspec.structs.replace(container, explained_by_pod=True) if explained else container
 
 

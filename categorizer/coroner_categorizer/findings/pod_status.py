@@ -139,7 +139,7 @@ def deletion(
     killed = [end for spec, end in ended if _killed_by_deletion(pod, spec, end, events)]
     failed = _owner_deadline(owner)
     if failed and not killed:  # what stops a program at the deadline may give it a code of its own
-        killed = [end for _, end in ended if end.exitCode and _ended_since_deadline(end, owner)]
+        killed = [end for _, end in ended if end.exitCode and ended_since_deadline(end.finishedAt, owner)]
     if not killed:
         return None
     names = ["DeletedWhileRunning"]
@@ -235,11 +235,11 @@ def _killed_by_deletion(pod: Pod, spec: Container, ended: Terminated, events: Se
     return not (asked and ended.finishedAt and is_before(ended.finishedAt, asked))
 
 
-def _ended_since_deadline(ended: Terminated, job: Workload | None) -> bool:
-    """Whether this instance ended after the Job had been found to have exceeded its deadline (FailureTarget)."""
+def ended_since_deadline(ended_at: datetime | None, job: Workload | None) -> bool:
+    """Whether that was after the Job had been found to have exceeded its deadline (FailureTarget)."""
     conditions = job.status.conditions if job else []
     since = [c.lastTransitionTime for c in conditions if c.reason == "DeadlineExceeded" and c.lastTransitionTime]
-    return bool(since and ended.finishedAt and not is_before(ended.finishedAt, min(since)))
+    return bool(since and ended_at and not is_before(ended_at, min(since)))
 
 
 def _told_to_stop(ended: Terminated) -> bool:

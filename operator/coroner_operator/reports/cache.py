@@ -80,6 +80,10 @@ class ReportCache:
         """Workloads that have ended or are deleted, whose report shows a pod, and not that its verdict is final."""
         return tuple(self._known[key] for key, over in self._over.items() if over.pod_uid and not over.final)
 
+    def names(self) -> frozenset[tuple[str, str]]:
+        """Namespace and name of every report, as far as is known, but those that are being written now."""
+        return frozenset(self._known.keys() - self._writing)
+
     def over_since(self, workload: WorkloadRef) -> datetime | None:
         """When the workload was found to have ended in failure, or to be deleted; None: neither."""
         over = self._over.get(_key(workload))

@@ -5,7 +5,7 @@ A deleted CRD takes all reports with it. The watch then waits until it is back, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -21,8 +21,16 @@ class ReportObject(msgspec.Struct, frozen=True):
 class ReportWatch:
     """The consumer of the list-watch of FailureReports."""
 
-    def __init__(self, on_changed: Callable[[str, str, str], None], on_deleted: Callable[[str, str], None]) -> None:
-        """``on_changed`` is called with namespace, name and resource version, ``on_deleted`` with the first two."""
+    def __init__(
+        self,
+        on_changed: Callable[[str, str, str], None],
+        on_deleted: Callable[[str, str], None],
+        written: Callable[[], Iterable[tuple[str, str]]] = tuple,
+    ) -> None:
+        """``on_changed`` is called with namespace, name and resource version, ``on_deleted`` with the first two.
+        ``written``: those of the reports that were written, which the watch may not have shown yet.
+        """
+        self._written = written
         self._on_changed = on_changed
         self._on_deleted = on_deleted
         self._uids: dict[tuple[str, str], str] = {}
@@ -37,8 +45,9 @@ class ReportWatch:
         self._delete(report.metadata.namespace, report.metadata.name)
 
     def on_list(self, namespace: str | None, uids: set[str]) -> None:
-        gone = [key for key, uid in self._uids.items() if namespace in (None, key[0]) and uid not in uids]
-        for key in gone:
+        gone = {key for key, uid in self._uids.items() if uid not in uids}
+        gone.update(key for key in self._written() if key not in self._uids)
+        for key in sorted(key for key in gone if namespace in (None, key[0])):
             self._delete(*key)
 
     def _delete(self, namespace: str, name: str) -> None:

@@ -183,7 +183,7 @@ class Engine:
             self._stream(client, POD, Pod, consumer=self._controller.pods, namespace=n, selector=self._included(pods))
             for n in scopes
         ]
-        report_watch = ReportWatch(self.reports.on_changed, self.report_deleted)
+        report_watch = ReportWatch(self.reports.on_changed, self.report_deleted, self.reports.names)
         self._report_streams = [
             self._stream(client, REPORT, ReportObject, consumer=report_watch, namespace=n) for n in scopes
         ]
