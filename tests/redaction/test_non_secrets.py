@@ -67,6 +67,7 @@ STAYS = [
     "max_tokens: 2048",
     "tokenizer: foo",
     "eos_token: </s>",
+    "EOG token             = 248065 '<|file_sep|>'",
     "pad_token='<pad>'",
     '"cls_token": "[CLS]"',
     "time per token: 5.3ms",

@@ -54,7 +54,7 @@ _SPECIAL_TOKEN = Regexp(r"</?[A-Za-z_|]+>|<\|[^|]*\|>|\[[A-Z_]+\]?")
 
 # Tokenizer settings, rates and counters: "eos_token: </s>", "time per token: 5ms".
 _COUNTER_BEFORE = Regexp(
-    r"(?i)(?:eos|bos|pad|unk|cls|sep|mask|special|additional|stop|start|end|begin|image|next|per|max|min|num|first|last"
+    r"(?i)(?:eos|bos|eog|eot|eom|pad|unk|cls|sep|mask|special|additional|stop|start|end|begin|image|next|per|max|min|num|first|last"
     r"|prev|current)[_ ./-]?\z"
 )
 _SCHEME_NAMES = Regexp(
