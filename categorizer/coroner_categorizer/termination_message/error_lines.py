@@ -38,7 +38,8 @@ def without_harmless_lines(lines: Sequence[str]) -> list[str]:
 
 def without_usage(lines: Sequence[str]) -> Sequence[str]:
     """Without the help that a program prints below its error: "Usage:", and flags and headings to the end."""
-    start = next((i for i in range(len(lines) - 1, -1, -1) if _USAGE.starts(lines[i])), None)
+    at = (i for i in range(len(lines) - 1, -1, -1) if lines[i].startswith(("Usage", "USAGE")))
+    start = next((i for i in at if _USAGE.starts(lines[i])), None)
     if not start or not all(not line or _USAGE_LINE.starts(line) for line in lines[start + 1 :]):
         return lines
     return lines[:start] if any(ERROR_WORDS.found_in(line) for line in lines[:start]) else lines

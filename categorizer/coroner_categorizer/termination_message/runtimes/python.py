@@ -188,7 +188,7 @@ def _cut_traceback(lines: Sequence[str], exit_code: int | None) -> UncaughtExcep
 
     Of the last frame the line of its code may be all that is left.
     """
-    last = next((i for i in range(len(lines) - 1, -1, -1) if _FRAME.starts(_without_rank(lines[i]))), 0)
+    last = next((i for i in range(len(lines) - 1, -1, -1) if _is_frame(lines[i])), 0)
     prefix = lines[last].removesuffix(_without_rank(lines[last]))
     own = [line.removeprefix(prefix) for line in lines[last:]]
     after = next((i for i, line in enumerate(own) if line and not line[0].isspace()), None)
@@ -198,6 +198,10 @@ def _cut_traceback(lines: Sequence[str], exit_code: int | None) -> UncaughtExcep
     if not found or not _EXCEPTION_NAME.found_in(found.groups[0]) or _went_on(own[after + 1 :], exit_code):
         return None
     return UncaughtException("python", _whole_message(own[after], own[after + 1 :]))
+
+
+def _is_frame(line: str) -> bool:
+    return 'File "' in line and _FRAME.starts(_without_rank(line))  # few lines need the pattern
 
 
 def _without_rank(line: str) -> str:
