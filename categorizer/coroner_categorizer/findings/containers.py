@@ -157,7 +157,7 @@ def _terminated(
     cause = termination_cause(pod, view.status.name, ended, exception, events)
     names = _names(view, ended, cause.name, has_exception=exception is not None)
     facts = cause.facts | rule_facts(view.spec, view.status, ended) | {"role": view.role}
-    if ended.exitCode not in KILL_EXIT_CODES and ended_after_deletion(pod, ended):
+    if ended.exitCode not in KILL_EXIT_CODES and ended_after_deletion(pod, ended.finishedAt):
         facts["afterDeletion"] = "after its pod was marked for deletion"
         if told_to_stop(message):
             names.append("ToldToStop")

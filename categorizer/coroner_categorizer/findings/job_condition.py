@@ -52,7 +52,7 @@ def job_failure(job: Workload) -> Finding | None:
     container, exit_code = "", None
     if (ended := _CONTAINER_ENDED.search(condition.message)) and int(ended.groups[1]) in _CHOSEN_CODES:
         container, exit_code = ended.groups[0], int(ended.groups[1])
-    facts = {"workload": f"{job.kind} {job.metadata.name}"}
+    facts = {"workload": job.title}
     if job.spec.activeDeadlineSeconds is not None:
         facts["ownerDeadline"] = f"{job.spec.activeDeadlineSeconds} s"
     return Finding(
@@ -87,7 +87,7 @@ def queue_stop(pod: Pod, job: Workload | None, job_events: Sequence[Event]) -> Q
     """
     if not job or failed_condition(job) or not may_be_queued(pod, job):
         return None
-    place = f"{job.kind} {job.metadata.name}"
+    place = job.title
     for event in reversed(job_events):
         if _stops(event, pod):
             name = "PreemptedByQueue" if event.text.startswith(_PREEMPTED) else "EvictedByQueue"

@@ -20,7 +20,7 @@ from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES, SIGTERM_EXIT, ended_by_stop
 from coroner_categorizer.objects.pod import Container, Pod, PodCondition, Terminated
 from coroner_categorizer.objects.quantity import bytes_text, parse_quantity
-from coroner_categorizer.objects.times import is_before, newest, shifted
+from coroner_categorizer.objects.times import is_before, newest, rfc3339, shifted
 from coroner_categorizer.objects.workload import Workload, WorkloadCondition
 from coroner_categorizer.termination_message.stop_reports import told_to_stop
 from coroner_categorizer.verdict import Confidence, FailureKey
@@ -147,7 +147,7 @@ def deletion(
     if failed and owner:
         names.insert(0, "OwnerDeadlineExceeded")
         text = f"{failed.reason}: {failed.message}"
-        seen = (Excerpt(f"{owner.kind} {owner.metadata.name} status.conditions[{failed.type}]", text),)
+        seen = (Excerpt(f"{owner.title} status.conditions[{failed.type}]", text),)
     facts = {"deletedWhen": "while it was running" if any(has_run(e) for e in killed) else "before it started"}
     if pod.metadata.deletionGracePeriodSeconds:
         facts["gracePeriod"] = f"{pod.metadata.deletionGracePeriodSeconds} s"
@@ -182,7 +182,7 @@ def deletion(
         source="metadata.deletionTimestamp",
         key=FailureKey(pod.metadata.uid, "", "DeletedWhileRunning"),
         at=ended_at(pod),
-        text=f"set to {pod.metadata.deletionTimestamp:%Y-%m-%dT%H:%M:%SZ}",
+        text=f"set to {rfc3339(pod.metadata.deletionTimestamp)}",
         facts=facts,
         max_confidence=max_confidence,
         supporting=seen,
@@ -218,8 +218,7 @@ def stopped_after_success(exit_code: int | None, ended: datetime | None, pod: Po
         return True
     if not pod.metadata.deletionTimestamp:
         return False
-    asked = deletion_requested(pod) if pod.metadata.deletionGracePeriodSeconds else None
-    return exit_code in KILL_EXIT_CODES or bool(ended and asked and not is_before(ended, asked))
+    return exit_code in KILL_EXIT_CODES or ended_after_deletion(pod, ended)
 
 
 def _killed_by_deletion(pod: Pod, spec: Container, ended: Terminated, events: Sequence[Event]) -> bool:
@@ -227,7 +226,7 @@ def _killed_by_deletion(pod: Pod, spec: Container, ended: Terminated, events: Se
     if ended_by_signal(spec, ended):
         return _ended_at_deletion(pod, spec, ended, events)
     if _told_to_stop(ended):
-        return ended_after_deletion(pod, ended)
+        return ended_after_deletion(pod, ended.finishedAt)
     # OOMKilled with 143 is a stale flag from a child process (b12), with 137 the cause itself.
     if not ended_by_stop(ended.exitCode) or (ended.reason == "OOMKilled" and ended.exitCode != SIGTERM_EXIT):
         return False

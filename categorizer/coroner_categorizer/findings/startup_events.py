@@ -250,7 +250,7 @@ def _create_failure_key(workload: Workload) -> FailureKey:
 
 def _workload_facts(workload: Workload) -> dict[str, str]:
     created = "a Job" if workload.kind == "CronJob" else "a pod"
-    return {"workload": f"{workload.kind} {workload.metadata.name}", "created": created}
+    return {"workload": workload.title, "created": created}
 
 
 def _without_prefixes(text: str) -> str:

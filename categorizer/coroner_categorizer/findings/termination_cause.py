@@ -14,7 +14,7 @@ from coroner_categorizer.objects.deletion_time import deletion_requested
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.exit_codes import KILL_EXIT_CODES, SIGKILL_EXIT, SIGTERM_EXIT
 from coroner_categorizer.objects.pod import Pod, Terminated
-from coroner_categorizer.objects.times import SLACK
+from coroner_categorizer.objects.times import SLACK, rfc3339
 from coroner_categorizer.termination_message.runtimes.trace import UncaughtException
 from coroner_categorizer.termination_message.uncaught_exception import is_oom_symptom
 from coroner_categorizer.verdict import Confidence
@@ -112,6 +112,6 @@ def _competing_cause(
     stamp = pod.metadata.deletionTimestamp
     at_its_end = stamp and ended.finishedAt and abs(stamp - ended.finishedAt) <= SLACK
     if stamp and at_its_end and pod.metadata.deletionGracePeriodSeconds and ended.exitCode == SIGKILL_EXIT:
-        deletion = Excerpt("metadata.deletionTimestamp", f"set to {stamp:%Y-%m-%dT%H:%M:%SZ}")
+        deletion = Excerpt("metadata.deletionTimestamp", f"set to {rfc3339(stamp)}")
         return _CompetingCause("its pod was being deleted and the grace period had expired", (deletion,))
     return None

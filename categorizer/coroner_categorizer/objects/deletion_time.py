@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from coroner_categorizer.objects.pod import Pod, Terminated
+from coroner_categorizer.objects.pod import Pod
 from coroner_categorizer.objects.times import is_before, shifted
 
 _DEFAULT_GRACE = 30  # seconds; the API's default of terminationGracePeriodSeconds
@@ -33,7 +33,7 @@ def grace_period(pod: Pod) -> int:
     return _DEFAULT_GRACE if written is None else written
 
 
-def ended_after_deletion(pod: Pod, ended: Terminated) -> bool:
-    """Whether the instance ended after the deletion of its pod had certainly been requested."""
+def ended_after_deletion(pod: Pod, ended_at: datetime | None) -> bool:
+    """Whether that was after the deletion of the pod had certainly been requested."""
     asked = deletion_requested(pod) if pod.metadata.deletionGracePeriodSeconds else None
-    return bool(asked and ended.finishedAt and not is_before(ended.finishedAt, asked))
+    return bool(asked and ended_at and not is_before(ended_at, asked))

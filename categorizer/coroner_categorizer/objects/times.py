@@ -21,6 +21,11 @@ def is_before(first: datetime, second: datetime, slack: timedelta = SLACK) -> bo
     return second - first > slack
 
 
+def rfc3339(time: datetime) -> str:
+    """As Kubernetes writes times: ``2026-11-22T03:35:24Z``. ``time`` is in UTC."""
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
+
+
 def newest(times: Iterable[datetime | None]) -> datetime | None:
     """The newest of the times that are known."""
     return max((t for t in times if t), default=None)

@@ -66,6 +66,11 @@ class Workload(msgspec.Struct, frozen=True):
         """The condition of this type, or None."""
         return next((c for c in self.status.conditions if c.type == type_), None)
 
+    @property
+    def title(self) -> str:
+        """``Job train``."""
+        return f"{self.kind} {self.metadata.name}"
+
     def as_succeeded(self) -> Workload:
         """The same with a condition that says so, for kinds that say it in another field."""
         conditions = [*self.status.conditions, WorkloadCondition("Succeeded", "True")]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from coroner_categorizer.findings.finding import Excerpt, FailureRank, Finding
 from coroner_categorizer.objects.event import Event
 from coroner_categorizer.objects.pod import ContainerStatus, Pod
-from coroner_categorizer.objects.times import is_before, newest, shifted
+from coroner_categorizer.objects.times import is_before, newest, rfc3339, shifted
 from coroner_categorizer.objects.workload import Workload
 from coroner_categorizer.stuck.patience import DEFAULT_PATIENCE, PROGRESS_DEADLINE, Patience
 from coroner_categorizer.verdict import FailureKey
@@ -72,7 +72,7 @@ def _terminating(pod: Pod, events: Sequence[Event], patience: Patience) -> Lasti
     if not stamp or not due:
         return None
     grace = pod.metadata.deletionGracePeriodSeconds or pod.spec.terminationGracePeriodSeconds
-    facts = {"terminatingSince": f"{stamp:%Y-%m-%dT%H:%M:%SZ}"} | ({"gracePeriod": f"{grace} s"} if grace else {})
+    facts = {"terminatingSince": rfc3339(stamp)} | ({"gracePeriod": f"{grace} s"} if grace else {})
     statuses = (*pod.status.containerStatuses, *pod.status.initContainerStatuses)
     running = [status.name for status in statuses if status.state.running]
     text = "the kubelet to remove the pod"
@@ -125,7 +125,7 @@ def _never_ready(pod: Pod, events: Sequence[Event], owner: Workload | None, pati
     unready = [status.name for status in pod.status.containerStatuses if not status.ready]
     facts = {"notReadyFor": f"{deadline:g} s"} | ({"readyMessage": said} if said else {})
     if deployment:
-        facts["workload"] = f"{deployment.kind} {deployment.metadata.name}"
+        facts["workload"] = deployment.title
     probe = next((e for e in reversed(events) if _is_failed_probe(e, unready)), None)
     if unready:
         facts["unready"] = _quoted(unready)
@@ -170,7 +170,7 @@ def _kept_running(pod: Pod, patience: Patience) -> Lasting | None:
         return None
     first = running[0]
     source = f"status.containerStatuses[{first.name}].state.running"
-    completed = _quoted([status.name for status in ended])
+    completed, completed_at = _quoted([status.name for status in ended]), rfc3339(since)
     finding = Finding(
         names=("SidecarRunsOn",),
         rank=FailureRank.CONTAINER,
@@ -178,8 +178,8 @@ def _kept_running(pod: Pod, patience: Patience) -> Lasting | None:
         key=FailureKey(pod.metadata.uid, first.name, "SidecarRunsOn"),
         at=due,
         container=first.name,
-        text=f"runs; container {completed} completed at {since:%Y-%m-%dT%H:%M:%SZ}",
-        facts={"completed": completed, "completedAt": f"{since:%Y-%m-%dT%H:%M:%SZ}"},
+        text=f"runs; container {completed} completed at {completed_at}",
+        facts={"completed": completed, "completedAt": completed_at},
         max_confidence="Likely",
         waiting=True,
         overdue=True,

@@ -13,9 +13,7 @@ from coroner_categorizer.verdict import FailureKey
 # Warnings of the CronJob controller when it starts no Job (pkg/controller/cronjob/cronjob_controllerv2.go, 1.21+).
 BAD_SCHEDULE_REASONS = frozenset({"InvalidSchedule", "UnknownTimeZone", "UnparseableSchedule"})
 MISSED = "MissSchedule"
-GIVEN_UP = (
-    "FailedNeedsStart"  # cronjob_controller.go, before 1.21: more than 100 missed runs, and none is started since
-)
+GIVEN_UP = "FailedNeedsStart"  # cronjob_controller.go, before 1.21: more than 100 missed runs, none started since
 NOT_STARTED_REASONS = BAD_SCHEDULE_REASONS | {MISSED, GIVEN_UP}
 _MISSED_RUNS = 2  # in a row; a single one is missed whenever the controller is restarted
 
@@ -35,7 +33,7 @@ def no_progress(deployment: Workload) -> Finding | None:
         key=FailureKey(deployment.metadata.uid, "", "NeverReady"),
         at=condition.lastTransitionTime,
         text=condition.message,
-        facts=_workload_facts(deployment) | ({"progressDeadline": f"{deadline} s"} if deadline else {}),
+        facts={"workload": deployment.title} | ({"progressDeadline": f"{deadline} s"} if deadline else {}),
         max_confidence="Likely",
         waiting=True,
         overdue=True,
@@ -63,7 +61,7 @@ def not_started(cron_job: Workload, events: Sequence[Event]) -> Finding | None:
     missed = {e.text for e in since if e.reason == MISSED}
     if last.reason == MISSED and len(missed) < _MISSED_RUNS:
         return None
-    facts = _workload_facts(cron_job)
+    facts = {"workload": cron_job.title}
     if cron_job.spec.startingDeadlineSeconds is not None:
         facts["startingDeadline"] = f"{cron_job.spec.startingDeadlineSeconds} s"
     return Finding(
@@ -78,7 +76,3 @@ def not_started(cron_job: Workload, events: Sequence[Event]) -> Finding | None:
         waiting=True,
         supporting=tuple(Excerpt(f"events[{e.reason}]", e.text) for e in since[:-1]),
     )
-
-
-def _workload_facts(workload: Workload) -> dict[str, str]:
-    return {"workload": f"{workload.kind} {workload.metadata.name}"}

@@ -26,7 +26,7 @@ _EXIT_CODES = (None, 1, 130)
 _EXCEPTION = LinearRegex(rf"^({DOTTED_NAME})(?::(?: .*)?)?$")
 _EXCEPTION_NAME = LinearRegex(r"(?:Error|Exception|Warning|Interrupt|Exit|Iteration|Fault|Timeout|Failure)$")
 _FRAME = LinearRegex(r'^\s+File ".+", line \d+')
-_RANK = LinearRegex(r"^(\[rank\d{1,6}\]: )")
+_RANK = LinearRegex(r"^\[rank\d{1,6}\]: ")  # torchrun puts it before each line of a worker
 _FATAL = LinearRegex(r"^Fatal Python error: .+")
 _FATAL_TRAILER = LinearRegex(
     r"^(?:(?:Current thread|Thread) 0x|  File |  <no Python frame>|Python runtime state: |Extension modules: )"
@@ -189,7 +189,7 @@ def _cut_traceback(lines: Sequence[str], exit_code: int | None) -> UncaughtExcep
     Of the last frame the line of its code may be all that is left.
     """
     last = next((i for i in range(len(lines) - 1, -1, -1) if _is_frame(lines[i])), 0)
-    prefix = lines[last].removesuffix(_without_rank(lines[last]))
+    prefix = lines[last].removesuffix(_RANK.remove_prefix(lines[last]))
     own = [line.removeprefix(prefix) for line in lines[last:]]
     after = next((i for i, line in enumerate(own) if line and not line[0].isspace()), None)
     if not after or (last == 0 and not _is_code_of_a_frame(own[:after])):
@@ -201,13 +201,7 @@ def _cut_traceback(lines: Sequence[str], exit_code: int | None) -> UncaughtExcep
 
 
 def _is_frame(line: str) -> bool:
-    return 'File "' in line and _FRAME.starts(_without_rank(line))  # few lines need the pattern
-
-
-def _without_rank(line: str) -> str:
-    """Without what torchrun puts before each line of a worker."""
-    found = _RANK.match(line)
-    return line.removeprefix(found.groups[0]) if found else line
+    return 'File "' in line and _FRAME.starts(_RANK.remove_prefix(line))  # few lines need the pattern
 
 
 def _is_code_of_a_frame(lines: Sequence[str]) -> bool:
