@@ -15,6 +15,7 @@ import yaml
 from rich.console import Console
 from rich.text import Text
 
+from coroner_categorizer.objects.times import rfc3339
 from coroner_categorizer.redaction.sanitize import one_line
 from coroner_categorizer.verdict import Confidence, Retry, Verdict
 from coroner_operator.cli.explanations import Explanation
@@ -27,7 +28,6 @@ WIDTH_LIMIT = 100  # columns; longer lines of prose are hard to read
 
 _NAME_LIMIT = 253  # characters; the longest name that Kubernetes allows
 
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _LATEST = datetime.max.replace(tzinfo=UTC)
 _INDENT = "  "
 _LABEL_WIDTH = len("Also matched") + 2
@@ -227,7 +227,7 @@ def _without_failure(title: Text, summary: WorkloadSummary) -> Text:
 
 def _last_failure(record: FailureRecord) -> str:
     pod = f", pod {_name(record.pod.name)}" if record.pod is not None else ""
-    return f"{_category(record.verdict)}{pod}, at {record.at:{_TIME}}"
+    return f"{_category(record.verdict)}{pod}, at {rfc3339(record.at)}"
 
 
 def _pod(pod: PodRef, at: datetime) -> str:
@@ -236,7 +236,7 @@ def _pod(pod: PodRef, at: datetime) -> str:
     facts = [f"{label} {number}" for label, number in numbers if number is not None]
     facts += [f"node {_name(pod.node)}"] if pod.node else []
     named = f"{_name(pod.name)} ({', '.join(facts)})" if facts else _name(pod.name)
-    return f"{named} at {at:{_TIME}}"
+    return f"{named} at {rfc3339(at)}"
 
 
 def _title(kind: str, namespace: str, name: str) -> Text:
@@ -265,7 +265,7 @@ def _render(explanation: Explanation, page: _Page) -> None:
     page.line(title.append(_category(verdict), style=_style(verdict)))
     page.paragraph(Text(verdict.message or verdict.reason))
     if explanation.workload is not None and explanation.current is not None and explanation.current.at is not None:
-        page.field("At", Text(f"{explanation.current.at:{_TIME}}"))
+        page.field("At", Text(rfc3339(explanation.current.at)))
     if not explanation.follows:  # what to do about it stands at its workload
         if verdict.hint:
             page.field("What to do", Text(verdict.hint, style="cyan"))

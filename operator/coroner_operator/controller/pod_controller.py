@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from coroner_categorizer import Classification, Event, Failure, Pod, Workload
-from coroner_categorizer.stuck.pods import is_never_ready, lasting
+from coroner_categorizer.stuck.pods import Lasting, is_never_ready, lasting
 from coroner_operator.config.end_states import Lifetimes, lifetime
 from coroner_operator.config.settings import Settings
 from coroner_operator.controller.classification import Classifier
@@ -27,7 +27,6 @@ from coroner_operator.controller.pod_filters import (
     is_deletion,
     is_retired,
     is_starting,
-    may_get_stuck,
     may_have_failed,
     shown_failures,
     was_ready_when_deleted,
@@ -40,7 +39,7 @@ from coroner_operator.kube.fair_queue import FairSlots
 from coroner_operator.kube.owner_resolver import OwnerResolver, Owners, controller_key, controller_of, owner_ref
 from coroner_operator.kube.resources import DEPLOYMENT
 from coroner_operator.kube.workqueue import WorkQueue
-from coroner_operator.model.observation import Observation, member_of
+from coroner_operator.model.observation import observations_of
 from coroner_operator.model.report import RuleRestarts
 from coroner_operator.model.workload_ref import PodKey, WorkloadKey, WorkloadRef, pod_key
 from coroner_operator.reports.cache import ReportCache
@@ -86,6 +85,7 @@ class PodController:
         self.pods = PodConsumer(self)
         self.events = EventConsumer(self)
         self._settings = settings
+        self._patience = settings.grace_periods.patience
         self._classifier = classifier
         self._events = events
         self._owners = owners
@@ -171,8 +171,8 @@ class PodController:
             if may_have_failed(pod) and has_changed:
                 # The first classification by this process, perhaps with other rules than before.
                 self._add(_PodState(pod, reclassified=bool(self._unlisted)))
-        elif may_get_stuck(pod):
-            self._on_going_on(pod)
+        elif (going_on := lasting(pod, patience=self._patience)) is not None:
+            self._on_going_on(pod, going_on)
         elif key in self._pod_cache or key in self._pods or self._recovery.may_matter(pod):
             self._pod_cache.remove(key)
             self._going_on.discard(key)
@@ -293,13 +293,12 @@ class PodController:
         if not self._pending.has_expired(pod):
             self._pods.add_after(pod_key(pod), self._pending.seconds_left(pod.metadata.uid) or 0.0)
 
-    def _on_going_on(self, pod: Pod) -> None:
-        """The pod is not classified before that can be a failure, unless one of it is known."""
+    def _on_going_on(self, pod: Pod, going_on: Lasting) -> None:
+        """What is normal for a while: the pod is not classified before that can be a failure, unless one is known."""
         key = pod_key(pod)
         matters = key in self._states or self._recovery.may_matter(pod)
         self._going_on.add(key)
-        going_on = lasting(pod, patience=self._settings.grace_periods.patience)
-        if not self._pod_cache.put(pod) or going_on is None:
+        if not self._pod_cache.put(pod):
             return
         self._end_grace_period(key)
         if matters:
@@ -430,23 +429,10 @@ class PodController:
 
     def _report(self, owners: Owners, state: _PodState, failures: list[Failure], rules: str) -> None:
         workload, pod, observed_at = owners.workload, state.pod, self._now()
-        member = member_of(pod)
         reclassified = state.reclassified and not self._reports.is_classified_by_current_rules(workload)
-        observations = [
-            Observation(
-                pod.metadata.name,
-                pod.metadata.uid,
-                pod.spec.nodeName,
-                failure,
-                observed_at,
-                rules,
-                reclassified,
-                owners.listed,
-                pod.metadata.creationTimestamp,
-                member,
-            )
-            for failure in failures
-        ]
+        observations = observations_of(
+            pod, failures, observed_at, rules=rules, reclassified=reclassified, owners=owners.listed
+        )
         if observations:
             self._job_failures.mark_reported(pod)
             self._writer.add(workload, observations, pod.metadata.creationTimestamp)

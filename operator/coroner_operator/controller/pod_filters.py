@@ -19,7 +19,6 @@ from coroner_categorizer.objects.pod import (
     Waiting,
 )
 from coroner_categorizer.objects.times import is_before
-from coroner_categorizer.stuck.pods import lasting
 from coroner_categorizer.verdict import Verdict
 from coroner_operator.config.end_states import Lifetimes
 from coroner_operator.kube.owner_resolver import controller_key
@@ -51,11 +50,6 @@ def is_starting(pod: Pod) -> bool:
         return False
     scheduled = pod.condition("PodScheduled")
     return scheduled is None or scheduled.reason != "SchedulingGated"
-
-
-def may_get_stuck(pod: Pod) -> bool:
-    """Whether something goes on in the pod that is normal for a while: its deletion, a start, the end of a Job."""
-    return lasting(pod) is not None
 
 
 def is_healthy(pod: Pod) -> bool:

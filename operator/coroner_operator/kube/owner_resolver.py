@@ -256,7 +256,7 @@ class OwnerResolver:
 
     async def _chain_of(self, pod: Pod) -> list[WorkloadRef]:
         controller = controller_of(pod.metadata)
-        if controller is None or _type(controller) != NODE:
+        if controller is None or owner_type(controller) != NODE:
             return await self.chain_of(pod.metadata)
         # A node owns only its mirror pods.
         is_its_own = pod.metadata.annotations.is_mirror_pod and controller.name == pod.spec.nodeName
@@ -309,12 +309,12 @@ class OwnerResolver:
         owner = controller_of(metadata)
         if owner is None and len(metadata.ownerReferences) == 1 and is_object_name(metadata.ownerReferences[0].name):
             (owner,) = metadata.ownerReferences
-            if self._kinds.resource_of(*_type(owner)) is None:
+            if self._kinds.resource_of(*owner_type(owner)) is None:
                 # Kubernetes' own controllers always say so: `kubectl create job --from=cronjob/…` does not, on purpose.
                 return None
-        if owner is None or not self._kinds.may_own(*_type(owner)):
+        if owner is None or not self._kinds.may_own(*owner_type(owner)):
             return None
-        resource = self._kinds.resource_of(*_type(owner))
+        resource = self._kinds.resource_of(*owner_type(owner))
         # What has no namespace cannot be owned by what has one.
         return owner if namespaced or (resource is not None and not resource.namespaced) else None
 
@@ -390,7 +390,7 @@ def _pod_ref(metadata: Metadata) -> WorkloadRef:
     return WorkloadRef(POD.group_version, POD.kind, metadata.namespace, metadata.name, metadata.uid)
 
 
-def _type(owner: OwnerReference) -> tuple[str, str]:
+def owner_type(owner: OwnerReference) -> tuple[str, str]:
     """Group and kind."""
     return owner.apiVersion.rpartition("/")[0], owner.kind
 
@@ -410,7 +410,7 @@ def _labelled(ref: WorkloadRef, found: _Found, link: _Link) -> WorkloadRef | Non
 
 def _names_another(labelled: OwnerReference | None, owner: OwnerReference) -> bool:
     """Whether labels name another object than the owner that does not exist: its UID is what counts of that one."""
-    return labelled is not None and (_type(labelled), labelled.name) != (_type(owner), owner.name)
+    return labelled is not None and (owner_type(labelled), labelled.name) != (owner_type(owner), owner.name)
 
 
 def _known_as(pod: PodKey) -> PodKey:

@@ -73,6 +73,34 @@ class Observation(msgspec.Struct, frozen=True):
     member: Member = Member()
 
 
+def observations_of(
+    pod: Pod,
+    failures: Iterable[Failure],
+    observed_at: datetime,
+    *,
+    rules: str = "",
+    reclassified: bool = False,
+    owners: tuple[WorkloadRef, ...] = (),
+) -> list[Observation]:
+    """Of each of the failures that a pod shows."""
+    metadata, member = pod.metadata, member_of(pod)
+    return [
+        Observation(
+            metadata.name,
+            metadata.uid,
+            pod.spec.nodeName,
+            failure,
+            observed_at,
+            rules,
+            reclassified,
+            owners,
+            metadata.creationTimestamp,
+            member,
+        )
+        for failure in failures
+    ]
+
+
 END_OF_TIME = 253_402_300_799  # the last second that a datetime in UTC can express
 
 

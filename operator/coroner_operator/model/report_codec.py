@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from coroner_categorizer.objects.times import rfc3339
 from coroner_operator.model import ledger_codec, stored_report
 from coroner_operator.model.failure_record import FailureRecord, PodRef
 from coroner_operator.model.initiator import Followers, is_initiator, message
@@ -343,4 +344,4 @@ def _present(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _time(time: datetime | None) -> str | None:
-    return None if time is None else time.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if time is None else rfc3339(time)

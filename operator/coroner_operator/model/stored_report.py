@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, field
 
+from coroner_categorizer.objects.times import rfc3339
 from coroner_categorizer.verdict import Confidence, Evidence, Retry, Verdict
 from coroner_operator.model import failure_record as limits
 from coroner_operator.model import observation
@@ -208,7 +209,7 @@ def checked(time: datetime, latest: datetime) -> datetime:
     """In UTC and cut to the second. Raises ValueError for a time after ``latest``."""
     time = whole_seconds(time)
     if time > latest:
-        raise ValueError(f"{time:%Y-%m-%dT%H:%M:%SZ} is in the future")
+        raise ValueError(f"{rfc3339(time)} is in the future")
     return time
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from coroner_categorizer.objects.pod import Metadata, OwnerReference, Pod
 from coroner_categorizer.objects.workload import Workload
 from coroner_operator.config.presets import owner_labels, preset_kind, presets
-from coroner_operator.kube.owner_resolver import MAX_OWNER_DEPTH, controller_of, owner_ref
+from coroner_operator.kube.owner_resolver import MAX_OWNER_DEPTH, controller_of, owner_ref, owner_type
 from coroner_operator.kube.resources import BUILTIN_KINDS, NODE, is_namespaced
 from coroner_operator.model.workload_ref import WorkloadRef
 
@@ -56,9 +56,9 @@ def _owner(metadata: Metadata) -> OwnerReference | None:
     owner = controller_of(metadata)
     if owner is None and len(metadata.ownerReferences) == 1 and _preset_knows(metadata.ownerReferences[0]):
         (owner,) = metadata.ownerReferences
-    if owner is None or not owner.uid or _type(owner) == NODE:
+    if owner is None or not owner.uid or owner_type(owner) == NODE:
         return None
-    return owner if is_namespaced(*_type(owner)) else None
+    return owner if is_namespaced(*owner_type(owner)) else None
 
 
 def _labelled_owners(metadata: Metadata) -> Iterator[OwnerReference]:
@@ -76,10 +76,5 @@ def _is_workload(ref: WorkloadRef) -> bool:
 
 
 def _preset_knows(owner: OwnerReference) -> bool:
-    group, kind = _type(owner)
+    group, kind = owner_type(owner)
     return group not in _BUILTIN_GROUPS and preset_kind(group, kind) is not None
-
-
-def _type(owner: OwnerReference) -> tuple[str, str]:
-    """Group and kind."""
-    return owner.apiVersion.rpartition("/")[0], owner.kind

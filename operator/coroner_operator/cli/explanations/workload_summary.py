@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from coroner_categorizer.objects.pod import Pod
+from coroner_categorizer.objects.times import newest
 from coroner_categorizer.verdict import Failure
 from coroner_operator.config.end_states import keeps_pods_running, lifetime
 from coroner_operator.config.presets import Outcome
@@ -14,7 +15,7 @@ from coroner_operator.controller.pod_filters import is_deletion, is_healthy, is_
 from coroner_operator.model.current_failure import FailingPods
 from coroner_operator.model.failure_record import FailureRecord
 from coroner_operator.model.fold import fold
-from coroner_operator.model.observation import Observation, member_of
+from coroner_operator.model.observation import Observation, observations_of
 from coroner_operator.model.report import Report, end_in_failure, recover
 from coroner_operator.model.report_codec import to_status
 from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
@@ -110,36 +111,22 @@ def _is_replaced(report: Report, classified: Sequence[ClassifiedPod]) -> bool:
 
 def _is_removed(classified: ClassifiedPod) -> bool:
     current = [failure for failure in classified.failures if failure.current]
-    return _is_retired(classified.pod) and bool(current) and all(is_deletion(failure.verdict) for failure in current)
-
-
-def _is_retired(pod: Pod | None) -> bool:
-    return pod is not None and is_retired(pod, lifetime)
+    if classified.pod is None or not current or not is_retired(classified.pod, lifetime):
+        return False
+    return all(is_deletion(failure.verdict) for failure in current)
 
 
 def _observations(classified: ClassifiedPod, at: datetime) -> Iterable[Observation]:
     pod = classified.pod
     if pod is None:
         return [Observation("", "", "", failure, at) for failure in classified.failures]
-    retired = _is_retired(pod)
-    member, metadata = member_of(pod), pod.metadata
-    return [
-        Observation(
-            metadata.name,
-            metadata.uid,
-            pod.spec.nodeName,
-            failure,
-            at,
-            pod_created=metadata.creationTimestamp,
-            member=member,
-        )
-        for failure in classified.failures
-        if not (retired and is_deletion(failure.verdict))
-    ]
+    retired = is_retired(pod, lifetime)
+    failures = (failure for failure in classified.failures if not (retired and is_deletion(failure.verdict)))
+    return observations_of(pod, failures, at)
 
 
 def _newest_time(pods: Sequence[ClassifiedPod]) -> datetime:
     """The newest that the objects have: nothing else is known of when they were read."""
     created = (each.pod.metadata.creationTimestamp for each in pods if each.pod is not None)
     ended = (failure.at for each in pods for failure in each.failures)
-    return max((time for time in (*created, *ended) if time is not None), default=_EPOCH)
+    return newest((*created, *ended)) or _EPOCH
