@@ -8,6 +8,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,7 @@ async def test_no_secret_is_in_a_report_an_event_the_log_or_the_metrics(
     assert {name: leaks for name, sample in MESSAGES.items() if (leaks := sample.leaks(shown[name]))} == {}
 
 
-@pytest.mark.parametrize("output", ["text", "json", "yaml"])
+@pytest.mark.parametrize("output", ["text", "json", "yaml", "html"])
 def test_no_secret_is_in_what_explain_prints(tmp_path: Path, output: str) -> None:
     file = tmp_path / "pods.json"
     pods = [failed_pod(name, message=sample.text) for name, sample in MESSAGES.items()]
@@ -69,7 +70,7 @@ def test_no_secret_is_in_what_explain_prints(tmp_path: Path, output: str) -> Non
     command = [sys.executable, "-m", "coroner_operator", "explain", "-o", output, str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 1, done.stderr
-    printed = done.stdout + done.stderr
+    printed = (unescape(done.stdout) if output == "html" else done.stdout) + done.stderr
     folded = printed + " ".join(printed.split())  # lines are wrapped
     assert {name: leaks for name, sample in MESSAGES.items() if (leaks := sample.leaks(folded))} == {}
 

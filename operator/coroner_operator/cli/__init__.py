@@ -11,7 +11,7 @@ input_objects    … as pods, workloads and events
 cluster_reader   … or the same objects from a cluster
 connection       … and how it is reached
 explanations     … objects → one explanation each, and which pod of a workload failed first
-render           … as text, JSON or YAML
+render           … as text, JSON, YAML or an HTML page
 rules_argument   rules files as arguments
 errors           how a command fails: one line, exit status 2
 """

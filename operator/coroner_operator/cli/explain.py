@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import click
 from rich.console import Console
 
 from coroner_operator.cli.cluster_reader import ClusterReader, Target, may_be_kind
 from coroner_operator.cli.errors import BadInput, OneLineCommand
-from coroner_operator.cli.explanations import explain_objects
+from coroner_operator.cli.explanations import Explanation, explain_objects
 from coroner_operator.cli.input_bytes import read_input
 from coroner_operator.cli.input_objects import InputObjects
-from coroner_operator.cli.render import WIDTH_LIMIT, as_json, as_yaml, print_text
+from coroner_operator.cli.render import WIDTH_LIMIT, as_html, as_json, as_yaml, print_text
 from coroner_operator.cli.rules_argument import load_rules
 from coroner_operator.kube.resources import find_by_name
 
-Output = Literal["text", "json", "yaml"]
+Output = Literal["text", "json", "yaml", "html"]
 
 _FILE_SUFFIXES = (".json", ".jsonl", ".yaml", ".yml", ".txt", ".log")
 
@@ -29,7 +31,7 @@ _FILE_SUFFIXES = (".json", ".jsonl", ".yaml", ".yml", ".txt", ".log")
 @click.option(
     "-o",
     "--output",
-    type=click.Choice(["text", "json", "yaml"]),
+    type=click.Choice(get_args(Output)),
     default="text",
     show_default=True,
     help="Output format.",
@@ -65,6 +67,9 @@ def explain(
 
     Several pods of one workload: which of them failed first comes first.
 
+    -o html writes one page to attach to an incident; it has no script and loads nothing:
+        coroner explain job/train -n ml -o html > train.html
+
     An argument that exists as a file is read as a file. With -n, --context or --kubeconfig, only
     arguments with a file extension (.json, .yaml, ...) are. Without arguments, standard input is read.
 
@@ -89,8 +94,14 @@ def explain(
     if output == "text":
         print_text(explanations, _console())
     else:
-        click.echo(as_json(explanations) if output == "json" else as_yaml(explanations), nl=False)
+        click.echo(_encoded(explanations, output), nl=False)
     ctx.exit(int(any(explanation.is_failing for explanation in explanations)))
+
+
+def _encoded(explanations: Sequence[Explanation], output: Output) -> bytes:
+    if output == "html":
+        return as_html(explanations, datetime.now(UTC))
+    return as_json(explanations) if output == "json" else as_yaml(explanations)
 
 
 def _target(argument: str, in_cluster: bool) -> Target | None:
