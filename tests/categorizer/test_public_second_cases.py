@@ -17,8 +17,8 @@ import yaml
 
 import coroner_categorizer as cc
 from coroner_operator.cli.explanations import explain_objects
-from coroner_operator.cli.input_bytes import InputBytes
-from coroner_operator.cli.input_objects import InputObjects
+from coroner_operator.cli.inputs.input_bytes import InputBytes
+from coroner_operator.cli.inputs.input_objects import InputObjects
 from tests.support.default_pack import CATEGORIZER
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "public_second"

@@ -15,8 +15,8 @@ import pytest
 import coroner_categorizer as cc
 from coroner_categorizer.redaction.sanitize import one_line, safe_text
 from coroner_operator.cli.explanations import explain_objects
-from coroner_operator.cli.input_bytes import InputBytes
-from coroner_operator.cli.input_objects import InputObjects
+from coroner_operator.cli.inputs.input_bytes import InputBytes
+from coroner_operator.cli.inputs.input_objects import InputObjects
 from coroner_operator.cli.render import as_html
 from tests.cli.builders import list_of, pod
 from tests.cli.conftest import RULES, Coroner

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coroner_operator.cli.errors import BadInput
-from coroner_operator.cli.safe_yaml import yaml_documents
+from coroner_operator.cli.inputs.safe_yaml import yaml_documents
 
 SCALARS = {
     "null": None,

@@ -18,7 +18,7 @@ import yaml
 
 import coroner_categorizer as cc
 from coroner_operator.cli.explanations import explain_objects
-from coroner_operator.cli.input_objects import InputObjects
+from coroner_operator.cli.inputs.input_objects import InputObjects
 from coroner_operator.config.end_states import lifetime
 from coroner_operator.config.settings import GracePeriods
 from coroner_operator.controller.pending_timers import PendingTimers

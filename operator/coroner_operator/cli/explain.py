@@ -11,11 +11,11 @@ from typing import Literal, get_args
 import click
 from rich.console import Console
 
-from coroner_operator.cli.cluster_reader import ClusterReader, Target, may_be_kind
 from coroner_operator.cli.errors import BadInput, OneLineCommand
 from coroner_operator.cli.explanations import Explanation, explain_objects
-from coroner_operator.cli.input_bytes import read_input
-from coroner_operator.cli.input_objects import InputObjects
+from coroner_operator.cli.inputs.cluster_reader import ClusterReader, Target, may_be_kind
+from coroner_operator.cli.inputs.input_bytes import read_input
+from coroner_operator.cli.inputs.input_objects import InputObjects
 from coroner_operator.cli.render import WIDTH_LIMIT, as_html, as_json, as_yaml, print_text
 from coroner_operator.cli.rules_argument import load_rules
 from coroner_operator.kube.resources import find_by_name

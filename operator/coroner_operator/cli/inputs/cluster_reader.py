@@ -19,7 +19,7 @@ from coroner_categorizer.objects.workload import Workload
 from coroner_categorizer.stuck.pods import is_never_ready
 from coroner_operator.cli.connection import ConnectionOptions, connect
 from coroner_operator.cli.errors import BadInput
-from coroner_operator.cli.input_objects import InputObjects, outcome
+from coroner_operator.cli.inputs.input_objects import InputObjects, outcome
 from coroner_operator.kube import resources
 from coroner_operator.kube.errors import ApiError, InvalidName, NotFound, Unreachable
 from coroner_operator.kube.paging import PARTIAL_LIST, list_items

@@ -14,8 +14,8 @@ from coroner_categorizer.objects.pod import Pod
 from coroner_categorizer.objects.times import newest
 from coroner_categorizer.objects.workload import Workload
 from coroner_operator.cli.errors import BadInput
-from coroner_operator.cli.input_bytes import InputBytes
-from coroner_operator.cli.input_documents import KUBECTL, Document, iter_documents
+from coroner_operator.cli.inputs.input_bytes import InputBytes
+from coroner_operator.cli.inputs.input_documents import KUBECTL, Document, iter_documents
 from coroner_operator.config.end_states import lifetime
 from coroner_operator.config.presets import Outcome
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import msgspec
 
 from coroner_operator.cli.errors import BadInput
-from coroner_operator.cli.input_bytes import InputBytes
-from coroner_operator.cli.safe_yaml import yaml_documents
+from coroner_operator.cli.inputs.input_bytes import InputBytes
+from coroner_operator.cli.inputs.safe_yaml import yaml_documents
 
 Json = bytes | memoryview
 
