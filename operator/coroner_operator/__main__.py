@@ -14,6 +14,8 @@ _COMMANDS = {
     "clean": "Remove what Coroner has written to the cluster.",
     "lint": "Check rules and redaction files.",
 }
+_MODULES = {"lint": "workbench.lint"}
+"""Of those commands whose module is not called like them."""
 
 
 class _Lazy(click.Group):
@@ -26,7 +28,8 @@ class _Lazy(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         with gc_paused():
-            command = getattr(import_module(f"coroner_operator.cli.{cmd_name}"), cmd_name)
+            module = import_module(f"coroner_operator.cli.{_MODULES.get(cmd_name, cmd_name)}")
+            command = getattr(module, cmd_name)
         assert isinstance(command, click.Command)
         return command
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from coroner_operator.cli.explain import explain
-from coroner_operator.cli.lint import lint
+from coroner_operator.cli.workbench.lint import lint
 
 RULES = """
 apiVersion: coroner.dev/v1alpha1

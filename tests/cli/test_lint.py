@@ -49,7 +49,7 @@ def test_every_error_is_a_line_with_file_and_path(coroner: Coroner, tmp_path: Pa
     lines = ran.stdout.splitlines()
     assert len(lines) >= 10
     for line in lines:
-        assert re.match(rf"{re.escape(str(path))}: categories\[\d\]\S*: .+; .+", line), line
+        assert re.match(rf"{re.escape(str(path))}:\d+: categories\[\d\]\S*: .+; .+", line), line
     assert ran.stderr == f"{len(lines)} errors in 1 of 1 file\n"
     assert ran.exit_code == 2
 
@@ -60,7 +60,7 @@ def test_each_file_is_checked_whatever_the_others_are(coroner: Coroner, tmp_path
     ran = coroner("lint", tmp_path / "empty.yaml", tmp_path / "wrong.yaml", tmp_path / "absent.yaml", rules)
     assert [line.split(": ")[0] for line in ran.stdout.splitlines()] == [
         f"{tmp_path}/empty.yaml",
-        f"{tmp_path}/wrong.yaml",
+        f"{tmp_path}/wrong.yaml:1",
         str(rules),
     ]
     assert [line.split(": ")[0] for line in ran.stderr.splitlines()] == [
@@ -150,16 +150,21 @@ def test_a_redaction_file_is_checked(coroner: Coroner, rules: Path, tmp_path: Pa
 
 
 NO_REDACTION_FILE: dict[str, tuple[str | bytes, list[str]]] = {
-    "rules": (RULES, [r"expected a list of patterns, found a mapping; .+"]),
+    "rules": (RULES, [r": expected a list of patterns, found a mapping; .+"]),
     "every entry": (
         "- {name: A b, pattern: x}\n- {name: b}\n- {name: c, pattern: '['}\n- 1\n",
-        [r"\[0\]: .+; .+", r"\[1\]: expected `name` and `pattern`.+; .+", r"\[2\]: .+; .+", r"\[3\]: expected .+; .+"],
+        [
+            r":1: \[0\]: .+; .+",
+            r":2: \[1\]: expected `name` and `pattern`.+; .+",
+            r":3: \[2\]: .+; .+",
+            r":4: \[3\]: expected .+; .+",
+        ],
     ),
-    "a key twice": ("- {name: a, name: b, pattern: x}", [r'line 1, column \d+: not YAML: duplicate key "name"; .+']),
-    "not YAML": ("[", [r"line \d, column \d: not YAML: .+; .+"]),
-    "Latin-1": ("# für dich\n".encode("latin-1"), [r"not UTF-8: byte 3; save it as UTF-8"]),
-    "two documents": ("- {name: a, pattern: x}\n---\n- {name: b, pattern: x}\n", [r"holds 2 documents; .+"]),
-    "nested": ("- " * 100_000 + "a", [r"line 1, column \d+: not YAML: nested too deeply; .+"]),
+    "a key twice": ("- {name: a, name: b, pattern: x}", [r': line 1, column \d+: not YAML: duplicate key "name"; .+']),
+    "not YAML": ("[", [r": line \d, column \d: not YAML: .+; .+"]),
+    "Latin-1": ("# für dich\n".encode("latin-1"), [r": not UTF-8: byte 3; save it as UTF-8"]),
+    "two documents": ("- {name: a, pattern: x}\n---\n- {name: b, pattern: x}\n", [r": holds 2 documents; .+"]),
+    "nested": ("- " * 100_000 + "a", [r": line 1, column \d+: not YAML: nested too deeply; .+"]),
 }
 
 
@@ -172,7 +177,7 @@ def test_every_error_of_a_redaction_file_is_a_line(coroner: Coroner, tmp_path: P
     found = ran.stdout.splitlines()
     assert len(found) == len(lines)
     for text, line in zip(found, lines, strict=True):
-        assert re.fullmatch(rf"{re.escape(str(file))}: {line}", text), text
+        assert re.fullmatch(rf"{re.escape(str(file))}{line}", text), text
     assert ran.exit_code == 2
     with pytest.raises(InvalidRules) as invalid:
         RuleFiles(None, file).read().compile()
@@ -191,7 +196,37 @@ def test_a_redaction_file_without_patterns_is_allowed(coroner: Coroner, tmp_path
 def test_yaml_that_is_no_rule_set_is_an_error_not_a_traceback(coroner: Coroner, text: str) -> None:
     ran = coroner("lint", "-", stdin=text)
     assert ran.exit_code == 2
-    assert ran.stdout.startswith("stdin: ")
+    assert re.match(r"stdin(:\d+)?: ", ran.stdout)
+
+
+WARNED = """
+categories:
+  - name: site
+    rules:
+      - onExitCodes: {operator: In, values: [0, 74]}
+      - onExitCodes: {operator: In, values: [74]}
+        subcategory: lease
+"""
+
+
+def test_a_warning_is_a_line_and_the_file_can_be_used(coroner: Coroner) -> None:
+    zero = (
+        "stdin:5: warning: categories[0].rules[0].onExitCodes.values: 0 never matches: a container that ended with it "
+        "has not failed; remove it\n"
+    )
+    shadowed = (
+        'stdin:6: warning: categories[0].rules[1]: never decides: rule "categories[0].rules[0]" comes first and '
+        "matches whatever this one matches; move it up, or remove it\n"
+    )
+    found = (zero + shadowed, "2 warnings in 1 of 1 file\n")
+    assert coroner("lint", "-", stdin=WARNED) == (0, *found)
+    assert coroner("lint", "--strict", "-", stdin=WARNED) == (1, *found)
+
+
+def test_an_error_counts_more_than_a_warning(coroner: Coroner, tmp_path: Path) -> None:
+    (tmp_path / "wrong.yaml").write_text("categories: [{name: a, rules: []}]")
+    ran = coroner("lint", "--strict", "-", tmp_path / "wrong.yaml", stdin=WARNED)
+    assert (ran.exit_code, ran.stderr) == (2, "1 error, 2 warnings in 2 of 2 files\n")
 
 
 def test_without_a_file_it_says_so(coroner: Coroner) -> None:

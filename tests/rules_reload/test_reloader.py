@@ -222,6 +222,6 @@ async def test_rules_that_are_too_large_when_compiled_leave_the_previous_ones_in
     assert operator.category == "first"
     assert operator.counts == [False]
     assert reloads.errors == (
-        f"{tmp_path}/rules.yaml: categories[0].rules[0].onTerminationMessage.pattern: too large when compiled; "
+        f"{tmp_path}/rules.yaml:7: categories[0].rules[0].onTerminationMessage.pattern: too large when compiled; "
         r"use smaller repetition counts, and [A-Za-z] instead of \pL",
     )

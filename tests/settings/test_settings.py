@@ -156,7 +156,7 @@ def test_run_with_wrong_rules_prints_the_errors_and_exits_2(tmp_path: Path, own_
     rules.write_text("categories: [{name: a, rules: [{onExitCodes: {operator: Is, values: [1]}}]}]\n")
     result = CliRunner().invoke(main, ["run", "--rules", str(rules)])
     assert result.exit_code == 2
-    assert all(line.startswith(f"coroner run: {rules}: ") for line in result.stderr.splitlines())
+    assert all(line.startswith(f"coroner run: {rules}:1: ") for line in result.stderr.splitlines())
     assert "operator" in result.stderr
 
 

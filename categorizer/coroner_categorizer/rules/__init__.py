@@ -4,6 +4,8 @@ default.yaml    the default pack
 parser          YAML text → a rule set, or every error in it; with
   yaml_reader     typed access to nodes
   field_path      where an error is, and the errors themselves
+  line_numbers    … and in which line
+review          what is allowed and probably not meant, for ``coroner lint``
 rule            matchers that must all hold
 matchers        one class each
 match_context   what rules are tried on: one pod

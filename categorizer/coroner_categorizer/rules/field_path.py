@@ -26,6 +26,8 @@ class FieldError(NamedTuple):
     path: str
     detail: str
     remedy: str
+    line: int = 0
+    """Counted from 1; 0 = the document as a whole, or a path that names the line itself."""
 
     def __str__(self) -> str:
         return f"{self.path}: {self.detail}; {self.remedy}"

@@ -13,6 +13,7 @@ import msgspec
 import yaml
 
 from coroner_categorizer.rules.field_path import ConfigError, FieldErrors, Path
+from coroner_categorizer.rules.line_numbers import with_lines
 from coroner_categorizer.rules.matchers import MATCHERS, Matcher, OnConditions
 from coroner_categorizer.rules.pattern_set import compile_pattern
 from coroner_categorizer.rules.rule import Rule
@@ -50,6 +51,8 @@ class RuleSet(msgspec.Struct, frozen=True):
     default_subcategory: str = ""
     extends_default: bool = False
     enabled: bool = True
+    path: Path = Path()
+    """Of the rules in the document: empty, or ``errorCategories``."""
 
 
 class _UniqueKeyLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
@@ -70,9 +73,11 @@ def parse(text: str) -> RuleSet:
     """One document. Raises ConfigError with every error in it."""
     errors = FieldErrors()
     node = _load_yaml(text, errors)
-    rule_set = None if errors.found else _Parser(errors).document(node)
-    if errors.found or rule_set is None:
+    if errors.found:
         raise ConfigError(errors.found)
+    rule_set = _Parser(errors).document(node)
+    if errors.found or rule_set is None:
+        raise ConfigError(with_lines(text, errors.found))
     return rule_set
 
 
@@ -144,6 +149,7 @@ class _Parser(YamlReader):
             default_subcategory=sub or "",
             extends_default=extends == "default",
             enabled=enabled is not False,
+            path=path,
         )
 
     def categories(self, node: Any, path: Path, *, required: bool) -> list[Rule]:
@@ -175,7 +181,7 @@ class _Parser(YamlReader):
         seen: set[str] = set()
         for rule in rules:
             if rule.id in seen:
-                self.errors.add(Path((rule.id,)), f'duplicate rule name "{rule.id}"', "rename one of the two")
+                self.errors.add(rule.path, f'duplicate rule name "{rule.id}"', "rename one of the two")
             seen.add(rule.id)
 
     def rule(self, node: Any, path: Path, category: str) -> Rule | None:
@@ -215,6 +221,7 @@ class _Parser(YamlReader):
         ]
         return Rule(
             id=name or str(path),
+            path=path,
             category=category,
             subcategory=subcategory or "",
             matchers=tuple(scoped),

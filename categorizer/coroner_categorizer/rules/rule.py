@@ -8,6 +8,7 @@ import msgspec
 
 from coroner_categorizer.findings.finding import Excerpt, Finding
 from coroner_categorizer.redaction.sanitize import valid_unicode
+from coroner_categorizer.rules.field_path import Path
 from coroner_categorizer.rules.match_context import MatchContext
 from coroner_categorizer.rules.matchers import Matcher, OnFindings, OnReasons
 from coroner_categorizer.rules.pattern_set import compile_pattern
@@ -33,6 +34,8 @@ class Rule(msgspec.Struct, frozen=True):
     subcategory: str
     matchers: tuple[Matcher, ...]
     """All must match."""
+    path: Path = Path()
+    """Where in its document it is."""
     unless: tuple[Matcher, ...] = ()
     """If one of these matches, the rule does not."""
     container: str = ""

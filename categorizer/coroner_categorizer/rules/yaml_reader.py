@@ -15,6 +15,7 @@ from coroner_categorizer.rules.pattern_set import (
     compile_pattern,
 )
 
+_CHOICES_NAMED = 5  # an error lists all choices where there are no more than these
 NAME_LIMIT = 63  # bytes; a label value's limit, and Armada's
 
 TOO_LARGE = TOTAL_LIMIT // 5
@@ -39,8 +40,8 @@ class YamlReader:
         known = list(keys)
         for key in node:
             if key not in known:
-                close = difflib.get_close_matches(str(key), known, n=1)
-                remedy = f'did you mean "{close[0]}"?' if close else f"known here: {', '.join(known)}"
+                close = closest(str(key), known)
+                remedy = f'did you mean "{close}"?' if close else f"known here: {', '.join(known)}"
                 self.errors.add(path / str(key), "unknown key", remedy)
         return node
 
@@ -70,10 +71,10 @@ class YamlReader:
         choices = list(allowed)
         if isinstance(node, str) and node in choices:
             return node
-        quoted = [f'"{c}"' for c in choices]
-        use = quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
-        said = f'unknown value "{node}"' if isinstance(node, str) else f"expected a string, found {kind_of(node)}"
-        self.errors.add(path, said, f"use {use}")
+        if isinstance(node, str):
+            self.errors.add(path, f'unknown value "{node}"', _one_of_these(node, choices))
+        else:
+            self.errors.add(path, f"expected a string, found {kind_of(node)}", _one_of_these("", choices))
         return None
 
     def boolean(self, node: Any, path: Path) -> bool:
@@ -116,6 +117,21 @@ class YamlReader:
         if not fits:
             self.errors.add(path, _TOO_LARGE_TOGETHER, "use fewer patterns, or smaller repetition counts")
         return fits
+
+
+def _one_of_these(given: str, choices: list[str]) -> str:
+    """The choice that was probably meant, if there are too many to name them all."""
+    if len(choices) > _CHOICES_NAMED and (close := closest(given, choices)):
+        return f'did you mean "{close}"?'
+    *others, last = (f'"{choice}"' for choice in choices)
+    return f"use {', '.join(others)} or {last}" if others else f"use {last}"
+
+
+def closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known word that is most like this one, in whatever case it is written; None: none is like it."""
+    by_lower_case = {each.lower(): each for each in known}
+    found = difflib.get_close_matches(word.lower(), by_lower_case, n=1, cutoff=cutoff)
+    return by_lower_case[found[0]] if found else None
 
 
 def kind_of(node: Any) -> str:

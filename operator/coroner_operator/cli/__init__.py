@@ -1,7 +1,7 @@
 """The subcommands of ``coroner``.
 
 run              the operator in the foreground
-lint             errors of rules and redaction files
+workbench        lint, and what else helps to write rules
 clean            removes what Coroner has written to the cluster
 explain          why pods failed, from files or a cluster:
 inputs           … the pods, workloads and events of files or of a cluster

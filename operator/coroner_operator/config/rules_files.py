@@ -15,6 +15,7 @@ from coroner_categorizer import Categorizer, ConfigError, FieldError, default, l
 from coroner_categorizer.redaction.redactor import DEFAULT_REDACTOR, Redactor, SitePattern, compiled_size
 from coroner_categorizer.rules import field_path
 from coroner_categorizer.rules.field_path import FieldErrors
+from coroner_categorizer.rules.line_numbers import with_lines
 from coroner_categorizer.rules.parser import load_documents
 from coroner_categorizer.rules.yaml_reader import YamlReader
 
@@ -108,7 +109,9 @@ def parse_rules(content: Content, redactor: Redactor = DEFAULT_REDACTOR) -> Cate
 def parse_redaction(content: Content) -> tuple[SitePattern, ...]:
     """The patterns of a redaction file; a file without any is allowed. Raises ConfigError with every error."""
     errors = FieldErrors()
-    documents = load_documents(decode(content), errors) or []
+    text = decode(content)
+    documents = load_documents(text, errors) or []
+    is_yaml = not errors.found
     if len(documents) > 1:
         errors.add(field_path.Path(), f"holds {len(documents)} documents", "write one list of patterns")
     reader = YamlReader(errors)
@@ -119,7 +122,7 @@ def parse_redaction(content: Content) -> tuple[SitePattern, ...]:
     places = (field_path.Path((index,)) for index in range(len(entries)))
     patterns = [_pattern(entry, place, reader) for entry, place in zip(entries, places, strict=False)]
     if errors.found:
-        raise ConfigError(errors.found)
+        raise ConfigError(with_lines(text, errors.found) if is_yaml else errors.found)
     return tuple(pattern for pattern in patterns if pattern is not None)
 
 
@@ -133,11 +136,12 @@ def decode(content: Content) -> str:
         raise ConfigError([FieldError(_WHOLE, f"not UTF-8: byte {error.start}", "save it as UTF-8")]) from error
 
 
-def describe(name: str, error: FieldError) -> str:
-    """``rules.yaml: categories[0].name: missing; give it a name``."""
+def describe(name: str, error: FieldError, severity: str = "") -> str:
+    """``rules.yaml:7: categories[0].name: missing; give it a name``."""
+    line = f":{error.line}" if error.line else ""
     place = "" if error.path == _WHOLE else f"{error.path}: "
     remedy = f"; {error.remedy}" if error.remedy else ""
-    return f"{name}: {place}{error.detail}{remedy}"
+    return f"{name}{line}: {severity}{place}{error.detail}{remedy}"
 
 
 def _pattern(entry: Any, place: field_path.Path, reader: YamlReader) -> SitePattern | None:

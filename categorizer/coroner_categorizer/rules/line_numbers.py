@@ -1,0 +1,102 @@
+"""In which line of a YAML text a place is that an error names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import yaml
+
+from coroner_categorizer.rules.field_path import FieldError, Path
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # used for its events only: nothing is constructed
+
+
+def with_lines(text: str, errors: Iterable[FieldError]) -> list[FieldError]:
+    """The errors with the lines of their places; of what is absent, the line of what it is absent from.
+
+    The text has been parsed: it is YAML, and neither deep nor multiplied by aliases.
+    """
+    found = list(errors)
+    wanted = {place for error in found for place in _with_parents(error.path)}
+    lines = _lines(text, wanted)
+    return [error._replace(line=_line(error.path, lines)) for error in found]
+
+
+def _line(path: str, lines: dict[str, int]) -> int:
+    return next((lines[place] for place in _with_parents(path) if place in lines), 0)
+
+
+def _with_parents(path: str) -> Iterable[str]:
+    """``a.b[0]``, ``a.b``, ``a``."""
+    while path:
+        yield path
+        path = path[: path.rindex("[")] if path.endswith("]") and "[" in path else path.rpartition(".")[0]
+
+
+class _Container:
+    """An open mapping or list. ``path`` is None where nothing below it is wanted."""
+
+    __slots__ = ("index", "is_list", "key", "path")
+
+    def __init__(self, path: Path | None, *, is_list: bool) -> None:
+        self.path = path
+        self.is_list = is_list
+        self.index = 0
+        self.key: Path | None = None
+        """The place of the value that comes next in a mapping; None: a key comes next, or nobody asks."""
+
+
+def _lines(text: str, wanted: Collection[str]) -> dict[str, int]:
+    """The lines, counted from 1, of those of the wanted places that are there: of a key, or of an item of a list."""
+    lines: dict[str, int] = {}
+    open_: list[_Container] = []
+    expects_key: list[bool] = []
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionEndEvent):
+            open_.pop()
+            expects_key.pop()
+            continue
+        if not isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
+            continue
+        place: Path | None = None
+        line = _line_of(event)
+        if open_:
+            within = open_[-1]
+            if within.is_list:
+                place = _below(within.path, within.index, wanted)
+                within.index += 1
+            elif expects_key[-1]:
+                name = event.value if isinstance(event, yaml.ScalarEvent) else ""
+                within.key = _below(within.path, name, wanted)
+                _note(within.key, line, lines)
+                expects_key[-1] = False
+                if isinstance(event, yaml.ScalarEvent):
+                    continue
+            else:
+                place, within.key = within.key, None
+                expects_key[-1] = True
+        else:
+            place = Path()
+        _note(place, line, lines)
+        if isinstance(event, yaml.CollectionStartEvent):
+            is_list = isinstance(event, yaml.SequenceStartEvent)
+            open_.append(_Container(place, is_list=is_list))
+            expects_key.append(not is_list)
+    return lines
+
+
+def _line_of(event: Any) -> int:
+    return int(event.start_mark.line) + 1
+
+
+def _below(path: Path | None, part: str | int, wanted: Collection[str]) -> Path | None:
+    if path is None:
+        return None
+    below = path / part
+    return below if str(below) in wanted else None
+
+
+def _note(place: Path | None, line: int, lines: dict[str, int]) -> None:
+    if place is not None and place.parts:
+        lines.setdefault(str(place), line)
