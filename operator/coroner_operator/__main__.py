@@ -13,8 +13,9 @@ _COMMANDS = {
     "explain": "Explain why pods failed, from files or a cluster.",
     "clean": "Remove what Coroner has written to the cluster.",
     "lint": "Check rules and redaction files.",
+    "test": "Check that recorded cases get the expected verdicts.",
 }
-_MODULES = {"lint": "workbench.lint"}
+_MODULES = {"lint": "workbench.lint", "test": "workbench.check_cases"}
 """Of those commands whose module is not called like them."""
 
 

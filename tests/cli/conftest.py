@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from coroner_operator.cli.explain import explain
+from coroner_operator.cli.workbench import check_cases
 from coroner_operator.cli.workbench.lint import lint
 
 RULES = """
@@ -60,7 +61,7 @@ def coroner() -> Coroner:
     """``coroner("explain", "-o", "json", "-", stdin="...")``: exit code, standard output, standard error."""
 
     def run(*arguments: str | Path, stdin: str | bytes = "", env: dict[str, str] | None = None) -> Ran:
-        group = click.Group("coroner", commands={"explain": explain, "lint": lint})
+        group = click.Group("coroner", commands={"explain": explain, "lint": lint, "test": check_cases.test})
         result = CliRunner().invoke(group, [str(a) for a in arguments], input=stdin, env=env, prog_name="coroner")
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
