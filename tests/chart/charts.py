@@ -19,6 +19,12 @@ MONITORING = tuple(f"monitoring.coreos.com/v1/{kind}" for kind in ("ServiceMonit
 OLDEST, NEWEST = "1.29.0", "1.36.0"
 
 Manifest = dict[str, Any]
+_YamlLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a rendering has 200 KB, mostly the CRD
+
+
+def parsed(text: str) -> list[Manifest]:
+    """The objects of a YAML stream; empty documents are left out."""
+    return [each for each in yaml.load_all(text, _YamlLoader) if each]
 
 
 class HelmError(Exception):
@@ -73,7 +79,7 @@ class Helm:
 
     def render(self, values: Mapping[str, Any] | None = None, **how: Any) -> list[Manifest]:
         """The objects of `helm template`; arguments as for text()."""
-        return [each for each in yaml.safe_load_all(self.text(values, **how)) if each]
+        return parsed(self.text(values, **how))
 
     def notes(self, values: Mapping[str, Any] | None = None, *, namespace: str = "coroner") -> str:
         """NOTES.txt; only an install with --dry-run renders it."""

@@ -10,25 +10,28 @@ BUILD=${BUILD:-yes}                      # no: $BIN holds somebody else's progra
 MIRROR=${MIRROR:-$(awk '/^URIs:/ {print $2; exit}' /etc/apt/sources.list.d/debian.sources 2>/dev/null || true)}   # Debian's, as this system has it
 KUBECTL=${KUBECTL:-$BIN/kubectl}
 PYTHON=${PYTHON:-$(command -v /usr/bin/python3 || command -v python3)}
+# What a cluster with a kubelet has of the machine (interfaces, addresses, cgroups) is told apart by its slot, 0 to 9.
+# Whoever starts it keeps the number in $STATE/slot, where `down` finds it.
+SLOT=$(cat "$STATE/slot" 2>/dev/null || echo "${SLOT:-0}")
+SLOTS=${SLOTS:-2}                        # as many at a time; `hold` takes a free one
+SLOT_SECONDS=${SLOT_SECONDS:-240}        # ... and waits for it so long
+LOCKS=${LOCKS:-/run/lock}                # slots that are taken, and the kernel's settings before the first cluster
 NODE_NAME=${NODE_NAME:-node1}
-NODE_IF=${NODE_IF:-coroner-node}         # interface that carries the node's and the services' addresses
-BRIDGE=${BRIDGE:-coroner-pods}           # bridge of the pods
-CGROUP=${CGROUP:-coroner-test}           # parent of the pods' cgroups
-NODE_IP=${NODE_IP:-10.250.0.1}
-SERVICE_CIDR=${SERVICE_CIDR:-10.96.0.0/16}
-SERVICE_IP=${SERVICE_IP:-10.96.0.1}      # ClusterIP of default/kubernetes: the apiserver listens on it directly
-DNS_IP=${DNS_IP:-10.96.0.10}             # dns.py answers there
-POD_CIDR=${POD_CIDR:-10.244.0.0/24}
-POD_GW=${POD_GW:-10.244.0.1}
+NODE_IF=${NODE_IF:-coroner-node$SLOT}    # interface that carries the node's and the services' addresses
+BRIDGE=${BRIDGE:-coroner-pods$SLOT}      # bridge of the pods
+CGROUP=${CGROUP:-coroner-test$SLOT}      # parent of the pods' cgroups
+NODE_IP=${NODE_IP:-10.250.$SLOT.1}
+SERVICE_CIDR=${SERVICE_CIDR:-10.9$SLOT.0.0/16}
+SERVICE_IP=${SERVICE_IP:-10.9$SLOT.0.1}  # ClusterIP of default/kubernetes: the apiserver listens on it directly
+DNS_IP=${DNS_IP:-10.9$SLOT.0.10}         # dns.py answers there
+POD_CIDR=${POD_CIDR:-10.244.$SLOT.0/24}
+POD_GW=${POD_GW:-10.244.$SLOT.1}
 ETCD_PORT=${ETCD_PORT:-2379}
 ETCD_PEER_PORT=${ETCD_PEER_PORT:-2380}
 APISERVER_PORT=${APISERVER_PORT:-6443}   # only for --control-plane-only (127.0.0.1); the full cluster uses SERVICE_IP:443
 KCM_PORT=${KCM_PORT:-10257}
 SCHED_PORT=${SCHED_PORT:-10259}
 KUBELET_PORT=${KUBELET_PORT:-10250}
-# The addresses, interfaces and cgroups of a full cluster are the machine's: one at a time, whoever starts it.
-FULL_LOCK=${FULL_LOCK:-/run/lock/$NODE_IF.lock}
-FULL_LOCK_SECONDS=${FULL_LOCK_SECONDS:-240}
 
 PKI=$STATE/pki LOGS=$STATE/log PIDS=$STATE/pids CONF=$STATE/conf
 CTD_SOCK=$STATE/run/containerd/containerd.sock
@@ -55,6 +58,9 @@ spawn() {
   local pid=$!
   echo "$pid $(starttime "$pid")" >"$PIDS/$name"
 }
+
+# served INTERFACE: does somebody listen on one of its addresses? Else it is what a killed cluster left
+served() { [ -n "$(ip -o -4 addr show dev "$1" 2>/dev/null | awk '{sub("/.*", "", $4); print $4}' | while read -r ip; do ss -Hltn "src $ip"; done)" ]; }
 
 alive() { same_process "$PIDS/$1"; }
 

@@ -15,6 +15,7 @@ that share something costly share a worker.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -66,14 +67,16 @@ def _is_long_property(item: pytest.Item) -> bool:
 def group_of(item: pytest.Item) -> str | None:
     """Tests of one group run on one worker; None: this one may run on any, or its own mark names the group.
 
-    There is one node a machine. Tests of one folder install the same on a real API server (CRDs, roles), of which each
-    worker has its own. A module of other tests keeps what it has read or built.
+    A machine has room for two clusters with a node: one is for the live scenarios, which change the node, and one for what
+    is installed. A given cluster is one. Tests of one folder install the same on a real API server (CRDs, roles), of which
+    each worker has its own. A module of other tests keeps what it has read or built.
     """
     if item.get_closest_marker("xdist_group"):
         return None
     match item.stash[_LAYER]:
         case "controllers" | "cluster":
-            return "cluster"
+            scenarios = item.path.parent.name == "e2e" and "E2E_KUBECONFIG" not in os.environ
+            return "cluster: live scenarios" if scenarios else "cluster"
         case "apiserver":
             return f"apiserver: {item.path.parent.name}"
         case "embedded":

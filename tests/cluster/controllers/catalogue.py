@@ -39,8 +39,8 @@ class Controller:
     """Folder in which it insists on its certificates, whatever TMPDIR says: only its process sees them there."""
 
 
-ADDRESS = "10.250.0.1"
-"""Of the node (NODE_IP of lib.sh): here the API server reaches webhooks."""
+ADDRESS = "127.0.0.1"
+"""Here the API server, a process of the same machine, reaches webhooks."""
 NO_ELECTION = "leaderElection: {leaderElect: false}\n"
 
 _CONTROLLERS = (

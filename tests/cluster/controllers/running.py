@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
+import tempfile
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -35,6 +37,7 @@ def running(server: Server, controllers: Sequence[Controller], folder: Path) -> 
     certificates = folder / "tmp" / "k8s-webhook-server" / "serving-certs"  # controller-runtime's default, below TMPDIR
     ca = make_certificates(certificates, [name for each in controllers for name in each.certificate_names])
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_ports())
         stack.callback(_remove_webhooks, server)
         _install(server, controllers, ca, certificates)
         started = {}
@@ -52,6 +55,14 @@ def running(server: Server, controllers: Sequence[Controller], folder: Path) -> 
             process = started[controller.name]
             wait_for(lambda c=controller, p=process: _answers(c, p), START_SECONDS, f"{controller.name} answers")  # type: ignore[misc]
         yield started
+
+
+@contextlib.contextmanager
+def _ports() -> Iterator[None]:
+    """Wait until no other test run of this machine has the controllers' ports."""
+    with (Path(tempfile.gettempdir()) / "coroner-controllers.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _install(server: Server, controllers: Sequence[Controller], ca: str, certificates: Path) -> None:
