@@ -45,6 +45,11 @@ class Categorizer:
         self.redactor = redactor
         self._rule_sets = [s for s in rule_sets if s.enabled]
         self.rules = tuple(rule for s in self._rule_sets for rule in s.rules)
+        self.names = frozenset(
+            {(rule.category, rule.subcategory) for rule in self.rules}
+            | {(s.default_category, s.default_subcategory) for s in self._rule_sets if s.default_category}
+        )
+        """Category and subcategory of each verdict that the rules can give."""
         self._consequences = frozenset(rule.id for rule in self.rules if rule.consequence)
         self.hash = text_hash
         """First 12 hex digits of the rules' SHA-256: identifies the rules that decided."""

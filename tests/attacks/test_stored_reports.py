@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from coroner_operator.model.ledger import POD_DIGITS, SERIES_DIGITS, short_hash
+from coroner_operator.runtime.engine import Engine
 from embedded_apiserver import EmbeddedApiServer
 from tests.support.live_objects import changed, ended, failed_pod, live_pod, waiting, workload
 from tests.support.operators import ROOT, Operators
@@ -111,8 +112,10 @@ async def test_the_operator_outlives_its_crd(server: EmbeddedApiServer, operator
     assert process.status is None
 
 
-def _counted(exposition: bytes) -> float:
-    return sum(float(n) for n in re.findall(r"^coroner_failures_total\{.*\} (\S+)$", exposition.decode(), re.MULTILINE))
+def _counted(engine: Engine) -> float:
+    engine.metrics.exposition()  # new series are shown at 0 first
+    exposition = engine.metrics.exposition().decode()
+    return sum(float(n) for n in re.findall(r"^coroner_failures_total\{.*\} (\S+)$", exposition, re.MULTILINE))
 
 
 async def test_deleting_a_report_does_not_count_its_failures_again(
@@ -127,7 +130,7 @@ async def test_deleting_a_report_does_not_count_its_failures_again(
         server.delete("FailureReport", name)
         engine.report_deleted("default", name)  # as the process' own watch of reports tells it
         report = await until(lambda: reports.of("attack"), 30)
-    assert _counted(engine.metrics.exposition()) == 1
+    assert _counted(engine) == 1
 
 
 async def test_emptying_a_ledger_does_not_count_its_failures_again(
@@ -142,7 +145,7 @@ async def test_emptying_a_ledger_does_not_count_its_failures_again(
     engine.reports.forget("default", report["metadata"]["name"])
     server.put(changed(crashed, state=waiting("CrashLoopBackOff"), last=ended(4, number=2), restarts=2))
     await until(lambda: reports.status("attack").get("exitCode") == 4, 30)
-    assert _counted(engine.metrics.exposition()) == 3, "two ended instances, and a third"
+    assert _counted(engine) == 3, "two ended instances, and a third"
 
 
 async def test_a_pod_that_its_job_releases_is_not_counted_again(
@@ -157,5 +160,5 @@ async def test_a_pod_that_its_job_releases_is_not_counted_again(
     server.put(failed_pod("fence"))
     await until(lambda: reports.of("fence"), 30)
     assert reports.of("train-0") is None
-    await until(lambda: _counted(engine.metrics.exposition()) >= 2, 30, "the Job's failure and the fence's are counted")
-    assert _counted(engine.metrics.exposition()) == 2
+    await until(lambda: _counted(engine) >= 2, 30, "the Job's failure and the fence's are counted")
+    assert _counted(engine) == 2

@@ -144,6 +144,7 @@ SWITCHES: dict[str, Values] = {
             "annotations": {"a": "b"},
             "alertLabels": {"team": "platform"},
             "selector": 'job="coroner"',
+            "failureSelector": 'job="coroner"',
             "runbookUrl": "https://example.com/runbook",
             "extraRules": [{"record": "coroner:failures:rate5m", "expr": "sum(rate(coroner_failures_total[5m]))"}],
         }

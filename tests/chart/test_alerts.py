@@ -28,6 +28,10 @@ ALERTS = {
 }
 
 
+OF_WORKLOADS = {"coroner_failures_total", "coroner_failing_workloads", "coroner_repeating_workloads"}
+"""Their namespace is that of the workload."""
+
+
 def rule_groups(helm: Helm, case: str = "alerts", **values: Any) -> dict[str, Any]:
     """The spec of the rendered PrometheusRule: the output of helm, not the template."""
     spec: dict[str, Any] = only(helm.render(values or CASES[case], apis=MONITORING), "PrometheusRule")["spec"]
@@ -75,12 +79,24 @@ def test_alerts_query_metrics_that_the_operator_exposes(helm: Helm) -> None:
 
 def test_alerts_select_only_the_series_of_this_release(helm: Helm) -> None:
     for rule in rules(helm).values():
-        selectors = re.findall(r"coroner_\w+(\{[^}]*\})?", rule["expr"])
-        assert all('namespace="coroner"' in selector for selector in selectors), rule
+        for name, selector in re.findall(r"(coroner_\w+)(\{[^}]*\})?", rule["expr"]):
+            wanted = 'job!=""' if name in OF_WORKLOADS else 'namespace="coroner"'
+            assert wanted in selector, rule
     for rule in rules(helm, "alerts-with-everything").values():
         assert 'job="coroner"' in rule["expr"]
         assert rule["labels"]["team"] == "platform"
         assert rule["annotations"]["runbook_url"] == f"https://example.com/runbook#{rule['alert'].lower()}"
+
+
+@pytest.mark.parametrize(
+    ("monitor", "job"), [("serviceMonitor", "coroner"), ("podMonitor", "coroner/coroner"), (None, "")]
+)
+def test_failures_are_selected_by_the_job_of_the_monitor(helm: Helm, monitor: str | None, job: str) -> None:
+    """As the Prometheus Operator calls it: https://prometheus-operator.dev/docs/api-reference/api/ (jobLabel)."""
+    values: dict[str, Any] = {"prometheusRule": {"enabled": True}, **({monitor: {"enabled": True}} if monitor else {})}
+    (group,) = rule_groups(helm, **values)["groups"]
+    (rule,) = (each for each in group["rules"] if each["alert"] == "CoronerUnexplainedFailures")
+    assert rule["expr"].count(f'job="{job}"' if job else 'job!=""') == 2
 
 
 def test_each_alert_has_a_summary_and_a_description(helm: Helm) -> None:
@@ -101,6 +117,7 @@ class AlertScenario:
 
 
 N = 'namespace="coroner"'
+W = 'job="coroner",namespace="team-a",workload_kind="Job"'
 UP = {f"coroner_build_info{{{N}}}": "1x200"}
 SCENARIOS: dict[str, list[AlertScenario]] = {
     "CoronerAbsent": [
@@ -224,23 +241,23 @@ SCENARIOS: dict[str, list[AlertScenario]] = {
     "CoronerUnexplainedFailures": [
         AlertScenario(
             {
-                f'coroner_failures_total{{{N},category="unknown",subcategory="sigkill"}}': "0+3x200",
-                f'coroner_failures_total{{{N},category="resources",subcategory="oom-killed"}}': "0+1x200",
+                f'coroner_failures_total{{{W},category="unknown",subcategory="sigkill"}}': "0+3x200",
+                f'coroner_failures_total{{{W},category="resources",subcategory="oom-killed"}}': "0+1x200",
             },
             "50m",
             "150m",
-            {"namespace": "coroner"},
+            {},
             "75%",
         ),
         # too few: three failures a day must not alert anybody
         AlertScenario(
-            {f'coroner_failures_total{{{N},category="unknown",subcategory="sigkill"}}': "0x100 1x100"}, "150m", None, {}
+            {f'coroner_failures_total{{{W},category="unknown",subcategory="sigkill"}}': "0x100 1x100"}, "150m", None, {}
         ),
         # many failures with known causes
         AlertScenario(
             {
-                f'coroner_failures_total{{{N},category="unknown",subcategory="sigkill"}}': "0+1x200",
-                f'coroner_failures_total{{{N},category="resources",subcategory="oom-killed"}}': "0+9x200",
+                f'coroner_failures_total{{{W},category="unknown",subcategory="sigkill"}}': "0+1x200",
+                f'coroner_failures_total{{{W},category="resources",subcategory="oom-killed"}}': "0+9x200",
             },
             "150m",
             None,

@@ -17,7 +17,7 @@ from tests.chart.metric_names import exposed_names, names_in
 FILE = CHART / "files" / "dashboards" / "coroner.json"
 DASHBOARD: dict[str, Any] = json.loads(FILE.read_text())
 PANELS: list[dict[str, Any]] = DASHBOARD["panels"]
-VARIABLES = {"$__rate_interval": "5m", "$__range": "6h", "$namespace": "coroner"}
+VARIABLES = {"$__rate_interval": "5m", "$__range": "6h", "$namespace": "team-.*", "$job": "coroner"}
 
 
 def expressions() -> Iterator[tuple[str, str]]:
@@ -98,10 +98,23 @@ def test_prometheus_accepts_every_expression(promtool: str, tmp_path: Path) -> N
 
 def test_every_panel_shows_data(promtool: str, tmp_path: Path) -> None:
     """With the series of a busy operator, no expression returns an empty result."""
-    own = 'namespace="coroner"'
+    own = 'job="coroner",namespace="coroner"'
+    team = 'job="coroner",namespace="team-a",workload_kind="Job"'
     series = {
-        f'coroner_failures_total{{{own},category="unknown",subcategory="sigkill"}}': "0+1x400",
-        f'coroner_failures_total{{{own},category="resources",subcategory="oom-killed"}}': "0+3x400",
+        f'coroner_failures_total{{{team},category="unknown",subcategory="sigkill"}}': "0+1x400",
+        f'coroner_failures_total{{{team},category="resources",subcategory="oom-killed"}}': "0+3x400",
+        f'coroner_failing_workloads{{{team},category="unknown",subcategory="sigkill",state="Failing"}}': "3x400",
+        f'coroner_repeating_workloads{{{team},category="resources",subcategory="oom-killed"}}': "1x400",
+        f'coroner_node_failed_workloads{{{own},node="gpu-17"}}': "7x400",
+        f"coroner_failure_series{{{own}}}": "2x400",
+        f"coroner_failure_series_overflow_total{{{own}}}": "0x400",
+        f'coroner_report_delay_seconds_bucket{{{own},le="1"}}': "0+4x400",
+        f'coroner_report_delay_seconds_bucket{{{own},le="+Inf"}}': "0+4x400",
+        f'coroner_api_requests_total{{{own},method="PATCH",code="200"}}': "0+4x400",
+        f'coroner_api_request_duration_seconds_bucket{{{own},method="PATCH",le="0.1"}}': "0+4x400",
+        f'coroner_api_request_duration_seconds_bucket{{{own},method="PATCH",le="+Inf"}}': "0+4x400",
+        f"coroner_retries_total{{{own}}}": "0x400",
+        f'coroner_redactions_total{{{own},type="jwt"}}': "0+1x400",
         f'coroner_writes_total{{{own},outcome="written"}}': "0+4x400",
         f'coroner_write_delay_seconds_bucket{{{own},le="0.5"}}': "0+4x400",
         f'coroner_write_delay_seconds_bucket{{{own},le="+Inf"}}': "0+4x400",
@@ -128,6 +141,39 @@ def test_every_panel_shows_data(promtool: str, tmp_path: Path) -> None:
     inputs = [{"series": name, "values": values} for name, values in series.items()]
     test = {"interval": "1m", "input_series": inputs, "promql_expr_test": checks}
     document = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [test]}
+    (tmp_path / "tests.yaml").write_text(yaml.safe_dump(document))
+    done = subprocess.run(
+        [promtool, "test", "rules", "tests.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_changed_since_yesterday(promtool: str, tmp_path: Path) -> None:
+    """Two days of ten-minute samples: one failure an hour always, three an hour since yesterday, and a new cause."""
+    team = 'job="coroner",namespace="team-a",workload_kind="Job",category'
+    series = {
+        f'coroner_failures_total{{{team}="user-code",subcategory="error-exit"}}': "0+6x288",
+        f'coroner_failures_total{{{team}="resources",subcategory="oom-killed"}}': "0+6x144 870+12x144",
+        f'coroner_failures_total{{{team}="platform",subcategory="sandbox"}}': "0x144 0+6x144",
+    }
+    by_title = dict(expressions())
+    samples = {
+        "Changed since yesterday": {"resources/oom-killed": 858, "platform/sandbox": 858},
+        "New since yesterday": {"platform/sandbox": 858},
+    }
+    checks = [
+        {
+            "expr": f"round({by_title[title]}, 6)",
+            "eval_time": "48h",
+            "exp_samples": [
+                {"labels": f'{{category="{name.split("/")[0]}",subcategory="{name.split("/")[1]}"}}', "value": value}
+                for name, value in found.items()
+            ],
+        }
+        for title, found in samples.items()
+    ]
+    inputs = [{"series": name, "values": values} for name, values in series.items()]
+    document = {"rule_files": [], "tests": [{"interval": "10m", "input_series": inputs, "promql_expr_test": checks}]}
     (tmp_path / "tests.yaml").write_text(yaml.safe_dump(document))
     done = subprocess.run(
         [promtool, "test", "rules", "tests.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False

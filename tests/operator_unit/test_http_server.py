@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from http import HTTPStatus
 
@@ -18,11 +18,15 @@ LIMIT = 4
 BODY = b"x" * 100_000
 
 
-def large() -> Response:
+async def small(_headers: Mapping[str, str]) -> Response:
+    return Response(HTTPStatus.OK, BODY)
+
+
+async def large(_headers: Mapping[str, str]) -> Response:
     return Response(HTTPStatus.OK, b"x" * 50_000_000)  # more than the buffers of a connection hold
 
 
-def broken() -> Response:
+async def broken(_headers: Mapping[str, str]) -> Response:
     raise RuntimeError("a bug")
 
 
@@ -33,7 +37,7 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 
 async def serve(stack: AsyncExitStack, timeout_seconds: float = 5.0) -> int:
-    routes = {"/": lambda: Response(HTTPStatus.OK, BODY), "/large": large, "/broken": broken}
+    routes = {"/": small, "/large": large, "/broken": broken}
     server = HttpServer(routes, LIMIT, timeout_seconds)
     port = await server.start("127.0.0.1", 0)
     stack.push_async_callback(server.stop)

@@ -6,13 +6,24 @@ import io
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
+from coroner_categorizer import Evidence
+from coroner_operator.kube.client import Client, load_configuration
+from coroner_operator.kube.errors import NotFound, Unreachable
+from coroner_operator.kube.resources import POD
+from coroner_operator.model.failure_record import FailureRecord
 from coroner_operator.telemetry.health_server import HealthServer
 from coroner_operator.telemetry.log_format import configure_logging
-from coroner_operator.telemetry.metrics import CATEGORY_LIMIT, Metrics
+from coroner_operator.telemetry.metrics import Metrics
+from embedded_apiserver import EmbeddedApiServer
+from tests.operator_unit.test_store_contract import report
+from tests.support.default_pack import CATEGORIZER
 
 TOKEN = "ghp_" + "a1B2" * 9
 
@@ -59,13 +70,56 @@ async def test_one_address_can_serve_both() -> None:
         await health.stop()
 
 
-def test_categories_beyond_the_limit_are_counted_as_other() -> None:
+async def test_prometheus_gets_openmetrics_where_it_asks_for_it() -> None:
+    metrics = Metrics("abc")
+    health = HealthServer(metrics, lambda: "", lambda: "")
+    await health.start("", "127.0.0.1:0")
+    try:
+        url = f"http://127.0.0.1:{health.ports['127.0.0.1:0']}/metrics"
+        wanted = {"Accept": "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"}
+        async with aiohttp.ClientSession() as session, session.get(url, headers=wanted) as answer:
+            assert answer.headers["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+            families = {family.name: family for family in parse_openmetrics(await answer.text())}  # type: ignore[no-untyped-call]
+        assert {"coroner_failures", "coroner_failing_workloads", "coroner_build_info"} <= families.keys()
+        assert (await get(health.ports["127.0.0.1:0"], "/metrics"))[1].endswith("\n")
+        assert "# EOF" not in (await get(health.ports["127.0.0.1:0"], "/metrics"))[1]
+    finally:
+        await health.stop()
+
+
+async def test_requests_are_counted_by_status_and_measured(server: EmbeddedApiServer, tmp_path: Path) -> None:
     metrics = Metrics()
-    for number in range(CATEGORY_LIMIT + 50):
-        metrics.count_failures("site", f"name-{number}")
+    async with Client(await load_configuration(server.kubeconfig(tmp_path / "kubeconfig"))) as client:
+        client.on_response = metrics.observe_request
+        await client.get(POD.path("default"))
+        with pytest.raises(NotFound):
+            await client.get(POD.object_path("default", "missing"))
+        await server.stop()
+        with pytest.raises(Unreachable):
+            await client.get(POD.path("default"))
     text = metrics.exposition().decode()
-    assert text.count("coroner_failures_total{") == CATEGORY_LIMIT + 1
-    assert 'coroner_failures_total{category="other",subcategory="other"} 50.0' in text
+    for code in ("200", "404", "error"):
+        assert f'coroner_api_requests_total{{code="{code}",method="GET"}} 1.0' in text
+    assert 'coroner_api_request_duration_seconds_count{method="GET"} 3.0' in text
+    assert 'coroner_api_request_duration_seconds_count{method="PATCH"} 0.0' in text
+
+
+def test_a_secret_is_counted_once_by_the_type_of_its_mark() -> None:
+    metrics = Metrics(redactions=CATEGORIZER.redactor.types)
+    token = CATEGORIZER.redactor.redact(f"token {TOKEN} and {TOKEN}")
+    assert metrics.exposition().count(b"coroner_redactions_total{") == len(CATEGORIZER.redactor.types) + 1
+    metrics.count_redactions([record(message=token, evidence=(Evidence("message", token),))])
+    metrics.count_redactions([record(message="the program printed [redacted:whatever-it-likes] itself")])
+    text = metrics.exposition().decode()
+    assert 'coroner_redactions_total{type="github-token"} 2.0' in text
+    assert 'coroner_redactions_total{type="other"} 1.0' in text
+    assert "whatever" not in text
+
+
+def record(**changes: Any) -> FailureRecord:
+    """A failure whose verdict has these texts."""
+    stored = report(1).history[0]
+    return msgspec.structs.replace(stored, verdict=msgspec.structs.replace(stored.verdict, **changes))
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

@@ -171,6 +171,7 @@ def test_every_setting_has_a_flag_or_is_only_for_the_file() -> None:
     only_in_the_file = {
         *("batch_window", "write_interval", "workload_interval", "label_interval", "shutdown_timeout", "grace_periods"),
         *("workloads", "walk", "lease_duration", "renew_deadline", "retry_period"),
+        *("metrics_namespaces", "metrics_nodes", "metrics_series", "metrics_scrape_interval"),
     }
     assert Settings.model_fields.keys() - flags == only_in_the_file
 

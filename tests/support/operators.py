@@ -27,6 +27,7 @@ QUICK = {
     "shutdown_timeout": 5,
     "health_address": "127.0.0.1:0",
     "metrics_address": "127.0.0.1:0",
+    "metrics_scrape_interval": 0,
 }
 
 

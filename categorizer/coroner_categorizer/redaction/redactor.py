@@ -17,7 +17,7 @@ from coroner_categorizer.redaction.encoded import BASIC_RULE, BROKEN_JWT_RULE, b
 from coroner_categorizer.redaction.key_values import KEY_VALUE_RULES
 from coroner_categorizer.redaction.kubernetes_secrets import SECRET_DATA_RULE
 from coroner_categorizer.redaction.pem import PRIVATE_KEY_RULE
-from coroner_categorizer.redaction.rule import MARK, OPTIONS_UTF8, Prefilter, Rule, replace_spans
+from coroner_categorizer.redaction.rule import MARK, MARK_NAMES, OPTIONS_UTF8, Prefilter, Rule, replace_spans
 from coroner_categorizer.redaction.statements import STATEMENT_RULES
 from coroner_categorizer.redaction.token_formats import TOKEN_RULES
 from coroner_categorizer.redaction.urls import URL_RULES
@@ -68,7 +68,10 @@ class Redactor:
 
     def __init__(self, site_patterns: Iterable[SitePattern] = ()) -> None:
         """Raises ValueError with one line (name and fault) at the first site pattern that cannot be used."""
-        self._prefilter = Prefilter((*RULES, *(_site_rule(pattern) for pattern in site_patterns)))
+        patterns = tuple(site_patterns)
+        self._prefilter = Prefilter((*RULES, *(_site_rule(pattern) for pattern in patterns)))
+        self.types = frozenset(MARK_NAMES).union(pattern.name for pattern in patterns)
+        """NAME of each mark ``[redacted:NAME]`` that it can leave."""
 
     def redact(self, text: str) -> str:
         """``text`` with each secret that is found replaced by a mark. Never raises; idempotent.

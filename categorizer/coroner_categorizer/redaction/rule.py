@@ -89,8 +89,13 @@ class Regexp:
 MARK = Regexp(r"\[redacted:[a-z0-9-]+\]")
 
 
+MARK_NAMES: set[str] = set()
+"""Those of all marks that the rules of this package can leave, once its modules are imported."""
+
+
 def mark(name: str) -> bytes:
     """``[redacted:NAME]``"""
+    MARK_NAMES.add(name)
     return b"[redacted:%s]" % name.encode("ascii")
 
 

@@ -203,6 +203,16 @@ class Settings(BaseSettings):
     """host:port of /healthz and /readyz; no host = all addresses; port 0 = any free port; "" = not served."""
     metrics_address: str = ":9090"
     """host:port of /metrics; may be the same as health_address."""
+    metrics_namespaces: bool = True
+    """Metrics of failures have the namespace of the workload as a label."""
+    metrics_nodes: bool = True
+    """Metrics name the nodes on which the pods of several workloads fail, at most 20."""
+    metrics_series: int = Field(default=5000, ge=100, le=100_000)
+    """Combinations of category, subcategory, namespace and kind that are counted apart; of one namespace a tenth.
+    Failures beyond count with namespace and kind "other"."""
+    metrics_scrape_interval: Duration = 60.0
+    """At least that of Prometheus: a new series is shown at 0 for this long, so that increase() sees its first failure.
+    """
 
     @property
     def all_workloads(self) -> tuple[ListedKind, ...]:

@@ -20,11 +20,14 @@ class BackOff:
     draw: Callable[[float, float], float] = random.uniform
     tries: int = field(default=0, init=False)
     """Failures since the last success."""
+    on_retry: Callable[[], None] = field(default=lambda: None)
+    """Called for each wait."""
 
     def next(self, retry_after: float | None = None) -> float:
         """Seconds to wait after one more failure. ``retry_after``: what the server asked for, in seconds."""
         ceiling = min(self.cap, self.base * 2 ** min(self.tries, 32))
         self.tries += 1
+        self.on_retry()
         wait = self.draw(0, ceiling)
         # What the server asks for is a lower bound; without jitter on top all clients would retry at the same instant.
         return wait if retry_after is None else retry_after + wait

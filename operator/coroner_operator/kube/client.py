@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ from coroner_operator.kube.bodies import (
     read_up_to,
 )
 from coroner_operator.kube.errors import (
+    ApiError,
     NotLeader,
     Status,
     TooLarge,
@@ -127,6 +129,8 @@ class Client:
         self._reads = FairSlots(MAX_CONCURRENT_READS, READS_PER_NAMESPACE)
         self.write_allowed_for: Callable[[], float] = lambda: math.inf
         """Seconds for which writes are allowed from now on; when they are over no write starts, and none continues."""
+        self.on_response: Callable[[str, int, float], None] = lambda method, status, seconds: None  # noqa: ARG005
+        """Called after each request but those of watches: method, HTTP status (0 = there was no response), seconds."""
         self._api.user_agent = user_agent
         # Compressing a LIST of 10,000 pods costs the API server seconds of CPU, and us as well.
         self._api.default_headers["Accept-Encoding"] = "identity"
@@ -163,10 +167,18 @@ class Client:
             if timeout_seconds <= 0:
                 raise NotLeader(f"{method} {path}: not sent, another replica may be the leader")
         limit = aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=CONNECT_TIMEOUT)
-        async with self._open(
-            method, path, query, limit, body=body, content_type=content_type, accept=accept
-        ) as response:
-            return Response(response.status, await _read(f"{method} {path}", response.content, max_bytes))
+        began, status = time.perf_counter(), 0
+        try:
+            async with self._open(
+                method, path, query, limit, body=body, content_type=content_type, accept=accept
+            ) as response:
+                status = response.status
+                return Response(status, await _read(f"{method} {path}", response.content, max_bytes))
+        except ApiError as error:
+            status = status or error.status
+            raise
+        finally:
+            self.on_response(method, status, time.perf_counter() - began)
 
     async def get(
         self,

@@ -48,8 +48,14 @@ class _Over(NamedTuple):
 
 
 class ReportCache:
-    def __init__(self, store: ReportStore) -> None:
+    def __init__(
+        self,
+        store: ReportStore,
+        on_report: Callable[[str, WorkloadRef, Report | None], None] = lambda name, workload, report: None,  # noqa: ARG005
+    ) -> None:
+        """``on_report(name, workload, report)`` is called with each report that is stored; None: it was deleted."""
         self._store = store
+        self._on_report = on_report
         self._known: dict[_Key, WorkloadRef] = {}
         self._counts: Counter[str] = Counter()
         """By namespace, how many are known."""
@@ -175,6 +181,7 @@ class ReportCache:
         if key not in self._known:
             self._counts[key.namespace] += 1
         self._known[key] = workload
+        self._on_report(key.name, workload, stored.report)
         self._cached[key] = stored
         self._cached.move_to_end(key)
         while len(self._cached) > CACHE_SIZE:
@@ -220,6 +227,7 @@ class ReportCache:
         workload = self._known.pop(key, None)
         if workload is not None:
             self._counts -= Counter([namespace])  # drops what falls to 0
+            self._on_report(name, workload, None)
         self._cached.pop(key, None)
         self._failing.pop(key, None)
         self._over.pop(key, None)

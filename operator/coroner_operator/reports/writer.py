@@ -17,6 +17,7 @@ from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.errors import ApiError, NamespaceTerminating, NotFound, NotLeader, Transient
 from coroner_operator.kube.workqueue import WorkQueue
 from coroner_operator.model.current_failure import NOTHING_KNOWN, FailingPods
+from coroner_operator.model.failure_record import FailureRecord
 from coroner_operator.model.fold import fold
 from coroner_operator.model.ledger import Ledger
 from coroner_operator.model.observation import Observation
@@ -54,8 +55,16 @@ Outcome = Literal["written", "unchanged", "conflict", "retried", "dropped", "ref
 class WriteMetrics(Protocol):
     def count_write(self, outcome: Outcome, /) -> None: ...
 
-    def count_failures(self, category: str, subcategory: str, count: int, /) -> None:
-        """So many failures are in a report that were in none before."""
+    def count_failures(self, workload: WorkloadRef, category: str, subcategory: str, count: int, /) -> None:
+        """So many failures are in the workload's report that were in none before."""
+        ...
+
+    def count_redactions(self, records: Iterable[FailureRecord], /) -> None:
+        """These are in a report for the first time."""
+        ...
+
+    def observe_report_delay(self, seconds: float, /) -> None:
+        """From the end of a container, or another failure that has a time, to the write that shows it."""
         ...
 
     def count_error(self) -> None:
@@ -114,6 +123,7 @@ class ReportWriter:
         self._counter = FailureCounter()
         self._pending: dict[WorkloadKey, PendingWrites] = {}
         """Kept after a write while it enforces the interval."""
+        self._started_at = now()
         self._restarts = KnownRestarts()
         self._closing = False
         self._writes: WorkQueue[WorkloadKey] = WorkQueue(
@@ -299,8 +309,18 @@ class ReportWriter:
         if "status" in sections:
             self._on_written(before, after)
             self._counter.written(stored.report, counted.after)
+            self._observe_new(before, after)
         self._count(pending, counted.after, began, sections)
         return True
+
+    def _observe_new(self, before: Report, after: Report) -> None:
+        """What is new in the report. What failed before this process began is late for another reason."""
+        known = {record.id for record in before.history}
+        self._metrics.count_redactions(record for record in after.history if record.id not in known)
+        current = after.current
+        if current is None or current.seen_at is not None or current.id in known or current.at < self._started_at:
+            return
+        self._metrics.observe_report_delay(max((self._now() - current.at).total_seconds(), 0.0))
 
     async def _apply(
         self, base: Stored | None, before: Report, after: Report, sections: frozenset[Section]
@@ -330,7 +350,7 @@ class ReportWriter:
         for (category, subcategory), count in after.counts().items():
             known = counted.get((category, subcategory))
             if new := count.total - (known.total if known else 0):
-                self._metrics.count_failures(category, subcategory, max(new, 0))
+                self._metrics.count_failures(pending.workload, category, subcategory, max(new, 0))
 
 
 def _is_namespace_deleted(error: ApiError) -> bool:

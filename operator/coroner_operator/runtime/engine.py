@@ -70,7 +70,17 @@ class Engine:
         contents: RuleFileContents | None = None,
     ) -> None:
         """``contents``: of the files that the categorizer was made from, if known. Raises ClientError."""
-        self.metrics = Metrics(categorizer.hash)
+        self.metrics = Metrics(
+            categorizer.hash,
+            categorizer.names,
+            categorizer.redactor.types,
+            namespaces=settings.metrics_namespaces,
+            nodes=settings.metrics_nodes,
+            series_limit=settings.metrics_series,
+            scrape_interval=settings.metrics_scrape_interval,
+        )
+        client.on_response = self.metrics.observe_request
+        back_off = _counted(back_off, self.metrics.count_retry)
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Has an exception as soon as a part has ended that never should."""
         self._settings = settings
@@ -78,7 +88,7 @@ class Engine:
         self.leadership = leadership(settings, client.configuration, self.metrics.set_leader)
         client.write_allowed_for = lambda: self.leadership.remaining
         store = store or ApiReportStore(client, settings.namespaces, now)
-        self.reports = ReportCache(store)
+        self.reports = ReportCache(store, self.metrics.show_report)
         self._publisher = Publisher(
             client,
             settings,
@@ -333,7 +343,7 @@ class Engine:
         """New rules: in one step, between two classifications. What fails now is classified again."""
         self._classifier.categorizer = categorizer
         self.recorder.redactor = categorizer.redactor
-        self.metrics.set_rules_hash(categorizer.hash)
+        self.metrics.set_rules(categorizer.hash, categorizer.names, categorizer.redactor.types)
         self.reports.on_rules_changed()
         self._controller.reclassify_all()
 
@@ -413,3 +423,14 @@ class Engine:
             return "the reports are not loaded yet"
         waiting = [str(s) for s in (*self._pod_streams, *self._event_streams) if not s.synced.is_set()]
         return f"not listed yet: {', '.join(waiting)}" if waiting else ""
+
+
+def _counted(make: Callable[[], BackOff], on_retry: Callable[[], None]) -> Callable[[], BackOff]:
+    """Makes back-offs whose waits are counted."""
+
+    def counted() -> BackOff:
+        back_off = make()
+        back_off.on_retry = on_retry
+        return back_off
+
+    return counted

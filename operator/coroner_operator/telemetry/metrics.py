@@ -1,31 +1,87 @@
-"""The metrics for Prometheus. Labels come from closed sets: never the name of a pod, a node or a workload.
+"""The metrics for Prometheus. Labels come from closed sets, but for namespaces, kinds and nodes, which are bounded.
 
-Categories are a closed set too: those of the rules in use, at most ``CATEGORY_LIMIT`` pairs, then "other".
+``failure_series`` and ``node_failures`` bound those. No label has the name of a pod or a workload.
 """
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
-from typing import Literal
+from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-CATEGORY_LIMIT = 500  # pairs; the default pack has about 100, a site's own rules rarely more
+from coroner_operator.model.failure_record import FailureRecord
+from coroner_operator.model.report import Report
+from coroner_operator.model.workload_ref import WorkloadRef
+from coroner_operator.telemetry.failure_series import OTHER, SCRAPE_INTERVAL, SERIES_LIMIT, FailureSeries, Name
+from coroner_operator.telemetry.node_failures import NodeFailures
 
 WriteOutcome = Literal["written", "unchanged", "conflict", "retried", "dropped", "refused"]
+EventOutcome = Literal["created", "counted", "dropped"]
 
-disable_created_metrics()  # type: ignore[no-untyped-call]
+_OUTCOMES: tuple[WriteOutcome, ...] = get_args(WriteOutcome)
+_EVENT_OUTCOMES: tuple[EventOutcome, ...] = get_args(EventOutcome)
+_METHODS = ("GET", "PATCH", "POST", "PUT", "DELETE")
+_MARK = re.compile(r"\[redacted:([a-z0-9-]{1,63})\]")
+
+disable_created_metrics()  # type: ignore[no-untyped-call] # Prometheus would store each as a series of its own
 
 
 class Metrics:
     """All metrics of one operator, in a registry of its own: two operators in one process stay apart."""
 
-    def __init__(self, rules_hash: str = "") -> None:
+    def __init__(
+        self,
+        rules_hash: str = "",
+        names: Iterable[Name] = (),
+        redactions: Iterable[str] = (),
+        *,
+        namespaces: bool = True,
+        nodes: bool = True,
+        series_limit: int = SERIES_LIMIT,
+        scrape_interval: float = SCRAPE_INTERVAL,
+    ) -> None:
+        """``names``: categories and subcategories of the rules; ``redactions``: types of marks. The rest: settings."""
         self.registry = CollectorRegistry()
-        self._pairs: set[tuple[str, str]] = set()
-        self._failures = Counter(
-            "coroner_failures", "Failures, each counted once.", ("category", "subcategory"), registry=self.registry
+        self._failures = FailureSeries(
+            names, namespaces=namespaces, limit=series_limit, scrape_interval=scrape_interval
+        )
+        self.registry.register(self._failures)
+        self._nodes = NodeFailures()
+        if nodes:
+            self.registry.register(self._nodes)
+        self._report_delay = Histogram(
+            "coroner_report_delay_seconds",
+            "From a failure, to the second, to the write of the report that shows it.",
+            buckets=(1, 2, 5, 10, 30, 60, 120, 300, 600, 1800),
+            registry=self.registry,
+        )
+        self._redaction_types = frozenset(redactions)
+        self._redactions = Counter(
+            "coroner_redactions",
+            "Secrets that were removed from the texts of failures, by type.",
+            ("type",),
+            registry=self.registry,
+        )
+        self._requests = Counter(
+            "coroner_api_requests",
+            'Requests to the API server without watches, by HTTP status; "error" = no response.',
+            ("method", "code"),
+            registry=self.registry,
+        )
+        self._request_duration = Histogram(
+            "coroner_api_request_duration_seconds",
+            "How long requests to the API server took, without watches.",
+            ("method",),
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+            registry=self.registry,
+        )
+        self._retries = Counter(
+            "coroner_retries", "Waits before a failed request is tried again.", registry=self.registry
         )
         self._writes = Counter("coroner_writes", "Writes of reports, by outcome.", ("outcome",), registry=self.registry)
         self._workload_writes = Counter(
@@ -91,12 +147,27 @@ class Metrics:
             ("version", "rules"),
             registry=self.registry,
         )
-        self.set_rules_hash(rules_hash)
+        self._begin_at_zero()
+        self.set_rules(rules_hash, names, redactions)
 
-    def set_rules_hash(self, rules_hash: str) -> None:
-        """The rules in use have this hash."""
+    def _begin_at_zero(self) -> None:
+        """Series whose labels are known exist from the start: ``increase()`` does not see the first value of one."""
+        for outcome in _OUTCOMES:
+            self._writes.labels(outcome)
+        for event_outcome in _EVENT_OUTCOMES:
+            self._events.labels(event_outcome)
+        for method in _METHODS:
+            self._request_duration.labels(method)
+        self._redactions.labels(OTHER)  # of former rules
+
+    def set_rules(self, rules_hash: str, names: Iterable[Name] = (), redactions: Iterable[str] = ()) -> None:
+        """The rules in use have this hash, these categories and subcategories, and these types of marks."""
         self._info.clear()
         self._info.labels(_version(), rules_hash).set(1)
+        self._failures.set_names(names)
+        self._redaction_types = frozenset(redactions)
+        for type_ in self._redaction_types:
+            self._redactions.labels(type_)
 
     def count_error(self) -> None:
         self._errors.inc()
@@ -118,12 +189,33 @@ class Metrics:
     def count_deleted_report(self, reason: str) -> None:
         self._deleted.labels(reason).inc()
 
-    def count_failures(self, category: str, subcategory: str, count: int = 1) -> None:
-        pair = (category, subcategory)
-        if pair not in self._pairs and len(self._pairs) >= CATEGORY_LIMIT:
-            pair = ("other", "other")
-        self._pairs.add(pair)
-        self._failures.labels(*pair).inc(count)
+    def count_failures(self, workload: WorkloadRef, category: str, subcategory: str, count: int = 1) -> None:
+        self._failures.count(workload, category, subcategory, count)
+
+    def show_report(self, name: str, workload: WorkloadRef, report: Report | None) -> None:
+        """The workload's report has this name, and says this; None: it was deleted."""
+        self._failures.show(name, workload, report)
+        for record in report.history if report else ():
+            if record.pod is not None and record.pod.node:
+                verdict = record.verdict
+                self._nodes.observe(record.pod.node, workload.key, verdict.category, verdict.subcategory, record.at)
+
+    def count_redactions(self, records: Iterable[FailureRecord]) -> None:
+        for record in records:
+            for type_, count in _marks(record).items():
+                self._redactions.labels(type_ if type_ in self._redaction_types else OTHER).inc(count)
+
+    def observe_report_delay(self, seconds: float) -> None:
+        self._report_delay.observe(seconds)
+
+    def observe_request(self, method: str, status: int, seconds: float) -> None:
+        """``status``: of HTTP; 0 = there was no response."""
+        method = method if method in _METHODS else OTHER
+        self._requests.labels(method, str(status) if 100 <= status <= 599 else "error").inc()
+        self._request_duration.labels(method).observe(seconds)
+
+    def count_retry(self) -> None:
+        self._retries.inc()
 
     def count_write(self, outcome: WriteOutcome) -> None:
         self._writes.labels(outcome).inc()
@@ -147,8 +239,23 @@ class Metrics:
         self._too_large.labels(kind).inc()
 
     def exposition(self) -> bytes:
-        """The text format that Prometheus scrapes."""
+        """The text format of Prometheus."""
         return generate_latest(self.registry)
+
+    def openmetrics(self) -> bytes:
+        """The text format of OpenMetrics 1.0."""
+        return bytes(generate_openmetrics(self.registry))  # type: ignore[no-untyped-call]
+
+
+def _marks(record: FailureRecord) -> dict[str, int]:
+    """How many secrets of each type were removed; the same text may be in several fields."""
+    verdict, most = record.verdict, dict[str, int]()
+    texts = (verdict.message, verdict.hint, verdict.termination_message or "", *(e.text for e in verdict.evidence))
+    for text in texts:
+        if "[redacted:" in text:
+            found = _MARK.findall(text)
+            most |= {type_: max(found.count(type_), most.get(type_, 0)) for type_ in found}
+    return most
 
 
 def _version() -> str:
