@@ -101,7 +101,7 @@ async def test_an_invalid_value_is_refused_with_its_path(
     assert answer.body["message"] == f'Gadget.tests.coroner.dev "a" is invalid: {cause[0]}: {cause[2]}'
 
 
-async def test_all_faults_are_told_at_once(api: Api, gadgets: str, gadget: MakeObject) -> None:
+async def test_all_faults_are_reported_at_once(api: Api, gadgets: str, gadget: MakeObject) -> None:
     answer = await api.post(gadgets, gadget(spec={"size": 11, "color": "green"}))
     assert {c["field"] for c in answer.body["details"]["causes"]} == {"spec.size", "spec.color"}
 

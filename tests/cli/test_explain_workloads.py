@@ -295,7 +295,7 @@ class TestSuccessOfAnOwner:
     """A program that was stopped after an owner had succeeded has not failed, whatever code it ends with."""
 
     def stopped(self, *owners: Json) -> Json:
-        """It ends with code 1 three seconds after it was told to."""
+        """It ends with code 1 three seconds after the stop signal."""
         victim = next(i for i in items("pytorchjob-succeeded-cleanup") if i["metadata"]["name"] == "tune-worker-0")
         return {**victim, "metadata": {**victim["metadata"], "ownerReferences": list(owners)}}
 

@@ -59,7 +59,7 @@ def category(namespace: Namespace, job: str) -> str:
     return decided
 
 
-def test_broken_rules_are_told_and_the_last_good_decide_until_mended_ones_take_over_without_a_restart(
+def test_broken_rules_are_reported_and_the_last_good_decide_until_repaired_ones_take_over_without_a_restart(
     release: Release, namespace: Namespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     release.install(rules=rules("storage", SAID))

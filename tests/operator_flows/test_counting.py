@@ -64,7 +64,7 @@ async def test_what_failed_while_the_watch_was_away_is_counted(
     assert await until(lambda: reports.failures("meanwhile") == 1)
 
 
-async def test_a_throttled_watch_waits_as_long_as_it_is_told(
+async def test_a_throttled_watch_waits_as_long_as_the_server_says(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     engine = await operators.start()

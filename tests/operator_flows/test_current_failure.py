@@ -75,7 +75,7 @@ async def test_a_pod_that_is_gone_gives_way_to_one_that_still_fails(
     assert reports.state("web") == "Failing"
 
 
-async def test_one_that_is_told_only_after_the_other_is_gone_is_shown(
+async def test_one_that_is_reported_only_after_the_other_is_gone_is_shown(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     await operators.start()

@@ -36,7 +36,7 @@ async def test_a_job_whose_pods_nobody_saw_is_reported_from_its_own_condition(
     assert (status["category"], status["confidence"], status["failures"]) == ("unknown", "Unknown", 1)
 
 
-async def test_a_job_whose_pod_told_the_cause_is_not_counted_again(
+async def test_a_job_whose_pod_showed_the_cause_is_not_counted_again(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     job = server.put(failed_job("train", "BackoffLimitExceeded"))
@@ -68,7 +68,7 @@ async def test_a_job_waits_until_its_pods_are_classified(
     assert (status["pod"]["name"], status["failures"]) == ("train-x", 1)
 
 
-async def test_what_was_told_before_a_restart_of_the_operator_is_not_counted_again(
+async def test_what_was_reported_before_a_restart_of_the_operator_is_not_counted_again(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     job = server.put(failed_job("train", "BackoffLimitExceeded"))

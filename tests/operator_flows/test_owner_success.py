@@ -101,7 +101,7 @@ async def test_an_object_that_only_has_the_name_of_the_owner_says_nothing(
 async def test_a_pod_that_failed_before_its_owner_succeeded_has_failed(
     installed: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
-    """Nobody had told it to stop. It is counted, and its workload has recovered."""
+    """Nobody had stopped it. It is counted, and its workload has recovered."""
     await operators.start(presets=ALL_PRESETS)
     running = workload_with_pod(installed, PYTORCH, {})
     failed = failed_pod("run-other", 3)

@@ -232,7 +232,7 @@ async def test_a_container_that_stays_in_creating_is_explained_by_its_events(
     assert (await until(lambda: reports.of("stuck")))["status"]["subcategory"] == "missing-config"
 
 
-async def test_a_kill_by_a_probe_is_told_from_other_kills_by_events_that_are_no_warnings(
+async def test_a_kill_by_a_probe_is_distinguished_from_other_kills_by_events_that_are_no_warnings(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     await operators.start()

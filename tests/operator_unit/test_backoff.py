@@ -68,6 +68,6 @@ def test_retry_after_is_read_from_the_header_or_the_status() -> None:
     assert error_from_status("GET /x", 429, Status(), {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}).retry_after == 1
 
 
-def test_a_namespace_that_is_being_deleted_is_told_from_other_refusals() -> None:
+def test_a_namespace_that_is_being_deleted_is_distinguished_from_other_refusals() -> None:
     status = parse_status(b'{"reason":"Forbidden","details":{"causes":[{"reason":"NamespaceTerminating"}]}}')
     assert type(error_from_status("PATCH /x", 403, status)) is NamespaceTerminating

@@ -81,7 +81,7 @@ async def test_what_is_gone_or_replaced_will_not_recover(server: EmbeddedApiServ
     assert await HealthReader(client).read(ref(obj), FAILED_AT) is WorkloadHealth.DELETED
 
 
-async def test_kinds_that_are_not_ours_to_read_are_told_by_their_pods(
+async def test_kinds_that_are_not_ours_to_read_are_judged_by_their_pods(
     server: EmbeddedApiServer, client: Client
 ) -> None:
     other = WorkloadRef("ray.io/v1", "RayJob", "default", "ray", uid())

@@ -34,7 +34,7 @@ def test_every_declared_field_is_written_by_some_report() -> None:
     assert declared - {path for path in declared if path[-1] == "[]"} == {p for p in WRITTEN if p[-1] != "[]"}
 
 
-def test_an_older_crd_is_told_by_the_fields_that_it_lacks() -> None:
+def test_an_older_crd_is_recognized_by_the_fields_that_it_lacks() -> None:
     crd = older("status.history[].exitCode", "status.pod.node", "status.counts")
     assert missing_fields(crd, WRITTEN) == {
         "v1alpha1": ("status.counts", "status.history[].exitCode", "status.pod.node"),

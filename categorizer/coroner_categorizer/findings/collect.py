@@ -59,14 +59,14 @@ FINDING_NAMES = frozenset(
         "StepCancelled",
         "StepSignalled",
         "SystemOOM",
-        "ToldToStop",
+        "StopSignalReported",
         "UncaughtException",
         "UnhealthyDevice",
         "Unschedulable",
     }
 )
 
-_ASKED_TO_STOP = frozenset({"StepSignalled", "ToldToStop"})
+_ASKED_TO_STOP = frozenset({"StepSignalled", "StopSignalReported"})
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
 

@@ -29,7 +29,7 @@ from coroner_categorizer.objects.times import is_before
 from coroner_categorizer.termination_message.cause import cause_text, error_above, names_lost_peer
 from coroner_categorizer.termination_message.runtimes.python import crash_frame, exception_chain
 from coroner_categorizer.termination_message.runtimes.trace import UncaughtException
-from coroner_categorizer.termination_message.stop_reports import told_to_stop
+from coroner_categorizer.termination_message.stop_reports import reports_stop_signal
 from coroner_categorizer.termination_message.tekton_message import CANCELLED, error_text
 from coroner_categorizer.termination_message.uncaught_exception import find_uncaught_exception
 from coroner_categorizer.verdict import FailureKey
@@ -159,11 +159,11 @@ def _terminated(
     facts = cause.facts | rule_facts(view.spec, view.status, ended) | {"role": view.role}
     if ended.exitCode not in KILL_EXIT_CODES and ended_after_deletion(pod, ended.finishedAt):
         facts["afterDeletion"] = "after its pod was marked for deletion"
-        if told_to_stop(message):
-            names.append("ToldToStop")
+        if reports_stop_signal(message):
+            names.append("StopSignalReported")
     if not _KILLED_BY_KUBELET.isdisjoint(names) and _COMMAND_MISSING.found_in(facts.get("probeOutput", "")):
         names.append("ProbeCommandMissing")
-    told = _start_failure(message, events, view.status.name) if ended.reason in _RUNTIME_REASONS else None
+    start_failure = _start_failure(message, events, view.status.name) if ended.reason in _RUNTIME_REASONS else None
     if "ProgramExited" in names and _names_child_signal(message, ended.exitCode):
         names.append("ChildSignalled")
     if "ProgramExited" in names and exception and _WORKER_KILLED.found_in(exception.line):
@@ -172,7 +172,7 @@ def _terminated(
         line = error_above(message, exception) or exception.line
         facts |= {"exception": line, "language": exception.language}
         facts |= _python_facts(message) if exception.language == "python" else {}
-    text = _text(ended, message, exception, told)
+    text = _text(ended, message, exception, start_failure)
     device = unhealthy_devices(view.status, view.path)
     if device and _may_be_its_device(names, ended.exitCode):
         names.append("UnhealthyDevice")
@@ -194,7 +194,7 @@ def _terminated(
         consequence="afterDeletion" in facts or ("ProgramExited" in names and names_lost_peer(text)),
         max_confidence=cause.max_confidence,
         ended_instances=ended_instances if counts_restarts(pod, view.spec) else None,
-        supporting=(*cause.supporting, *(seen for seen in (device, told) if seen)),
+        supporting=(*cause.supporting, *(seen for seen in (device, start_failure) if seen)),
     )
 
 
@@ -203,19 +203,19 @@ def _python_facts(message: str) -> dict[str, str]:
     return ({"firstException": earlier[0]} if earlier else {}) | ({"frame": frame} if frame else {})
 
 
-def _text(ended: Terminated, message: str, exception: UncaughtException | None, told: Excerpt | None) -> str:
+def _text(ended: Terminated, message: str, exception: UncaughtException | None, start_failure: Excerpt | None) -> str:
     """The text that holds the cause: the runtime's, or the part of the program's that says why it ended."""
     if ended.reason in ("Error", ""):
         return cause_text(message, exception)
-    return _BACKTRACE.remove_all(told.text if told else message)
+    return _BACKTRACE.remove_all(start_failure.text if start_failure else message)
 
 
 def _start_failure(message: str, events: Sequence[Event], container: str) -> Excerpt | None:
     """The newest event that says why the container could not be started, where its status does not."""
     if message and not message.startswith(_NO_MESSAGE):
         return None
-    told = [e.text.removeprefix("Error: ") for e in events if e.reason == "Failed" and e.container == container]
-    said = next((text for text in reversed(told) if " " in text and not text.startswith("Failed to pull")), None)
+    texts = [e.text.removeprefix("Error: ") for e in events if e.reason == "Failed" and e.container == container]
+    said = next((text for text in reversed(texts) if " " in text and not text.startswith("Failed to pull")), None)
     return Excerpt("events[Failed]", said) if said else None
 
 

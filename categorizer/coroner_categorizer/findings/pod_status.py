@@ -22,7 +22,7 @@ from coroner_categorizer.objects.pod import Container, Pod, PodCondition, Termin
 from coroner_categorizer.objects.quantity import bytes_text, parse_quantity
 from coroner_categorizer.objects.times import is_before, newest, rfc3339, shifted
 from coroner_categorizer.objects.workload import Workload, WorkloadCondition
-from coroner_categorizer.termination_message.stop_reports import told_to_stop
+from coroner_categorizer.termination_message.stop_reports import reports_stop_signal
 from coroner_categorizer.verdict import Confidence, FailureKey
 
 # Events by which a component says that it removes a pod: Karpenter, the descheduler, the taint manager, the node
@@ -174,7 +174,7 @@ def deletion(
     )
     if queue:
         max_confidence = "Confirmed" if queue.message else "Likely"
-    if all(_told_to_stop(e) for e in killed):
+    if all(_reports_stop_signal(e) for e in killed):
         max_confidence = "Likely"  # that it ended for this is the program's word
     return Finding(
         names=tuple(names),
@@ -225,7 +225,7 @@ def _killed_by_deletion(pod: Pod, spec: Container, ended: Terminated, events: Se
     """Whether this instance was killed after the pod's deletion had been requested."""
     if ended_by_signal(spec, ended):
         return _ended_at_deletion(pod, spec, ended, events)
-    if _told_to_stop(ended):
+    if _reports_stop_signal(ended):
         return ended_after_deletion(pod, ended.finishedAt)
     # OOMKilled with 143 is a stale flag from a child process (b12), with 137 the cause itself.
     if not ended_by_stop(ended.exitCode) or (ended.reason == "OOMKilled" and ended.exitCode != SIGTERM_EXIT):
@@ -241,9 +241,9 @@ def ended_since_deadline(ended_at: datetime | None, job: Workload | None) -> boo
     return bool(since and ended_at and not is_before(ended_at, min(since)))
 
 
-def _told_to_stop(ended: Terminated) -> bool:
+def _reports_stop_signal(ended: Terminated) -> bool:
     """Whether only the program itself says that it was asked to stop; its exit code does not."""
-    return not ended_by_stop(ended.exitCode) and told_to_stop(ended.message)
+    return not ended_by_stop(ended.exitCode) and reports_stop_signal(ended.message)
 
 
 def _ended_at_deletion(pod: Pod, spec: Container, ended: Terminated, events: Sequence[Event]) -> bool:

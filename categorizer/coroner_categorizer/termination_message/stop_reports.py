@@ -10,7 +10,7 @@ _STOP_REPORTS = Phrases(VOCABULARY.stop_reports)
 _BELOW = (Phrases(VOCABULARY.stack_frames), Phrases(VOCABULARY.noise_lines), Phrases(VOCABULARY.references))
 
 
-def told_to_stop(message: str) -> bool:
+def reports_stop_signal(message: str) -> bool:
     """Whether the last lines of the termination message say so."""
     lines = [line.strip() for line in message.split("\n") if line.strip()]
     telling = [line for line in lines if not any(phrases.found_in(line) for phrases in _BELOW)]

@@ -32,7 +32,7 @@ def failing() -> Report:
 
 
 def ended_from_outside() -> Report:
-    """No pod was seen to fail by itself, and not all that ended like it could be told apart."""
+    """No pod was seen to fail by itself, and not all that ended like it could be distinguished."""
     report = fold(_EMPTY, [_DELETED])
     names = ((("cancelled", "deleted"), 4096),)
     return msgspec.structs.replace(report, followers=Followers(4096, names, lower_bound=True))
