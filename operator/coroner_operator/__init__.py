@@ -11,5 +11,6 @@ controller/  from a pod to its classification, the current failure of its worklo
 model/       reports and failures as pure values, and the ledger that counts failures
 reports/     FailureReports in memory and on the API server
 publish/     the verdict outside of the report: status of the workload, Events
+anonymize/   objects without names, for a bug report
 telemetry/   metrics, health endpoints, log format
 """

@@ -23,7 +23,7 @@ _CONTAINER_ENDED = LinearRegex(r"Container (\S+) for pod \S+ failed with exit co
 _CHOSEN_CODES = range(1, 126)  # by the program; from 126 on a shell, a runtime or a signal may have set it
 
 # Of a Job that is to be queued, and of every pod that Kueue admitted, whatever kind owns it.
-_QUEUE_LABELS = frozenset({"kueue.x-k8s.io/queue-name", "kueue.x-k8s.io/podset"})
+QUEUE_LABELS = frozenset({"kueue.x-k8s.io/queue-name", "kueue.x-k8s.io/podset"})
 STOPPED_BY_QUEUE = "Stopped"  # the reason of Kueue's event about a Job that it has stopped
 _QUEUE_COMPONENT = "-kueue-controller"  # job-kueue-controller, jobset-kueue-controller, pod-kueue-controller, ...
 _PREEMPTED = "Preempted to accommodate "
@@ -104,7 +104,7 @@ def is_stopped_by_queue(pod: Pod, job_events: Sequence[Event]) -> bool:
 
 def may_be_queued(pod: Pod, job: Workload) -> bool:
     """Whether the pod and its Job have the labels of what Kueue manages."""
-    return not _QUEUE_LABELS.isdisjoint({*pod.metadata.labels, *job.metadata.labels})
+    return not QUEUE_LABELS.isdisjoint({*pod.metadata.labels, *job.metadata.labels})
 
 
 def is_suspended(job: Workload) -> bool:

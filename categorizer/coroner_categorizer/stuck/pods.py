@@ -45,6 +45,11 @@ def lasting(
     return _kept_running(pod, patience)
 
 
+def is_sidecar_name(container: str) -> bool:
+    """Whether a container of this name is known only to serve the others of its pod."""
+    return _SIDECAR.found_in(container)
+
+
 def is_never_ready(pod: Pod) -> bool:
     """Whether the pod is meant to run on, and has not become Ready since its containers started. Cheap."""
     if pod.status.phase != "Running" or pod.spec.restartPolicy != "Always" or pod.metadata.deletionTimestamp:
@@ -163,10 +168,10 @@ def _kept_running(pod: Pod, patience: Patience) -> Lasting | None:
     if not running or not ended or len(running) + len(ended) < max(len(statuses), len(pod.spec.containers)):
         return None
     since = newest(status.state.terminated.finishedAt for status in ended if status.state.terminated)
-    if not since or not all(_SIDECAR.found_in(status.name) for status in running):
+    if not since or not all(is_sidecar_name(status.name) for status in running):
         return None
     due = shifted(since, patience.sidecar)
-    if not due or all(_SIDECAR.found_in(status.name) for status in ended):
+    if not due or all(is_sidecar_name(status.name) for status in ended):
         return None
     first = running[0]
     source = f"status.containerStatuses[{first.name}].state.running"

@@ -13,10 +13,12 @@ from rich.console import Console
 
 from coroner_operator.cli.errors import BadInput, OneLineCommand
 from coroner_operator.cli.explanations import Explanation, explain_objects
+from coroner_operator.cli.explanations.explanation import Classifier
 from coroner_operator.cli.inputs.cluster_reader import ClusterReader, Target, may_be_kind
 from coroner_operator.cli.inputs.input_bytes import read_input
 from coroner_operator.cli.inputs.input_objects import InputObjects
 from coroner_operator.cli.render import WIDTH_LIMIT, as_html, as_json, as_yaml, print_text
+from coroner_operator.cli.render.plain import json_document
 from coroner_operator.cli.rules_argument import load_rules
 from coroner_operator.kube.resources import find_by_name
 
@@ -36,6 +38,7 @@ _FILE_SUFFIXES = (".json", ".jsonl", ".yaml", ".yml", ".txt", ".log")
     show_default=True,
     help="Output format.",
 )
+@click.option("--anonymize", is_flag=True, help="Print the objects without names, for a bug report.")
 @click.option("-n", "--namespace", metavar="NS", help="Namespace in the cluster. Default: that of the context.")
 @click.option("--context", metavar="NAME", help="Context of the kubeconfig. Default: its current context.")
 @click.option("--kubeconfig", metavar="FILE", help="Default: $KUBECONFIG, else ~/.kube/config.")
@@ -46,6 +49,7 @@ def explain(
     what: tuple[str, ...],
     rules: str | None,
     output: Output,
+    anonymize: bool,
     namespace: str | None,
     context: str | None,
     kubeconfig: str | None,
@@ -65,6 +69,12 @@ def explain(
         coroner explain train-x7k2p -n ml
         coroner explain job/train -n ml
 
+    \b
+    For a bug report: the same objects, as YAML that "coroner explain" reads back, below
+    their verdicts. Names, images, addresses, hosts, accounts and UIDs are replaced, and
+    all fields that no verdict rests on are left out.
+        coroner explain job/train -n ml --anonymize > report.yaml
+
     Several pods of one workload: which of them failed first comes first.
 
     -o html writes one page to attach to an incident; it has no script and loads nothing:
@@ -78,6 +88,8 @@ def explain(
                  1  something is
                  2  bad usage or input, one line on standard error
     """
+    if anonymize and output == "html":
+        raise BadInput(ctx.command_path, "--anonymize gives YAML or JSON", "leave -o html out")
     if not what and (sys.stdin is None or sys.stdin.isatty()):
         raise BadInput(ctx.command_path, "nothing to explain", f'name files or pods; see "{ctx.command_path} --help"')
     in_cluster = any(option is not None for option in (namespace, context, kubeconfig))
@@ -91,7 +103,9 @@ def explain(
         else:
             cluster.add_to(objects, target)
     explanations = explain_objects(objects, categorizer)
-    if output == "text":
+    if anonymize:
+        explanations = _print_anonymized(objects, explanations, categorizer, output)
+    elif output == "text":
         print_text(explanations, _console())
     else:
         click.echo(_encoded(explanations, output), nl=False)
@@ -102,6 +116,22 @@ def _encoded(explanations: Sequence[Explanation], output: Output) -> bytes:
     if output == "html":
         return as_html(explanations, datetime.now(UTC))
     return as_json(explanations) if output == "json" else as_yaml(explanations)
+
+
+def _print_anonymized(
+    objects: InputObjects, before: Sequence[Explanation], classifier: Classifier, output: Output
+) -> list[Explanation]:
+    """Prints the copy, and returns what it is explained as. A difference is noted on standard error."""
+    # Imported late: without it "coroner explain" starts sooner.
+    from coroner_operator.cli.explanations.anonymized import anonymized, first_difference  # noqa: PLC0415
+    from coroner_operator.cli.render.anonymized import as_anonymized_yaml  # noqa: PLC0415
+
+    copy = anonymized(objects, classifier)
+    click.echo(json_document(copy.document) if output == "json" else as_anonymized_yaml(*copy), nl=False)
+    if difference := first_difference(before, copy.explanations):
+        was, is_now = difference
+        click.echo(f"coroner: without the names the verdict is another: {is_now} instead of {was}", err=True)
+    return copy.explanations
 
 
 def _target(argument: str, in_cluster: bool) -> Target | None:

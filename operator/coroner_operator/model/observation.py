@@ -32,6 +32,8 @@ _INDEX_LABELS = (
     "spark-exec-id",
 )
 _ATTEMPT_LABELS = ("jobset.sigs.k8s.io/restart-attempt",)
+MEMBER_LABELS = (*_INDEX_LABELS, *_ATTEMPT_LABELS)
+"""Labels that say which of its workload's pods a pod is."""
 
 
 def member_of(pod: Pod) -> Member:

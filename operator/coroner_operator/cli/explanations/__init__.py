@@ -2,6 +2,7 @@
 
 input_owners      which workload each pod of the input belongs to
 explanation       each pod by itself, and with its workload if that has several
+anonymized        the same for a copy without names
 workload_summary  the pods' failures → which pod failed first, and how many ended because of it
 """
 

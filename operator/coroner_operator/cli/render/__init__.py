@@ -1,10 +1,11 @@
 """Explanations as a person or a program reads them.
 
-words     what all of them say in the same words
-plain     as JSON or YAML
-text      as text on a terminal
-elements  HTML elements, in which no text can be markup
-page      as one HTML page
+words       what all of them say in the same words
+plain       as JSON or YAML
+text        as text on a terminal
+elements    HTML elements, in which no text can be markup
+page        as one HTML page
+anonymized  the objects without names, as YAML, below their explanations
 """
 
 from coroner_operator.cli.render.page import as_html

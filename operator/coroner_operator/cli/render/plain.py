@@ -24,13 +24,23 @@ _WORKLOAD_FIELDS = (
 
 def as_json(explanations: Sequence[Explanation]) -> bytes:
     """A JSON array, one element an explanation, with a line break at its end."""
-    return msgspec.json.format(msgspec.json.encode(_plain(explanations)), indent=2) + b"\n"
+    return json_document(_plain(explanations))
 
 
 def as_yaml(explanations: Sequence[Explanation]) -> bytes:
     """The same as ``as_json``, as YAML."""
+    return yaml_document(_plain(explanations))
+
+
+def json_document(value: Any) -> bytes:
+    """A value for a program, with a line break at its end."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+
+
+def yaml_document(value: Any) -> bytes:
+    """The same as ``json_document``, as YAML."""
     dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(_plain(explanations), Dumper=dumper, sort_keys=False, allow_unicode=True, width=WIDTH_LIMIT)
+    text: str = yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, width=WIDTH_LIMIT)
     return text.encode()
 
 
