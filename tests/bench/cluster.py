@@ -80,13 +80,15 @@ class Bench:
                     for victims in self.population.to_fail:
                         bursts.append(await trial.burst(victims, options.workloads, options.connections))
                         burst_calls = trial.calls
-        self.say(table(f"Start with {pods:,} pods", START, starts, with_targets=pods == TARGETED), _told(start_calls))
+        self.say(
+            table(f"Start with {pods:,} pods", START, starts, with_targets=pods == TARGETED), _summary(start_calls)
+        )
         if self.first:
             self.say(f"{pods:,} pods against {options.pods[0]:,}: {growth(START, self.first, starts)}\n")
         self.first = self.first or starts
         if bursts:
             title = f"{options.burst:,} failures of {options.workloads} Jobs"
-            self.say(table(title, BURST, bursts), _told(burst_calls))
+            self.say(table(title, BURST, bursts), _summary(burst_calls))
 
     @asynccontextmanager
     async def _operator(self, name: str) -> AsyncIterator[Trial]:
@@ -106,7 +108,7 @@ class Bench:
                 self.wrong += trial.wrong
 
 
-def _told(calls: Counter[str]) -> str:
+def _summary(calls: Counter[str]) -> str:
     return f"  its calls: {', '.join(f'{count} {what}' for what, count in calls.most_common())}\n" if calls else ""
 
 

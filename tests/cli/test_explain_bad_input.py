@@ -136,7 +136,7 @@ def test_wrong_rules_are_one_line_that_names_the_first_error(coroner: Coroner, t
     rules.write_text("categories: [{name: a, rules: [{onExitCodes: {operator: Is, values: []}}]}]")
     ran = coroner("explain", "--rules", rules, "-", stdin=BROKEN)
     assert (ran.exit_code, ran.stdout, ran.stderr.count("\n")) == (2, "", 1)
-    assert ran.stderr.startswith(f"{rules}: categories[0].rules[0].onExitCodes")
+    assert ran.stderr.startswith(f"{rules}:1: categories[0].rules[0].onExitCodes")
     assert f'run "coroner lint {rules}" to see all of them' in ran.stderr
 
 

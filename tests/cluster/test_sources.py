@@ -53,7 +53,7 @@ def test_an_existing_cluster_is_used_as_it_is(tmp_path: Path, programs: Path) ->
         assert server.kubectl("apply", "-f", "-", input="{}") == f"--kubeconfig {tmp_path / 'config'} apply -f -\n{{}}"
 
 
-def test_every_obstacle_is_told_when_nothing_can_serve(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_obstacle_is_named_when_nothing_can_serve(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(programs))
     with pytest.raises(NoKubernetesError) as caught:
         choose((Existing(None), Kind(), OwnBuild(kubelet=False)))

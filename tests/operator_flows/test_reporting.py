@@ -275,7 +275,7 @@ async def test_what_a_pod_waits_for_now_is_shown_although_its_mount_failed_later
     assert status["failures"] == 2
 
 
-async def test_a_report_that_is_deleted_while_its_workload_fails_is_made_anew(
+async def test_a_report_that_is_deleted_while_its_workload_fails_is_made_again(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     engine = await operators.start()
@@ -289,7 +289,7 @@ async def test_a_report_that_is_deleted_while_its_workload_fails_is_made_anew(
     assert remade["metadata"]["uid"] != report["metadata"]["uid"]
 
 
-async def test_a_deleted_report_is_made_anew_of_a_job_that_has_failed_for_good_and_of_pods_never_created(
+async def test_a_deleted_report_is_made_again_of_a_job_that_has_failed_for_good_and_of_pods_never_created(
     server: EmbeddedApiServer, operators: Operators, reports: Reports
 ) -> None:
     engine = await operators.start()

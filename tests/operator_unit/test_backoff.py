@@ -16,7 +16,7 @@ from coroner_operator.kube.errors import (
 )
 
 
-def test_ceilings_double_up_to_the_cap_and_begin_anew_after_a_success() -> None:
+def test_ceilings_double_up_to_the_cap_and_begin_again_after_a_success() -> None:
     longest = BackOff(base=1, cap=5, draw=lambda low, high: high)
     assert [longest.next() for _ in range(5)] == [1, 2, 4, 5, 5]
     longest.reset()

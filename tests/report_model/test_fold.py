@@ -155,7 +155,7 @@ def test_another_pod_that_failed_in_between_is_not_shown_instead() -> None:
         assert category(fold(EMPTY, order)) == "user-config/missing-config"
 
 
-def test_a_past_failure_counts_but_accuses_nobody() -> None:
+def test_a_past_failure_counts_and_its_report_has_recovered() -> None:
     report = fold(EMPTY, [ended(current=False)])
     assert (report.current, report.failures, len(report.history)) == (None, 1, 1)
     status = to_status(report)

@@ -49,12 +49,12 @@ def waits(*reasons: str) -> Condition:
 
 def says(reason: str, text: str = "") -> Condition:
     """An event about the pod."""
-    return lambda seen: _told(seen.events, reason, text)
+    return lambda seen: _has_event(seen.events, reason, text)
 
 
 def owner_says(reason: str, text: str = "") -> Condition:
     """An event about the workload."""
-    return lambda seen: _told(seen.owner_events, reason, text)
+    return lambda seen: _has_event(seen.owner_events, reason, text)
 
 
 def owner_is(type_: str, status: str = "True") -> Condition:
@@ -82,5 +82,5 @@ def has_condition(obj: Manifest, type_: str, status: str) -> bool:
     return any(c["type"] == type_ and c["status"] == status for c in conditions)
 
 
-def _told(events: list[Manifest], reason: str, text: str) -> bool:
+def _has_event(events: list[Manifest], reason: str, text: str) -> bool:
     return any(e["reason"] == reason and text in e.get("message", "") for e in events)

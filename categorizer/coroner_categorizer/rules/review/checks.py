@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
+
+import re2
 
 from coroner_categorizer.findings.collect import FINDING_NAMES
 from coroner_categorizer.rules.field_path import FieldError, Path
@@ -29,7 +30,7 @@ from coroner_categorizer.rules.yaml_reader import NAME_LIMIT, closest
 if TYPE_CHECKING:
     from coroner_categorizer.rules.parser import RuleSet
 
-_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
+_LABEL = re2.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
 _TYPO = 0.9
 """How alike two reasons are if one is a misspelling: ``OOMKiled`` is, ``OutOfgpu`` (a device of one's own) is none."""
 _COMPARED = 1_000  # earlier rules that a rule is compared with: a file of 4 MiB may have tens of thousands

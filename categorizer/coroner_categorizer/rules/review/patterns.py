@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import NamedTuple
+
+import re2
 
 from coroner_categorizer.rules.pattern_set import PatternError, compile_pattern
 
 # RE2's assertions about a position depend on the characters beside it: one of a word, a line break, or another one.
 _BESIDE = ("a", "\n", " ")
 
-_ANY_TEXT = re.compile(r"(?:\(\?[a-zA-Z]+\))?(?:\^?(?:\(\?P<\w+>)?(?:\.[*+]?)?\)?|\.\*\$)")
-_SOME_TEXT = re.compile(r".*\.\+?\)?")
-_ALL_LINES = re.compile(r"\(\?[a-zA-Z]*[sm][a-zA-Z]*\)\^?(?:\(\?P<\w+>)?\.\*\)?\$?")  # "." or "^" and "$" of any line
+_ANY_TEXT = re2.compile(r"(?:\(\?[a-zA-Z]+\))?(?:\^?(?:\(\?P<\w+>)?(?:\.[*+]?)?\)?|\.\*\$)")
+_SOME_TEXT = re2.compile(r".*\.\+?\)?")
+_ALL_LINES = re2.compile(r"\(\?[a-zA-Z]*[sm][a-zA-Z]*\)\^?(?:\(\?P<\w+>)?\.\*\)?\$?")  # "." or "^" and "$" of any line
 _NO_TEXT = frozenset({"^$", r"\A\z", r"^\z", r"\A$"})
 _META = frozenset(r"\.+*?()|[]{}^$")
-_ESCAPED_PUNCTUATION = re.compile(r"\\([^\w\s])", re.ASCII)
+_ESCAPED_PUNCTUATION = re2.compile(r"\\([^\w\s])")
 
 
 def is_any_text(pattern: str) -> bool:
