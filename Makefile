@@ -14,10 +14,15 @@ PYTEST := $(PY) -m pytest
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? 4 : n)))
 RUN_STAMP := $(VENV)/.run-installed
 DEV_STAMP := $(VENV)/.dev-installed
+# The time of the last commit, for builds that can be repeated
+COMMIT_DATE = $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+IMAGE ?= coroner:dev
+PYTHON3 ?= python3
+COMMA := ,
 # Words that codespell would report: an operator of exit-code rules, a path of Kubernetes, parts of patterns and of secrets.
 SPELLING := --skip 'tests/fixtures/*,*.sum,requirements/*.txt' --ignore-words-list notin,linz,ontainers,reate,fo,nd,hsa,retreiving,unparseable
 
-.PHONY: chart e2e-controllers e2e-kind help demo test test-unit test-random check permissions lint types contracts format e2e golden fuzz bench bench-cluster cluster-up cluster-down lock clean
+.PHONY: chart chart-push dist image image-push package-test release-notes sign workflows e2e-controllers e2e-kind help demo test test-unit test-random check permissions lint types contracts format e2e golden fuzz bench bench-cluster cluster-up cluster-down lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +90,40 @@ cluster-up:  ## Start a real single-node Kubernetes on this machine (needs root;
 
 cluster-down:  ## Stop the Kubernetes started by cluster-up
 	@tests/cluster/down
+
+workflows:  ## Check the workflows of the forge with zizmor (needs uv)
+	@$(UV) tool run --quiet zizmor@1.32.0 --offline --quiet .github
+
+dist: $(DEV_STAMP)  ## Build wheel and source distribution in dist/
+	@rm -f dist/*.whl dist/*.tar.gz
+	@SOURCE_DATE_EPOCH=$(COMMIT_DATE) $(PY) -m hatchling build -d dist
+
+package-test: $(DEV_STAMP)  ## Install the wheel of dist/ in an empty environment and use it (LOWEST=1: with the oldest dependencies; needs uv)
+	@$(PY) tools/try_package.py $(if $(LOWEST),--lowest) dist/*.whl
+
+image:  ## Build the container image (needs docker buildx; PLATFORMS=linux/amd64,linux/arm64 IMAGE=...)
+	@docker buildx build --file deploy/docker/Dockerfile --build-arg SOURCE_DATE_EPOCH=$(COMMIT_DATE) \
+	  $(if $(PLATFORMS),--platform $(PLATFORMS)) --tag $(IMAGE) $(IMAGE_ARGS) .
+
+image-push:  ## Build the image for amd64 and arm64 with provenance and SBOM and push it; dist/image.digest has its digest
+	@mkdir -p dist
+	@$(MAKE) image PLATFORMS=$(or $(PLATFORMS),linux/amd64$(COMMA)linux/arm64) \
+	  IMAGE_ARGS="--push --provenance=mode=max --sbom=true --metadata-file dist/image.json"
+	@$(PYTHON3) -c 'import json; print("digest=" + json.load(open("dist/image.json"))["containerimage.digest"])' >dist/image.digest
+
+chart-push: $(DEV_STAMP)  ## Push the chart (CHARTS=oci://..., SOURCE=https://..., IMAGE=...@sha256:...); dist/chart.reference has its digest
+	@rm -rf dist/chart dist/coroner-*.tgz && mkdir -p dist/chart
+	@$(PY) tools/release_chart.py dist/chart $(SOURCE) $(IMAGE)
+	@helm package --destination dist dist/chart/coroner
+	@helm push dist/coroner-*.tgz $(CHARTS) 2>&1 | tee dist/chart.log
+	@echo "$(CHARTS:oci://%=%)/coroner@$$(sed -n 's/^Digest: //p' dist/chart.log)" >dist/chart.reference
+
+sign:  ## Sign what was pushed, without a key (needs cosign and an identity; ARTIFACT=...@sha256:...)
+	@cosign sign --yes $(ARTIFACT)
+
+release-notes: $(DEV_STAMP)  ## Check that a tag can be released, and write dist/release-notes.md (TAG=v0.1.0)
+	@mkdir -p dist
+	@$(PY) tools/release_notes.py $(TAG) >dist/release-notes.md
 
 lock:  ## Update requirements/*.txt from pyproject.toml (needs uv)
 	@$(UV) pip compile $(LOCK) pyproject.toml requirements/build.in -o requirements/run.txt

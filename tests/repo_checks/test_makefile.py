@@ -12,6 +12,7 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = re.findall(r"^([a-z0-9-]+):", MAKEFILE, re.MULTILINE)
 CHECKS = {"check", "lint", "types", "contracts", "test", "test-unit", "test-random", "e2e", "fuzz"}
 EXPECTED = CHECKS | {"help", "demo", "format", "chart", "golden", "bench", "bench-cluster", "lock", "clean"}
+EXPECTED |= {"dist", "package-test", "image", "image-push", "chart-push", "sign", "release-notes", "workflows"}
 EXPECTED |= {"cluster-up", "cluster-down", "permissions", "e2e-controllers", "e2e-kind"}
 
 
