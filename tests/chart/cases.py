@@ -145,7 +145,7 @@ SWITCHES: dict[str, Values] = {
             "alertLabels": {"team": "platform"},
             "selector": 'job="coroner"',
             "failureSelector": 'job="coroner"',
-            "runbookUrl": "https://example.com/runbook",
+            "runbookUrl": "https://example.com/runbooks",
             "extraRules": [{"record": "coroner:failures:rate5m", "expr": "sum(rate(coroner_failures_total[5m]))"}],
         }
     },
@@ -165,6 +165,11 @@ SWITCHES: dict[str, Values] = {
                     "rulesReloadFailed",
                     "noLeader",
                     "unexplainedFailures",
+                    "mostWorkloadsFail",
+                    "failureBurst",
+                    "nodeFailsPods",
+                    "workloadKeepsFailing",
+                    "failingWorkloadsGrow",
                 )
             },
         }

@@ -13,6 +13,7 @@ from tests.chart.cases import CASES
 from tests.chart.charts import CHART, MONITORING, Helm, only
 from tests.chart.metric_names import exposed_names, names_in
 
+ROOT = Path(__file__).parents[2]
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 ALERTS = {
     "absent": "CoronerAbsent",
@@ -25,6 +26,11 @@ ALERTS = {
     "rulesReloadFailed": "CoronerRulesReloadFailed",
     "noLeader": "CoronerNoLeader",
     "unexplainedFailures": "CoronerUnexplainedFailures",
+    "mostWorkloadsFail": "CoronerMostWorkloadsFail",
+    "failureBurst": "CoronerFailureBurst",
+    "nodeFailsPods": "CoronerNodeFailsPods",
+    "workloadKeepsFailing": "CoronerWorkloadKeepsFailing",
+    "failingWorkloadsGrow": "CoronerFailingWorkloadsGrow",
 }
 
 
@@ -85,7 +91,7 @@ def test_alerts_select_only_the_series_of_this_release(helm: Helm) -> None:
     for rule in rules(helm, "alerts-with-everything").values():
         assert 'job="coroner"' in rule["expr"]
         assert rule["labels"]["team"] == "platform"
-        assert rule["annotations"]["runbook_url"] == f"https://example.com/runbook#{rule['alert'].lower()}"
+        assert rule["annotations"]["runbook_url"] == f"https://example.com/runbooks/{rule['alert']}.md"
 
 
 @pytest.mark.parametrize(
@@ -114,11 +120,28 @@ class AlertScenario:
     fires_at: str | None
     labels: dict[str, str]
     words: str = ""
+    resolved_at: str = ""
+    """When it must be silent again."""
 
 
 N = 'namespace="coroner"'
 W = 'job="coroner",namespace="team-a",workload_kind="Job"'
 UP = {f"coroner_build_info{{{N}}}": "1x200"}
+
+
+def failures(team: str, category: str, subcategory: str) -> str:
+    labels = f'job="coroner",namespace="team-{team}",workload_kind="Job"'
+    return f'coroner_failures_total{{{labels},category="{category}",subcategory="{subcategory}"}}'
+
+
+def on_node(node: str) -> str:
+    return f'coroner_node_failed_workloads{{{N},node="{node}"}}'
+
+
+def failing(category: str, state: str) -> str:
+    return f'coroner_failing_workloads{{{W},category="{category}",subcategory="x",state="{state}"}}'
+
+
 SCENARIOS: dict[str, list[AlertScenario]] = {
     "CoronerAbsent": [
         AlertScenario({f"coroner_build_info{{{N}}}": "1x10 _x60"}, "20m", "40m", {"namespace": "coroner"}),
@@ -264,7 +287,154 @@ SCENARIOS: dict[str, list[AlertScenario]] = {
             {},
         ),
     ],
+    "CoronerMostWorkloadsFail": [
+        AlertScenario(
+            {
+                f'coroner_workloads_ended_total{{{N},outcome="failed"}}': "0x10 0+3x20 60x60",
+                f'coroner_workloads_ended_total{{{N},outcome="succeeded"}}': "0+1x90",
+            },
+            "9m",
+            "25m",
+            {"namespace": "coroner"},
+            "75%",
+            resolved_at="60m",
+        ),
+        # as many succeed
+        AlertScenario(
+            {
+                f'coroner_workloads_ended_total{{{N},outcome="failed"}}': "0+3x60",
+                f'coroner_workloads_ended_total{{{N},outcome="succeeded"}}': "0+3x60",
+            },
+            "50m",
+            None,
+            {},
+        ),
+        # too few
+        AlertScenario(
+            {
+                f'coroner_workloads_ended_total{{{N},outcome="failed"}}': "0+1x60",
+                f'coroner_workloads_ended_total{{{N},outcome="succeeded"}}': "0x60",
+            },
+            "50m",
+            None,
+            {},
+        ),
+    ],
+    "CoronerFailureBurst": [
+        AlertScenario(
+            {failures(team, "platform", "registry-unavailable"): "0x10 1x60" for team in "abc"},
+            "9m",
+            "14m",
+            {"category": "platform", "subcategory": "registry-unavailable"},
+            "Workloads in 3 namespaces",
+            resolved_at="30m",
+        ),
+        # many in two namespaces
+        AlertScenario({failures(team, "platform", "sandbox"): "0+9x60" for team in "ab"}, "50m", None, {}),
+        # in three namespaces, one cause each
+        AlertScenario(
+            {
+                failures("a", "platform", "sandbox"): "0+1x60",
+                failures("b", "platform", "volume-mount"): "0+1x60",
+                failures("c", "accelerator", "gpu-lost"): "0+1x60",
+            },
+            "50m",
+            None,
+            {},
+        ),
+        # programs that fail, or need more memory than a device has
+        AlertScenario({failures(team, "user-code", "error-exit"): "0+1x60" for team in "abcd"}, "50m", None, {}),
+        AlertScenario({failures(team, "accelerator", "device-oom"): "0+1x60" for team in "abcd"}, "50m", None, {}),
+    ],
+    "CoronerNodeFailsPods": [
+        AlertScenario(
+            {on_node("gpu-17"): "2x10 9x30 _x60", on_node("gpu-18"): "2x100"},
+            "9m",
+            "20m",
+            {"node": "gpu-17"},
+            "Pods of 9 workloads failed on node gpu-17",
+            resolved_at="60m",
+        ),
+        # all nodes alike: an outage
+        AlertScenario({on_node(f"node-{number}"): "8x60" for number in range(4)}, "50m", None, {}),
+        AlertScenario({on_node("gpu-17"): "4x60"}, "50m", None, {}),
+    ],
+    "CoronerWorkloadKeepsFailing": [
+        AlertScenario(
+            {f'coroner_repeating_workloads{{{W},category="resources",subcategory="oom-killed"}}': "0x10 1x40 0x60"},
+            "19m",
+            "21m",
+            {"namespace": "team-a", "workload_kind": "Job", "category": "resources", "subcategory": "oom-killed"},
+            "in namespace team-a have failed five times or more with resources/oom-killed",
+            resolved_at="60m",
+        ),
+        AlertScenario(
+            {f'coroner_repeating_workloads{{{W},category="resources",subcategory="oom-killed"}}': "0x10 1x5 0x60"},
+            "30m",
+            None,
+            {},
+        ),
+    ],
+    "CoronerFailingWorkloadsGrow": [
+        AlertScenario(
+            UP | {failing("resources", "Failing"): "2x40 9x100", failing("user-code", "Failed"): "1x140"},
+            "44m",
+            "47m",
+            {"namespace": "team-a"},
+            "has 7 failing workloads more",
+            resolved_at="80m",
+        ),
+        # in a namespace that had none
+        AlertScenario(
+            UP | {failing("resources", "Failing"): "_x40 5x100"},
+            "44m",
+            "47m",
+            {"namespace": "team-a"},
+            "has 5 failing workloads more",
+            resolved_at="80m",
+        ),
+        # they end in failure, and are no more than before
+        AlertScenario(
+            UP | {failing("resources", "Failing"): "9x40 0x100", failing("resources", "Failed"): "0x40 9x100"},
+            "50m",
+            None,
+            {},
+        ),
+        # Coroner was just installed where many fail
+        AlertScenario(
+            {f"coroner_build_info{{{N}}}": "1x29 _x60", failing("resources", "Failing"): "50x29 _x60"}, "25m", None, {}
+        ),
+    ],
 }
+
+
+ON_FAILURES = (
+    "CoronerMostWorkloadsFail",
+    "CoronerFailureBurst",
+    "CoronerNodeFailsPods",
+    "CoronerWorkloadKeepsFailing",
+    "CoronerFailingWorkloadsGrow",
+)
+
+
+def test_alerts_on_failures_resolve() -> None:
+    for alert in ON_FAILURES:
+        assert [scenario for scenario in SCENARIOS[alert] if scenario.fires_at and scenario.resolved_at], alert
+
+
+def test_each_alert_has_a_runbook(helm: Helm) -> None:
+    pages = {page.stem: page.read_text() for page in (ROOT / "docs" / "runbooks").glob("Coroner*.md")}
+    assert pages.keys() == set(ALERTS.values())
+    for name, rule in rules(helm).items():
+        assert rule["annotations"]["runbook_url"].endswith(f"/docs/runbooks/{name}.md")
+        for heading in ("## Meaning", "## Impact", "## Diagnosis", "## Mitigation"):
+            assert heading in pages[name], name
+
+
+def test_runbooks_name_metrics_that_the_operator_exposes() -> None:
+    exposed = exposed_names()
+    for page in (ROOT / "docs" / "runbooks").glob("*.md"):
+        assert names_in(page.read_text()) - exposed == set(), page.name
 
 
 def test_every_alert_has_a_scenario_in_which_it_fires_and_one_in_which_it_does_not() -> None:
@@ -307,6 +477,8 @@ def unit_test_input(alert: str, scenario: AlertScenario, severity: str) -> dict[
     if scenario.fires_at:
         fired = {"exp_labels": {**scenario.labels, "severity": severity}}
         expected.append({"eval_time": scenario.fires_at, "alertname": alert, "exp_alerts": [fired]})
+    if scenario.resolved_at:
+        expected.append({"eval_time": scenario.resolved_at, "alertname": alert, "exp_alerts": []})
     series = [{"series": name, "values": values} for name, values in scenario.series.items()]
     return {"interval": "1m", "input_series": series, "alert_rule_test": expected}
 

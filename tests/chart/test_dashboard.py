@@ -106,6 +106,7 @@ def test_every_panel_shows_data(promtool: str, tmp_path: Path) -> None:
         f'coroner_failing_workloads{{{team},category="unknown",subcategory="sigkill",state="Failing"}}': "3x400",
         f'coroner_repeating_workloads{{{team},category="resources",subcategory="oom-killed"}}': "1x400",
         f'coroner_node_failed_workloads{{{own},node="gpu-17"}}': "7x400",
+        f'coroner_workloads_ended_total{{{own},outcome="failed"}}': "0+1x400",
         f"coroner_failure_series{{{own}}}": "2x400",
         f"coroner_failure_series_overflow_total{{{own}}}": "0x400",
         f'coroner_report_delay_seconds_bucket{{{own},le="1"}}': "0+4x400",

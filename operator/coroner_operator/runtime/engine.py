@@ -27,7 +27,7 @@ from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Forbidden, NotFound
 from coroner_operator.kube.event_cache import EventCache
-from coroner_operator.kube.list_watch import ListWatch
+from coroner_operator.kube.list_watch import Consumer, ListWatch
 from coroner_operator.kube.owner_resolver import OwnerResolver
 from coroner_operator.kube.resources import EVENT, NAMESPACE, POD, REPORT, Resource
 from coroner_operator.model.workload_ref import PodKey, WorkloadRef, report_name
@@ -189,8 +189,9 @@ class Engine:
         self._client = client
         self._namespace_stream = self._stream(client, NAMESPACE, Namespace, consumer=self._opt_out, namespace=None)
         pods = {"labelSelector": settings.pod_selector} if settings.pod_selector.strip() else {}
+        consumer = _PodConsumers(self._controller.pods, self.metrics.ended_workloads)
         self._pod_streams = [
-            self._stream(client, POD, Pod, consumer=self._controller.pods, namespace=n, selector=self._included(pods))
+            self._stream(client, POD, Pod, consumer=consumer, namespace=n, selector=self._included(pods))
             for n in scopes
         ]
         report_watch = ReportWatch(self.reports.on_changed, self.report_deleted, self.reports.names)
@@ -423,6 +424,25 @@ class Engine:
             return "the reports are not loaded yet"
         waiting = [str(s) for s in (*self._pod_streams, *self._event_streams) if not s.synced.is_set()]
         return f"not listed yet: {', '.join(waiting)}" if waiting else ""
+
+
+class _PodConsumers:
+    """Pass what a stream of pods delivers to each of several consumers, in their order."""
+
+    def __init__(self, *consumers: Consumer[Pod]) -> None:
+        self._consumers = consumers
+
+    def on_update(self, pod: Pod) -> None:
+        for consumer in self._consumers:
+            consumer.on_update(pod)
+
+    def on_delete(self, pod: Pod) -> None:
+        for consumer in self._consumers:
+            consumer.on_delete(pod)
+
+    def on_list(self, namespace: str | None, uids: set[str]) -> None:
+        for consumer in self._consumers:
+            consumer.on_list(namespace, uids)
 
 
 def _counted(make: Callable[[], BackOff], on_retry: Callable[[], None]) -> Callable[[], BackOff]:

@@ -17,6 +17,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from coroner_operator.model.failure_record import FailureRecord
 from coroner_operator.model.report import Report
 from coroner_operator.model.workload_ref import WorkloadRef
+from coroner_operator.telemetry.ended_workloads import EndedWorkloads
 from coroner_operator.telemetry.failure_series import OTHER, SCRAPE_INTERVAL, SERIES_LIMIT, FailureSeries, Name
 from coroner_operator.telemetry.node_failures import NodeFailures
 
@@ -51,6 +52,9 @@ class Metrics:
             names, namespaces=namespaces, limit=series_limit, scrape_interval=scrape_interval
         )
         self.registry.register(self._failures)
+        self.ended_workloads = EndedWorkloads()
+        """A consumer of the streams of pods."""
+        self.registry.register(self.ended_workloads)
         self._nodes = NodeFailures()
         if nodes:
             self.registry.register(self._nodes)
