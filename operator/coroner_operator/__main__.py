@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 
 import click
@@ -9,13 +10,21 @@ import click
 from coroner_operator.runtime.lazy_import import gc_paused
 
 _COMMANDS = {
+    "why": "Say why workloads failed, from the FailureReports or the cluster.",
+    "top": "Count failures by cause, namespace, kind or node.",
     "run": "Watch pods and maintain FailureReports until SIGTERM.",
     "explain": "Explain why pods failed, from files or a cluster.",
     "clean": "Remove what Coroner has written to the cluster.",
     "lint": "Check rules and redaction files.",
     "test": "Check that recorded cases get the expected verdicts.",
+    "completion": "Print the completion script of a shell.",
 }
-_MODULES = {"lint": "workbench.lint", "test": "workbench.check_cases"}
+_MODULES = {
+    "why": "reports.why",
+    "top": "reports.top",
+    "lint": "workbench.lint",
+    "test": "workbench.check_cases",
+}
 """Of those commands whose module is not called like them."""
 
 
@@ -43,6 +52,18 @@ class _Lazy(click.Group):
 @click.version_option(package_name="coroner-operator", prog_name="coroner")
 def main() -> None:
     """Coroner says why a workload's pods failed."""
+
+
+def kubectl_plugin() -> None:
+    """The same as ``kubectl coroner``: kubectl runs the executable kubectl-coroner."""
+    main(prog_name="kubectl coroner")
+
+
+def kubectl_complete() -> None:
+    """``kubectl_complete-coroner``, which the completion of kubectl runs."""
+    from coroner_operator.cli.completion import kubectl_completions  # noqa: PLC0415
+
+    click.echo("\n".join(kubectl_completions(main, sys.argv[1:])))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The commands as a person runs them, without a process for each test."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,8 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from coroner_operator.cli.explain import explain
+from coroner_operator.cli.reports.top import top
+from coroner_operator.cli.reports.why import why
 from coroner_operator.cli.workbench import check_cases
 from coroner_operator.cli.workbench.lint import lint
+from tests.cli.few_pages import FewPages, serving
 
 RULES = """
 apiVersion: coroner.dev/v1alpha1
@@ -61,7 +64,14 @@ def coroner() -> Coroner:
     """``coroner("explain", "-o", "json", "-", stdin="...")``: exit code, standard output, standard error."""
 
     def run(*arguments: str | Path, stdin: str | bytes = "", env: dict[str, str] | None = None) -> Ran:
-        group = click.Group("coroner", commands={"explain": explain, "lint": lint, "test": check_cases.test})
+        commands: dict[str, click.Command] = {
+            "explain": explain,
+            "lint": lint,
+            "test": check_cases.test,
+            "top": top,
+            "why": why,
+        }
+        group = click.Group("coroner", commands=commands)
         result = CliRunner().invoke(group, [str(a) for a in arguments], input=stdin, env=env, prog_name="coroner")
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
@@ -82,3 +92,9 @@ def rules(tmp_path: Path) -> Path:
 def recorded() -> Callable[[str], Path]:
     """The file of a recorded case: a List of the object and its events."""
     return lambda name: Path(__file__).parents[1] / "fixtures" / "pods" / f"{name}.json"
+
+
+@pytest.fixture
+def api() -> Iterator[FewPages]:
+    with serving() as pages:
+        yield pages

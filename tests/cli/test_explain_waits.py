@@ -12,11 +12,10 @@ import pytest
 
 from tests.cli.builders import list_of
 from tests.cli.conftest import Coroner, Ran
-from tests.cli.test_explain_cluster import APPS, EVENTS, PODS, FewPages, api, kubeconfig, owned_by, workload
+from tests.cli.few_pages import FewPages, kubeconfig
+from tests.cli.test_explain_cluster import APPS, EVENTS, PODS, owned_by, workload
 from tests.support import pods
 from tests.support.pods import Json, completed, condition, event, running, waiting
-
-__all__ = ["api"]  # the fixture
 
 
 def ago(seconds: float) -> str:

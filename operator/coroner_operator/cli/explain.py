@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import click
-from rich.console import Console
 
 from coroner_operator.cli.errors import BadInput, OneLineCommand
 from coroner_operator.cli.explanations import Explanation, explain_objects
@@ -17,8 +16,9 @@ from coroner_operator.cli.explanations.explanation import Classifier
 from coroner_operator.cli.inputs.cluster_reader import ClusterReader, Target, may_be_kind
 from coroner_operator.cli.inputs.input_bytes import read_input
 from coroner_operator.cli.inputs.input_objects import InputObjects
-from coroner_operator.cli.render import WIDTH_LIMIT, as_html, as_json, as_yaml, print_text
+from coroner_operator.cli.render import as_html, as_json, as_yaml, print_text
 from coroner_operator.cli.render.plain import json_document
+from coroner_operator.cli.render.text import standard_output
 from coroner_operator.cli.rules_argument import load_rules
 from coroner_operator.kube.resources import find_by_name
 
@@ -106,7 +106,7 @@ def explain(
     if anonymize:
         explanations = _print_anonymized(objects, explanations, categorizer, output)
     elif output == "text":
-        print_text(explanations, _console())
+        print_text(explanations, standard_output())
     else:
         click.echo(_encoded(explanations, output), nl=False)
     ctx.exit(int(any(explanation.is_failing for explanation in explanations)))
@@ -155,12 +155,3 @@ def _exists(argument: str) -> bool:
         return Path(argument).exists()
     except (OSError, ValueError):  # too long, or it contains a NUL
         return False
-
-
-def _console() -> Console:
-    """Standard output: colour on a terminal only, NO_COLOR and FORCE_COLOR respected."""
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8 gets "?" instead of a traceback
-    console = Console(highlight=False, markup=False, emoji=False)
-    console.width = min(console.width, WIDTH_LIMIT) if console.is_terminal else WIDTH_LIMIT
-    return console

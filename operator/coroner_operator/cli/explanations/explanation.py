@@ -22,6 +22,7 @@ from coroner_operator.cli.explanations.workload_summary import ClassifiedPod, Wo
 from coroner_operator.cli.inputs.input_objects import InputObjects
 from coroner_operator.config.end_states import lifetime, with_success
 from coroner_operator.controller.pod_filters import is_deletion, is_retired
+from coroner_operator.model.report import Report
 from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef
 
 _NO_WORKLOADS = frozenset({"", "Pod", "Node", "Namespace", "PersistentVolume", "PersistentVolumeClaim"})
@@ -95,6 +96,18 @@ class Explanation(NamedTuple):
     @property
     def is_failing(self) -> bool:
         return self.unexplained or self.verdict is not None
+
+    @property
+    def report(self) -> Report | None:
+        """What a report would say of its workload; of a single object, as far as that is known."""
+        subject = self.subject
+        if self.workload is not None or subject is None:
+            return None if self.workload is None else self.workload.report
+        metadata = subject.metadata
+        ref = WorkloadRef(subject.apiVersion, subject.kind, metadata.namespace, metadata.name, metadata.uid)
+        classified = ClassifiedPod(subject if isinstance(subject, Pod) else None, self.failures)
+        failing = {metadata.uid} if self.is_failing else set[str]()
+        return summarize(ref, [classified], None, failing=failing, unexplained=self.unexplained).report
 
 
 def explain_objects(objects: InputObjects, classifier: Classifier) -> list[Explanation]:

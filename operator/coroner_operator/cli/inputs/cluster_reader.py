@@ -17,11 +17,11 @@ from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_categorizer.objects.pod import Metadata, OwnerReference, Pod
 from coroner_categorizer.objects.workload import Workload
 from coroner_categorizer.stuck.pods import is_never_ready
-from coroner_operator.cli.connection import ConnectionOptions, connect
+from coroner_operator.cli.connection import ConnectionOptions, connect, missing_right, no_right
 from coroner_operator.cli.errors import BadInput
 from coroner_operator.cli.inputs.input_objects import InputObjects, outcome
 from coroner_operator.kube import resources
-from coroner_operator.kube.errors import ApiError, InvalidName, NotFound, Unreachable
+from coroner_operator.kube.errors import ApiError, Forbidden, InvalidName, NotFound, Unreachable
 from coroner_operator.kube.paging import PARTIAL_LIST, list_items
 from coroner_operator.kube.paths import field_selector
 from coroner_operator.kube.resources import Resource
@@ -81,9 +81,19 @@ class ClusterReader:
             raise BadInput(target.argument, str(error), "check the name and -n") from error
         asyncio.run(self._add_to(objects, target))
 
+    def add_namespace(self, objects: InputObjects, argument: str) -> None:
+        """All pods of the namespace with their workloads and events. Raises BadInput where the pods cannot be read."""
+        asyncio.run(self._add_namespace(objects, argument))
+
+    async def _add_namespace(self, objects: InputObjects, argument: str) -> None:
+        objects.begin_cluster(datetime.now(UTC))
+        async with connect(self._options, argument) as connection:
+            reading = _TargetReader(connection.client, self._namespace or connection.namespace, objects, argument)
+            await reading.everything()
+
     async def _add_to(self, objects: InputObjects, target: Target) -> None:
         objects.begin_cluster(datetime.now(UTC))
-        async with connect(self._options, target.argument) as connection:
+        async with connect(self._options, target.argument, or_file=True) as connection:
             namespace = self._namespace or connection.namespace
             reading = _TargetReader(connection.client, namespace, objects, target.argument)
             resource = resources.find_by_name(target.kind) or await reading.custom_kind(target.kind)
@@ -169,6 +179,27 @@ class _TargetReader:
                 uids.add(pod.metadata.uid)
         await self._add_events(uids)
 
+    async def everything(self) -> None:
+        """Pods, the built-in workloads as far as they may be read, and all events."""
+        uids: set[str] = set()
+        async for raw in self._list_raw(resources.POD):
+            pod = lenient_decode(raw, _PODS, Pod)
+            self.objects.add_pod(msgspec.structs.replace(pod, kind="Pod", apiVersion="v1"))
+            uids.add(pod.metadata.uid)
+        for kind in resources.READABLE_OWNER_KINDS:
+            try:
+                async for raw in self._list_raw(kind):
+                    found = lenient_decode(raw, _WORKLOADS, Workload)
+                    self.objects.record_outcome(found.metadata.uid, outcome(raw, kind.group, kind.kind))
+                    self.objects.add_workload(
+                        msgspec.structs.replace(found, kind=kind.kind, apiVersion=kind.group_version)
+                    )
+                    uids.add(found.metadata.uid)
+            except Forbidden as error:
+                note = f"explained without {kind.plural}: {no_right(self.argument, error).fault}"
+                click.echo(BadInput(self.argument, note).format_message(), err=True)
+        await self._add_events(uids)
+
     async def custom_kind(self, word: str) -> Resource:
         """The kind of this name, from the cluster's discovery. Raises BadInput if there is none."""
         for resource in await self._custom_kinds():
@@ -249,7 +280,9 @@ class _TargetReader:
         except Unreachable:
             raise
         except ApiError as error:
-            note = BadInput(self.argument, f"explained without events ({error.status}): {error.detail}")
+            right = missing_right(error)
+            why = f": you lack the right to {right}" if right else f" ({error.status}): {error.detail}"
+            note = BadInput(self.argument, f"explained without events{why}")
             click.echo(note.format_message(), err=True)
 
 

@@ -12,13 +12,12 @@ from coroner_categorizer.objects.pod import Pod
 from coroner_categorizer.objects.times import rfc3339
 from coroner_categorizer.verdict import Verdict
 from coroner_operator.cli.explanations import Explanation
-from coroner_operator.cli.explanations.workload_summary import ClassifiedPod, WorkloadSummary, summarize
+from coroner_operator.cli.explanations.workload_summary import WorkloadSummary
 from coroner_operator.cli.render.elements import document, element
-from coroner_operator.cli.render.words import CONFIDENCE_TEXT, RETRY_TEXT, category_name, in_order, safe_name
+from coroner_operator.cli.render.words import CONFIDENCE_TEXT, RETRY_TEXT, category_name, duration, in_order, safe_name
 from coroner_operator.model import initiator
 from coroner_operator.model.observation import from_epoch
 from coroner_operator.model.report import Report
-from coroner_operator.model.workload_ref import WorkloadRef
 
 _TIMELINE_LIMIT = 200  # entries; the counts have all of them
 
@@ -129,7 +128,7 @@ def _single(explanation: Explanation) -> Iterable[Element | None]:
     yield _heading("h2", explanation.kind, explanation.namespace, explanation.name, _object_badge(explanation))
     yield from _object_facts(explanation)
     yield _timeline([explanation], with_names=False)
-    yield _counts(_report_of(explanation))
+    yield _counts(explanation.report)
 
 
 def _member(explanation: Explanation) -> Element:
@@ -155,7 +154,7 @@ def _object_badge(explanation: Explanation) -> Element:
 def _object_facts(explanation: Explanation) -> Iterable[Element]:
     verdict, waiting = explanation.verdict, explanation.waiting
     if waiting is not None and not explanation.is_removed:
-        lasting = "" if waiting.seconds is None else f"for {_duration(waiting.seconds)}: "
+        lasting = "" if waiting.seconds is None else f"for {duration(waiting.seconds)}: "
         yield element("p", "message", lasting, waiting.text)
     facts: list[tuple[str, str | Element]] = []
     if verdict is not None:
@@ -269,18 +268,6 @@ def _counts(report: Report | None) -> Element | None:
     return element("div", "block", element("h3", "", "Counts"), table, note)
 
 
-def _report_of(explanation: Explanation) -> Report | None:
-    """What a report would say of a single object."""
-    subject = explanation.subject
-    if subject is None:
-        return None
-    metadata = subject.metadata
-    ref = WorkloadRef(subject.apiVersion, subject.kind, metadata.namespace, metadata.name, metadata.uid)
-    classified = ClassifiedPod(subject if isinstance(subject, Pod) else None, explanation.failures)
-    failing = {metadata.uid} if explanation.is_failing else set[str]()
-    return summarize(ref, [classified], None, failing=failing, unexplained=explanation.unexplained).report
-
-
 def _heading(tag: str, kind: str, namespace: str, name: str, badge: Element) -> Element:
     return element(
         tag, "", element("span", "kind", safe_name(kind)), " ", element("bdi", "", _place(namespace, name)), " ", badge
@@ -314,13 +301,4 @@ def _when(at: datetime) -> Element:
 
 
 def _after(at: datetime, start: datetime) -> str:
-    return f"+{_duration(int((at - start).total_seconds()))}" if at > start else ""
-
-
-def _duration(seconds: int) -> str:
-    """As kubectl writes ages: ``12s``, ``3m5s``, ``2h10m``, ``4d3h``."""
-    for unit, size, below, part in (("d", 86400, "h", 3600), ("h", 3600, "m", 60), ("m", 60, "s", 1)):
-        if seconds >= size:
-            rest = seconds % size // part
-            return f"{seconds // size}{unit}{f'{rest}{below}' if rest else ''}"
-    return f"{seconds}s"
+    return f"+{duration(int((at - start).total_seconds()))}" if at > start else ""

@@ -6,6 +6,7 @@ as rich markup.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -16,7 +17,14 @@ from coroner_categorizer.objects.times import rfc3339
 from coroner_categorizer.verdict import Verdict
 from coroner_operator.cli.explanations import Explanation
 from coroner_operator.cli.explanations.workload_summary import WorkloadSummary
-from coroner_operator.cli.render.words import CONFIDENCE_TEXT, RETRY_TEXT, category_name, in_order, safe_name
+from coroner_operator.cli.render.words import (
+    CONFIDENCE_TEXT,
+    RETRY_TEXT,
+    WIDTH_LIMIT,
+    category_name,
+    in_order,
+    safe_name,
+)
 from coroner_operator.model import initiator
 from coroner_operator.model.failure_record import FailureRecord, PodRef
 
@@ -30,7 +38,7 @@ def print_text(explanations: Sequence[Explanation], console: Console) -> None:
 
     A workload comes before its pods, which follow in the order of time.
     """
-    page = _Page(console)
+    page = Page(console)
     if not explanations:
         page.line(Text("Nothing to explain: no pods, and no workload whose pods could not be created."))
         return
@@ -50,7 +58,16 @@ def print_text(explanations: Sequence[Explanation], console: Console) -> None:
         page.line(Text(f"{failing} of {len(explanations)} failing", style="bold"))
 
 
-class _Page:
+def standard_output(width_limit: int = WIDTH_LIMIT) -> Console:
+    """Standard output: colour on a terminal only, NO_COLOR and FORCE_COLOR respected."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that is not UTF-8 gets "?" instead of a traceback
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.width = min(console.width, width_limit) if console.is_terminal else width_limit
+    return console
+
+
+class Page:
     """Lines of the console's width, without spaces at their ends (rich's own tables pad them)."""
 
     def __init__(self, console: Console) -> None:
@@ -58,17 +75,18 @@ class _Page:
 
     def line(self, text: Text) -> None:
         """One paragraph from the left edge."""
-        self._wrapped(text, Text())
+        self.wrapped(text, Text())
 
     def paragraph(self, text: Text) -> None:
-        self._wrapped(text, Text(_INDENT))
+        self.wrapped(text, Text(_INDENT))
 
     def field(self, label: str, text: Text, *, deeper: bool = False) -> None:
         """A paragraph beside its label; ``deeper``: belongs to the field before."""
         start = Text(_INDENT).append(label.ljust(_LABEL_WIDTH), style="dim")
-        self._wrapped(text, start.append(_INDENT if deeper else ""))
+        self.wrapped(text, start.append(_INDENT if deeper else ""))
 
-    def _wrapped(self, text: Text, start: Text) -> None:
+    def wrapped(self, text: Text, start: Text) -> None:
+        """A paragraph after ``start``, and as far from the edge."""
         width = max(self._console.width - start.cell_len, _NARROWEST)
         lines = text.wrap(self._console, width)
         for line in lines or [Text()]:
@@ -79,21 +97,21 @@ class _Page:
             start = Text(" " * start.cell_len)
 
 
-def _render_workload(summary: WorkloadSummary, page: _Page) -> None:
+def _render_workload(summary: WorkloadSummary, page: Page) -> None:
     workload, current = summary.workload, summary.current
-    title = _title(workload.kind, workload.namespace, workload.name)
+    title = object_title(workload.kind, workload.namespace, workload.name)
     if current is None:
         page.line(_without_failure(title, summary))
         if summary.report.history:
             page.field("Last failure", Text(_last_failure(summary.report.history[0])))
     else:
         verdict = current.verdict
-        page.line(title.append(category_name(verdict), style=_style(verdict)))
+        page.line(title.append(category_name(verdict), style=verdict_style(verdict)))
         page.paragraph(Text(initiator.message(current, summary.report.followers) or verdict.reason))
         if current.pod is not None:
             first = "Failed first" if initiator.is_initiator(current) else "Seen first"
             label = first if summary.report.followers is not None else "Failed"
-            page.field(label, Text(_pod(current.pod, summary.report.pod_failing_since or current.at)))
+            page.field(label, Text(described_pod(current.pod, summary.report.pod_failing_since or current.at)))
         if verdict.hint:
             page.field("What to do", Text(verdict.hint, style="cyan"))
         page.field("Retry", Text(RETRY_TEXT[verdict.retry]))
@@ -118,7 +136,7 @@ def _last_failure(record: FailureRecord) -> str:
     return f"{category_name(record.verdict)}{pod}, at {rfc3339(record.at)}"
 
 
-def _pod(pod: PodRef, at: datetime) -> str:
+def described_pod(pod: PodRef, at: datetime) -> str:
     """What tells the pod from the others, and when it failed."""
     numbers = (("index", pod.member.index), ("rank", pod.member.rank))
     facts = [f"{label} {number}" for label, number in numbers if number is not None]
@@ -127,17 +145,17 @@ def _pod(pod: PodRef, at: datetime) -> str:
     return f"{named} at {rfc3339(at)}"
 
 
-def _title(kind: str, namespace: str, name: str) -> Text:
+def object_title(kind: str, namespace: str, name: str) -> Text:
     place = "/".join(part for part in (safe_name(namespace), safe_name(name)) if part)
     return Text.assemble((safe_name(kind), "dim"), " ", (place or "(no name)", "bold"), "  ")
 
 
-def _style(verdict: Verdict) -> str:
+def verdict_style(verdict: Verdict) -> str:
     return "bold yellow" if verdict.retry == "MayRecover" else "bold red"
 
 
-def _render(explanation: Explanation, page: _Page) -> None:
-    title = _title(explanation.kind, explanation.namespace, explanation.name)
+def _render(explanation: Explanation, page: Page) -> None:
+    title = object_title(explanation.kind, explanation.namespace, explanation.name)
     verdict, removed = explanation.verdict, explanation.is_removed
     restarts = explanation.restarts_by_rule
     if verdict is None:
@@ -150,7 +168,7 @@ def _render(explanation: Explanation, page: _Page) -> None:
             title.append("nothing is failing", "green").append("; its controller removed it" if removed else "")
         page.line(title.append(f"; restarts by its restartPolicyRules: {restarts}" if restarts else ""))
         return
-    page.line(title.append(category_name(verdict), style=_style(verdict)))
+    page.line(title.append(category_name(verdict), style=verdict_style(verdict)))
     page.paragraph(Text(verdict.message or verdict.reason))
     if explanation.workload is not None and explanation.current is not None and explanation.current.at is not None:
         page.field("At", Text(rfc3339(explanation.current.at)))

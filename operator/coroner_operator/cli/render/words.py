@@ -37,6 +37,15 @@ def category_name(verdict: Verdict) -> str:
     return verdict.name or "no category"
 
 
+def duration(seconds: int) -> str:
+    """As kubectl writes ages: ``12s``, ``3m5s``, ``2h10m``, ``4d3h``."""
+    for unit, size, below, part in (("d", 86400, "h", 3600), ("h", 3600, "m", 60), ("m", 60, "s", 1)):
+        if seconds >= size:
+            rest = seconds % size // part
+            return f"{seconds // size}{unit}{f'{rest}{below}' if rest else ''}"
+    return f"{seconds}s"
+
+
 def in_order(explanations: Sequence[Explanation]) -> Iterator[Explanation | WorkloadSummary]:
     """Each workload where the first of its pods is, then its pods in the order of time."""
     members: dict[WorkloadKey, list[Explanation]] = {}
