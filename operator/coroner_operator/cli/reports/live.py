@@ -34,8 +34,8 @@ async def _watch(selection: Selection, console: Console, *, wide: bool) -> None:
         namespace = "" if selection.all_namespaces else selection.namespace or connection.namespace
         path = REPORT.path(namespace)
         await list_reports(connection.client, namespace, selection.label_selector)  # says what is missing, once
-        screen = _Terminal if console.is_terminal else _Lines
-        shown = screen(selection, console, namespace, wide=wide)
+        kind = ScreenList if console.is_terminal else PrintedList
+        shown = kind(selection, console, namespace, wide=wide)
         # Only the user's own labels: a report that leaves the selection is to be seen once more, and then goes.
         labels = {"labelSelector": selection.labels} if selection.labels else None
         watch: ListWatch[Any] = ListWatch(
@@ -90,16 +90,18 @@ class _Reports:
         return list(report_lines(reports, self.console, now, namespaces=namespaces, wide=self.wide))
 
 
-class _Terminal(_Reports):
+class ScreenList(_Reports):
+    """In place, as much as the terminal has lines for."""
+
     async def run(self) -> None:
-        with Live(self._screen(), console=self.console, auto_refresh=False, vertical_overflow="crop") as live:
+        with Live(self.screen(), console=self.console, auto_refresh=False, vertical_overflow="crop") as live:
             while True:
                 self.changed.clear()
-                live.update(self._screen(), refresh=True)
+                live.update(self.screen(), refresh=True)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self.changed.wait(), REFRESH_INTERVAL)
 
-    def _screen(self) -> Group:
+    def screen(self) -> Group:
         selected = self.selection.select(list(self.reports.values()))
         place = f"namespace {self.namespace}" if self.namespace else "all namespaces"
         head = Text(f"{len(selected)} in {place}, {datetime.now(UTC):%H:%M:%S} UTC. Ctrl-C ends.", style="dim")
@@ -110,13 +112,18 @@ class _Terminal(_Reports):
         return Group(head, *rows[:room], *rest)
 
 
-class _Lines(_Reports):
+class PrintedList(_Reports):
+    """All of it once, then a line for each change."""
+
     async def run(self) -> None:
-        for number, line in enumerate(self.lines(self.selection.select(list(self.reports.values())))):
-            if number or self.reports:
-                self.console.print(line, soft_wrap=True)
-        self.on_change = self._print_change
+        self.print_changes()
         await asyncio.Event().wait()
+
+    def print_changes(self) -> None:
+        """Prints what there is; from now on each change is printed when it comes."""
+        for line in self.lines(self.selection.select(list(self.reports.values()))):
+            self.console.print(line, soft_wrap=True)
+        self.on_change = self._print_change
 
     def _print_change(self, report: Report) -> None:
         if self.selection.matches(report) or report.state == "Recovered":
