@@ -63,7 +63,7 @@ def test_a_job_that_exits_1_is_reported_with_its_words(
     assert (status["category"], status["subcategory"], status["exitCode"]) == ("user-code", "error-exit", 1)
     assert status["terminationMessage"].strip() == MESSAGE
     assert MESSAGE in namespace.server.kubectl("describe", "fr", report["metadata"]["name"], "-n", namespace.name)
-    labels = "coroner.dev/category=user-code,coroner.dev/state=Failing"
+    labels = "coroner.dev/category=user-code,coroner.dev/state in (Failing,Failed)"
     selected = namespace.server.kubectl("get", "fr", "-n", namespace.name, "-l", labels, "-o", "name")
     assert selected.strip().endswith(report["metadata"]["name"])
 

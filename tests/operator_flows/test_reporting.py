@@ -1,5 +1,6 @@
 """From a failed pod to its report, on the workload that a person owns."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from coroner_categorizer import Pod
 from coroner_operator.controller import classification, pod_controller
 from coroner_operator.kube import event_cache
+from coroner_operator.reports.store import ApiReportStore, Stored, WriteConflict
+from coroner_operator.runtime.engine import Engine
 from embedded_apiserver import EmbeddedApiServer, Fault
 from tests.support.live_objects import (
     ago,
@@ -284,9 +287,38 @@ async def test_a_report_that_is_deleted_while_its_workload_fails_is_made_again(
         server.put(failed_pod(f"train-{number}", 3, owner=job))
     report = await until(lambda: reports.failures("train") == 3 and reports.of("train"))
     server.delete("FailureReport", report["metadata"]["name"], api_version="coroner.dev/v1alpha1")
-    engine.report_deleted("default", report["metadata"]["name"])  # as kopf tells
+    engine.report_deleted("default", report["metadata"]["name"])  # as the watch does
     remade = await until(lambda: reports.failures("train") == 3 and reports.of("train"))
     assert remade["metadata"]["uid"] != report["metadata"]["uid"]
+
+
+async def test_a_report_that_is_deleted_before_the_answer_to_its_first_write_arrives_is_made_again(
+    server: EmbeddedApiServer, operators: Operators, reports: Reports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, on_deleted = ApiReportStore.apply, Engine.report_deleted
+    deleted: list[str] = []
+    observed = asyncio.Event()
+
+    async def delete_and_answer(store: ApiReportStore, *args: Any) -> Stored | WriteConflict:
+        stored = await write(store, *args)
+        if not deleted:
+            report = reports.existing("train")
+            deleted.append(report["metadata"]["uid"])
+            server.delete("FailureReport", report["metadata"]["name"], api_version="coroner.dev/v1alpha1")
+            await observed.wait()
+        return stored
+
+    def observe(engine: Engine, namespace: str, name: str) -> None:
+        on_deleted(engine, namespace, name)
+        observed.set()
+
+    monkeypatch.setattr(Engine, "report_deleted", observe)
+    monkeypatch.setattr(ApiReportStore, "apply", delete_and_answer)
+    await operators.start()
+    server.put(failed_pod("train-0", 3, owner=server.put(workload("Job", "train"))))
+    await until(lambda: deleted)
+    remade = await until(lambda: reports.failures("train") == 1 and reports.of("train"))
+    assert remade["metadata"]["uid"] != deleted[0]
 
 
 async def test_a_deleted_report_is_made_again_of_a_job_that_has_failed_for_good_and_of_pods_never_created(

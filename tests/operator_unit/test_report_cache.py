@@ -78,3 +78,17 @@ async def test_reports_beyond_the_limit_are_read_when_they_are_needed() -> None:
 async def test_a_report_whose_labels_do_not_fit_it_is_named() -> None:
     _, reports = await remembered()
     assert reports.with_stale_labels == (JOB,)
+
+
+async def test_a_report_that_is_deleted_while_it_is_written_for_the_first_time_is_not_remembered() -> None:
+    """The watch may show the deletion before the answer to the write arrives."""
+    reports = ReportCache(MemoryReportStore())
+    with reports.writing(JOB):
+        assert reports.forget("default", NAME) == JOB
+    reports.store_written(Stored(report(1), "100", {}))
+    assert not reports.has(JOB)
+    assert reports.failing == ()
+    with reports.writing(JOB):
+        pass
+    reports.store_written(Stored(report(1), "102", {}))
+    assert reports.has(JOB)

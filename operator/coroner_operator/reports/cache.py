@@ -63,7 +63,8 @@ class ReportCache:
         self._over: dict[_Key, _Over] = {}
         self._mislabelled: list[WorkloadRef] = []
         self._cached: OrderedDict[_Key, Stored] = OrderedDict()
-        self._writing: set[_Key] = set()
+        self._writing: dict[_Key, WorkloadRef] = {}
+        self._deleted_while_written: set[_Key] = set()
         self._classified_by_current_rules: set[_Key] = set()
 
     @property
@@ -88,7 +89,7 @@ class ReportCache:
 
     def names(self) -> frozenset[tuple[str, str]]:
         """Namespace and name of every report, as far as is known, but those that are being written now."""
-        return frozenset(self._known.keys() - self._writing)
+        return frozenset(self._known.keys() - self._writing.keys())
 
     def over_since(self, workload: WorkloadRef) -> datetime | None:
         """When the workload was found to have ended in failure, or to be deleted; None: neither."""
@@ -199,6 +200,13 @@ class ReportCache:
             pod_uid = current.pod.uid if current and current.pod else ""
             self._over[key] = _Over(report.state, over_since, pod_uid, report.final)
 
+    def store_written(self, stored: Stored) -> None:
+        """Remember what was written just now, unless it was deleted before the answer came."""
+        key = _key(stored.report.workload)
+        if key not in self._deleted_while_written:
+            self.store(stored)
+        self._deleted_while_written.discard(key)
+
     def invalidate(self, workload: WorkloadRef) -> None:
         """A write was refused: perhaps what is remembered is wrong. Read it again before the next."""
         self._cached.pop(_key(workload), None)
@@ -207,11 +215,12 @@ class ReportCache:
     def writing(self, workload: WorkloadRef) -> Iterator[None]:
         """While we write the report its changes are ours; another's are noticed by the write itself."""
         key = _key(workload)
-        self._writing.add(key)
+        self._writing[key] = workload
+        self._deleted_while_written.discard(key)
         try:
             yield
         finally:
-            self._writing.discard(key)
+            self._writing.pop(key, None)  # two forged workloads may have one name
 
     def on_changed(self, namespace: str, name: str, version: str) -> None:
         """The report is now at ``version``; if that is news, the next write reads it first."""
@@ -222,16 +231,19 @@ class ReportCache:
             log.info("report %s/%s: changed by another, read again before the next write", namespace, name)
 
     def forget(self, namespace: str, name: str) -> WorkloadRef | None:
-        """The report was deleted; whose it was, if that is known."""
+        """The report was deleted; whose it was, if that is known, or is while it is written for the first time."""
         key = _Key(namespace, name)
         workload = self._known.pop(key, None)
+        written = self._writing.get(key)
+        if written is not None:
+            self._deleted_while_written.add(key)
         if workload is not None:
             self._counts -= Counter([namespace])  # drops what falls to 0
             self._on_report(name, workload, None)
         self._cached.pop(key, None)
         self._failing.pop(key, None)
         self._over.pop(key, None)
-        return workload
+        return workload or written
 
 
 def _is_newer(version: str, known: str) -> bool:

@@ -304,7 +304,7 @@ class ReportWriter:
             return False
         if stored is None:
             return True
-        self._reports.store(stored)
+        self._reports.store_written(stored)
         self._metrics.count_write("written")
         if "status" in sections:
             self._on_written(before, after)
