@@ -19,7 +19,7 @@ import yaml
 import coroner_categorizer as cc
 from coroner_operator.cli.explanations import explain_objects
 from coroner_operator.cli.inputs.input_objects import InputObjects
-from coroner_operator.config.end_states import lifetime
+from coroner_operator.config.lifetimes import lifetime
 from coroner_operator.config.settings import GracePeriods
 from coroner_operator.controller.pending_timers import PendingTimers
 from coroner_operator.controller.pod_filters import is_deletion, is_retired, may_have_failed

@@ -6,7 +6,7 @@ import pytest
 
 from coroner_categorizer import Pod
 from coroner_categorizer.objects.pod import parse_pod
-from coroner_operator.config.end_states import lifetime
+from coroner_operator.config.lifetimes import lifetime
 from coroner_operator.controller.pod_filters import is_retired
 from tests.support.live_objects import live_pod, reference
 

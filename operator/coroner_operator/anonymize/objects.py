@@ -21,7 +21,7 @@ from coroner_categorizer.stuck.pods import is_sidecar_name
 from coroner_operator.anonymize.pseudonyms import Pseudonyms
 from coroner_operator.anonymize.texts import TextAnonymizer
 from coroner_operator.anonymize.vocabulary import is_plain, ruled_containers
-from coroner_operator.config.end_states import lifetime
+from coroner_operator.config.lifetimes import lifetime
 from coroner_operator.config.presets import Outcome, PresetKind, owner_labels, presets
 from coroner_operator.model.observation import MEMBER_LABELS
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from coroner_categorizer.objects.pod import Pod
-from coroner_operator.config.end_states import keeps_pods_running
+from coroner_operator.config.lifetimes import keeps_pods_running
 from coroner_operator.controller.recovery_state import FailedPod, PodState, WorkloadRecovery
 from coroner_operator.kube.owner_resolver import controller_key, workload_path
 from coroner_operator.model.current_failure import NOTHING_KNOWN, FailingPods

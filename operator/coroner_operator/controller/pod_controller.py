@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from coroner_categorizer import Classification, Event, Failure, Pod, Workload
 from coroner_categorizer.stuck.pods import Lasting, is_never_ready, lasting
-from coroner_operator.config.end_states import Lifetimes, lifetime
+from coroner_operator.config.lifetimes import Lifetimes, lifetime
 from coroner_operator.config.settings import Settings
 from coroner_operator.controller.classification import Classifier
 from coroner_operator.controller.classification_interval import ClassificationInterval

@@ -20,7 +20,7 @@ from coroner_categorizer.objects.pod import (
 )
 from coroner_categorizer.objects.times import is_before
 from coroner_categorizer.verdict import Verdict
-from coroner_operator.config.end_states import Lifetimes
+from coroner_operator.config.lifetimes import Lifetimes
 from coroner_operator.kube.owner_resolver import controller_key
 
 CLOCK_SKEW = timedelta(seconds=5)  # between the node that sets Ready and the API server that dates the deletion

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import Enum
 
 from coroner_categorizer.objects.pod import ContainerState, Pod
-from coroner_operator.config.end_states import keeps_pods_running
+from coroner_operator.config.lifetimes import keeps_pods_running
 from coroner_operator.kube.owner_resolver import controller_key
 from coroner_operator.model.observation import Observation
 from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef

@@ -13,7 +13,7 @@ from cachetools import LRUCache, TTLCache
 from coroner_categorizer.objects.lenient_decode import lenient_decode
 from coroner_categorizer.objects.pod import Metadata, Pod
 from coroner_categorizer.objects.workload import Workload, WorkloadSpec
-from coroner_operator.config.end_states import KindLifetime, Lifetimes, lifetime, with_success
+from coroner_operator.config.lifetimes import KindLifetime, Lifetimes, lifetime, with_success
 from coroner_operator.kube.client import Client
 from coroner_operator.kube.errors import ApiError, Forbidden, NotFound
 from coroner_operator.kube.fair_queue import FairSlots

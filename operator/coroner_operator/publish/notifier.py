@@ -10,7 +10,7 @@ from functools import partial
 
 from cachetools import LRUCache
 
-from coroner_operator.config.end_states import keeps_pods_running
+from coroner_operator.config.lifetimes import keeps_pods_running
 from coroner_operator.kube.resources import REPORT
 from coroner_operator.model.failure_record import FailureRecord, PodRef
 from coroner_operator.model.initiator import is_initiator

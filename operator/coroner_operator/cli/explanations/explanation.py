@@ -20,7 +20,7 @@ from coroner_categorizer.verdict import Classification, Failure, Verdict
 from coroner_operator.cli.explanations.input_owners import InputOwners
 from coroner_operator.cli.explanations.workload_summary import ClassifiedPod, WorkloadSummary, summarize
 from coroner_operator.cli.inputs.input_objects import InputObjects
-from coroner_operator.config.end_states import lifetime, with_success
+from coroner_operator.config.lifetimes import lifetime, with_success
 from coroner_operator.controller.pod_filters import is_deletion, is_retired
 from coroner_operator.model.report import Report
 from coroner_operator.model.workload_ref import WorkloadKey, WorkloadRef

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from coroner_categorizer.objects.pod import Pod
 from coroner_categorizer.objects.times import newest
 from coroner_categorizer.verdict import Failure
-from coroner_operator.config.end_states import keeps_pods_running, lifetime
+from coroner_operator.config.lifetimes import keeps_pods_running, lifetime
 from coroner_operator.config.presets import Outcome
 from coroner_operator.controller.pod_filters import is_deletion, is_healthy, is_retired
 from coroner_operator.model.current_failure import FailingPods

@@ -16,7 +16,7 @@ from coroner_categorizer.objects.workload import Workload
 from coroner_operator.cli.errors import BadInput
 from coroner_operator.cli.inputs.input_bytes import InputBytes
 from coroner_operator.cli.inputs.input_documents import KUBECTL, Document, iter_documents
-from coroner_operator.config.end_states import lifetime
+from coroner_operator.config.lifetimes import lifetime
 from coroner_operator.config.presets import Outcome
 
 _LISTS_WITHIN_LISTS = 20  # a List of Lists is what "kubectl get --output=json" of several resources may give
