@@ -1,7 +1,7 @@
 """The chart as it is released: `python tools/release_chart.py FOLDER SOURCE IMAGE` writes a copy into FOLDER.
 
 The copy says where it is from and which image it runs, which is known only when it is released: home, sources, the
-links and images of Artifact Hub, and `image.registry`, `image.repository` and `image.digest` of values.yaml.
+links, images and example of Artifact Hub, and `image.registry`, `image.repository` and `image.digest` of values.yaml.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 import yaml
+
+from coroner_operator.model import report_codec, sample_reports
 
 ROOT = Path(__file__).resolve().parents[1]
 CHART = ROOT / "deploy" / "helm" / "coroner"
@@ -27,7 +29,11 @@ def with_source(chart_yaml: str, source: str, image: str) -> str:
         {"name": name, "url": f"{docs}/{file}"}
         for name, file in (("Install", "install.md"), ("Verdicts", "verdicts.md"))
     ]
+    report = sample_reports.failing()
+    status = {key: value for key, value in report_codec.to_status(report).items() if key != "ledger"}
+    example = {**report_codec.to_object(report), "status": status}
     chart["annotations"] |= {
+        "artifacthub.io/crdsExamples": yaml.safe_dump([example], sort_keys=False),
         "artifacthub.io/links": yaml.safe_dump(links, sort_keys=False),
         "artifacthub.io/images": yaml.safe_dump([{"name": "coroner", "image": image}], sort_keys=False),
     }

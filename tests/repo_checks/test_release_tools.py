@@ -47,6 +47,10 @@ def test_the_released_chart_says_where_it_is_from() -> None:
     assert images == [{"name": "coroner", "image": IMAGE}]
     links = yaml.safe_load(chart["annotations"]["artifacthub.io/links"])
     assert [(ROOT / "docs" / link["url"].rpartition("/")[2]).exists() for link in links] == [True, True]
+    [example] = yaml.safe_load(chart["annotations"]["artifacthub.io/crdsExamples"])
+    assert example["kind"] in before["annotations"]["artifacthub.io/crds"]
+    assert "ledger" not in example["status"]
+    assert example["status"]["message"]
     assert chart["kubeVersion"] == before["kubeVersion"]
     assert before["annotations"].items() <= chart["annotations"].items()
 
