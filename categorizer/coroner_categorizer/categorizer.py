@@ -227,18 +227,19 @@ def load(text: str, redactor: Redactor = DEFAULT_REDACTOR) -> Categorizer:
     rule_set = parse(text)
     if not rule_set.extends_default:
         return Categorizer([rule_set], _hash(text), redactor)
-    pack = _default_text()
+    pack = default_text()
     return Categorizer([rule_set, parse(pack)], _hash(text + pack), redactor)
 
 
 @lru_cache(maxsize=2)  # compiling takes 40 ms; of one process's redactors only the last is in use
 def default(redactor: Redactor = DEFAULT_REDACTOR) -> Categorizer:
     """The default pack that ships with the package (``rules/default.yaml``). The same object at each call."""
-    pack = _default_text()
+    pack = default_text()
     return Categorizer([parse(pack)], _hash(pack), redactor)
 
 
-def _default_text() -> str:
+def default_text() -> str:
+    """The default pack as it is written."""
     return resources.files("coroner_categorizer").joinpath("rules/default.yaml").read_text("utf-8")
 
 

@@ -16,6 +16,8 @@ _COMMANDS = {
     "explain": "Explain why pods failed, from files or a cluster.",
     "clean": "Remove what Coroner has written to the cluster.",
     "lint": "Check rules and redaction files.",
+    "rules": "List the rules in effect, or print their JSON Schema.",
+    "replay": "Show what an edit of the rules changes over recorded failures.",
     "test": "Check that recorded cases get the expected verdicts.",
     "completion": "Print the completion script of a shell.",
 }
@@ -23,6 +25,8 @@ _MODULES = {
     "why": "reports.why",
     "top": "reports.top",
     "lint": "workbench.lint",
+    "rules": "workbench.effective_rules",
+    "replay": "workbench.replay",
     "test": "workbench.check_cases",
 }
 """Of those commands whose module is not called like them."""

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from coroner_operator.cli.explain import explain
 from coroner_operator.cli.reports.top import top
 from coroner_operator.cli.reports.why import why
-from coroner_operator.cli.workbench import check_cases
+from coroner_operator.cli.workbench import check_cases, effective_rules, replay
 from coroner_operator.cli.workbench.lint import lint
 from tests.cli.few_pages import FewPages, serving
 
@@ -67,6 +67,8 @@ def coroner() -> Coroner:
         commands: dict[str, click.Command] = {
             "explain": explain,
             "lint": lint,
+            "replay": replay.replay,
+            "rules": effective_rules.rules,
             "test": check_cases.test,
             "top": top,
             "why": why,

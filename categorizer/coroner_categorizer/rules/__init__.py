@@ -5,6 +5,7 @@ parser          YAML text → a rule set, or every error in it; with
   yaml_reader     typed access to nodes
   field_path      where an error is, and the errors themselves
   line_numbers    … and in which line
+json_schema     the same as JSON Schema, for editors
 review          what is allowed and probably not meant, for ``coroner lint``
 rule            matchers that must all hold
 matchers        one class each

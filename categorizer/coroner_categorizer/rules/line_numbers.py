@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import yaml
@@ -18,13 +18,14 @@ def with_lines(text: str, errors: Iterable[FieldError]) -> list[FieldError]:
     The text has been parsed: it is YAML, and neither deep nor multiplied by aliases.
     """
     found = list(errors)
-    wanted = {place for error in found for place in _with_parents(error.path)}
-    lines = _lines(text, wanted)
-    return [error._replace(line=_line(error.path, lines)) for error in found]
+    lines = lines_of(text, [error.path for error in found])
+    return [error._replace(line=line) for error, line in zip(found, lines, strict=True)]
 
 
-def _line(path: str, lines: dict[str, int]) -> int:
-    return next((lines[place] for place in _with_parents(path) if place in lines), 0)
+def lines_of(text: str, paths: Sequence[str]) -> list[int]:
+    """The line of each place, as in ``with_lines``; 0 where not even a part of the path is there."""
+    lines = _lines(text, {place for path in paths for place in _with_parents(path)})
+    return [next((lines[place] for place in _with_parents(path) if place in lines), 0) for path in paths]
 
 
 def _with_parents(path: str) -> Iterable[str]:

@@ -7,6 +7,7 @@ All matchers of a rule whose scope is not the pod must match the same finding.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, Literal, Protocol, get_args
 
 import msgspec
@@ -18,6 +19,7 @@ from coroner_categorizer.rules.field_path import Path
 from coroner_categorizer.rules.match_context import MatchContext, TextField
 from coroner_categorizer.rules.yaml_reader import YamlReader
 
+Schema = dict[str, Any]
 Scope = Literal["container", "finding", "pod"]
 Operator = Literal["In", "NotIn"]
 ArmadaCondition = Literal["OOMKilled", "Evicted", "DeadlineExceeded"]
@@ -29,6 +31,8 @@ class Matcher(Protocol):
     key: ClassVar[str]
     structural: ClassVar[bool]
     """Reads a field whose meaning is fixed; False = infers from a code, a text or an event."""
+    schema: ClassVar[Schema]
+    """JSON Schema of what ``read`` accepts, for editors."""
 
     @property
     def scope(self) -> Scope: ...
@@ -42,6 +46,27 @@ class Matcher(Protocol):
 
     @classmethod
     def read(cls, node: Any, path: Path, reader: YamlReader) -> Matcher | None: ...
+
+
+_TEXT: Schema = {"type": ["string", "null"]}
+_NAME: Schema = {"type": "string", "minLength": 1}
+_EXIT_CODE: Schema = {"type": "integer", "exclusiveMinimum": -(2**31), "exclusiveMaximum": 2**31}
+
+
+def _one_of(choices: Iterable[str]) -> Schema:
+    return {"enum": list(choices)}
+
+
+def _some(items: Schema) -> Schema:
+    return {"type": "array", "items": items, "minItems": 1}
+
+
+def _mapping(*required: str, **properties: Schema) -> Schema:
+    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
+
+
+_PATTERN: Schema = {"type": "string", "description": "RE2, as in Go: no look-around, no back-references."}
+_PATTERN_ONLY = _mapping("pattern", pattern=_PATTERN)
 
 
 def _ended(finding: Finding | None) -> Finding | None:
@@ -58,6 +83,9 @@ class OnExitCodes(msgspec.Struct, frozen=True):
 
     key: ClassVar[str] = "onExitCodes"
     structural: ClassVar[bool] = False
+    schema: ClassVar[Schema] = _mapping(
+        "operator", "values", operator=_one_of(get_args(Operator)), values=_some(_EXIT_CODE)
+    )
     scope: ClassVar[Scope] = "container"
     patterns: ClassVar[tuple[tuple[TextField, str], ...]] = ()
     operator: Operator
@@ -89,6 +117,7 @@ class OnTerminationMessage(msgspec.Struct, frozen=True):
 
     key: ClassVar[str] = "onTerminationMessage"
     structural: ClassVar[bool] = False
+    schema: ClassVar[Schema] = _PATTERN_ONLY
     scope: ClassVar[Scope] = "container"
     pattern: str
 
@@ -115,6 +144,7 @@ class OnMessage(msgspec.Struct, frozen=True):
 
     key: ClassVar[str] = "onMessage"
     structural: ClassVar[bool] = False
+    schema: ClassVar[Schema] = _PATTERN_ONLY
     scope: ClassVar[Scope] = "finding"
     pattern: str
 
@@ -138,6 +168,7 @@ class OnOomKilled(msgspec.Struct, frozen=True):
 
     key: ClassVar[str] = "onConditions"
     structural: ClassVar[bool] = True
+    schema: ClassVar[Schema] = _some(_one_of(get_args(ArmadaCondition)))
     scope: ClassVar[Scope] = "container"
     patterns: ClassVar[tuple[tuple[TextField, str], ...]] = ()
 
@@ -155,6 +186,7 @@ class OnConditions(msgspec.Struct, frozen=True):
 
     key: ClassVar[str] = "onConditions"
     structural: ClassVar[bool] = True
+    schema: ClassVar[Schema] = _some(_one_of(get_args(ArmadaCondition)))
     scope: ClassVar[Scope] = "pod"
     patterns: ClassVar[tuple[tuple[TextField, str], ...]] = ()
     names: tuple[ArmadaCondition, ...]
@@ -191,6 +223,7 @@ class OnPodError(msgspec.Struct, frozen=True):
 
     key: ClassVar[str] = "onPodError"
     structural: ClassVar[bool] = False
+    schema: ClassVar[Schema] = _PATTERN_ONLY
     scope: ClassVar[Scope] = "pod"
     pattern: str
 
@@ -212,6 +245,9 @@ class OnPodEvents(msgspec.Struct, frozen=True):
 
     key: ClassVar[str] = "onPodEvents"
     structural: ClassVar[bool] = False
+    schema: ClassVar[Schema] = _mapping(
+        "regexp", "type", regexp=_PATTERN, type=_one_of(get_args(EventType)), reason=_TEXT
+    )
     scope: ClassVar[Scope] = "pod"
     regexp: str
     type: EventType
@@ -249,6 +285,7 @@ class OnReasons(msgspec.Struct, frozen=True):
 
     key: ClassVar[str] = "onReasons"
     structural: ClassVar[bool] = True
+    schema: ClassVar[Schema] = _some(_NAME)
     scope: ClassVar[Scope] = "finding"
     patterns: ClassVar[tuple[tuple[TextField, str], ...]] = ()
     reasons: tuple[str, ...]
@@ -269,6 +306,7 @@ class OnFindings(msgspec.Struct, frozen=True):
 
     key: ClassVar[str] = "onFindings"
     structural: ClassVar[bool] = True
+    schema: ClassVar[Schema] = _some(_one_of(sorted(FINDING_NAMES)))
     scope: ClassVar[Scope] = "finding"
     patterns: ClassVar[tuple[tuple[TextField, str], ...]] = ()
     names: tuple[str, ...]
@@ -294,6 +332,9 @@ class OnPodConditions(msgspec.Struct, frozen=True):
 
     key: ClassVar[str] = "onPodConditions"
     structural: ClassVar[bool] = True
+    schema: ClassVar[Schema] = _mapping(
+        "type", type=_NAME, status={"enum": [*get_args(ConditionStatus), True, False, None]}, reason=_TEXT
+    )
     scope: ClassVar[Scope] = "pod"
     patterns: ClassVar[tuple[tuple[TextField, str], ...]] = ()
     type: str
@@ -329,6 +370,7 @@ class OnSignals(msgspec.Struct, frozen=True):
 
     key: ClassVar[str] = "onSignals"
     structural: ClassVar[bool] = False
+    schema: ClassVar[Schema] = _some(_one_of(SIGNALS.values()))
     scope: ClassVar[Scope] = "container"
     patterns: ClassVar[tuple[tuple[TextField, str], ...]] = ()
     signals: tuple[str, ...]

@@ -30,13 +30,14 @@ Precedence = Literal["Rules", "Failures"]
 
 _DOCUMENT_KEYS = ("enabled", "defaultCategory", "defaultSubcategory", "categories")
 _OWN_DOCUMENT_KEYS = ("apiVersion", "kind", "metadata", "extends", "precedence", *_DOCUMENT_KEYS)
-_ARMADA_MATCHERS = ("onExitCodes", "onTerminationMessage", "onConditions", "onPodError", "onPodEvents")
-_ARMADA_RULE_KEYS = (*_ARMADA_MATCHERS, "containerName", "subcategory", "hint")
-_OWN_RULE_KEYS = ("name", "reason", "retry", "confidence", "message", "unless", "consequence")
+ARMADA_MATCHERS = ("onExitCodes", "onTerminationMessage", "onConditions", "onPodError", "onPodEvents")
+_ARMADA_RULE_KEYS = (*ARMADA_MATCHERS, "containerName", "subcategory", "hint")
+OWN_RULE_KEYS = ("name", "reason", "retry", "confidence", "message", "unless", "consequence")
 _MATCHER_BY_KEY: dict[str, type[Matcher]] = {m.key: m for m in MATCHERS}
-_REASON = re.compile(r"^[A-Z][A-Za-z0-9]*$")
+REASON_PATTERN = "^[A-Z][A-Za-z0-9]*$"
+_REASON = re.compile(REASON_PATTERN)
 _DEPTH_LIMIT = 32  # a rule's deepest value is at 7
-_TEXT_LIMIT = 1024  # what status.message and status.hint of a FailureReport hold
+TEXT_LIMIT = 1024  # what status.message and status.hint of a FailureReport hold
 
 
 class RuleSet(msgspec.Struct, frozen=True):
@@ -185,7 +186,7 @@ class _Parser(YamlReader):
             seen.add(rule.id)
 
     def rule(self, node: Any, path: Path, category: str) -> Rule | None:
-        keys = [*_MATCHER_BY_KEY, "containerName", "subcategory", "hint", *_OWN_RULE_KEYS]
+        keys = [*_MATCHER_BY_KEY, "containerName", "subcategory", "hint", *OWN_RULE_KEYS]
         fields = self.mapping(node, path, keys)
         if fields is None:
             return None
@@ -259,7 +260,7 @@ class _Parser(YamlReader):
         templates = []
         for i, item in items:
             at = path if i is None else path / i
-            text = self.text(item, at, limit=_TEXT_LIMIT)
+            text = self.text(item, at, limit=TEXT_LIMIT)
             if not text:
                 continue
             template = parse_template(text)

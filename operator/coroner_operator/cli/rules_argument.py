@@ -32,10 +32,15 @@ def load_rules(argument: str | None) -> cc.Categorizer:
     """The rules of this file; the default pack for None. Raises BadInput, one line however many errors there are."""
     if argument is None:
         return cc.default()
+    return check_rules(read_argument(argument), display_name(argument))
+
+
+def check_rules(content: Content, name: str) -> cc.Categorizer:
+    """The rules of a file of this name. Raises BadInput, one line however many errors there are."""
     try:
-        return parse_rules(read_argument(argument))
+        return parse_rules(content)
     except cc.ConfigError as invalid:
-        name, (first, *others) = display_name(argument), invalid.errors
+        first, *others = invalid.errors
         if not others:
             raise BadInput("", describe(name, first)) from invalid
         fault = describe(name, first._replace(remedy=""))
