@@ -17,8 +17,8 @@ from tests.categorizer.test_lookalikes import (
 )
 from tests.categorizer.test_message_cases import MESSAGES, PUBLIC, classified
 from tests.categorizer.test_public_cases import CASES, public_verdicts
-from tests.categorizer.test_public_second_cases import CASES as SECOND_CASES
-from tests.categorizer.test_public_second_cases import verdicts_of
+from tests.categorizer.test_public_searches import CASES as SEARCHED_CASES
+from tests.categorizer.test_public_searches import verdicts_of
 from tests.categorizer.test_stuck import CRON_JOBS, WAITS, classified_late, no_progress
 from tests.support.default_pack import CATEGORIZER
 from tests.support.pods import create_failed, job, unschedulable
@@ -39,7 +39,7 @@ def verdicts(categorizer: cc.Categorizer) -> Iterator[cc.Verdict | None]:
         yield from (classified(case["where"], case, categorizer) for case in PUBLIC[kind])
     for name in CASES:
         yield from public_verdicts(name)
-    for name in SECOND_CASES:
+    for name in SEARCHED_CASES:
         yield from verdicts_of(name)
     for _, subject, events, owner, _ in LOOKALIKES:
         yield categorizer.classify(subject, events, owner=owner)

@@ -1,4 +1,4 @@
-"""A second search in public reports (``tests/fixtures/public_second``), by the kind of fault that a case is about.
+"""The second and third search in public reports (``tests/fixtures/public_second``, ``public_third``), by the kind of fault.
 
 A field of an answer is a value or a list of equally honest values; ``verdicts: []`` means that nothing is failing. ``at_most`` is
 the highest honest confidence.
@@ -21,11 +21,15 @@ from coroner_operator.cli.inputs.input_bytes import InputBytes
 from coroner_operator.cli.inputs.input_objects import InputObjects
 from tests.support.default_pack import CATEGORIZER
 
-FOLDER = Path(__file__).parents[1] / "fixtures" / "public_second"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+FOLDERS = ("public_second", "public_third")
 CASES: dict[str, dict[str, Any]] = {
-    name: case for file in sorted(FOLDER.glob("kind-*.yaml")) for name, case in yaml.safe_load(file.read_text()).items()
+    f"{folder}/{name}": case
+    for folder in FOLDERS
+    for file in sorted((FIXTURES / folder).glob("kind-*.yaml"))
+    for name, case in yaml.safe_load(file.read_text()).items()
 }
-
+"""By folder and name of the objects' file."""
 
 MUCH_LATER = datetime(2026, 6, 3, 9, tzinfo=UTC)
 """A day after what the cases of kind 14 record."""
@@ -38,17 +42,15 @@ def verdicts_of(name: str) -> list[cc.Verdict]:
 
     What is stuck (kind 14) is so a day later.
     """
-    text = (FOLDER / f"{name}.json").read_bytes()
-    if name.startswith("kind-13-"):
+    text = (FIXTURES / f"{name}.json").read_bytes()
+    if "/kind-13-" in name:
         objects = InputObjects()
         objects.add_input(InputBytes(name, text))
         return [found.verdict for found in explain_objects(objects, CATEGORIZER) if found.verdict]
     items = json.loads(text)["items"]
     events = [cc.parse_event(item) for item in items if item["kind"] == "Event"]
     found = [
-        CATEGORIZER.classify_pod(
-            cc.parse_pod(item), events, now=MUCH_LATER if name.startswith("kind-14-") else None
-        ).verdict
+        CATEGORIZER.classify_pod(cc.parse_pod(item), events, now=MUCH_LATER if "/kind-14-" in name else None).verdict
         if item["kind"] == "Pod"
         else CATEGORIZER.classify_workload(cc.parse_workload(item), events).verdict
         for item in items
@@ -91,7 +93,8 @@ def _is_above(confidence: str, highest: str | None) -> bool:
 
 
 def test_every_case_has_its_objects_and_its_source() -> None:
-    assert sorted(path.stem for path in FOLDER.glob("kind-*.json")) == sorted(CASES)
+    objects = [f"{folder}/{path.stem}" for folder in FOLDERS for path in (FIXTURES / folder).glob("kind-*.json")]
+    assert sorted(objects) == sorted(CASES)
     assert [name for name, case in CASES.items() if not case["source"].startswith("https://")] == []
 
 
