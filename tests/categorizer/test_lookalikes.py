@@ -120,6 +120,10 @@ LOOKALIKES: list[tuple[str, Json, list[Json], Json | None, str | None]] = [
     ("Kueue has a condition of its own", pod(failed(143), conditions=(condition("TerminationTarget", "True", "WorkloadEvictedDueToPreempted", "Preempted", at="2026-11-21T21:15:49Z"),), deleted="2026-11-21T21:16:10Z"), [], None, "disruption/preempted"),
     ("Karpenter's event names who removed the pod", pod(failed(143), deleted="2026-11-21T21:16:18Z"), [event("Evicted", "Evicted pod: Underutilized", type_="Normal") | {"source": {"component": "karpenter"}}], None, "disruption/evicted-by-controller"),
     ("the descheduler's event names who removed the pod", pod(failed(137), deleted="2026-11-21T21:16:18Z"), [event("Descheduled", "pod evicted from node-1 node by sigs.k8s.io/descheduler", type_="Normal") | {"source": {"component": "sigs.k8s.io/descheduler"}}], None, "disruption/evicted-by-controller"),
+    ("newer deschedulers give the strategy as the reason", pod(failed(137), deleted="2026-11-21T21:16:18Z"), [event("LowNodeUtilization", "pod evicted from node-1 node by sigs.k8s.io/descheduler", type_="Normal") | {"source": {"component": "sigs.k8s.io/descheduler"}}], None, "disruption/evicted-by-controller"),
+    ("the descheduler could not evict the pod, and somebody else deleted it", pod(failed(137), deleted="2026-11-21T21:16:18Z"), [event("EvictionFailed", "pod eviction from node-1 node by sigs.k8s.io/descheduler failed: total eviction limit exceeded (1)", type_="Warning") | {"source": {"component": "sigs.k8s.io/descheduler"}}], None, "cancelled/deleted"),
+    ("before 1.25 only an event tells of a preemption", pod(failed(137), deleted="2026-11-21T21:16:18Z"), [event("Preempted", "Preempted by default/p on node node-1", type_="Normal") | {"source": {"component": "default-scheduler"}}], None, "disruption/preempted"),
+    ("a pod that failed before it was preempted keeps its own failure", pod(failed(3, at="2026-11-21T21:10:00Z"), deleted="2026-11-21T21:16:18Z"), [event("Preempted", "Preempted by default/p on node node-1", type_="Normal") | {"source": {"component": "default-scheduler"}}], None, "user-code/error-exit"),
     ("the taint manager's event of clusters without the condition", pod(failed(143), deleted="2026-11-21T21:16:18Z"), [event("TaintManagerEviction", "Marking for deletion Pod default/p", type_="Normal") | {"source": {"component": "taint-controller"}}], None, "disruption/taint-eviction"),
     ("the taint manager gave up its deletion, and somebody else deleted the pod", pod(failed(143), deleted="2026-11-21T21:16:18Z"), [event("TaintManagerEviction", "Cancelling deletion of Pod default/p", type_="Normal") | {"source": {"component": "taint-controller"}}], None, "cancelled/deleted"),
     ("a pod that Karpenter removed and that had failed before keeps its own failure", pod(failed(3, at="2026-11-21T21:10:00Z"), deleted="2026-11-21T21:16:18Z"), [event("Evicted", "Evicted pod: Empty", type_="Normal") | {"source": {"component": "karpenter"}}], None, "user-code/error-exit"),
@@ -244,6 +248,29 @@ def test_a_workload_whose_pod_was_created_later_is_not_failing(categorizer: cc.C
     created |= {"firstTimestamp": "2026-11-21T21:20:00Z", "lastTimestamp": "2026-11-21T21:20:00Z"}
     events = [cc.parse_event(e) for e in (create_failed("Error creating: x"), created)]
     assert categorizer.classify_workload(cc.parse_workload(job()), events).verdict is None
+
+
+def created_by(kind: str, text: str, categorizer: cc.Categorizer) -> str:
+    events = [cc.parse_event(create_failed(text))]
+    verdict = categorizer.classify_workload(cc.parse_workload(job() | {"kind": kind}), events).verdict
+    return verdict.message if verdict else ""
+
+
+def test_what_could_not_be_created_is_named(categorizer: cc.Categorizer) -> None:
+    quota = "is forbidden: exceeded quota: q, requested: requests.storage=10Gi, used: requests.storage=95Gi, limited: requests.storage=100Gi"
+    claim = f'create Claim data-web-0 for Pod web-0 in StatefulSet web failed error: persistentvolumeclaims "data-web-0" {quota}'
+    assert created_by("StatefulSet", claim, categorizer).startswith("a PersistentVolumeClaim could not be created")
+    its_pod = f'create Pod web-0 in StatefulSet web failed error: pods "web-0" {quota}'
+    assert created_by("StatefulSet", its_pod, categorizer).startswith("a pod could not be created")
+
+
+def test_a_refusal_by_several_policies_is_said_once(categorizer: cc.Categorizer) -> None:
+    fields = "spec.containers[0].securityContext.privileged: Invalid value: true: Privileged containers are not allowed"
+    host = "spec.securityContext.hostNetwork: Invalid value: true: Host network is not allowed to be used"
+    text = f'Error creating: pods "j-x" is forbidden: unable to validate against any pod security policy: [{fields} {host} {fields}]'
+    verdict = categorizer.classify_workload(cc.parse_workload(job()), [cc.parse_event(create_failed(text))]).verdict
+    assert verdict is not None
+    assert (verdict.hint.count(fields), verdict.hint.count(host)) == (1, 1)
 
 
 POLICY = "Container main for pod proof/j-x failed with exit code {} matching FailJob rule at index 0"

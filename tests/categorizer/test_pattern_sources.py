@@ -103,7 +103,11 @@ def _strings(value: Any) -> Iterator[str]:
 def sourced_texts() -> list[str]:
     texts = [case["text"] for cases in PROGRAM_TEXTS.values() for case in cases]
     texts += [c["message"] for cases in PUBLIC.values() for c in cases if not c["source"].startswith(WITHOUT_SOURCE)]
-    files = [file for folder in ("public", "public_second", "pods") for file in (FIXTURES / folder).glob("*.json")]
+    files = [
+        file
+        for folder in ("public", "public_second", "public_third", "pods")
+        for file in (FIXTURES / folder).glob("*.json")
+    ]
     for file in files:
         if not file.stem.removeprefix("job-").startswith(PRINTED_BY_A_SCRIPT):
             items = json.loads(file.read_text())["items"]

@@ -25,16 +25,20 @@ from coroner_categorizer.objects.workload import Workload, WorkloadCondition
 from coroner_categorizer.termination_message.stop_reports import reports_stop_signal
 from coroner_categorizer.verdict import Confidence, FailureKey
 
-# Events by which a component says that it removes a pod: Karpenter, the descheduler, the taint manager, the node
-# controller of old clusters, the cluster autoscaler, the updater of the vertical pod autoscaler.
+# Events by which a component says that it removes a pod: Karpenter (Evict until 0.16) and Volcano, the descheduler, the
+# scheduler (before 1.26 the only trace of a preemption), the taint manager, the node controller of old clusters, the
+# cluster autoscaler, the updater of the vertical pod autoscaler.
 _EVICTION_REASONS = (
     "Evicted",
+    "Evict",
+    "Preempted",
     "Descheduled",
     "TaintManagerEviction",
     "NodeControllerEviction",
     "ScaleDown",
     "EvictedByVPA",
 )
+_DESCHEDULED = LinearRegex(r"^[Pp]od (?:evicted|eviction) from \S+ node by \S+$")  # its reason is the strategy
 _CANCELLED = "Cancelling"  # the taint manager's, where the taint was removed in time
 _SUCCESS_CONDITIONS = ("SuccessCriteriaMet", "Complete", "Completed", "Succeeded")
 _FAILED_PHASES = ("Failed", "Error")  # Argo's Workflow has the condition Completed however it ended
@@ -191,7 +195,10 @@ def deletion(
 
 def _says_who_removes(event: Event) -> bool:
     by_kubelet = event.component == "kubelet"  # its evictions are in the pod's status
-    return event.reason in _EVICTION_REASONS and not by_kubelet and not event.text.startswith(_CANCELLED)
+    removes = event.reason in _EVICTION_REASONS or (
+        event.type == "Normal" and _DESCHEDULED.found_in(event.text.strip())
+    )
+    return removes and not by_kubelet and not event.text.startswith(_CANCELLED)
 
 
 def owner_success(owner: Workload | None) -> WorkloadCondition | None:

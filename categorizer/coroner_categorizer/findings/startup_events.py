@@ -35,6 +35,8 @@ _PREFIXES = LinearRegex(
     r'"?dmesg \| tail"?(?: or so)?\.?'
     r"|\s*\(extra info: .*"
 )
+_REFUSED_CLAIM = LinearRegex(r'(?:^|failed error: )persistentvolumeclaims "[^"]+" is forbidden: ')
+_POLICY_LIST = "unable to validate against any pod security policy: ["
 _QUOTA = LinearRegex(r"requested: (.+?), used: .+?, limited: ([^\n]+)")
 _AMOUNT = LinearRegex(r"([^\s,=]+)=([^\s,=]+)")
 _CREATE_REASONS = ("FailedCreate", "FailedResourceClaimCreation")
@@ -171,7 +173,7 @@ def create_failure(workload: Workload, events: Sequence[Event]) -> Finding | Non
         key=_create_failure_key(workload),
         at=newest(e.last_seen for e in found),
         text=_refused_fields_first(_CREATE_PREFIX.remove_prefix(event.text)),
-        facts=_workload_facts(workload) | {"attempts": str(sum(e.occurrences for e in found))},
+        facts=_workload_facts(workload, event.text) | {"attempts": str(sum(e.occurrences for e in found))},
         waiting=True,
         permanent=quota_never_fits(event.text),
         supporting=(Excerpt(f"events[{event.reason}]", event.text),),
@@ -232,7 +234,7 @@ def _replica_failure(workload: Workload) -> Finding | None:
         key=_create_failure_key(workload),
         at=condition.lastTransitionTime,
         text=_refused_fields_first(condition.message),
-        facts=_workload_facts(workload),
+        facts=_workload_facts(workload, condition.message),
         waiting=True,
         permanent=quota_never_fits(condition.message),
     )
@@ -241,15 +243,26 @@ def _replica_failure(workload: Workload) -> Finding | None:
 def _refused_fields_first(text: str) -> str:
     """A refusal by OpenShift without the constraints that the pod may not use anyway, unless it names no others."""
     shortened = _NOT_USABLE.remove_all(text).replace("[, ", "[")
-    return text if "[]" in shortened else shortened
+    return text if "[]" in shortened else _without_repetitions(shortened)
+
+
+def _without_repetitions(text: str) -> str:
+    """A refusal by PodSecurityPolicies, each field of which is listed once, not once for each policy."""
+    start, policies, fields = text.partition(_POLICY_LIST)
+    if not policies or not fields.endswith("]"):
+        return text
+    once = dict.fromkeys(part.strip(" ,") for part in fields.removesuffix("]").replace(" spec.", "\0spec.").split("\0"))
+    return f"{start}{policies}{', '.join(once)}]"
 
 
 def _create_failure_key(workload: Workload) -> FailureKey:
     return FailureKey(workload.metadata.uid, "", "FailedCreate")
 
 
-def _workload_facts(workload: Workload) -> dict[str, str]:
+def _workload_facts(workload: Workload, text: str) -> dict[str, str]:
     created = "a Job" if workload.kind == "CronJob" else "a pod"
+    if _REFUSED_CLAIM.found_in(text):  # of a StatefulSet, which makes the claims of a pod before the pod
+        created = "a PersistentVolumeClaim"
     return {"workload": workload.title, "created": created}
 
 

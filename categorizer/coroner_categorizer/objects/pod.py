@@ -127,6 +127,7 @@ class Container(msgspec.Struct, frozen=True):
     """Only RANK, which training-operator sets: the others may be secrets, and no verdict rests on them."""
     securityContext: SecurityContext = SecurityContext()
     livenessProbe: Any = None
+    readinessProbe: Any = None
     startupProbe: Any = None
 
     def __post_init__(self) -> None:

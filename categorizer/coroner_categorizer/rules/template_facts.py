@@ -53,6 +53,8 @@ FINDING_FACTS = frozenset(
         "completed",
         "completedAt",
         "finalizers",
+        "gate",
+        "gateMessage",
         "killError",
         "nodeEvent",
         "notReadyFor",
@@ -223,6 +225,15 @@ class PodFacts:
         given = (("livenessProbe", container.livenessProbe), ("startupProbe", container.startupProbe))
         return next((name for name, probe in given if probe), None)
 
+    def probe_request(self) -> str | None:
+        """What the readiness probe asks for: ``GET /healthz on port 8080``, ``port 5432``."""
+        container = self._container()
+        probe = container.readinessProbe if container else None
+        http, tcp = (probe.get(kind) for kind in ("httpGet", "tcpSocket")) if isinstance(probe, dict) else (None, None)
+        if isinstance(http, dict) and http.get("port"):
+            return f"GET {http.get('path') or '/'} on port {http['port']}"
+        return f"port {tcp['port']}" if isinstance(tcp, dict) and tcp.get("port") else None
+
     def reason(self) -> str | None:
         return self._finding.name if self._finding else None
 
@@ -283,6 +294,7 @@ BASE_FACTS: dict[str, Callable[[PodFacts], str | None]] = {
     "podGracePeriod": PodFacts.grace_period,
     "podMemoryLimit": lambda f: readable(f.pod_limit("memory")),
     "probe": PodFacts.probe,
+    "probeRequest": PodFacts.probe_request,
     "ranFor": PodFacts.ran_for,
     "reason": PodFacts.reason,
     "readOnlyRoot": PodFacts.read_only_root,

@@ -132,6 +132,8 @@ def _never_ready(pod: Pod, events: Sequence[Event], owner: Workload | None, pati
     if deployment:
         facts["workload"] = deployment.title
     probe = next((e for e in reversed(events) if _is_failed_probe(e, unready)), None)
+    if not unready:
+        facts |= _unfulfilled_gate(pod, said)
     if unready:
         facts["unready"] = _quoted(unready)
     if probe and (output := probe.text.partition(_PROBE_FAILED)[2].strip()):
@@ -154,6 +156,13 @@ def _never_ready(pod: Pod, events: Sequence[Event], owner: Workload | None, pati
     if "probeOutput" in facts:
         text = f"{text}: {facts['probeOutput']}"
     return Lasting(text, since, due, finding)
+
+
+def _unfulfilled_gate(pod: Pod, said: str) -> dict[str, str]:
+    """The condition that a readiness gate waits for, where Ready names one, and what its own message says of it."""
+    gate = next((c for c in pod.status.conditions if c.status == "False" and f'gate "{c.type}"' in said), None)
+    why = (gate.message or gate.reason) if gate else ""
+    return {"gate": f'"{gate.type}"', "gateMessage": why} if gate and why else {}
 
 
 def _is_failed_probe(event: Event, containers: Sequence[str]) -> bool:

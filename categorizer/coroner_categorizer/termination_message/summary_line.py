@@ -30,6 +30,7 @@ _ENVELOPES = Phrases(VOCABULARY.envelope_lines)
 _INFORMATION = LinearRegex(r"\b(?i:info|debug|notice)\b")
 _ITEM = LinearRegex(r"^\[\d+\]: ")  # of a list below the line that counts it
 _JSON_LIMIT = 4096
+_TITLED = 3  # lines below a title, of Redis: where, what, and why
 _DETAIL = LinearRegex(r"^.{0,60}?\] DETAIL:\s+(\S.*)$")  # PostgreSQL's second part of an error
 _SHUTDOWN_LINES = Phrases(VOCABULARY.shutdown_lines)
 _SHUTDOWN_REPORTS = Phrases(VOCABULARY.shutdown_reports)
@@ -81,8 +82,22 @@ def _completed(line: str, lines: list[str]) -> str:
     after = next((lines[i + 1] for i in range(len(lines) - 2, -1, -1) if lines[i] == line), "")
     if detail := _DETAIL.match(after):
         return f"{line}: {detail.groups[0]}"
+    if report := _titled(line, lines):
+        return report
     announces = line.endswith(":") or _ITEM.starts(after)
     return f"{line} {after}" if after and announces and not _says_no_cause(after) else line
+
+
+def _titled(line: str, lines: list[str]) -> str | None:
+    """The paragraph that the line is part of, where that has a title between asterisks, as Redis prints it."""
+    if not any(other.startswith("*** ") for other in lines):
+        return None
+    last = next(i for i in range(len(lines) - 1, -1, -1) if lines[i] == line)
+    near = range(last, max(last - _TITLED - 1, -1), -1)
+    title = next((i for i in near if lines[i].startswith("*** ") and lines[i].endswith(" ***")), None)
+    if title is None:
+        return None
+    return " ".join([lines[title], *(text for text in lines[title + 1 : title + 1 + _TITLED] if _says_something(text))])
 
 
 def _of_json(line: str) -> str | None:

@@ -38,6 +38,8 @@ _IGNORED = "Exception ignored in"
 _FATAL_FRAME = LinearRegex(r'^  File "([^"]+)", line (\d+) in (\S+)')
 _GIVING_UP = Phrases(VOCABULARY.giving_up)
 _CHILD_ENDS = Phrases(VOCABULARY.child_ends)
+_ENVELOPES = Phrases(VOCABULARY.envelope_lines)
+_RULER = LinearRegex(r"^-{10,}$")
 
 
 def traceback_prefix(line: str) -> str | None:
@@ -157,7 +159,7 @@ def _went_on(below: Sequence[str], exit_code: int | None) -> bool:
     Other lines are the rest of the exception's message, or standard output that was flushed at the exit.
     """
     below = without_blank(below)
-    rest = [line for line in below if not WRAPPER_LINES.found_in(line)]
+    rest = [line for line in below if not (WRAPPER_LINES.found_in(line) or _ENVELOPES.found_in(line))]
     wrapped = len(rest) < len(below)
     if exit_code not in _EXIT_CODES and not wrapped:
         return True
@@ -175,8 +177,16 @@ def _whole_message(line: str, below: Sequence[str]) -> str:
         # Its own line only says which call the exception of Java ended.
         line, more = more[0].removeprefix(": "), list(takewhile(_is_of_the_message, more[1:]))
     if line.endswith(":") and not line.startswith(WRAPPER_EXCEPTIONS):  # the message follows on lines of its own (y17)
-        line = " ".join([line, *more[:3]])
+        line = _notebook_exception(more) or " ".join([line, *more[:3]])
     return line.strip()
+
+
+def _notebook_exception(below: Sequence[str]) -> str | None:
+    """The exception of a cell, where the message is the cell's whole trace, between rulers (papermill, nbclient)."""
+    last = next((text for text in reversed(below) if text), "")
+    found = _EXCEPTION.match(last)
+    ruled = any(_RULER.starts(text) for text in below[:8])
+    return last if found and ruled and _EXCEPTION_NAME.found_in(found.groups[0]) else None
 
 
 def _is_of_the_message(line: str) -> bool:
