@@ -66,7 +66,8 @@ async def start_operator(
         number = len(processes)
         config = tmp_path / f"settings-{number}.yaml"
         config.write_text(yaml.safe_dump({**QUICK, **settings}))
-        process = OperatorProcess(kubeconfig, tmp_path / f"operator-{number}.log", "--config", str(config))
+        log = tmp_path / f"operator-{number}.log"
+        process = OperatorProcess(kubeconfig, log, "--config", str(config), forked=True)
         processes.append(process)
         await until_ready(process)
         return process

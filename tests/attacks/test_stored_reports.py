@@ -39,14 +39,14 @@ async def test_a_crafted_ledger_stops_nobody_and_not_its_own_workload_either(
     server: EmbeddedApiServer, operators: Operators, reports: Reports, name: str
 ) -> None:
     """F10: whoever may write failurereports/status could make the operator hang, or refuse every later write."""
-    first = operators.spawn()
+    first = operators.fork()
     crashed = server.put(live_pod("attack", state=waiting("CrashLoopBackOff"), last=ended(3, number=1), restarts=1))
     report = await until(lambda: reports.of("attack"), 30)
     first.kill()
     pod = f"{short_hash(crashed['metadata']['uid'], POD_DIGITS)}:{short_hash('main', SERIES_DIGITS)}"
     report["status"]["ledger"] = [LEDGERS[name].format(pod=pod)]
     server.put(report)
-    second = operators.spawn()
+    second = operators.fork()
     last = ended(4, number=3)
     server.put(changed(crashed, state=waiting("CrashLoopBackOff"), last=last, restarts=3))
     server.put(failed_pod("victim"))
@@ -61,7 +61,7 @@ async def test_times_of_the_far_future_do_not_outlive_the_next_failure(
     server: EmbeddedApiServer, operators: Operators, reports: Reports, field: str
 ) -> None:
     """F10: the newest of all failures, for all time."""
-    first = operators.spawn()
+    first = operators.fork()
     crashed = server.put(live_pod("attack", state=waiting("CrashLoopBackOff"), last=ended(3, number=1), restarts=1))
     report = await until(lambda: reports.of("attack"), 30)
     first.kill()
@@ -69,7 +69,7 @@ async def test_times_of_the_far_future_do_not_outlive_the_next_failure(
     report["status"] |= {field: far, "failedAt": far}
     report["status"]["history"][0]["failedAt"] = far
     server.put(report)
-    operators.spawn()
+    operators.fork()
     server.put(changed(crashed, state=waiting("CrashLoopBackOff"), last=ended(4, number=2), restarts=2))
     await until(lambda: reports.status("attack").get("exitCode") == 4, 30, "the newer failure is shown")
     assert "9999" not in str(reports.status("attack").get("lastSeen"))
@@ -89,14 +89,14 @@ async def test_a_report_of_the_wanted_name_by_somebody_else_does_not_block_it(
             "spec": {"workload": foreign},
         }
     )
-    operators.spawn()
+    operators.fork()
     server.put(pod)
     await until(lambda: reports.of("victim"), 30, "the victim's report")
 
 
 async def test_the_operator_outlives_its_crd(server: EmbeddedApiServer, operators: Operators, reports: Reports) -> None:
     """F15: the process ended with a traceback."""
-    process = operators.spawn()
+    process = operators.fork()
     server.put(failed_pod("before"))
     await until(lambda: reports.of("before"), 30)
     server.delete("CustomResourceDefinition", CRD["metadata"]["name"], "")

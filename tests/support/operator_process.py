@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.cluster.scripts import free_ports
+from tests.support.preloaded import ForkedProcess
 from tests.support.processes import Program, own_environment
 from tests.support.waiting import wait_for
 
@@ -26,8 +27,11 @@ class OperatorProcess(Program):
         *options: str,
         environment: Mapping[str, str] | None = None,
         python_options: Sequence[str] = (),
+        forked: bool = False,
     ) -> None:
-        """``environment``: None: the test's own without CORONER_…; ``python_options``: of the interpreter."""
+        """``environment``: None: the test's own without CORONER_…; ``python_options``: of the interpreter.
+        ``forked``: from a process that has imported it, for tests of which each starts one.
+        """
         health, metrics = free_ports(2)
         self.health_url = f"http://127.0.0.1:{health}"
         self.metrics_url = f"http://127.0.0.1:{metrics}/metrics"
@@ -39,8 +43,14 @@ class OperatorProcess(Program):
             "CORONER_METRICS_ADDRESS": f"127.0.0.1:{metrics}",
             "PYTHONUNBUFFERED": "1",
         }
-        command = [sys.executable, *python_options, "-m", "coroner_operator", "run", "--kubeconfig", str(kubeconfig)]
-        super().__init__([*command, *options], log=log, environment={**given, **addresses})
+        arguments = ("run", "--kubeconfig", str(kubeconfig), *options)
+        if forked:
+            self._log = log
+            self._command = " ".join(("coroner_operator", *arguments))
+            self._process = ForkedProcess("coroner_operator", arguments, {**given, **addresses}, log)
+        else:
+            command = [sys.executable, *python_options, "-m", "coroner_operator", *arguments]
+            super().__init__(command, log=log, environment={**given, **addresses})
 
     def wait_until_ready(self) -> None:
         wait_for(self.is_ready, READY_SECONDS, f"the operator is ready ({self.health_url}/readyz)")

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from multiprocessing.context import ForkServerContext
+from pathlib import Path
 
 PRELOADED = ["coroner_operator.cli.run", "coroner_operator.runtime.kopf_app", "tests.support.default_pack"]
 
@@ -20,8 +21,11 @@ PRELOADED = ["coroner_operator.cli.run", "coroner_operator.runtime.kopf_app", "t
 class ForkedProcess:
     """``python -m MODULE ARGUMENTS…``, with what ``Program`` uses of ``subprocess.Popen``."""
 
-    def __init__(self, module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-        self._process = _fork_server().Process(target=_run, args=(module, list(arguments), dict(environment)))
+    def __init__(
+        self, module: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path | None = None
+    ) -> None:
+        """``log``: its output is appended there; None: it is the test's own."""
+        self._process = _fork_server().Process(target=_run, args=(module, list(arguments), dict(environment), log))
         self._process.start()
 
     @property
@@ -58,7 +62,11 @@ def _fork_server() -> ForkServerContext:
     return context
 
 
-def _run(module: str, arguments: list[str], environment: dict[str, str]) -> None:
+def _run(module: str, arguments: list[str], environment: dict[str, str], log: Path | None) -> None:
+    if log is not None:
+        output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(output, stream.fileno())
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = [module, *arguments]
