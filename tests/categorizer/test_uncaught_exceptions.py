@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coroner_categorizer.linear_regex import LinearRegex
-from coroner_categorizer.termination_message.runtimes import go, other_languages, rust, torchrun
+from coroner_categorizer.termination_message.runtimes import declared_traces, go, rust, torchrun
 from coroner_categorizer.termination_message.uncaught_exception import find_uncaught_exception
 from tests.support.default_pack import CATEGORIZER
 
@@ -100,7 +100,7 @@ def test_the_quoted_line_names_the_cause_rather_than_the_exit(message: str, line
 
 def test_one_search_rules_out_every_line() -> None:
     """What no line begins with is found in one search; a line that begins with it is never missed."""
-    patterns = [value for value in vars(other_languages).values() if isinstance(value, LinearRegex)]
+    patterns = [value for value in vars(declared_traces).values() if isinstance(value, LinearRegex)]
     patterns += [
         regex for module in (go, rust, torchrun) for regex in vars(module).values() if type(regex) is LinearRegex
     ]

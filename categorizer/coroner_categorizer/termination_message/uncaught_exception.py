@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from coroner_categorizer.termination_message.runtimes import cpp, go, java, node, other_languages, python, r, rust
+from coroner_categorizer.termination_message.runtimes import cpp, declared_traces, go, java, node, python, r, rust
 from coroner_categorizer.termination_message.runtimes.trace import UncaughtException
 from coroner_categorizer.vocabulary.phrases import VOCABULARY, Phrases
 
@@ -23,7 +23,7 @@ _READERS: tuple[Callable[[Sequence[str], int | None], UncaughtException | None],
     rust.find,
     java.find,
     node.find,
-    other_languages.find,
+    declared_traces.find,
     cpp.find,
     r.find,
 )

@@ -1,6 +1,6 @@
 """How each runtime prints an uncaught exception, where that takes code: a state machine over a trace.
 
-What a first line and a list of frames can say is data: ``vocabulary/stack_traces.yaml``, read by ``other_languages``.
+What a first line and a list of frames can say is data: ``vocabulary/stack_traces.yaml``, read by ``declared_traces``.
 
 trace            what all of them share
 python           tracebacks, groups, prefixes of launchers; the exception of a torchrun worker
@@ -11,5 +11,5 @@ java             exceptions and the last cause below them
 node             errors above their frames, and promise rejections
 cpp              ``terminate called …`` and ``what()``
 r                errors whose call is longer than a line
-other_languages  .NET, Ruby, PHP, Julia, Elixir, Lua
+declared_traces  .NET, Ruby, PHP, Julia, Elixir, Lua
 """
