@@ -15,10 +15,10 @@ import yaml
 from rich.console import Console
 
 from coroner_operator.cli.connection import ConnectionOptions, missing_right
-from coroner_operator.cli.reports.options import FAILING_STATES, Selection
 from coroner_operator.cli.reports.plain_reports import reports_as_json, reports_as_yaml
 from coroner_operator.cli.reports.report_reader import is_called, resource_name
 from coroner_operator.cli.reports.report_text import print_report
+from coroner_operator.cli.reports.selection import FAILING_STATES, Selection
 from coroner_operator.cli.reports.table import print_reports
 from coroner_operator.cli.reports.top import count
 from coroner_operator.kube.errors import Forbidden

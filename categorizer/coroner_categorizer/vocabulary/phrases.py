@@ -13,7 +13,7 @@ FILES = (
     "program_output.yaml",
     "stack_traces.yaml",
     "startup_events.yaml",
-    "scheduler_filter_order.yaml",
+    "scheduler_phrases.yaml",
     "sidecars.yaml",
 )
 

@@ -1,6 +1,6 @@
 """What the operator has reported, as a person asks for it: ``coroner why`` and ``coroner top``.
 
-options         which reports are meant: the options that both commands have
+selection       which reports are meant, by the options that both commands have; newest first
 report_reader   … from the API server
 on_the_spot     … or, where there is no report, from the objects themselves
 table           one line a workload

@@ -13,8 +13,8 @@ from rich.live import Live
 from rich.text import Text
 
 from coroner_operator.cli.connection import connect
-from coroner_operator.cli.reports.options import Selection
 from coroner_operator.cli.reports.report_reader import list_reports
+from coroner_operator.cli.reports.selection import Selection
 from coroner_operator.cli.reports.table import report_lines
 from coroner_operator.kube.list_watch import ListWatch
 from coroner_operator.kube.resources import REPORT

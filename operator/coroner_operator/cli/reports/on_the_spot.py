@@ -8,7 +8,7 @@ import coroner_categorizer as cc
 from coroner_operator.cli.explanations import Explanation, explain_objects
 from coroner_operator.cli.inputs.cluster_reader import ClusterReader, Target
 from coroner_operator.cli.inputs.input_objects import InputObjects
-from coroner_operator.cli.reports.options import Selection
+from coroner_operator.cli.reports.selection import Selection
 from coroner_operator.model.report import Report
 from coroner_operator.model.workload_ref import WorkloadKey
 

@@ -11,7 +11,7 @@ import msgspec
 from coroner_operator.cli.connection import connect, no_right
 from coroner_operator.cli.errors import BadInput
 from coroner_operator.cli.inputs.cluster_reader import Target
-from coroner_operator.cli.reports.options import Selection
+from coroner_operator.cli.reports.selection import Selection
 from coroner_operator.kube.errors import Forbidden, NotFound
 from coroner_operator.kube.paging import list_items
 from coroner_operator.kube.resources import REPORT, find_by_name

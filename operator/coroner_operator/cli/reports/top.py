@@ -13,8 +13,8 @@ from coroner_categorizer.redaction.sanitize import one_line
 from coroner_operator.cli.errors import BadInput, OneLineCommand
 from coroner_operator.cli.render.text import standard_output
 from coroner_operator.cli.render.words import duration
-from coroner_operator.cli.reports.options import Selection, selection, selection_options
 from coroner_operator.cli.reports.report_reader import read_selection
+from coroner_operator.cli.reports.selection import Selection, selection, selection_options
 from coroner_operator.cli.reports.table import Cell, lines
 from coroner_operator.model.observation import from_epoch
 from coroner_operator.model.report import Report

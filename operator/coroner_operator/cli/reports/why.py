@@ -14,10 +14,10 @@ from coroner_operator.cli.inputs.cluster_reader import Target, may_be_kind
 from coroner_operator.cli.render import print_text
 from coroner_operator.cli.render.text import standard_output
 from coroner_operator.cli.reports.on_the_spot import explain_namespace, explain_target, reports_of
-from coroner_operator.cli.reports.options import Selection, selection, selection_options
 from coroner_operator.cli.reports.plain_reports import reports_as_json, reports_as_yaml
 from coroner_operator.cli.reports.report_reader import Found, read_selection, read_target, resource_name
 from coroner_operator.cli.reports.report_text import print_report
+from coroner_operator.cli.reports.selection import Selection, selection, selection_options
 from coroner_operator.cli.reports.table import print_reports
 from coroner_operator.cli.rules_argument import load_rules
 from coroner_operator.model.report import Report

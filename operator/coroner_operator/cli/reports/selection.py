@@ -1,4 +1,4 @@
-"""Which reports are meant, by the options that ``why`` and ``top`` share."""
+"""Which reports are meant, by the options that ``why`` and ``top`` share, and in which order."""
 
 from __future__ import annotations
 
