@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import coroner_categorizer as cc
+from coroner_categorizer.rules.template_facts import BASE_FACTS, FINDING_FACTS
 from tests.support.pods import condition, disrupted, event, failed, killing, pod, running, unschedulable, waiting
 
 Json = dict[str, Any]
@@ -116,3 +118,8 @@ def test_an_exception_keeps_a_rule_from_holding() -> None:
     categorizer = cc.load(f"kind: Categorizer\ncategories: [{{name: a, rules: [{rule}]}}]")
     assert categorizer.classify(pod(failed(3, message="bad"))) is not None
     assert categorizer.classify(pod(failed(3, message="harmless"))) is None
+
+
+def test_every_fact_is_documented() -> None:
+    documented = (Path(__file__).parents[2] / "docs/rules.md").read_text()
+    assert [fact for fact in sorted({*BASE_FACTS, *FINDING_FACTS}) if f"`${{{fact}}}`" not in documented] == []

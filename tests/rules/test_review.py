@@ -60,12 +60,12 @@ PLANTED: dict[str, Planted] = {
     ),
     "a misspelled reason": Planted(
         rules("onReasons: [OOMKiled]"),
-        '6 categories[0].rules[0].onReasons[0]: "OOMKiled" is no reason that is known here; did you mean "OOMKilled"?',
+        '6 categories[0].rules[0].onReasons[0]: "OOMKiled" is not a known reason; did you mean "OOMKilled"?',
         rules("onReasons: [OutOfgpu]"),  # a device of the site's own; OutOfcpu is Kubernetes'
     ),
     "a misspelled condition": Planted(
         rules("onPodConditions: {type: DisruptionTargets}"),
-        '6 categories[0].rules[0].onPodConditions.type: "DisruptionTargets" is no type of a pod\'s conditions',
+        '6 categories[0].rules[0].onPodConditions.type: "DisruptionTargets" is not a known pod condition type',
         rules("onPodConditions: {type: example.com/Readiness}"),
     ),
     "exit code 0": Planted(
@@ -100,17 +100,17 @@ PLANTED: dict[str, Planted] = {
     ),
     "a category that is no label": Planted(
         rules("onReasons: [Evicted]").replace("name: site", "name: GPU errors"),
-        '4 categories[0].name: "GPU errors" is no valid label value',
+        '4 categories[0].name: "GPU errors" is not a valid label value',
         rules("onReasons: [Evicted]").replace("name: site", "name: GPU_errors-2.b"),
     ),
     "a subcategory that is no label": Planted(
         rules("onReasons: [Evicted], subcategory: -evicted"),
-        '6 categories[0].rules[0].subcategory: "-evicted" is no valid label value',
+        '6 categories[0].rules[0].subcategory: "-evicted" is not a valid label value',
         rules("onReasons: [Evicted], subcategory: evicted_v1.2"),
     ),
     "a default that is no label": Planted(
         "defaultCategory: not known\n" + rules("onReasons: [Evicted]"),
-        '1 defaultCategory: "not known" is no valid label value',
+        '1 defaultCategory: "not known" is not a valid label value',
         "defaultCategory: not-known\n" + rules("onReasons: [Evicted]"),
     ),
     "a container that is not looked at": Planted(
@@ -202,7 +202,7 @@ def test_an_armada_block_has_lines_too() -> None:
     text = "errorCategories:\n  categories:\n  - name: a b\n    rules:\n    - onConditions: [Sleepy]\n"
     assert findings(text)[0].startswith("5 errorCategories.categories[0].rules[0].onConditions[0]: unknown value")
     text = text.replace("Sleepy", "Evicted")
-    assert findings(text)[0].startswith('3 errorCategories.categories[0].name: "a b" is no valid label value')
+    assert findings(text)[0].startswith('3 errorCategories.categories[0].name: "a b" is not a valid label value')
 
 
 def test_what_is_missing_is_in_the_line_of_what_it_is_missing_from() -> None:

@@ -130,7 +130,7 @@ def _print_anonymized(
     click.echo(json_document(copy.document) if output == "json" else as_anonymized_yaml(*copy), nl=False)
     if difference := first_difference(before, copy.explanations):
         was, is_now = difference
-        click.echo(f"coroner: without the names the verdict is another: {is_now} instead of {was}", err=True)
+        click.echo(f"coroner: the anonymized objects get a different verdict: {is_now} instead of {was}", err=True)
     return copy.explanations
 
 

@@ -87,7 +87,7 @@ def _names(rule_set: RuleSet) -> Iterator[FieldError]:
 
 def _label(name: str, path: Path) -> Iterator[FieldError]:
     if name and not _LABEL.fullmatch(name):
-        detail = f'"{name}" is no valid label value, and is changed to one on reports'
+        detail = f'"{name}" is not a valid label value, and is changed to one on reports'
         remedy = f"use letters, digits, - _ and . only, with a letter or digit at both ends, at most {NAME_LIMIT}"
         yield FieldError(str(path), detail, remedy)
 
@@ -117,13 +117,13 @@ def _values(matcher: Matcher, path: Path) -> Iterator[FieldError]:
             for index, reason in enumerate(reasons):
                 yield from _typo(reason, KNOWN_REASONS, path / index, "reason")
         case OnPodConditions(type=type_):
-            yield from _typo(type_, _POD_CONDITIONS, path / "type", "type of a pod's conditions")
+            yield from _typo(type_, _POD_CONDITIONS, path / "type", "pod condition type")
 
 
 def _typo(word: str, known: frozenset[str], path: Path, what: str) -> Iterator[FieldError]:
     close = None if word in known else closest(word, sorted(known), cutoff=_TYPO)
     if close:
-        yield _error(path, f'"{word}" is no {what} that is known here', f'did you mean "{close}"?')
+        yield _error(path, f'"{word}" is not a known {what}', f'did you mean "{close}"?')
 
 
 def _pattern(pattern: str, matcher: Matcher, path: Path, *, is_alone: bool) -> Iterator[FieldError]:

@@ -172,7 +172,7 @@ def _render(explanation: Explanation, page: Page) -> None:
     page.paragraph(Text(verdict.message or verdict.reason))
     if explanation.workload is not None and explanation.current is not None and explanation.current.at is not None:
         page.field("At", Text(rfc3339(explanation.current.at)))
-    if not explanation.follows:  # what to do about it stands at its workload
+    if not explanation.follows:  # the hint is shown with its workload
         if verdict.hint:
             page.field("What to do", Text(verdict.hint, style="cyan"))
         page.field("Retry", Text(RETRY_TEXT[verdict.retry]))
