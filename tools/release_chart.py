@@ -1,7 +1,8 @@
 """The chart as it is released: `python tools/release_chart.py FOLDER SOURCE IMAGE` writes a copy into FOLDER.
 
 The copy says where it is from and which image it runs, which is known only when it is released: home, sources, the
-links, images and example of Artifact Hub, and `image.registry`, `image.repository` and `image.digest` of values.yaml.
+links, images and example of Artifact Hub, and in values.yaml `image.registry`, `image.repository`, `image.digest` and
+`prometheusRule.runbookUrl`.
 """
 
 from __future__ import annotations
@@ -20,10 +21,15 @@ CHART = ROOT / "deploy" / "helm" / "coroner"
 IMAGE = re.compile(r"(?P<registry>[^/]+)/(?P<repository>[^@]+)@(?P<digest>sha256:[0-9a-f]{64})")
 
 
+def docs_of(source: str, version: str) -> str:
+    """The URL of the folder docs/ of a release."""
+    return f"{source}/blob/v{version}/docs"
+
+
 def with_source(chart_yaml: str, source: str, image: str) -> str:
     """Chart.yaml with the repository's address and the image."""
     chart = yaml.safe_load(chart_yaml)
-    docs = f"{source}/blob/v{chart['version']}/docs"
+    docs = docs_of(source, chart["version"])
     chart |= {"home": source, "sources": [source]}
     links = [
         {"name": name, "url": f"{docs}/{file}"}
@@ -55,13 +61,24 @@ def with_image(values_yaml: str, image: str) -> str:
     return head + mark + rest
 
 
+def with_runbooks(values_yaml: str, docs: str) -> str:
+    """values.yaml whose alerts link to the runbooks below this URL. ValueError if it has no such value."""
+    text, count = re.subn(r"^  runbookUrl:.*$", f'  runbookUrl: "{docs}/runbooks"', values_yaml, flags=re.MULTILINE)
+    if count != 1:
+        raise ValueError("values.yaml has no prometheusRule.runbookUrl")
+    return text
+
+
 def main(folder: str, source: str, image: str) -> None:
     target = Path(folder) / CHART.name
     shutil.copytree(CHART, target)
     chart, values = target / "Chart.yaml", target / "values.yaml"
     chart.write_text(with_source(chart.read_text(), source, image))
-    values.write_text(with_image(values.read_text(), image))
+    docs = docs_of(source, yaml.safe_load((CHART / "Chart.yaml").read_text())["version"])
+    values.write_text(with_runbooks(with_image(values.read_text(), image), docs))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    if len(sys.argv) != 4:
+        sys.exit(f"usage: {sys.argv[0]} FOLDER SOURCE IMAGE")
+    main(*sys.argv[1:])

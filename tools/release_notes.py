@@ -57,4 +57,6 @@ def main(tag: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:2]))
+    if len(sys.argv) != 2:
+        sys.exit(f"usage: {sys.argv[0]} TAG")
+    sys.exit(main(sys.argv[1]))

@@ -22,7 +22,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 CASE = ROOT / "tests" / "fixtures" / "pods" / "b1-oom-main.json"
 REPORTS = "/apis/coroner.dev/v1alpha1/failurereports"
-PATIENCE = 300.0  # seconds until the report is there; it takes about 5 on an idle machine
+REPORT_TIMEOUT_SECONDS = 300.0  # until the report is there; it takes about 5 on an idle machine
 
 
 class PackageError(Exception):
@@ -117,7 +117,7 @@ def _objects(folder: Path) -> Path:
 
 
 def _wait_for_report(url: str, operator: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + REPORT_TIMEOUT_SECONDS
     while time.monotonic() < until and operator.poll() is None:
         with urllib.request.urlopen(url + REPORTS, timeout=30) as answer:
             reports = json.load(answer)["items"]

@@ -426,7 +426,7 @@ def test_each_alert_has_a_runbook(helm: Helm) -> None:
     pages = {page.stem: page.read_text() for page in (ROOT / "docs" / "runbooks").glob("Coroner*.md")}
     assert pages.keys() == set(ALERTS.values())
     for name, rule in rules(helm).items():
-        assert rule["annotations"]["runbook_url"].endswith(f"/docs/runbooks/{name}.md")
+        assert "runbook_url" not in rule["annotations"]  # only a released chart has the URL
         for heading in ("## Meaning", "## Impact", "## Diagnosis", "## Mitigation"):
             assert heading in pages[name], name
 

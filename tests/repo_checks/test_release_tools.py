@@ -1,10 +1,13 @@
 """What a release does with versions, notes and the chart."""
 
+import subprocess
+import sys
+
 import pytest
 import yaml
 
 from tests.repo_checks.tracked import ROOT
-from tools.release_chart import with_image, with_source
+from tools.release_chart import with_image, with_runbooks, with_source
 from tools.release_notes import problems, section
 
 CHANGELOG = "# Changelog\n\n## 0.2.0 (2026-12-01)\n\n- New.\n\n## 0.1.0 (unreleased)\n\nThe first.\n"
@@ -63,6 +66,22 @@ def test_the_released_chart_runs_the_released_image() -> None:
     assert new["image"] == old["image"] | expected
     assert {**new, "image": None} == {**old, "image": None}
     assert len(after.splitlines()) == len(before.splitlines())
+
+
+def test_alerts_of_the_released_chart_link_to_the_runbooks_of_its_version() -> None:
+    before = (CHART / "values.yaml").read_text()
+    old, new = yaml.safe_load(before), yaml.safe_load(with_runbooks(before, "https://forge.example/coroner/docs"))
+    assert old["prometheusRule"].pop("runbookUrl") == ""
+    assert new["prometheusRule"].pop("runbookUrl") == "https://forge.example/coroner/docs/runbooks"
+    assert new == old
+
+
+@pytest.mark.parametrize("tool", ["krew", "release_chart", "release_notes"])
+def test_a_tool_without_its_arguments_says_how_it_is_used(tool: str) -> None:
+    command = [sys.executable, f"tools/{tool}.py"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"usage: tools/{tool}.py ")
 
 
 @pytest.mark.parametrize(
