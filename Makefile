@@ -39,7 +39,7 @@ test-unit: $(DEV_STAMP)  ## Run the tests that need no server and no other progr
 test-random: $(DEV_STAMP)  ## Run the property tests with random inputs instead of the same ones every time
 	@$(PYTEST) -n auto -m hypothesis --hypothesis-profile nightly tests $(ARGS)
 
-check: lint types contracts  ## Run all checks of continuous integration
+check: lint types contracts  ## Run lint, types, contracts and tests: all checks of a change but those of package, image and workflows
 	@logs=$$(mktemp -d) && trap 'rm -rf "$$logs"' EXIT && AUDIT_LOGS=$$logs $(MAKE) test && $(MAKE) permissions AUDIT_LOGS=$$logs
 
 permissions: $(DEV_STAMP)  ## Compare the shipped roles with what the operator asked for (AUDIT_LOGS=folder of a whole test run)
@@ -91,7 +91,7 @@ cluster-up:  ## Start a real single-node Kubernetes on this machine (needs root;
 cluster-down:  ## Stop the Kubernetes started by cluster-up
 	@tests/cluster/down
 
-workflows:  ## Check the workflows of the forge with zizmor (needs uv)
+workflows:  ## Check the GitHub workflows with zizmor (needs uv)
 	@$(UV) tool run --quiet zizmor@1.32.0 --offline --quiet .github
 
 dist: $(DEV_STAMP)  ## Build wheel and source distribution in dist/

@@ -1,4 +1,4 @@
-"""The workflows of the forge run make targets that exist, with few rights, and actions that cannot be changed under them."""
+"""The GitHub workflows run make targets that exist, with few rights, and actions that cannot be changed under them."""
 
 import re
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def commands(workflow: Path) -> list[str]:
 
 
 def test_there_are_the_four_workflows() -> None:
-    assert [workflow.stem for workflow in WORKFLOWS] == ["check", "e2e", "live", "release"]
+    assert [workflow.stem for workflow in WORKFLOWS] == ["check", "e2e", "nightly", "release"]
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda workflow: workflow.stem)
