@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from coroner_operator.cli.reports.live import PrintedList, ScreenList
+from coroner_operator.cli.reports.watch import PrintedList, ScreenList
 from coroner_operator.model import sample_reports
 from coroner_operator.model.report import Report
 from tests.cli.test_why import ANY, about, stored

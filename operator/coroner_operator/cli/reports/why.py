@@ -13,7 +13,7 @@ from coroner_operator.cli.errors import BadInput, OneLineCommand
 from coroner_operator.cli.inputs.cluster_reader import Target, may_be_kind
 from coroner_operator.cli.render import print_text
 from coroner_operator.cli.render.text import standard_output
-from coroner_operator.cli.reports.on_the_spot import explain_namespace, explain_target, reports_of
+from coroner_operator.cli.reports.live_classification import explain_namespace, explain_target, reports_of
 from coroner_operator.cli.reports.plain_reports import reports_as_json, reports_as_yaml
 from coroner_operator.cli.reports.report_reader import Found, read_selection, read_target, resource_name
 from coroner_operator.cli.reports.report_text import print_report
@@ -78,7 +78,7 @@ def why(
         if output not in ("text", "wide"):
             raise BadInput(ctx.command_path, f"--watch cannot print {output}", "leave out -o, or use -o wide")
         # Imported late: nothing else needs it.
-        from coroner_operator.cli.reports.live import watch_reports  # noqa: PLC0415
+        from coroner_operator.cli.reports.watch import watch_reports  # noqa: PLC0415
 
         watch_reports(chosen, standard_output(_TABLE_WIDTH), wide=output == "wide")
         return

@@ -13,7 +13,7 @@ from coroner_categorizer.objects.times import rfc3339
 from coroner_categorizer.verdict import Verdict
 from coroner_operator.cli.explanations import Explanation
 from coroner_operator.cli.explanations.workload_summary import WorkloadSummary
-from coroner_operator.cli.render.elements import document, element
+from coroner_operator.cli.render.html_elements import document, element
 from coroner_operator.cli.render.words import CONFIDENCE_TEXT, RETRY_TEXT, category_name, duration, in_order, safe_name
 from coroner_operator.model import initiator
 from coroner_operator.model.observation import from_epoch
