@@ -83,7 +83,7 @@ def test_names_of_the_rules_exist_from_the_start() -> None:
 def test_failures_of_loaded_reports_exist_from_the_start() -> None:
     """After a restart or a change of leader: the next failure is seen at once if Prometheus has scraped before it."""
     scraped = Scraped()
-    scraped.series.show("report", JOB, report(1, 2, workload=JOB))
+    scraped.series.on_report("report", JOB, report(1, 2, workload=JOB))
     before = scraped.scrape()
     assert [before[total(name=("user-code", f"exit-{code}"))] for code in (1, 2)] == [0, 0]
     scraped.scrape(INTERVAL)
@@ -98,7 +98,7 @@ def test_ten_thousand_workloads_in_a_thousand_namespaces_stay_within_the_bound()
     for number in range(10_000):
         workload = in_namespace(f"team-{number % 1000}", kinds[number // 1000 % len(kinds)])
         scraped.count(workload, names[number * 7 % len(names)])
-        scraped.series.show(f"report-{number}", workload, report(number % 200, workload=workload))
+        scraped.series.on_report(f"report-{number}", workload, report(number % 200, workload=workload))
     scraped.scrape()
     series = scraped.scrape(INTERVAL)
     assert series["coroner_failure_series"] == SERIES_LIMIT
@@ -157,7 +157,7 @@ def test_namespaces_can_be_switched_off() -> None:
     for number in range(5):
         scraped.count(in_namespace(f"team-{number}"))
         workload = in_namespace(f"team-{number}")
-        scraped.series.show("report", workload, report(1, workload=workload))
+        scraped.series.on_report("report", workload, report(1, workload=workload))
     scraped.scrape()
     series = scraped.scrape(INTERVAL)
     assert not [name for name in series if "namespace=" in name]
@@ -176,7 +176,7 @@ def test_a_workload_is_counted_in_the_state_of_its_report() -> None:
     )
     seen = []
     for state in (*states, failing):
-        scraped.series.show("report", JOB, state)
+        scraped.series.on_report("report", JOB, state)
         series = scraped.scrape()
         seen.append([series.get(gauge(name)) for name in ("Failing", "Failed")])
     assert seen == [[1, None], [0, 1], [0, 0], [0, 0], [1, 0]]
@@ -197,12 +197,12 @@ def test_workloads_that_need_a_change_and_go_on_failing_are_counted(retry: str, 
     record = msgspec.structs.replace(record, verdict=msgspec.structs.replace(record.verdict, retry=retry))
     again = msgspec.structs.replace(one, current=record, history=tuple(_numbered(record, failures)))
     scraped = Scraped()
-    scraped.series.show("report", JOB, again)
+    scraped.series.on_report("report", JOB, again)
     name = (
         'coroner_repeating_workloads{category="user-code",namespace="team-a",subcategory="exit-1",workload_kind="Job"}'
     )
     assert scraped.scrape()[name] == repeats
-    scraped.series.show("report", JOB, change_state(again, Transition("Recovered", NOW)))
+    scraped.series.on_report("report", JOB, change_state(again, Transition("Recovered", NOW)))
     assert scraped.scrape()[name] == 0
 
 
@@ -221,16 +221,24 @@ def test_namespaces_that_are_gone_make_room() -> None:
     assert scraped.scrape(IDLE_SECONDS)["coroner_failure_series"] == 0
 
 
+def test_all_idle_series_are_dropped_at_once_where_more_than_the_default_are_allowed() -> None:
+    scraped = Scraped(limit=20 * SERIES_LIMIT)
+    for number in range(SERIES_LIMIT + 1):
+        scraped.count(name=("user-code", f"exit-{number}"))
+    assert scraped.scrape()["coroner_failure_series"] == SERIES_LIMIT + 1
+    assert scraped.scrape(IDLE_SECONDS)["coroner_failure_series"] == 0
+
+
 def test_a_series_in_which_a_workload_fails_is_kept() -> None:
     scraped = Scraped()
-    scraped.series.show("report", JOB, report(1, workload=JOB))
+    scraped.series.on_report("report", JOB, report(1, workload=JOB))
     assert scraped.scrape(2 * IDLE_SECONDS)[gauge("Failing")] == 1
 
 
 def test_a_report_without_a_failure_has_no_series() -> None:
     scraped = Scraped()
-    scraped.series.show("report", JOB, Report(JOB))
-    scraped.series.show("other", JOB, None)
+    scraped.series.on_report("report", JOB, Report(JOB))
+    scraped.series.on_report("other", JOB, None)
     assert scraped.scrape()["coroner_failure_series"] == 0
 
 

@@ -18,15 +18,15 @@ LIMIT = 4
 BODY = b"x" * 100_000
 
 
-async def small(_headers: Mapping[str, str]) -> Response:
+def small(_headers: Mapping[str, str]) -> Response:
     return Response(HTTPStatus.OK, BODY)
 
 
-async def large(_headers: Mapping[str, str]) -> Response:
+def large(_headers: Mapping[str, str]) -> Response:
     return Response(HTTPStatus.OK, b"x" * 50_000_000)  # more than the buffers of a connection hold
 
 
-async def broken(_headers: Mapping[str, str]) -> Response:
+def broken(_headers: Mapping[str, str]) -> Response:
     raise RuntimeError("a bug")
 
 

@@ -35,7 +35,7 @@ def _with_parents(path: str) -> Iterable[str]:
         path = path[: path.rindex("[")] if path.endswith("]") and "[" in path else path.rpartition(".")[0]
 
 
-class _Container:
+class _OpenCollection:
     """An open mapping or list. ``path`` is None where nothing below it is wanted."""
 
     __slots__ = ("index", "is_list", "key", "path")
@@ -51,7 +51,7 @@ class _Container:
 def _lines(text: str, wanted: Collection[str]) -> dict[str, int]:
     """The lines, counted from 1, of those of the wanted places that are there: of a key, or of an item of a list."""
     lines: dict[str, int] = {}
-    open_: list[_Container] = []
+    open_: list[_OpenCollection] = []
     expects_key: list[bool] = []
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.CollectionEndEvent):
@@ -82,7 +82,7 @@ def _lines(text: str, wanted: Collection[str]) -> dict[str, int]:
         _note(place, line, lines)
         if isinstance(event, yaml.CollectionStartEvent):
             is_list = isinstance(event, yaml.SequenceStartEvent)
-            open_.append(_Container(place, is_list=is_list))
+            open_.append(_OpenCollection(place, is_list=is_list))
             expects_key.append(not is_list)
     return lines
 

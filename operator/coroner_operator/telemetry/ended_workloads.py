@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
-from typing import Literal
 
 from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from coroner_categorizer.objects.pod import Pod
+from coroner_operator.config.presets import Outcome
 
 REMEMBERED = 20_000  # outcomes of workloads; of more, a repeated list counts the oldest a second time
 
-Outcome = Literal["succeeded", "failed"]
 _OUTCOMES: dict[str, Outcome] = {"Succeeded": "succeeded", "Failed": "failed"}
 
 

@@ -80,13 +80,13 @@ class _Series:
 class _Workload(NamedTuple):
     """Where a workload is counted as failing."""
 
-    place: Labels
+    series_key: Labels
     state: State
     repeats: bool
 
 
 class FailureSeries(Collector):
-    """``count()`` and ``show()`` cost the same however many series there are; ``collect()`` visits each."""
+    """``count()`` and ``on_report()`` cost the same however many series there are; ``collect()`` visits each."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class FailureSeries(Collector):
         self._series: OrderedDict[Labels, _Series] = OrderedDict()
         """Those whose last news is the oldest first."""
         self._per_namespace: Counter[str] = Counter()
-        self._others: dict[Labels, _Series] = {}
+        self._overflow_series: dict[Labels, _Series] = {}
         """Of what is beyond the limit; they are never dropped."""
         self._workloads: dict[tuple[str, str], _Workload] = {}
         self._overflowed = 0
@@ -122,18 +122,18 @@ class FailureSeries(Collector):
 
     def count(self, workload: WorkloadRef, category: str, subcategory: str, failures: int = 1) -> None:
         """So many failures of the workload are in its report that were in none before."""
-        series = self._at(self._place(self._labels(workload, category, subcategory), failures))
+        series = self._series_at(self._series_key(self._labels(workload, category, subcategory), failures))
         if series.is_known:
             series.total += failures
         else:
             series.held += failures
 
-    def show(self, name: str, workload: WorkloadRef, report: Report | None) -> None:
+    def on_report(self, name: str, workload: WorkloadRef, report: Report | None) -> None:
         """The workload's report has this name, and says this; None: it was deleted."""
         key = workload.namespace, name
         if report is not None and key not in self._workloads:
             for record in report.history:  # at 0 before it fails again, also after a restart
-                self._place(self._labels(workload, record.verdict.category, record.verdict.subcategory))
+                self._series_key(self._labels(workload, record.verdict.category, record.verdict.subcategory))
         before, after = self._workloads.pop(key, None), self._counted_as(workload, report)
         if before is not None:
             self._move(before, -1)
@@ -191,7 +191,7 @@ class FailureSeries(Collector):
         return labels.category, labels.subcategory, labels.workload_kind
 
     def _all(self) -> Iterator[tuple[Labels, _Series]]:
-        yield from self._others.items()
+        yield from self._overflow_series.items()
         yield from self._series.items()
 
     def _labels(self, workload: WorkloadRef, category: str, subcategory: str) -> Labels:
@@ -201,33 +201,33 @@ class FailureSeries(Collector):
             category, subcategory = _safe(category), _safe(subcategory) if subcategory else ""
         return Labels(category, subcategory, namespace, _safe(workload.kind))
 
-    def _place(self, labels: Labels, counted: int = 0) -> Labels:
+    def _series_key(self, labels: Labels, counted: int = 0) -> Labels:
         """Where the combination is counted: in its own series, or in that of all without one. ``counted``: by this."""
         now = self._clock()
-        if labels in self._others:
+        if labels in self._overflow_series:
             return labels
         if labels not in self._series:
             if not self._has_room(labels.namespace, now):
                 self._overflowed += counted
-                return self._other(labels)
+                return self._overflow_key(labels)
             self._series[labels] = _Series(now)
             self._per_namespace[labels.namespace] += 1
         self._series[labels].changed_at = now
         self._series.move_to_end(labels)
         return labels
 
-    def _at(self, place: Labels) -> _Series:
-        return self._others.get(place) or self._series[place]
+    def _series_at(self, key: Labels) -> _Series:
+        return self._overflow_series.get(key) or self._series[key]
 
-    def _other(self, labels: Labels) -> Labels:
+    def _overflow_key(self, labels: Labels) -> Labels:
         name = labels.category, labels.subcategory
-        return self._others_labels(*(name if name in self._names else (OTHER, OTHER)))
+        return self._overflow_labels(*(name if name in self._names else (OTHER, OTHER)))
 
-    def _others_labels(self, category: str, subcategory: str) -> Labels:
+    def _overflow_labels(self, category: str, subcategory: str) -> Labels:
         return Labels(category, subcategory, OTHER if self._namespaces else "", OTHER)
 
     def _reserve(self, category: str, subcategory: str) -> None:
-        self._others.setdefault(self._others_labels(category, subcategory), _Series(self._clock()))
+        self._overflow_series.setdefault(self._overflow_labels(category, subcategory), _Series(self._clock()))
 
     def _has_room(self, namespace: str, now: float) -> bool:
         if self._namespaces and self._per_namespace[namespace] >= max(self._limit // NAMESPACE_SHARE, 1):
@@ -236,9 +236,13 @@ class FailureSeries(Collector):
             self._drop_idle(now, IDLE_AT_LIMIT, at_most=1)
         return len(self._series) < self._limit
 
-    def _drop_idle(self, now: float, idle_seconds: float, at_most: int = SERIES_LIMIT) -> None:
-        """Drop the series without news for so long, unless a workload fails in them: those count as news."""
-        for _ in range(min(at_most, len(self._series))):
+    def _drop_idle(self, now: float, idle_seconds: float, at_most: int | None = None) -> None:
+        """Drop the series without news for so long, unless a workload fails in them: those count as news.
+
+        ``at_most``: how many are looked at; None: all.
+        """
+        visited = len(self._series) if at_most is None else min(at_most, len(self._series))
+        for _ in range(visited):
             labels, series = next(iter(self._series.items()))
             if now - series.changed_at < idle_seconds:
                 return
@@ -253,12 +257,12 @@ class FailureSeries(Collector):
         if report is None or report.current is None or report.state not in ("Failing", "Failed"):
             return None
         verdict = report.current.verdict
-        place = self._place(self._labels(workload, verdict.category, verdict.subcategory), 1)
+        key = self._series_key(self._labels(workload, verdict.category, verdict.subcategory), 1)
         state: State = "Failing" if report.state == "Failing" else "Failed"
-        return _Workload(place, state, state == "Failing" and _repeats(report))
+        return _Workload(key, state, state == "Failing" and _repeats(report))
 
     def _move(self, workload: _Workload, by: int) -> None:
-        series = self._at(workload.place)
+        series = self._series_at(workload.series_key)
         series.workloads[workload.state] += by
         series.repeating += by * workload.repeats
 

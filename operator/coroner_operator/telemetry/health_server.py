@@ -18,7 +18,7 @@ from coroner_operator.telemetry.metrics import Metrics
 log = logging.getLogger("coroner.health_server")
 
 CONNECTION_LIMIT = 32  # on each address; a kubelet and some Prometheus replicas have one each
-EXPOSITION_SHARE = 0.02  # of a core, at most, however often an exposition is asked for: it is served again meanwhile
+EXPOSITION_SHARE = 0.02  # of a core at most for each content type, however often it is asked for: it is served again
 
 _TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _OPENMETRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -66,13 +66,13 @@ class HealthServer:
         self._servers.append(server)
         log.info("serving %s on port %d", ", ".join(routes), self.ports[address])
 
-    async def _healthz(self, _headers: Mapping[str, str]) -> Response:
+    def _healthz(self, _headers: Mapping[str, str]) -> Response:
         return _probe(self._problem())
 
-    async def _readyz(self, _headers: Mapping[str, str]) -> Response:
+    def _readyz(self, _headers: Mapping[str, str]) -> Response:
         return _probe(self._problem() or self._unready())
 
-    async def _metrics_page(self, headers: Mapping[str, str]) -> Response:
+    def _metrics_page(self, headers: Mapping[str, str]) -> Response:
         wanted = _OPENMETRICS_TYPE if "application/openmetrics-text" in headers.get("accept", "") else _TEXT_TYPE
         return Response(HTTPStatus.OK, self._exposition(wanted), wanted)
 

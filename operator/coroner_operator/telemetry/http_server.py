@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ class Response(NamedTuple):
     content_type: str = "text/plain; charset=utf-8"
 
 
-Handler = Callable[[Mapping[str, str]], Awaitable[Response]]
+Handler = Callable[[Mapping[str, str]], Response]
 """The response to a request with these headers, whose names are in lower case."""
 
 
@@ -92,24 +92,24 @@ class HttpServer:
         if len(parts) != 3 or not parts[2].startswith("HTTP/1."):
             return _encoded(_plain(HTTPStatus.BAD_REQUEST))
         method, target, _ = parts
-        response = await self._response(method, target.partition("?")[0], _headers(lines))
+        response = self._response(method, target.partition("?")[0], _headers(lines))
         return _encoded(response, with_body=method != "HEAD")
 
-    async def _response(self, method: str, path: str, headers: Mapping[str, str]) -> Response:
+    def _response(self, method: str, path: str, headers: Mapping[str, str]) -> Response:
         handler = self._routes.get(path)
         if handler is None:
             return _plain(HTTPStatus.NOT_FOUND)
         if method not in _METHODS:
             return _plain(HTTPStatus.METHOD_NOT_ALLOWED)
         try:
-            return await handler(headers)
+            return handler(headers)
         except Exception:
             log.exception("%s cannot be served", path)
             return _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _headers(lines: Iterable[str]) -> dict[str, str]:
-    """Of a header that is sent twice, the last; no route reads one that may be."""
+    """Header names in lower case → values; of a repeated header, the last value."""
     split = (line.partition(":") for line in lines if ":" in line)
     return {name.strip().lower(): value.strip() for name, _, value in split}
 

@@ -198,7 +198,7 @@ class Metrics:
 
     def show_report(self, name: str, workload: WorkloadRef, report: Report | None) -> None:
         """The workload's report has this name, and says this; None: it was deleted."""
-        self._failures.show(name, workload, report)
+        self._failures.on_report(name, workload, report)
         for record in report.history if report else ():
             if record.pod is not None and record.pod.node:
                 verdict = record.verdict
@@ -227,7 +227,7 @@ class Metrics:
     def count_workload_write(self, outcome: str) -> None:
         self._workload_writes.labels(outcome).inc()
 
-    def count_event(self, outcome: str) -> None:
+    def count_event(self, outcome: EventOutcome) -> None:
         self._events.labels(outcome).inc()
 
     def observe_write_delay(self, seconds: float) -> None:
