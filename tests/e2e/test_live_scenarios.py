@@ -41,7 +41,7 @@ pytestmark = pytest.mark.timeout(900)
 
 SHORT_GRACE_PERIODS = (
     *("--grace-period-image-pull", "5s"),
-    *("--grace-period-container-creating", "5s"),
+    *("--grace-period-container-creating", "12s"),  # a node that has just begun may refuse tokens for some seconds
     *("--grace-period-unschedulable", "5s"),
     *("--recovery-after", "4s"),
 )
