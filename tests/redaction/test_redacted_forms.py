@@ -25,6 +25,10 @@ PAIRS = [
     ("PGPASSWORD=s3cr,et; psql", "PGPASSWORD=[redacted:password]; psql"),
     ("API_KEY=abc&x=1", "API_KEY=[redacted:api-key]&x=1"),
     ("curl -u bob:hunter2 https://x", "curl -u [redacted:credentials] https://x"),
+    (
+        "curl -u a:hunter2 -U b:hunter3 https://x; curl -u c:hunter4 https://y",
+        "curl -u [redacted:credentials] -U [redacted:credentials] https://x; curl -u [redacted:credentials] https://y",
+    ),
     # YAML
     ("password: foo", "password: [redacted:password]"),
     (

@@ -8,6 +8,7 @@ from __future__ import annotations
 from coroner_categorizer.redaction.rule import Regexp, Rule, mark, pattern_rule, replace_spans
 
 _CREDENTIALS = mark("url-credentials")
+_CURL_CREDENTIALS = mark("credentials")
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*://"
 _DATABASE = (
     r"(?i:postgres|postgresql|mysql|mariadb|mongodb|rediss?|valkey|amqps?|mssql|sqlserver|oracle|clickhouse|cockroachdb"
@@ -44,6 +45,19 @@ def _redact_userinfo(data: bytes) -> bytes:
     return data
 
 
+_CURL = Regexp(r"(?i)\bcurl\b[^\n]*")
+_CURL_USER = Regexp(
+    r"(?i)\s(?:-u|--user|--proxy-user|-U)[ =]*"
+    r"(?:\"([^\s:\"'\[$]+:[^\"\n\[$]+)\"|'([^\s:\"'\[$]+:[^'\n\[]+)'|[\"']?([^\s:\"'\[$]+:[^\s\"'\[$]+))"
+)
+
+
+def _redact_curl(data: bytes) -> bytes:
+    """Each ``-u user:password`` of a line with curl: there may be several."""
+    users = (user for line in _CURL.finditer(data) for user in _CURL_USER.finditer(data, line.start(), line.end()))
+    return replace_spans(data, [(*user.span(user.lastindex), _CURL_CREDENTIALS) for user in users])
+
+
 # "&" may have been written as &amp; by HTML or \u0026 by Go's JSON.
 _QUERY = (
     r"(?i)(?:[?&;]|\\u0026|%26)(?:X-Amz-(?:Signature|Credential|Security-Token)|X-Goog-(?:Signature|Credential)|X-Oss-Signature"
@@ -70,10 +84,5 @@ URL_RULES: tuple[Rule, ...] = (
         "signature credential x-amz- awsaccesskeyid googleaccessid key-pair-id sig= sig%3d",
         _QUERY,
     ),
-    pattern_rule(
-        "credentials",
-        "curl",
-        r"(?i)\bcurl\b[^\n]*?\s(?:-u|--user|--proxy-user|-U)[ =]*"
-        r"(?:\"([^\s:\"'\[$]+:[^\"\n\[$]+)\"|'([^\s:\"'\[$]+:[^'\n\[]+)'|[\"']?([^\s:\"'\[$]+:[^\s\"'\[$]+))",
-    ),
+    Rule("credentials", (b"curl",), _redact_curl),
 )
