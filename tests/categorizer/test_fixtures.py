@@ -52,8 +52,8 @@ def test_a_recorded_failure_gets_its_verdict(name: str, categorizer: cc.Categori
         assert verdict is None
         return
     assert verdict is not None
-    if "any" in expected:
-        assert f"{verdict.category}/{verdict.subcategory}" in expected["any"]
+    if "verdicts" in expected:
+        assert f"{verdict.category}/{verdict.subcategory}" in expected["verdicts"]
         return
     assert {key: getattr(verdict, key) for key in expected} == expected
 
@@ -116,6 +116,8 @@ def test_no_recorded_failure_is_confirmed_and_wrong(categorizer: cc.Categorizer)
         if verdict is None or verdict.confidence != "Confirmed":
             continue
         assert expected is not None, name
-        right = expected["any"] if "any" in expected else [f"{expected['category']}/{expected['subcategory']}"]
+        right = (
+            expected["verdicts"] if "verdicts" in expected else [f"{expected['category']}/{expected['subcategory']}"]
+        )
         assert f"{verdict.category}/{verdict.subcategory}" in right, name
         assert verdict.category != "unknown", name

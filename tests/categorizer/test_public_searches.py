@@ -1,6 +1,6 @@
 """The second and third search in public reports (``tests/fixtures/public_second``, ``public_third``), by the kind of fault.
 
-A field of an answer is a value or a list of equally honest values; ``verdicts: []`` means that nothing is failing. ``at_most`` is
+A field of an answer is a value or a list of equally honest values; ``verdicts: []`` means that nothing is failing. ``maxConfidence`` is
 the highest honest confidence.
 """
 
@@ -75,7 +75,7 @@ def differences(case: dict[str, Any], verdicts: list[cc.Verdict]) -> list[str]:
     text = f"{verdict.message} {verdict.hint}"
     return (
         [f"{field}: {found}" for field, found in fields.items() if field in case and not _allows(case[field], found)]
-        + ([f"too sure: {verdict.confidence}"] if _is_above(verdict.confidence, case.get("at_most")) else [])
+        + ([f"too sure: {verdict.confidence}"] if _is_above(verdict.confidence, case.get("maxConfidence")) else [])
         + [f"does not say {pattern}" for pattern in case.get("says", ()) if not re.search(pattern, text)]
         + [f"says {pattern}" for pattern in case.get("silent", ()) if re.search(pattern, text)]
     )

@@ -54,7 +54,7 @@ DIFFERENT = {
     "killed: {verdicts: []}": "expected that nothing is failing, got resources/oom-killed (rule default/",
     "killed: {verdicts: [user-code/a, user-code/*]}": "verdict: expected user-code/a or user-code/*, got resources/oom",
     "killed: {confidence: Likely}": "confidence: expected Likely, got Confirmed",
-    "killed: {at_most: Likely}": "confidence: expected at most Likely, got Confirmed",
+    "killed: {maxConfidence: Likely}": "confidence: expected at most Likely, got Confirmed",
     "killed: {exitCode: 1}": "exitCode: expected 1, got 137",
     "killed: {says: [GPU]}": 'message and hint do not say "GPU": container "main" was OOM-killed',
     "killed: {silent: [OOM]}": 'message and hint must not say "OOM": container "main" was OOM-killed',

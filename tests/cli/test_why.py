@@ -219,8 +219,15 @@ def test_top_counts_each_workload_once() -> None:
 
 def test_top_prints_a_table(why: Why, api: FewPages) -> None:
     api.lists[REPORTS] = stored(about(sample_reports.failing(), "a"))
-    assert why("top", "namespace").stdout.splitlines()[1].split()[:4] == ["ml", "1", "1", "6"]
-    assert why("top", "category", "-o", "json").answers[0]["name"] == "resources"
+    header, row = why("top", "namespace").stdout.splitlines()
+    assert header.split()[:4] == ["NAMESPACE", "WORKLOADS", "FAILING", "FAILURES"]
+    assert row.split()[:4] == ["ml", "1", "1", "6"]
+    answer = why("top", "category", "-o", "json").answers[0]
+    assert {key: answer[key] for key in ("name", "workloads", "failing")} == {
+        "name": "resources",
+        "workloads": 1,
+        "failing": 1,
+    }
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from coroner_operator.cli.render.words import (
     RETRY_TEXT,
     WIDTH_LIMIT,
     category_name,
+    duration,
     in_order,
     safe_name,
 )
@@ -162,7 +163,7 @@ def _render(explanation: Explanation, page: Page) -> None:
         if explanation.unexplained:
             title.append("failing, and no rule matched", "bold red")
         elif (waiting := explanation.waiting) is not None and not removed:
-            lasting = "" if waiting.seconds is None else f" for {waiting.seconds} s"
+            lasting = "" if waiting.seconds is None else f" for {duration(waiting.seconds)}"
             title.append(f"waiting{lasting}: {waiting.text}", "yellow")
         else:
             title.append("nothing is failing", "green").append("; its controller removed it" if removed else "")

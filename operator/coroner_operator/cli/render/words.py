@@ -46,6 +46,11 @@ def duration(seconds: int) -> str:
     return f"{seconds}s"
 
 
+def ago(at: datetime, now: datetime) -> str:
+    """The time from ``at`` to ``now``, as ``duration`` writes it; ``0s`` where ``at`` is in the future."""
+    return duration(max(0, int((now - at).total_seconds())))
+
+
 def in_order(explanations: Sequence[Explanation]) -> Iterator[Explanation | WorkloadSummary]:
     """Each workload where the first of its pods is, then its pods in the order of time."""
     members: dict[WorkloadKey, list[Explanation]] = {}

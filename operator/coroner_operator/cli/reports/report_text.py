@@ -12,7 +12,7 @@ from rich.text import Text
 from coroner_categorizer.objects.times import rfc3339
 from coroner_categorizer.redaction.sanitize import one_line, safe_text
 from coroner_operator.cli.render.text import Page, described_pod, object_title, verdict_style
-from coroner_operator.cli.render.words import CONFIDENCE_TEXT, RETRY_TEXT, duration, safe_name
+from coroner_operator.cli.render.words import CONFIDENCE_TEXT, RETRY_TEXT, ago, safe_name
 from coroner_operator.cli.reports.report_reader import resource_name
 from coroner_operator.model import initiator
 from coroner_operator.model.failure_record import FailureRecord
@@ -86,11 +86,11 @@ def _counts(report: Report, now: datetime) -> str:
     counts = sorted(report.ledger.counts().items(), key=lambda item: (-item[1].total, item[0]))
     each = ", ".join(f"{count.total} {one_line('/'.join(filter(None, name)), _LIMIT)}" for name, count in counts)
     last = report.last_seen
-    ago = f"; the last one {duration(max(0, int((now - last).total_seconds())))} ago" if last else ""
+    more = f"; the last one {ago(last, now)} ago" if last else ""
     unobserved = report.ledger.unobserved
-    ago += f"; {unobserved} known by the restart count only" if unobserved else ""
+    more += f"; {unobserved} known by the restart count only" if unobserved else ""
     least = "at least " if report.ledger.incomplete else ""
-    return f"{least}{each}{ago}" if len(counts) == 1 else f"{least}{report.failures}: {each}{ago}"
+    return f"{least}{each}{more}" if len(counts) == 1 else f"{least}{report.failures}: {each}{more}"
 
 
 class _Moment(NamedTuple):

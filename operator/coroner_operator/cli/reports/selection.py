@@ -61,7 +61,7 @@ _OPTIONS = (
     click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces."),
     click.option("-l", "--selector", metavar="LABELS", default="", help="Only reports with these labels."),
     click.option("--category", metavar="NAME", default="", help="Only this category: resources, resources/oom-killed."),
-    click.option("--since", metavar="TIME", help="Only what has failed since: 90m, 24h, 7d."),
+    click.option("--since", metavar="TIME", help="Only workloads whose last failure is newer than this: 90m, 24h, 7d."),
     click.option(
         "--state",
         "states",

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from coroner_categorizer.redaction.sanitize import one_line
 from coroner_operator.cli.render.text import verdict_style
-from coroner_operator.cli.render.words import duration, safe_name
+from coroner_operator.cli.render.words import ago, safe_name
 from coroner_operator.model import initiator
 from coroner_operator.model.report import Report
 
@@ -76,7 +76,7 @@ def _row(report: Report, now: datetime, *, namespaces: bool, wide: bool) -> Row:
         Cell(safe_name(str(workload)), "bold"),
         Cell(report.state, _STATE_STYLES.get(report.state, style)),
         Cell(counted(report)),
-        Cell(_ago(report.last_seen, now)),
+        Cell(ago(report.last_seen, now) if report.last_seen else ""),
         Cell((one_line(verdict.name, _MESSAGE_LIMIT) or "no category") if verdict else "", style),
     ]
     if wide:
@@ -91,7 +91,3 @@ def _row(report: Report, now: datetime, *, namespaces: bool, wide: bool) -> Row:
 def counted(report: Report) -> str:
     """The number of failures; with a plus where there may have been more."""
     return f"{report.failures}{'+' if report.ledger.incomplete else ''}"
-
-
-def _ago(at: datetime | None, now: datetime) -> str:
-    return "" if at is None else duration(max(0, int((now - at).total_seconds())))

@@ -12,7 +12,7 @@ import msgspec
 from coroner_categorizer.redaction.sanitize import one_line
 from coroner_operator.cli.errors import BadInput, OneLineCommand
 from coroner_operator.cli.render.text import standard_output
-from coroner_operator.cli.render.words import duration
+from coroner_operator.cli.render.words import ago
 from coroner_operator.cli.reports.report_reader import read_selection
 from coroner_operator.cli.reports.selection import Selection, selection, selection_options
 from coroner_operator.cli.reports.table import Cell, lines
@@ -53,10 +53,10 @@ def top(*, by: By, output: str, **options: Any) -> None:
     """Count failures by cause (the default), namespace, workload kind or node, from the FailureReports.
 
     \b
-    WORKLOADS  that have failed so
-    NOW        of these: whose current failure it is
-    FAILURES   each one counted once; by node only those that a report still
-               describes, at most 20 of a workload
+    WORKLOADS  workloads that had this failure
+    FAILING    workloads whose current failure it is
+    FAILURES   number of failures, each counted once; by node, only those still
+               in the report (at most 20 per workload)
 
     --since and --category choose workloads, not single failures. Use --state to include workloads that have
     recovered or are deleted.
@@ -163,7 +163,7 @@ def _now(report: Report, by: By) -> str | None:
 
 def _json(counted: Sequence[Line]) -> bytes:
     plain = [
-        {"name": one_line(line.name, _NAME_LIMIT), "workloads": line.workloads, "now": line.failing}
+        {"name": one_line(line.name, _NAME_LIMIT), "workloads": line.workloads, "failing": line.failing}
         | {"failures": line.failures, "lastSeen": line.last_at}
         for line in counted
     ]
@@ -177,10 +177,10 @@ def _print(counted: Sequence[Line], by: By, chosen: Selection, namespace: str) -
         return
     console, now = standard_output(_WIDTH_LIMIT), datetime.now(UTC)
     title = "FAILURE" if by == "subcategory" else by.upper()
-    rows = [[Cell(text) for text in (title, "WORKLOADS", "NOW", "FAILURES", "LAST SEEN")]]
+    rows = [[Cell(text) for text in (title, "WORKLOADS", "FAILING", "FAILURES", "LAST SEEN")]]
     for line in counted:
-        ago = duration(max(0, int((now - line.last_at).total_seconds()))) if line.last_at else ""
+        numbers = [Cell(str(number)) for number in (line.workloads, line.failing, line.failures)]
         name = Cell(one_line(line.name, _NAME_LIMIT), "bold" if line.failing else "")
-        rows.append([name, Cell(str(line.workloads)), Cell(str(line.failing)), Cell(str(line.failures)), Cell(ago)])
+        rows.append([name, *numbers, Cell(ago(line.last_at, now) if line.last_at else "")])
     for text in lines(rows, console.width if console.is_terminal else None):
         console.print(text, soft_wrap=True)

@@ -26,7 +26,6 @@ from coroner_operator.cli.inputs.safe_yaml import yaml_documents
 
 _FIELDS: dict[str, Callable[[Verdict], object]] = {
     "verdicts": lambda verdict: verdict.name,
-    "any": lambda verdict: verdict.name,
     "category": lambda verdict: verdict.category,
     "subcategory": lambda verdict: verdict.subcategory,
     "reason": lambda verdict: verdict.reason,
@@ -37,13 +36,12 @@ _FIELDS: dict[str, Callable[[Verdict], object]] = {
     "rule": lambda verdict: verdict.rule,
 }
 """Key of a case → what it is compared with. The value is one answer, or a list of answers that are equally right."""
-_LISTS = ("verdicts", "any")
 _PATTERNS = ("says", "silent")
-_KEYS = (*_FIELDS, *_PATTERNS, "at_most", "source", "file", "objects", "object")
-_CLOSED: dict[str, tuple[str, ...]] = {
+_KEYS = (*_FIELDS, *_PATTERNS, "maxConfidence", "source", "file", "objects", "object")
+_ALLOWED_VALUES: dict[str, tuple[str, ...]] = {
     "retry": get_args(Retry),
     "confidence": get_args(Confidence),
-    "at_most": get_args(Confidence),
+    "maxConfidence": get_args(Confidence),
 }
 _SUFFIXES = (".json", ".yaml", ".yml")
 _VERDICT = re.compile(r"[^/]+(/[^/]+)?")
@@ -61,7 +59,7 @@ class Case(NamedTuple):
     def is_healthy(self) -> bool:
         """Whether nothing must be failing."""
         expected = self.expected
-        return expected is None or any(key in expected and not expected[key] for key in _LISTS)
+        return expected is None or not expected.get("verdicts", True)
 
 
 def read_cases(argument: str) -> list[Case]:
@@ -69,50 +67,50 @@ def read_cases(argument: str) -> list[Case]:
     source = read_input(argument)
     documents = [document.value for document in yaml_documents(source.name, source.data)]
     if not documents:
-        raise BadInput(source.name, "has no case", _HOW)
+        raise BadInput(source.name, "has no case", _USAGE)
     if len(documents) != 1 or not isinstance(documents[0], dict) or not documents[0]:
         found = f"{len(documents)} documents" if len(documents) != 1 else kind_of(documents[0])
-        raise BadInput(source.name, f"expected a mapping from names of cases to verdicts, found {found}", _HOW)
+        raise BadInput(source.name, f"expected a mapping from names of cases to verdicts, found {found}", _USAGE)
     return [
         Case(name, f"{source.name}: {name}", _checked(f"{source.name}: {name}", v)) for name, v in documents[0].items()
     ]
 
 
-_HOW = "write NAME: {verdicts: [CATEGORY/SUBCATEGORY]}"
+_USAGE = "write NAME: {verdicts: [CATEGORY/SUBCATEGORY]}"
 
 
 def _checked(place: str, value: Any) -> Mapping[str, Any] | None:
     if value is None:
         return None
     if not isinstance(value, dict):
-        raise BadInput(place, f"expected a mapping, found {kind_of(value)}", _HOW)
+        raise BadInput(place, f"expected a mapping, found {kind_of(value)}", _USAGE)
     for key, answer in value.items():
         if key not in _KEYS:
             close = closest(key, _KEYS)
             remedy = f'did you mean "{close}"?' if close else f"known here: {', '.join(_KEYS)}"
             raise BadInput(f"{place}.{key}", "unknown key", remedy)
         _check_answer(f"{place}.{key}", key, answer)
-    if not any(key in value for key in (*_FIELDS, *_PATTERNS, "at_most")):
-        raise BadInput(place, "nothing is expected", f"{_HOW}, or null if nothing must be failing")
+    if not any(key in value for key in (*_FIELDS, *_PATTERNS, "maxConfidence")):
+        raise BadInput(place, "nothing is expected", f"{_USAGE}, or null if nothing must be failing")
     return value
 
 
 def _check_answer(place: str, key: str, answer: Any) -> None:
-    if key in (*_LISTS, *_PATTERNS, "objects") and not isinstance(answer, list):
+    if key in ("verdicts", *_PATTERNS, "objects") and not isinstance(answer, list):
         raise BadInput(place, f"expected a list, found {kind_of(answer)}", "write `- …` items here")
-    if key in ("file", "object", "at_most") and not isinstance(answer, str):
+    if key in ("file", "object", "maxConfidence") and not isinstance(answer, str):
         raise BadInput(place, f"expected a string, found {kind_of(answer)}", "put it in quotes")
     if key in _PATTERNS:
         for pattern in answer:
             _check_pattern(place, pattern)
     answers = answer if isinstance(answer, list) else [answer]
-    if key in _LISTS:
+    if key == "verdicts":
         for each in answers:
             if not isinstance(each, str) or not _VERDICT.fullmatch(each):
                 raise BadInput(place, f"{kind_of(each)} is no verdict", "write CATEGORY/SUBCATEGORY or CATEGORY/*")
     for each in answers:
-        if key in _CLOSED and each not in _CLOSED[key]:
-            raise BadInput(place, f'unknown value "{each}"', f"use {', '.join(_CLOSED[key])}")
+        if key in _ALLOWED_VALUES and each not in _ALLOWED_VALUES[key]:
+            raise BadInput(place, f'unknown value "{each}"', f"use {', '.join(_ALLOWED_VALUES[key])}")
 
 
 def _check_pattern(place: str, pattern: Any) -> None:
@@ -182,12 +180,12 @@ def _wrong_fields(expected: Mapping[str, Any], verdict: Verdict) -> Iterator[str
             continue
         answers = expected[key] if isinstance(expected[key], list) else [expected[key]]
         found = read(verdict)
-        if found in answers or (key in _LISTS and f"{verdict.category}/*" in answers):
+        if found in answers or (key == "verdicts" and f"{verdict.category}/*" in answers):
             continue
-        got = _named(verdict) if key in _LISTS else _shown(found)
-        label = "verdict" if key in _LISTS else key
+        got = _named(verdict) if key == "verdicts" else _shown(found)
+        label = "verdict" if key == "verdicts" else key
         yield f"{label}: expected {' or '.join(map(_shown, answers))}, got {got}"
-    highest = expected.get("at_most")
+    highest = expected.get("maxConfidence")
     if highest is not None and CONFIDENCE_RANK[verdict.confidence] > CONFIDENCE_RANK[highest]:
         yield f"confidence: expected at most {highest}, got {verdict.confidence}"
 
