@@ -61,9 +61,9 @@ def ends_with(item: dict[str, Any], code: int) -> bool:
 
 FIVE_HUNDRED = """\
 relabels 37 of 500 recorded failures
-0 keep their label but change otherwise, 463 do not change
+0 keep category and subcategory but change otherwise, 463 do not change
 
-LABEL
+CATEGORY OR SUBCATEGORY
   37  user-code/error-exit → site/licence
         proof/a2-exit3-fallback-logs-0, proof/a2-exit3-fallback-logs-1, proof/a2-exit3-fallback-logs-2 and 34 more
 """
@@ -94,7 +94,7 @@ def test_what_changes_fails_a_pull_request(coroner: Coroner, tmp_path: Path, edi
         unchanged = coroner("replay", rules, *(("--base", base) if base else ()), "--from", few, "--fail-on-change")
         assert unchanged.exit_code == 0
         assert unchanged.stdout.startswith(
-            "relabels 0 of 4 recorded failures\n0 keep their label but change otherwise, 4"
+            "relabels 0 of 4 recorded failures\n0 keep category and subcategory but change otherwise, 4"
         )
 
 
@@ -103,8 +103,8 @@ def test_other_differences_are_shown_apart(coroner: Coroner, tmp_path: Path, edi
     other.write_text(EDIT.replace("MayRecover", "NeedsChange"))
     ran = coroner("replay", other, "--base", edit, "--from", few)
     assert ran.stdout == (
-        "relabels 0 of 4 recorded failures\n2 keep their label but change otherwise, 2 do not change\n\n"
-        "SAME LABEL\n  2  site/licence: retry MayRecover → NeedsChange\n       ml/a, ml/b\n"
+        "relabels 0 of 4 recorded failures\n2 keep category and subcategory but change otherwise, 2 do not change\n\n"
+        "OTHER CHANGES\n  2  site/licence: retry MayRecover → NeedsChange\n       ml/a, ml/b\n"
     )
     other.write_text(EDIT.replace("MayRecover", "MayRecover, hint: Wait for a licence"))
     assert "site/licence: another message or hint\n" in coroner("replay", other, "--base", edit, "--from", few).stdout
@@ -114,16 +114,16 @@ def test_what_loses_its_verdict_is_a_change(coroner: Coroner, tmp_path: Path, fe
     own = tmp_path / "own.yaml"
     own.write_text("categories: [{name: memory, rules: [{onConditions: [OOMKilled]}]}]")
     answer = json.loads(coroner("replay", own, "--from", few, "-o", "json").stdout)
-    assert (answer["failures"], answer["relabelled"]) == (4, 4)
+    assert (answer["failures"], answer["recategorized"]) == (4, 4)
     assert answer["changes"] == [
         {
-            "field": "label",
+            "field": "name",
             "old": "user-code/error-exit",
             "new": "(no rule matches)",
             "count": 3,
             "examples": ["ml/a", "ml/b", "ml/c"],
         },
-        {"field": "label", "old": "resources/oom-killed", "new": "memory", "count": 1, "examples": ["ml/d"]},
+        {"field": "name", "old": "resources/oom-killed", "new": "memory", "count": 1, "examples": ["ml/d"]},
     ]
 
 
@@ -151,9 +151,9 @@ def report(name: str, status: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_of_a_report_what_can_be_replayed_gets_the_answer_of_its_pod() -> None:
-    """Over every third recorded pod: rebuilt from its report, it gets the label that the pod itself gets."""
+    """Over every third recorded pod: rebuilt from its report, it gets the name of the verdict that the pod itself gets."""
     edited = cc.load(EDIT)
-    total = replayed = relabelled = 0
+    total = replayed = recategorized = 0
     for file in sorted(FIXTURES.glob("*.json"))[::3]:
         subject, *events = json.loads(file.read_text())["items"]
         verdict = CATEGORIZER.classify(subject, events) if subject["kind"] == "Pod" else None
@@ -168,9 +168,9 @@ def test_of_a_report_what_can_be_replayed_gets_the_answer_of_its_pod() -> None:
             expected = edited.classify(subject, events)
             assert after is not None and expected is not None, file.stem
             assert after.name == expected.name, file.stem
-            relabelled += after.name == "site/licence"
+            recategorized += after.name == "site/licence"
     assert replayed >= 0.9 * total
-    assert relabelled > 0
+    assert recategorized > 0
 
 
 def test_what_cannot_be_replayed_is_counted(coroner: Coroner, tmp_path: Path, edit: Path) -> None:
@@ -184,8 +184,8 @@ def test_what_cannot_be_replayed_is_counted(coroner: Coroner, tmp_path: Path, ed
     ran = coroner("replay", edit, "--from", "-", stdin=json.dumps(list_of(*items)))
     assert ran.stdout == (
         "relabels 2 of 2 recorded failures, 2 of them from reports\n"
-        "0 keep their label but change otherwise, 0 do not change\n\n"
-        "LABEL\n  2  user-code/error-exit → site/licence\n       ml/replayed, ml/cut\n\n"
+        "0 keep category and subcategory but change otherwise, 0 do not change\n\n"
+        "CATEGORY OR SUBCATEGORY\n  2  user-code/error-exit → site/licence\n       ml/replayed, ml/cut\n\n"
         "NOT REPLAYED\n"
         "  1  reports from which --base does not get their own verdict: what they keep is not enough\n"
         "  3  older failures in the history of reports, of which no evidence is kept\n"

@@ -12,4 +12,5 @@ render           … as text, JSON, YAML or an HTML page
 completion       the completion scripts of shells and of kubectl
 rules_argument   rules files as arguments
 errors           how a command fails: one line, exit status 2
+lines            text on one line, and its print helper
 """

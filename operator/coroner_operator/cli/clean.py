@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 import msgspec
 
-from coroner_categorizer.redaction.sanitize import one_line
 from coroner_operator.cli.connection import ConnectionOptions, connect
 from coroner_operator.cli.errors import BadInput, OneLineCommand
+from coroner_operator.cli.lines import print_line
 from coroner_operator.cli.rules_argument import counted
 from coroner_operator.kube.errors import ApiError, InvalidName, NotFound
 from coroner_operator.kube.paging import PARTIAL_LIST, list_items
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 INCOMPLETE = 1
 PAGE_SIZE = 250  # objects, metadata only
-_LINE_LIMIT = 1000  # characters
 
 
 @click.command(cls=OneLineCommand, short_help="Remove what Coroner has written to the cluster.")
@@ -96,14 +95,14 @@ async def _clean(
                         await _remove(client, found)
                 except ApiError as error:
                     left += 1
-                    _print(f"{found} not {done}: {error}", err=True)
+                    print_line(f"{found} not {done}: {error}", err=True)
                 else:
                     removed += 1
-                    _print(f"{found} {done}{' (dry run)' if dry_run else ''}")
+                    print_line(f"{found} {done}{' (dry run)' if dry_run else ''}")
     if dry_run:
-        _print(f"{counted(removed, 'object')} found; nothing was changed. Use --yes to remove what Coroner wrote.")
+        print_line(f"{counted(removed, 'object')} found; nothing was changed. Use --yes to remove what Coroner wrote.")
     else:
-        _print(f"{counted(removed, 'object')} done, {left} failed")
+        print_line(f"{counted(removed, 'object')} done, {left} failed")
     return left
 
 
@@ -140,10 +139,6 @@ async def _remove(client: Client, found: _Found) -> None:
         await client.apply(resource.object_path(found.namespace, found.name, "status"), body)
     except NotFound:
         pass
-
-
-def _print(line: str, *, err: bool = False) -> None:
-    click.echo(one_line(line, _LINE_LIMIT), err=err)
 
 
 class _Entry(msgspec.Struct, frozen=True):

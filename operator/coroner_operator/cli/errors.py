@@ -9,12 +9,10 @@ from typing import IO, Any
 
 import click
 
-from coroner_categorizer.redaction.sanitize import one_line
+from coroner_operator.cli.lines import short_line
 
 BAD_INPUT = 2
 INTERRUPTED = 130  # what a shell reports for SIGINT: 128 + 2
-
-_LINE_LIMIT = 1000  # characters; a message that quotes a file never fills the screen
 
 
 class BadInput(click.ClickException):
@@ -24,7 +22,7 @@ class BadInput(click.ClickException):
 
     def __init__(self, where: str, fault: str, remedy: str = "") -> None:
         parts = ": ".join(part for part in (where, fault) if part)
-        super().__init__(one_line(f"{parts}; {remedy}" if remedy else parts, _LINE_LIMIT))
+        super().__init__(short_line(f"{parts}; {remedy}" if remedy else parts))
         self.where = where
         self.fault = fault
         self.remedy = remedy

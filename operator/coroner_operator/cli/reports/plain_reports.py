@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-import yaml
-
 from coroner_categorizer.redaction.sanitize import safe_text
-from coroner_operator.cli.render import WIDTH_LIMIT
+from coroner_operator.cli.render.plain import json_document, yaml_document
 from coroner_operator.model.report import Report
 from coroner_operator.model.report_codec import to_object, to_status
 
@@ -18,14 +15,12 @@ _TEXT_LIMIT = 4096  # characters; more than any text of a report
 
 def reports_as_json(reports: Sequence[Report]) -> bytes:
     """A List of FailureReports, without the ledger, which is for the operator only."""
-    return msgspec.json.format(msgspec.json.encode(_list(reports)), indent=2) + b"\n"
+    return json_document(_list(reports))
 
 
 def reports_as_yaml(reports: Sequence[Report]) -> bytes:
     """The same, as YAML."""
-    dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(_list(reports), Dumper=dumper, sort_keys=False, allow_unicode=True, width=WIDTH_LIMIT)
-    return text.encode()
+    return yaml_document(_list(reports))
 
 
 def _list(reports: Sequence[Report]) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, get_args
 
 import click
-import msgspec
 
 from coroner_categorizer.redaction.sanitize import one_line
 from coroner_operator.cli.errors import BadInput, OneLineCommand
+from coroner_operator.cli.render.plain import json_document
 from coroner_operator.cli.render.text import standard_output
 from coroner_operator.cli.render.words import ago
 from coroner_operator.cli.reports.report_reader import read_selection
@@ -167,7 +167,7 @@ def _json(counted: Sequence[Line]) -> bytes:
         | {"failures": line.failures, "lastSeen": line.last_at}
         for line in counted
     ]
-    return msgspec.json.format(msgspec.json.encode(plain), indent=2) + b"\n"
+    return json_document(plain)
 
 
 def _print(counted: Sequence[Line], by: By, chosen: Selection, namespace: str) -> None:

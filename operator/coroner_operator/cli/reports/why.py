@@ -8,9 +8,9 @@ from typing import Any, Literal, get_args
 
 import click
 
-from coroner_categorizer.redaction.sanitize import one_line
 from coroner_operator.cli.errors import BadInput, OneLineCommand
 from coroner_operator.cli.inputs.cluster_reader import Target, may_be_kind
+from coroner_operator.cli.lines import print_line
 from coroner_operator.cli.render import print_text
 from coroner_operator.cli.render.text import standard_output
 from coroner_operator.cli.reports.live_classification import explain_namespace, explain_target, reports_of
@@ -24,7 +24,6 @@ from coroner_operator.model.report import Report
 
 Output = Literal["text", "wide", "json", "yaml", "name"]
 
-_LINE_LIMIT = 1000  # characters
 _TABLE_WIDTH = 1000  # columns; a table is as wide as the terminal
 
 
@@ -177,4 +176,4 @@ def _note(argument: str, found: Found) -> None:
 
 def _say(line: str) -> None:
     """On standard error."""
-    click.echo(one_line(line, _LINE_LIMIT), err=True)
+    print_line(line, err=True)

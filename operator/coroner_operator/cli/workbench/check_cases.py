@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import click
 
-from coroner_categorizer.redaction.sanitize import one_line
 from coroner_operator.cli.errors import OneLineCommand
+from coroner_operator.cli.lines import print_line
 from coroner_operator.cli.rules_argument import counted, load_rules
 from coroner_operator.cli.workbench.cases import CaseFolder, differences, read_cases, verdicts_of
 
-_LINE_LIMIT = 1000  # characters
 _DIFFERS = 1
 
 
@@ -50,14 +49,9 @@ def test(ctx: click.Context, *, rules: str | None, files: tuple[str, ...], objec
             total += 1
             wrong += bool(found)
             if found or verbose:
-                _print(f"{'FAIL' if found else 'ok'} {case.name}")
+                print_line(f"{'FAIL' if found else 'ok'} {case.name}")
             for difference in found:
-                _print(f"      {difference}")
+                print_line(difference, indent="      ")
     right = f"{total - wrong} of {counted(total, 'case')} as expected"
-    _print(f"{right}, {wrong} not" if wrong else right)
+    print_line(f"{right}, {wrong} not" if wrong else right)
     ctx.exit(_DIFFERS if wrong else 0)
-
-
-def _print(line: str) -> None:
-    indent = line[: len(line) - len(line.lstrip())]
-    click.echo(indent + one_line(line, _LINE_LIMIT).lstrip())

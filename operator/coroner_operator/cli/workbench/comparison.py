@@ -19,14 +19,14 @@ _DETAILS: tuple[tuple[str, Callable[[Verdict], str]], ...] = (
     ("reason", lambda verdict: verdict.reason),
     ("categories", lambda verdict: ", ".join(verdict.categories)),
 )
-"""Compared where the label is the same."""
+"""Compared where the name is the same."""
 
 
 class Change(NamedTuple):
     """How a verdict differs."""
 
     field: str
-    """``label`` (category and subcategory), one of the details, or ``message or hint``."""
+    """``name`` (category and subcategory), one of the details, or ``message or hint``."""
     old: str
     new: str
 
@@ -49,19 +49,19 @@ class Comparison(NamedTuple):
     failures: int
     """All that were classified with both."""
     of_reports: int
-    abridged: int
-    """Of those from reports: with texts that were redacted or cut."""
+    truncated_or_redacted: int
+    """Of those from reports: with texts that were truncated or redacted."""
     groups: Sequence[Group]
-    """The most frequent first, labels before details."""
+    """The most frequent first, names before details."""
     not_replayed: NotReplayed
 
     @property
-    def relabelled(self) -> int:
-        return sum(len(group.names) for group in self.groups if group.change.field == "label")
+    def recategorized(self) -> int:
+        return sum(len(group.names) for group in self.groups if group.change.field == "name")
 
     @property
-    def reworded(self) -> int:
-        return sum(len(group.names) for group in self.groups if group.change.field != "label")
+    def other_changes(self) -> int:
+        return sum(len(group.names) for group in self.groups if group.change.field != "name")
 
 
 class _Pair(NamedTuple):
@@ -82,7 +82,7 @@ def compare(recordings: Recordings, old: cc.Categorizer, new: cc.Categorizer) ->
     return Comparison(
         len(all_pairs),
         len(of_reports),
-        sum(report.is_abridged for report, _ in of_reports),
+        sum(report.is_truncated_or_redacted for report, _ in of_reports),
         _groups(all_pairs),
         NotReplayed(len(reports) - len(of_reports), recordings.history, recordings.without_failure),
     )
@@ -95,14 +95,14 @@ def _of_objects(recordings: Recordings, old: cc.Categorizer, new: cc.Categorizer
         one, other = before.get(key), after.get(key)
         if (one is not None and one.is_failing) or (other is not None and other.is_failing):
             name = "/".join(filter(None, (key[1], key[2])))
-            yield _Pair(name, _label(one), _label(other), one and one.verdict, other and other.verdict)
+            yield _Pair(name, _verdict_name(one), _verdict_name(other), one and one.verdict, other and other.verdict)
 
 
 def _key(explanation: Explanation) -> tuple[str, str, str, str]:
     return explanation.kind, explanation.namespace, explanation.name, explanation.uid
 
 
-def _label(explanation: Explanation | None) -> str:
+def _verdict_name(explanation: Explanation | None) -> str:
     if explanation is None or not explanation.is_failing:
         return NO_FAILURE
     return explanation.verdict.name if explanation.verdict is not None and explanation.verdict.name else NO_RULE
@@ -115,8 +115,8 @@ def _of_report(report: RecordedReport, old: cc.Categorizer, new: cc.Categorizer)
     if not agrees(report, before):
         return None
     after = new.classify_pod(pod, events).verdict
-    label = NO_RULE if after is None or not after.name else after.name
-    return _Pair(f"{report.namespace}/{report.name}", report.label, label, before, after)
+    name = NO_RULE if after is None or not after.name else after.name
+    return _Pair(f"{report.namespace}/{report.name}", report.verdict_name, name, before, after)
 
 
 def _groups(pairs: Sequence[_Pair]) -> list[Group]:
@@ -125,13 +125,13 @@ def _groups(pairs: Sequence[_Pair]) -> list[Group]:
         if (change := _change(pair)) is not None:
             found.setdefault(change, []).append(pair.name)
     groups = [Group(change, names) for change, names in found.items()]
-    return sorted(groups, key=lambda group: (group.change.field != "label", -len(group.names), group.change))
+    return sorted(groups, key=lambda group: (group.change.field != "name", -len(group.names), group.change))
 
 
 def _change(pair: _Pair) -> Change | None:
     """The most important difference; None: there is none."""
     if pair.old != pair.new:
-        return Change("label", pair.old, pair.new)
+        return Change("name", pair.old, pair.new)
     old, new = pair.old_verdict, pair.new_verdict
     if old is None or new is None:
         return None

@@ -6,22 +6,20 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import click
-import msgspec
-import yaml
 
 from coroner_categorizer.categorizer import default_text
-from coroner_categorizer.redaction.sanitize import one_line
 from coroner_categorizer.rules.json_schema import rules_schema
 from coroner_categorizer.rules.line_numbers import lines_of
 from coroner_categorizer.rules.parser import RuleSet, parse
 from coroner_categorizer.rules.rule import Rule
 from coroner_operator.cli.errors import BadInput, OneLineCommand
+from coroner_operator.cli.lines import short_line
+from coroner_operator.cli.render.plain import json_document, yaml_document
 from coroner_operator.cli.rules_argument import check_rules, counted, display_name, read_argument
 from coroner_operator.config.rules_files import decode
 
 DEFAULT_PACK = "default pack"
 
-_LINE_LIMIT = 1000  # characters
 _HEADER = ("LINE", "RULE", "VERDICT", "LOOKS AT")
 _WIDEST = 60  # columns of a name, so that one long name does not move all others
 
@@ -78,7 +76,7 @@ def rules(ctx: click.Context, *, file: str | None, output: Literal["text", "json
         _print_text(sources)
     else:
         plain = _plain(sources)
-        click.echo(_as_json(plain) if output == "json" else yaml.safe_dump(plain, sort_keys=False), nl=False)
+        click.echo(json_document(plain) if output == "json" else yaml_document(plain), nl=False)
 
 
 @rules.command(cls=OneLineCommand)
@@ -91,11 +89,7 @@ def schema() -> None:
 
 
 def schema_text() -> str:
-    return _as_json(rules_schema())
-
-
-def _as_json(value: Any) -> str:
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
+    return json_document(rules_schema()).decode()
 
 
 def _sources(file: str | None) -> Iterator[Source]:
@@ -122,9 +116,8 @@ def _print_text(sources: Sequence[Source]) -> None:
     for source in sources:
         rule_set = source.rule_set
         disabled = "" if rule_set.enabled else ", disabled: classifies nothing"
-        click.echo(
-            f"{_cell(source.name)}: {counted(len(rule_set.rules), 'rule')}, precedence {rule_set.precedence}{disabled}"
-        )
+        summary = f"{counted(len(rule_set.rules), 'rule')}, precedence {rule_set.precedence}{disabled}"
+        click.echo(f"{short_line(source.name)}: {summary}")
         for line, name, verdict, looks_at in [_HEADER, *_rows(source)] if rule_set.rules else []:
             left = f"  {line.rjust(widths[0])}  {name.ljust(widths[1])}  {verdict.ljust(widths[2])}"
             click.echo(f"{left}  {looks_at}".rstrip())
@@ -135,13 +128,9 @@ def _print_text(sources: Sequence[Source]) -> None:
 def _rows(source: Source) -> list[tuple[str, str, str, str]]:
     """Line, name, verdict, matchers."""
     return [
-        (str(line), _cell(rule.id), _cell(_verdict(rule)), _cell(_looks_at(rule)))
+        (str(line), short_line(rule.id), short_line(_verdict(rule)), short_line(_looks_at(rule)))
         for rule, line in zip(source.rule_set.rules, source.lines, strict=True)
     ]
-
-
-def _cell(text: str) -> str:
-    return one_line(text, _LINE_LIMIT)
 
 
 def _verdict(rule: Rule) -> str:
@@ -162,7 +151,7 @@ def _default(sources: Sequence[Source]) -> str:
     if chosen is None:
         return ""
     name = "/".join(filter(None, (chosen.rule_set.default_category, chosen.rule_set.default_subcategory)))
-    return f"{_cell(name)} ({chosen.name})"
+    return f"{short_line(name)} ({chosen.name})"
 
 
 def _plain(sources: Sequence[Source]) -> list[dict[str, Any]]:

@@ -8,15 +8,14 @@ from typing import NamedTuple
 import click
 
 import coroner_categorizer as cc
-from coroner_categorizer.redaction.sanitize import one_line
 from coroner_categorizer.rules.line_numbers import with_lines
 from coroner_categorizer.rules.parser import parse
 from coroner_categorizer.rules.review import review
 from coroner_operator.cli.errors import BAD_INPUT, BadInput, OneLineCommand
+from coroner_operator.cli.lines import print_line
 from coroner_operator.cli.rules_argument import counted, display_name, read_argument
 from coroner_operator.config.rules_files import Content, decode, describe, parse_redaction, parse_rules
 
-_LINE_LIMIT = 1000  # characters of one line
 _WARNED = 1
 """Exit status with --strict where there are warnings and no errors."""
 
@@ -81,12 +80,12 @@ def _check(argument: str, summarize: Callable[[Content], _Summary]) -> _Count:
         return _Count(errors=1)
     except cc.ConfigError as invalid:
         for error in invalid.errors:
-            _print(describe(name, error))
+            print_line(describe(name, error))
         return _Count(errors=len(invalid.errors))
     for warning in summary.warnings:
-        _print(describe(name, warning, "warning: "))
+        print_line(describe(name, warning, "warning: "))
     if not summary.warnings:
-        _print(f"{name}: ok ({summary.text})")
+        print_line(f"{name}: ok ({summary.text})")
     return _Count(warnings=len(summary.warnings))
 
 
@@ -104,7 +103,3 @@ def _rules_summary(content: Content) -> _Summary:
 def _redaction_summary(content: Content) -> _Summary:
     """``3 patterns``. Raises ConfigError."""
     return _Summary(counted(len(parse_redaction(content)), "pattern"))
-
-
-def _print(line: str) -> None:
-    click.echo(one_line(line, _LINE_LIMIT))

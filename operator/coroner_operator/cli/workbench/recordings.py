@@ -36,7 +36,7 @@ class RecordedReport(NamedTuple):
     status: Mapping[str, Any]
 
     @property
-    def label(self) -> str:
+    def verdict_name(self) -> str:
         """``resources/oom-killed``."""
         names = (self.status.get("category"), self.status.get("subcategory"))
         return "/".join(name for name in names if isinstance(name, str) and name)
@@ -46,7 +46,7 @@ class RecordedReport(NamedTuple):
         return str(_mapping(self.status.get("pod")).get("uid") or "")
 
     @property
-    def is_abridged(self) -> bool:
+    def is_truncated_or_redacted(self) -> bool:
         """Whether a text in it was redacted or cut: new rules might have matched what is missing."""
         texts = [self.status.get("terminationMessage"), *(text for _, text in self.evidence())]
         return any(mark in text for text in texts if isinstance(text, str) for mark in _LOST)
@@ -198,4 +198,4 @@ def _event(reason: str, text: str, about: Mapping[str, Any]) -> Event:
 
 def agrees(report: RecordedReport, verdict: Verdict | None) -> bool:
     """Whether this is the verdict that the report has."""
-    return verdict is not None and verdict.name == report.label
+    return verdict is not None and verdict.name == report.verdict_name

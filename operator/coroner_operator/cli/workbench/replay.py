@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import click
-import msgspec
 
-from coroner_categorizer.redaction.sanitize import one_line
 from coroner_operator.cli.connection import ConnectionOptions, connect
 from coroner_operator.cli.errors import BadInput, OneLineCommand
 from coroner_operator.cli.inputs.input_bytes import read_input
+from coroner_operator.cli.lines import print_line
+from coroner_operator.cli.render.plain import json_document
 from coroner_operator.cli.rules_argument import counted, load_rules
 from coroner_operator.cli.workbench.comparison import Comparison, Group, compare
 from coroner_operator.cli.workbench.recordings import Recordings
@@ -25,7 +25,6 @@ CLUSTER = "cluster"
 
 _CHANGED = 1
 _EXAMPLES = 3
-_LINE_LIMIT = 1000  # characters
 _PAGE_SIZE = 500  # objects a request
 
 
@@ -81,7 +80,7 @@ def replay(
             recordings.add_input(read_input(source))
     found = compare(recordings, old, new)
     if output == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(_plain(found)), indent=2).decode())
+        click.echo(json_document(_plain(found)), nl=False)
     else:
         _print_text(found)
     ctx.exit(_CHANGED if fail_on_change and found.groups else 0)
@@ -105,13 +104,13 @@ async def _read_cluster(recordings: Recordings, options: ConnectionOptions, name
 
 
 def _print_text(found: Comparison) -> None:
-    unchanged = found.failures - found.relabelled - found.reworded
+    unchanged = found.failures - found.recategorized - found.other_changes
     reports = f", {found.of_reports} of them from reports" if found.of_reports else ""
-    _print(f"relabels {found.relabelled} of {counted(found.failures, 'recorded failure')}{reports}")
-    _print(f"{found.reworded} keep their label but change otherwise, {unchanged} do not change")
+    print_line(f"relabels {found.recategorized} of {counted(found.failures, 'recorded failure')}{reports}")
+    print_line(f"{found.other_changes} keep category and subcategory but change otherwise, {unchanged} do not change")
     for title, groups in (
-        ("LABEL", [group for group in found.groups if group.change.field == "label"]),
-        ("SAME LABEL", [group for group in found.groups if group.change.field != "label"]),
+        ("CATEGORY OR SUBCATEGORY", [group for group in found.groups if group.change.field == "name"]),
+        ("OTHER CHANGES", [group for group in found.groups if group.change.field != "name"]),
     ):
         if groups:
             click.echo(f"\n{title}")
@@ -122,22 +121,22 @@ def _print_text(found: Comparison) -> None:
         click.echo("\nNOT REPLAYED")
         for number, text in notes:
             click.echo(f"  {number}  {text}")
-    if found.abridged:
-        note = f"{found.abridged} of the failures from reports have texts that were redacted or cut: "
+    if found.truncated_or_redacted:
+        note = f"{found.truncated_or_redacted} of the failures from reports have texts that were redacted or cut: "
         click.echo(f"\n{note}a new pattern may not find what it would have found in the pod.")
 
 
 def _print_group(group: Group, width: int) -> None:
     change = group.change
-    if change.field == "label":
+    if change.field == "name":
         text = f"{change.old} → {change.new}"
     elif change.field == "message or hint":
         text = f"{change.old}: another message or hint"
     else:
-        label, _, old = change.old.partition(": ")
-        text = f"{label}: {change.field} {old} → {change.new}"
-    click.echo(f"  {str(len(group.names)).rjust(width)}  {one_line(text, _LINE_LIMIT)}")
-    click.echo(f"  {' ' * width}    {one_line(_examples(group.names), _LINE_LIMIT)}")
+        name, _, old = change.old.partition(": ")
+        text = f"{name}: {change.field} {old} → {change.new}"
+    print_line(text, indent=f"  {str(len(group.names)).rjust(width)}  ")
+    print_line(_examples(group.names), indent=" " * (width + 6))
 
 
 def _examples(names: Sequence[str]) -> str:
@@ -159,9 +158,9 @@ def _plain(found: Comparison) -> dict[str, Any]:
     return {
         "failures": found.failures,
         "fromReports": found.of_reports,
-        "abridged": found.abridged,
-        "relabelled": found.relabelled,
-        "changedOtherwise": found.reworded,
+        "truncatedOrRedacted": found.truncated_or_redacted,
+        "recategorized": found.recategorized,
+        "otherChanges": found.other_changes,
         "changes": [
             {**group.change._asdict(), "count": len(group.names), "examples": list(group.names[:_EXAMPLES])}
             for group in found.groups
@@ -172,7 +171,3 @@ def _plain(found: Comparison) -> dict[str, Any]:
             "withoutFailure": found.not_replayed.without_failure,
         },
     }
-
-
-def _print(line: str) -> None:
-    click.echo(one_line(line, _LINE_LIMIT))
