@@ -6,10 +6,11 @@ What is found is replaced by a mark of private-use characters first, so that no 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from coroner_categorizer.redaction.redactor import DEFAULT_REDACTOR, TextRedactor
 from coroner_categorizer.redaction.sanitize import safe_text
+from coroner_operator.anonymize.known_names import KnownNames
 from coroner_operator.anonymize.pseudonyms import Pseudonyms, parse_address
 from coroner_operator.anonymize.vocabulary import is_plain
 
@@ -62,13 +63,6 @@ _EXTENSION = re.compile(
     r"\.(?:py|go|java|js|ts|rb|rs|c|cc|cpp|h|so|sh|jar|json|ya?ml|txt|log|pt|bin|conf|toml|php|jl|ex)$"
 )
 
-_DISTINCT = r"(?<![A-Za-z0-9])(?:NAMES)(?![A-Za-z0-9])"
-_IN_POSITION = (
-    r"""(?:(?<=["'`{_=])|(?<=container )|(?<=pod )|(?<=node )|(?<=namespace )|(?<=pod/)|(?<=job/)|(?<=(?-i:Set) )"""
-    r"""|(?<=(?-i:Job) )|(?<=(?-i:Deployment) ))(?:NAMES)(?=["'`}_\s(:,;.)]|$)"""
-)
-"""In quotes, in the path of a container, between underscores, or after its kind."""
-
 
 class TextAnonymizer:
     """With the names that the objects have given. For messages of any number of objects."""
@@ -76,9 +70,7 @@ class TextAnonymizer:
     def __init__(self, names: Pseudonyms, redactor: TextRedactor = DEFAULT_REDACTOR) -> None:
         self._names = names
         self._redactor = redactor
-        self._lower = {name.lower(): replacement for name, replacement in names.texts.items()}
-        self._distinct = tuple(name for name in self._lower if not _is_word(name))
-        self._words = tuple(name for name in self._lower if _is_word(name))
+        self._known = KnownNames(names.texts)
         self._done: dict[str, str] = {}
 
     def __call__(self, text: str) -> str:
@@ -106,12 +98,10 @@ class TextAnonymizer:
 
     def _without_known_names(self, text: str, mark: Callable[[str], str]) -> str:
         def known(name: str) -> str:
-            return mark(self._lower[name]) if name in self._lower else name
+            replacement = self._known.get(name)
+            return name if replacement is None else mark(replacement)
 
-        for names, pattern in ((self._distinct, _DISTINCT), (self._words, _IN_POSITION)):
-            lower = text.lower()
-            if found := [name for name in names if name in lower]:
-                text = _any_of(pattern, found).sub(lambda match: mark(self._lower[match[0].lower()]), text)
+        text = self._known.replace(text, mark)
         return _LISTED.sub(lambda found: f"{found[1]}[{_each(found[2], ' ', known)}]", text)
 
     def _without_numbers(self, text: str, mark: Callable[[str], str]) -> str:
@@ -185,14 +175,3 @@ class TextAnonymizer:
 
 def _each(text: str, separator: str, change: Callable[[str], str]) -> str:
     return separator.join(change(part) for part in text.split(separator))
-
-
-def _is_word(name: str) -> bool:
-    """Whether it may be a word of a message by chance, so that its position has to show that it is a name."""
-    return len(name) < 3 or name.isdigit() or (name.isalpha() and is_plain(name))
-
-
-def _any_of(pattern: str, names: Iterable[str]) -> re.Pattern[str]:
-    """Any of the names, the longest that fits."""
-    longest_first = sorted(names, key=lambda name: (-len(name), name))
-    return re.compile(pattern.replace("NAMES", "|".join(map(re.escape, longest_first))), re.IGNORECASE)
