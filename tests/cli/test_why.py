@@ -265,6 +265,113 @@ def test_bad_usage_is_one_line(why: Why, arguments: list[str], fault: str) -> No
     assert fault in ran.stderr
 
 
+UNREADABLE: list[dict[str, Any]] = [{"state": "X"}, {"history": [3]}]
+
+
+def unreadable(report: Report, **status: Any) -> dict[str, Any]:
+    """A report that somebody has edited."""
+    (found,) = stored(report)
+    return {**found, "status": {**found["status"], **status}}
+
+
+@pytest.mark.parametrize("status", UNREADABLE)
+@pytest.mark.parametrize(
+    "arguments", [["why"], ["why", "-o", "json"], ["why", "-o", "name"], ["top"], ["top", "-o", "json"]]
+)
+def test_a_report_that_cannot_be_read_is_no_success(
+    why: Why, api: FewPages, arguments: list[str], status: dict[str, Any]
+) -> None:
+    api.lists[REPORTS] = [unreadable(about(sample_reports.failing(), "a"), **status)]
+    ran = why(*arguments)
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    left_out, summary = ran.stderr.splitlines()
+    assert ": left out: " in left_out
+    assert summary == f"coroner {arguments[0]}: 1 report could not be read"
+
+
+def test_what_can_be_read_is_shown_beside_a_report_that_cannot(why: Why, api: FewPages) -> None:
+    broken = unreadable(about(sample_reports.failing(), "a"), state="X")
+    api.lists[REPORTS] = [broken, *stored(about(sample_reports.failing(), "b"))]
+    listed, counted = why("why"), why("top", "kind", "-o", "json")
+    assert listed.exit_code == 1  # that something has failed is certain
+    assert "Job/b" in listed.stdout
+    assert (counted.exit_code, len(counted.answers)) == (2, 1)  # the count is not
+    assert all("1 report could not be read" in ran.stderr for ran in (listed, counted))
+    api.lists[REPORTS] = [broken, *stored(about(sample_reports.recovered(), "b"))]
+    assert why("why", "--state", "recovered").exit_code == 2
+    api.lists[REPORTS] = stored(about(sample_reports.recovered(), "b"))
+    assert why("why", "--state", "recovered").exit_code == 0
+
+
+def test_a_pod_that_runs_well_has_failed_before_if_its_report_cannot_be_read(why: Why, api: FewPages) -> None:
+    named = about(sample_reports.failing(), "broken", "Pod")
+    api.lists |= {REPORTS: [unreadable(named, state="X")], EVENTS: []}
+    api.answers[f"{PODS}/broken"] = pod("broken")
+    ran = why("why", "broken")
+    assert (ran.exit_code, "broken: 1 report could not be read; classified now\n" in ran.stderr) == (2, True)
+    api.lists[REPORTS] = [unreadable(about(sample_reports.failing(), "other", "Pod"), state="X")]
+    api.answers[f"{PODS}/fine"] = pod("fine")
+    assert why("why", "fine").exit_code == 0  # a report that does not name it
+
+
+@pytest.mark.parametrize(
+    ("answer", "obstacle"),
+    [
+        (403, "you lack the right to list failurereports.coroner.dev in namespace ml"),
+        (404, "Coroner is not installed: the API server has no FailureReports"),
+    ],
+)
+def test_what_is_deleted_may_have_a_report_that_cannot_be_read(
+    why: Why, api: FewPages, answer: int, obstacle: str
+) -> None:
+    api.answers[REPORTS] = answer
+    api.refusals[REPORTS] = CANNOT
+    ran = why("why", "x")
+    assert (ran.exit_code, ran.stderr.count("\n")) == (2, 1)
+    assert 'no Pod called "x" in namespace ml' in ran.stderr
+    assert obstacle in ran.stderr
+    del api.answers[REPORTS]
+    api.lists[REPORTS] = []
+    assert "report" not in why("why", "x").stderr.lower()
+
+
+@pytest.mark.parametrize("category", ["x/y/z", "/", "resources/", "/oom-killed", "a b,c=d", "a=b", "-a", "a" * 64])
+def test_a_category_that_cannot_be_is_bad_usage(why: Why, api: FewPages, category: str) -> None:
+    for command in ("why", "top"):
+        ran = why(command, f"--category={category}")
+        assert (ran.exit_code, ran.stderr.count("\n")) == (2, 1)
+        assert "cannot be a category; write CATEGORY or CATEGORY/SUBCATEGORY" in ran.stderr
+    assert api.asked == []
+
+
+@pytest.mark.parametrize("category", ["resources", "user-code/error-exit", "My_team.a", "a" * 63])
+def test_a_category_is_one_or_two_label_values(why: Why, api: FewPages, category: str) -> None:
+    api.lists[REPORTS] = []
+    assert why("why", "--category", category).stderr == "Nothing matches in namespace ml.\n"
+
+
+def test_a_custom_kind_is_found_by_its_short_name(why: Why, api: FewPages) -> None:
+    api.lists[REPORTS] = stored(about(sample_reports.failing(), "x", "JobSet"))
+    api.answers["/apis"] = discovered("JobSet", "jobsets", "js")
+    assert why("why", "js/x").stdout.startswith("JobSet ml/x  resources/oom-killed\n")
+    ran = why("why", "other/x")
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert 'no kind called "other" in the cluster' in ran.stderr
+    api.answers["/apis"] = discovered("Jumble", "jumbles", "js")  # of another kind
+    assert why("why", "js/x").stdout == ""
+
+
+def discovered(kind: str, plural: str, short_name: str) -> dict[str, Any]:
+    """An aggregated discovery answer with one custom kind."""
+    resource = {"resource": plural, "scope": "Namespaced", "responseKind": {"kind": kind}, "shortNames": [short_name]}
+    versions = [{"version": "v1alpha2", "resources": [resource]}]
+    return {
+        "kind": "APIGroupDiscoveryList",
+        "apiVersion": "apidiscovery.k8s.io/v2",
+        "items": [{"metadata": {"name": "jobset.x-k8s.io"}, "versions": versions}],
+    }
+
+
 def printed(show: Callable[[Console], None], *, width: int = 80, **options: Any) -> str:
     console = Console(file=io.StringIO(), width=width, highlight=False, **options)
     show(console)

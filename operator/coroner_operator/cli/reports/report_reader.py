@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -14,7 +15,7 @@ from coroner_operator.cli.inputs.cluster_reader import Target
 from coroner_operator.cli.reports.selection import Selection
 from coroner_operator.kube.errors import Forbidden, NotFound
 from coroner_operator.kube.paging import list_items
-from coroner_operator.kube.resources import REPORT, find_by_name
+from coroner_operator.kube.resources import DISCOVERY, DISCOVERY_ACCEPT, REPORT, find_by_name, parse_discovery
 from coroner_operator.model.report import Report
 from coroner_operator.model.report_codec import GROUP, from_object
 from coroner_operator.model.workload_ref import WorkloadRef, name_as_label, report_name
@@ -31,6 +32,20 @@ class Found(NamedTuple):
     """Where was looked; "" = in all."""
     obstacle: str = ""
     """Why reports cannot be read; "" = they can."""
+    left_out: int = 0
+    """How many reports are there that are not what Coroner writes; of a workload or pod: those that may be about it."""
+
+    @property
+    def omission(self) -> str:
+        """That reports were left out; "" = none."""
+        number = f"{self.left_out} report{'' if self.left_out == 1 else 's'}"
+        return f"{number} could not be read" if self.left_out else ""
+
+
+class Listed(NamedTuple):
+    reports: list[Report]
+    left_out: list[bytes]
+    """Those that cannot be read, as the API server sent them."""
 
 
 def read_selection(selection: Selection) -> Found:
@@ -49,23 +64,35 @@ async def _read(selection: Selection, target: Target | None) -> Found:
         namespace = "" if selection.all_namespaces else selection.namespace or connection.namespace
         try:
             if target is None:
-                reports = selection.select(await list_reports(connection.client, namespace, selection.label_selector))
+                listed = await list_reports(connection.client, namespace, selection.label_selector)
+                reports = selection.select(listed.reports)
             else:
-                reports = await _of(connection.client, namespace, target)
+                listed = await _of(connection.client, namespace, target)
+                reports = listed.reports
         except Forbidden as error:
             return Found([], namespace, no_right(argument, error).fault)
         except NotFound:
             return Found([], namespace, "Coroner is not installed: the API server has no FailureReports")
         newest = sorted(reports, key=lambda report: report.last_seen.timestamp() if report.last_seen else 0.0)
-        return Found(newest[::-1], namespace)
+        return Found(newest[::-1], namespace, left_out=len(listed.left_out))
 
 
-async def list_reports(client: Client, namespace: str, label_selector: str = "") -> list[Report]:
-    """Those that can be read; others are named on standard error. Raises ApiError."""
+async def list_reports(client: Client, namespace: str, label_selector: str = "") -> Listed:
+    """Those that cannot be read are named on standard error. Raises ApiError."""
     query = {"labelSelector": label_selector} if label_selector else {}
     path = REPORT.path(namespace)
-    found = [parse(raw) async for raw in list_items(client, path, query, limit=PAGE_SIZE)]
-    return [report for report in found if report is not None]
+    return _parsed([raw async for raw in list_items(client, path, query, limit=PAGE_SIZE)])
+
+
+def _parsed(raws: Iterable[bytes]) -> Listed:
+    listed = Listed([], [])
+    for raw in raws:
+        report = parse(raw)
+        if report is None:
+            listed.left_out.append(bytes(raw))
+        else:
+            listed.reports.append(report)
+    return listed
 
 
 def parse(raw: bytes) -> Report | None:
@@ -79,23 +106,34 @@ def parse(raw: bytes) -> Report | None:
         return None
 
 
-async def _of(client: Client, namespace: str, target: Target) -> list[Report]:
+async def _of(client: Client, namespace: str, target: Target) -> Listed:
     resource = find_by_name(target.kind)
     if resource == REPORT:
         try:
-            report = parse(await client.get(REPORT.object_path(namespace, target.name)))
+            return _parsed([await client.get(REPORT.object_path(namespace, target.name))])
         except NotFound:
-            return []
-        return [report] if report is not None else []
+            return Listed([], [])
     by_name = f"{GROUP}/workload-name={name_as_label(target.name)}"
-    named = [
-        report
-        for report in await list_reports(client, namespace, by_name)
-        if report.workload.name == target.name and is_called(target.kind, report.workload)
-    ]
-    if named or resource is None or resource.kind != "Pod":
-        return named
-    return [report for report in await list_reports(client, namespace) if shows_pod(report, target.name)]
+    listed = await list_reports(client, namespace, by_name)
+    named = [report for report in listed.reports if report.workload.name == target.name]
+    called = [report for report in named if is_called(target.kind, report.workload)]
+    if resource is None and named and not called:
+        kinds = await _kinds_called(client, target.kind)
+        called = [report for report in named if (report.workload.group, report.workload.kind) in kinds]
+    if called or resource is None or resource.kind != "Pod":
+        return Listed(called, listed.left_out)
+    every = await list_reports(client, namespace)
+    naming = [raw for raw in every.left_out if target.name.encode() in raw]
+    return Listed([report for report in every.reports if shows_pod(report, target.name)], naming)
+
+
+async def _kinds_called(client: Client, word: str) -> set[tuple[str, str]]:
+    """Group and kind of what the cluster serves by this name, e.g. a short name."""
+    try:
+        kinds = parse_discovery(await client.get(DISCOVERY, accept=DISCOVERY_ACCEPT))
+    except (Forbidden, NotFound):
+        return set()
+    return {(kind.group, kind.kind) for kind in kinds if kind.matches_name(word)}
 
 
 def is_called(word: str, workload: WorkloadRef) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, get_args
@@ -12,6 +13,10 @@ from coroner_operator.cli.connection import ConnectionOptions
 from coroner_operator.cli.errors import BadInput
 from coroner_operator.model.report import Report, State
 from coroner_operator.model.report_codec import GROUP
+
+# A label value, of each part: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/
+_LABEL_VALUE = r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_CATEGORY = re.compile(rf"{_LABEL_VALUE}(?:/{_LABEL_VALUE})?")
 
 FAILING_STATES: tuple[State, ...] = ("Failing", "Failed")
 
@@ -97,6 +102,8 @@ def selection(
     """Raises BadInput."""
     if all_namespaces and namespace is not None:
         raise BadInput("", "-A and -n exclude each other", "leave out one of them")
+    if category and not _CATEGORY.fullmatch(category):
+        raise BadInput("--category", f"{category!r} cannot be a category", "write CATEGORY or CATEGORY/SUBCATEGORY")
     newer_than = None if since is None else _before(since)
     connection = ConnectionOptions(context, kubeconfig)
     return Selection(namespace, all_namespaces, selector, category, newer_than, states, connection)

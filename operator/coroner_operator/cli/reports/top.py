@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple, get_args
 import click
 
 from coroner_categorizer.redaction.sanitize import one_line
-from coroner_operator.cli.errors import BadInput, OneLineCommand
+from coroner_operator.cli.errors import BAD_INPUT, BadInput, OneLineCommand
+from coroner_operator.cli.lines import print_line
 from coroner_operator.cli.render.plain import json_document
 from coroner_operator.cli.render.text import standard_output
 from coroner_operator.cli.render.words import ago
@@ -49,7 +50,8 @@ class Line(NamedTuple):
 @click.option(
     "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output format."
 )
-def top(*, by: By, output: str, **options: Any) -> None:
+@click.pass_context
+def top(ctx: click.Context, /, *, by: By, output: str, **options: Any) -> None:
     """Count failures by cause (the default), namespace, workload kind or node, from the FailureReports.
 
     \b
@@ -63,17 +65,23 @@ def top(*, by: By, output: str, **options: Any) -> None:
 
     \b
     Exit status: 0  counted
-                 2  bad usage, or it cannot be read: one line on standard error
+                 2  bad usage, or it cannot be read: one line on standard error;
+                    also if a report was left out of what is counted
     """
     chosen = selection(**options)
     found = read_selection(chosen)
     if found.obstacle:
         raise BadInput("coroner top", found.obstacle)
     counted = count(found.reports, by)
+    if found.omission:
+        print_line(f"coroner top: {found.omission}", err=True)
+        if not counted:
+            ctx.exit(BAD_INPUT)
     if output == "json":
         click.echo(_json(counted), nl=False)
-        return
-    _print(counted, by, chosen, found.namespace)
+    else:
+        _print(counted, by, chosen, found.namespace)
+    ctx.exit(BAD_INPUT if found.left_out else 0)
 
 
 def count(reports: Sequence[Report], by: By) -> list[Line]:

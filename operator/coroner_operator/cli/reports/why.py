@@ -8,7 +8,9 @@ from typing import Any, Literal, get_args
 
 import click
 
-from coroner_operator.cli.errors import BadInput, OneLineCommand
+import coroner_categorizer as cc
+from coroner_operator.cli.errors import BAD_INPUT, BadInput, OneLineCommand
+from coroner_operator.cli.explanations import Explanation
 from coroner_operator.cli.inputs.cluster_reader import Target, may_be_kind
 from coroner_operator.cli.lines import print_line
 from coroner_operator.cli.render import print_text
@@ -65,7 +67,8 @@ def why(
     \b
     Exit status: 0  nothing has failed
                  1  something has (Failing, Failed, or deleted without a recovery)
-                 2  bad usage, or it cannot be read: one line on standard error
+                 2  bad usage, or it cannot be read: one line on standard error;
+                    also if a report was left out and nothing else has failed
     """
     chosen = selection(**options)
     if what:
@@ -94,10 +97,11 @@ def _check_named(ctx: click.Context, chosen: Selection, *, watch: bool) -> None:
 def _explain_each(chosen: Selection, what: Sequence[str], output: Output, rules: str | None, *, history: bool) -> int:
     """The exit status."""
     shown: list[Report] = []
-    failing = False
+    failing, left_out = False, False
     for number, argument in enumerate(what):
         target = _target(argument)
         found = read_target(chosen, target)
+        left_out |= found.left_out > 0
         if output == "text" and number:
             click.echo()
         if found.reports:
@@ -106,7 +110,7 @@ def _explain_each(chosen: Selection, what: Sequence[str], output: Output, rules:
             if output == "text":
                 _print_one(found.reports, history=history)
             continue
-        explanations = explain_target(chosen, target, load_rules(rules))
+        explanations = _explained(chosen, target, found, load_rules(rules))
         _note(argument, found)
         failing |= any(explanation.is_failing for explanation in explanations)
         shown += reports_of(explanations)
@@ -114,7 +118,24 @@ def _explain_each(chosen: Selection, what: Sequence[str], output: Output, rules:
             print_text(explanations, standard_output())
     if output != "text":
         _print_all(shown, output, namespaces=False)
-    return int(failing)
+    return _status(failing=failing, left_out=left_out)
+
+
+def _explained(chosen: Selection, target: Target, found: Found, rules: cc.Categorizer) -> list[Explanation]:
+    """From the objects. Raises BadInput, also with what there may be in reports that cannot be read."""
+    try:
+        return explain_target(chosen, target, rules)
+    except BadInput as error:
+        obstacle = found.obstacle or found.omission
+        if not obstacle:
+            raise
+        fault = f"{error.fault}, and whether a report says why is unknown: {obstacle}"
+        raise BadInput(error.where, fault, error.remedy) from error
+
+
+def _status(*, failing: bool, left_out: bool) -> int:
+    """The exit status: that something has failed is certain, that nothing has is not if a report was left out."""
+    return 1 if failing else BAD_INPUT if left_out else 0
 
 
 def _print_one(reports: Sequence[Report], *, history: bool) -> None:
@@ -134,12 +155,17 @@ def _list(chosen: Selection, output: Output, rules: str | None) -> int:
             raise BadInput("coroner why", found.obstacle)
         reports = chosen.select(reports_of(explain_namespace(chosen, load_rules(rules))))
         _note("", found)
+    if found.omission:
+        _say(BadInput("coroner why", found.omission).message)
+        if not reports:
+            return BAD_INPUT
     if not reports and output in ("text", "wide"):
         place = f"in namespace {found.namespace}" if found.namespace else "in any namespace"
         _say(f"Nothing {'matches' if _is_narrowed(chosen) else 'has failed'} {place}.")
     else:
         _print_all(reports, output, namespaces=chosen.all_namespaces)
-    return int(any(report.current is not None for report in reports))
+    failing = any(report.current is not None for report in reports)
+    return _status(failing=failing, left_out=found.left_out > 0)
 
 
 def _is_narrowed(chosen: Selection) -> bool:
@@ -171,7 +197,8 @@ def _target(argument: str) -> Target:
 
 def _note(argument: str, found: Found) -> None:
     """That what follows was not reported by the operator, and why."""
-    _say(BadInput(argument, f"{found.obstacle or 'no FailureReport'}; classified now").message)
+    reason = found.obstacle or found.omission or "no FailureReport"
+    _say(BadInput(argument, f"{reason}; classified now").message)
 
 
 def _say(line: str) -> None:
