@@ -201,8 +201,7 @@ class Metrics:
         self._failures.on_report(name, workload, report)
         for record in report.history if report else ():
             if record.pod is not None and record.pod.node:
-                verdict = record.verdict
-                self._nodes.observe(record.pod.node, workload.key, verdict.category, verdict.subcategory, record.at)
+                self._nodes.observe(record.pod.node, workload.key, record.verdict, record.at)
 
     def count_redactions(self, records: Iterable[FailureRecord]) -> None:
         for record in records:
