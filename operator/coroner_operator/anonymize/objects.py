@@ -20,7 +20,7 @@ from coroner_categorizer.objects.workload import Workload
 from coroner_categorizer.stuck.pods import is_sidecar_name
 from coroner_operator.anonymize.pseudonyms import Pseudonyms
 from coroner_operator.anonymize.texts import TextAnonymizer
-from coroner_operator.anonymize.vocabulary import is_plain, ruled_containers
+from coroner_operator.anonymize.vocabulary import is_plain, is_plain_reason, ruled_containers
 from coroner_operator.config.lifetimes import lifetime
 from coroner_operator.config.presets import Outcome, PresetKind, owner_labels, presets
 from coroner_operator.model.observation import MEMBER_LABELS
@@ -31,6 +31,7 @@ Text = Callable[[str], str]
 _TOKEN = re.compile(r"[A-Za-z0-9]{1,128}")
 _OUT_OF = "OutOf"
 _NUMBER = re.compile(r"[0-9]{1,9}")
+_VERSION = re.compile(r"v[0-9]{1,3}(?:(?:alpha|beta)[0-9]{1,3})?")
 _FIELD_PATH = re.compile(r"(spec\.\w+)\{(.*)\}")
 _CONDITION = re.compile(r"status\.conditions\[(\w+)\]\.(\w+)")
 
@@ -58,6 +59,10 @@ _BUILTIN_KINDS = frozenset(
         ),
         "Secret",
     ]
+)
+
+_BUILTIN_GROUPS = frozenset(
+    {"apps", "autoscaling", "batch", "events.k8s.io", "extensions", "policy", "resource.k8s.io"}
 )
 
 _UIDS = frozenset({"uid"})
@@ -193,7 +198,15 @@ class _Anonymizer:
             return self._annotation(key, value)
         if key == "reason" and value.startswith(_OUT_OF):  # with the name of a resource
             return _OUT_OF + self._text(value.removeprefix(_OUT_OF))
-        return value if key not in _TEXTS and _TOKEN.fullmatch(value) else self._text(value)
+        if key not in _TEXTS and _TOKEN.fullmatch(value):
+            return self._reason(value)
+        return self._text(value)
+
+    def _reason(self, reason: str) -> str:
+        """Also a condition type or a phase; nothing compares one of unknown words."""
+        if is_plain_reason(reason):
+            return reason
+        return self._names.name("reason", reason).replace("reason-", "Reason")
 
     def _name(self, name: str, within: str, kind: str) -> str:
         if within in _CONTAINERS:
@@ -203,10 +216,17 @@ class _Anonymizer:
         if within == "env":
             return name
         if within == "allocatedResourcesStatus":
-            return self._text(name)
+            return self._resource(name)
         if kind == "Event":
             return self._names.name("event", name)
         return self._names.name(_as_word(kind), name)
+
+    def _resource(self, name: str) -> str:
+        """``nvidia.com/gpu``, or ``claim:NAME/REQUEST`` of DRA."""
+        claim, colon, path = name.partition(":")
+        if claim != "claim" or not colon:
+            return self._text(name)
+        return "claim:" + _each_part(path, lambda part: self._names.name("claim", part))
 
     def _container(self, name: str) -> str:
         return name if name in ruled_containers() else self._names.container(name, is_sidecar_name(name))
@@ -259,8 +279,10 @@ class _Anonymizer:
 
     def _api_version(self, api_version: str) -> str:
         group, slash, version = api_version.rpartition("/")
-        if group in _known_groups() or "." not in group or group.endswith(".k8s.io"):
-            return api_version
+        if not _VERSION.fullmatch(version):
+            version = "v1"
+        if not group or group in _known_groups():
+            return f"{group}{slash}{version}"
         return f"{self._names.name('group', group)}.example{slash}{version}"
 
     def _kind(self, kind: str) -> str:
@@ -289,7 +311,7 @@ def _known_kinds() -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def _known_groups() -> frozenset[str]:
-    return frozenset(kind.group for preset in presets().values() for kind in preset.kinds)
+    return _BUILTIN_GROUPS | {kind.group for preset in presets().values() for kind in preset.kinds}
 
 
 @lru_cache(maxsize=1)
