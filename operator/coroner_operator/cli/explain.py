@@ -72,7 +72,8 @@ def explain(
     \b
     For a bug report: the same objects, as YAML that "coroner explain" reads back, below
     their verdicts. Names, images, addresses, hosts, accounts and UIDs are replaced, and
-    all fields that no verdict rests on are left out.
+    all fields that no verdict rests on are left out. Not guaranteed: a word of a message
+    that does not look like a name is kept, so read the result before you publish it.
         coroner explain job/train -n ml --anonymize > report.yaml
 
     Several pods of one workload: which of them failed first comes first.
