@@ -31,6 +31,7 @@ EVIDENCE_ITEMS = 16
 TERMINATION_MESSAGE_LIMIT = 1024
 _REASON_LIMIT = 63
 _JSON_LINE = LinearRegex(r'\{"')
+_DNS_LABEL = LinearRegex(r"\A[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\z")  # https://www.rfc-editor.org/rfc/rfc1123
 _REASON_WORD = LinearRegex(r"[A-Za-z0-9]+")
 
 
@@ -54,7 +55,7 @@ def build_verdict(
         hint=_first(rule.hints if rule else (), facts) or "",
         retry=rule.retry if rule else "Unknown",
         confidence=min(confidence, primary.max_confidence, key=CONFIDENCE_RANK.__getitem__),
-        container=primary.container or _culprit(facts("culprit"), context),
+        container=_container_name(primary.container or _culprit(facts("culprit"), context), context.redactor),
         exit_code=primary.exit_code,
         signal=signal_of(primary.exit_code),
         evidence=_evidence(match, primary, context),
@@ -67,6 +68,11 @@ def _culprit(name: str | None, context: MatchContext) -> str | None:
     """The container that a text about the pod names, if the pod has it."""
     specs = (*context.pod.spec.containers, *context.pod.spec.initContainers)
     return name if name and any(spec.name == name for spec in specs) else None
+
+
+def _container_name(name: str | None, redactor: TextRedactor) -> str | None:
+    """A name that Kubernetes accepts, as it is; what else an object may say, made safe like any other text."""
+    return name if not name or _DNS_LABEL.found_in(name) else one_line(name, PLACE_LIMIT, redactor) or None
 
 
 def camel_case(reason: str) -> str:

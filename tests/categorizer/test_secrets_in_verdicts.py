@@ -65,3 +65,21 @@ def test_a_value_stays_hidden_behind_the_reason_that_evidence_begins_with(reason
 def test_a_key_without_its_end_stays_hidden_although_its_head_was_cut_off() -> None:
     said = texts("\n".join(["cannot read", "-----BEGIN PRIVATE KEY-----", *KEY_LINES]))
     assert not [line for line in KEY_LINES if line in said]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("main", "main"),
+        ("a" * 63, "a" * 63),
+        ("password-hunter2xq9", "password-hunter2xq9"),  # a name that Kubernetes accepts
+        ("ghp_" + "a1B2" * 9, "[redacted:github-token]"),
+        ("x\x1b[31m\u202e\ny", "x y"),
+        ("a\n", "a"),
+        ("b " * 500, "b " * 126 + "…"),
+    ],
+)
+def test_the_name_of_a_container_is_as_safe_as_every_text(name: str, shown: str) -> None:
+    verdict = CATEGORIZER.classify(pod(failed(1, "Error", name=name)))
+    assert verdict is not None
+    assert verdict.container == shown
