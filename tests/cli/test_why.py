@@ -372,6 +372,28 @@ def discovered(kind: str, plural: str, short_name: str) -> dict[str, Any]:
     }
 
 
+OF_JOB = [{"apiVersion": "batch/v1", "kind": "Job", "name": "train", "uid": "uid-train", "controller": True}]
+
+
+@pytest.mark.parametrize(
+    ("references", "workload", "note"),
+    [
+        (OF_JOB, "Job/train", ", as a pod of Job/train"),
+        ([], "Pod/broken", ""),
+        ([{**OF_JOB[0], "controller": False}], "Pod/broken", ""),  # garbage collection only
+        ([{"apiVersion": "v1", "kind": "Node", "name": "n1", "uid": "n1", "controller": True}], "Pod/broken", ""),
+    ],
+)
+def test_a_single_pod_is_shown_as_its_workload(
+    why: Why, api: FewPages, references: list[dict[str, Any]], workload: str, note: str
+) -> None:
+    api.lists |= {REPORTS: [], EVENTS: []}
+    api.answers[f"{PODS}/broken"] = pod("broken", exit_code=3, ownerReferences=references)
+    ran = why("why", "-o", "json", "broken")
+    assert ran.stderr == f"broken: no FailureReport; classified now{note}\n"
+    assert [item["spec"]["workload"]["display"] for item in ran.answers["items"]] == [workload]
+
+
 def printed(show: Callable[[Console], None], *, width: int = 80, **options: Any) -> str:
     console = Console(file=io.StringIO(), width=width, highlight=False, **options)
     show(console)

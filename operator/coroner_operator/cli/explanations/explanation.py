@@ -18,7 +18,7 @@ from coroner_categorizer.objects.workload import Workload
 from coroner_categorizer.stuck.pods import is_never_ready
 from coroner_categorizer.verdict import Classification, Failure, Verdict
 from coroner_operator.cli.explanations.input_owners import InputOwners
-from coroner_operator.cli.explanations.workload_summary import ClassifiedPod, WorkloadSummary, summarize
+from coroner_operator.cli.explanations.workload_summary import ClassifiedPod, Members, WorkloadSummary, summarize
 from coroner_operator.cli.inputs.input_objects import InputObjects
 from coroner_operator.config.lifetimes import lifetime, with_success
 from coroner_operator.controller.pod_filters import is_deletion, is_retired
@@ -73,6 +73,8 @@ class Explanation(NamedTuple):
     """None: no other pod of its workload is known."""
     waiting: Waiting | None = None
     """Where nothing is failing."""
+    members: Members | None = None
+    """What is known of its workload; None: nothing, not even a UID."""
 
     @property
     def uid(self) -> str:
@@ -99,10 +101,14 @@ class Explanation(NamedTuple):
 
     @property
     def report(self) -> Report | None:
-        """What a report would say of its workload; of a single object, as far as that is known."""
+        """What a report would say of its workload, as far as that is known."""
+        if self.workload is not None:
+            return self.workload.report
+        if self.members is not None:
+            return self.members.summary().report
         subject = self.subject
-        if self.workload is not None or subject is None:
-            return None if self.workload is None else self.workload.report
+        if subject is None:
+            return None
         metadata = subject.metadata
         ref = WorkloadRef(subject.apiVersion, subject.kind, metadata.namespace, metadata.name, metadata.uid)
         classified = ClassifiedPod(subject if isinstance(subject, Pod) else None, self.failures)
@@ -122,28 +128,27 @@ def explain_objects(objects: InputObjects, classifier: Classifier) -> list[Expla
             workloads.setdefault(workload.key, workload)
             by_workload.setdefault(workload.key, []).append(index)
     for key, indices in by_workload.items():
-        summary = _summary(workloads[key], [explanations[index] for index in indices], objects)
+        members = _members(workloads[key], [explanations[index] for index in indices], objects)
+        summary = members.summary() if members.has_several_pods else None
         for index in indices:
-            explanations[index] = explanations[index]._replace(workload=summary)
+            explanations[index] = explanations[index]._replace(workload=summary, members=members)
     return explanations
 
 
-def _summary(ref: WorkloadRef, members: Sequence[Explanation], objects: InputObjects) -> WorkloadSummary | None:
-    """None: fewer than two of the workload's pods are known."""
+def _members(ref: WorkloadRef, members: Sequence[Explanation], objects: InputObjects) -> Members:
     pods = {each.uid: each for each in members if isinstance(each.subject, Pod)}  # in its last state
-    if len(pods) < 2:
-        return None
     classified = [
         ClassifiedPod(each.subject if isinstance(each.subject, Pod) else None, each.failures)
         for each in members
         if each.uid not in pods or pods[each.uid] is each
     ]
-    return summarize(
+    return Members(
         ref,
         classified,
         objects.outcome_of(ref.uid),
-        failing={uid for uid, each in pods.items() if each.is_failing},
+        failing=frozenset(uid for uid, each in pods.items() if each.is_failing),
         unexplained=any(each.unexplained for each in pods.values()),
+        has_several_pods=len(pods) > 1,
     )
 
 

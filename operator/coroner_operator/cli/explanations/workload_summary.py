@@ -73,6 +73,20 @@ class WorkloadSummary(NamedTuple):
         return not current.consequence and current.pod.uid != pod_uid
 
 
+class Members(NamedTuple):
+    """What is known of a workload: the arguments of ``summarize``, which takes its time."""
+
+    workload: WorkloadRef
+    pods: Sequence[ClassifiedPod]
+    outcome: Outcome | None
+    failing: frozenset[str]
+    unexplained: bool
+    has_several_pods: bool
+
+    def summary(self) -> WorkloadSummary:
+        return summarize(self.workload, self.pods, self.outcome, failing=self.failing, unexplained=self.unexplained)
+
+
 def summarize(
     workload: WorkloadRef,
     pods: Sequence[ClassifiedPod],

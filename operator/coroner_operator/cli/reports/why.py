@@ -15,6 +15,7 @@ from coroner_operator.cli.inputs.cluster_reader import Target, may_be_kind
 from coroner_operator.cli.lines import print_line
 from coroner_operator.cli.render import print_text
 from coroner_operator.cli.render.text import standard_output
+from coroner_operator.cli.render.words import safe_name
 from coroner_operator.cli.reports.live_classification import explain_namespace, explain_target, reports_of
 from coroner_operator.cli.reports.plain_reports import reports_as_json, reports_as_yaml
 from coroner_operator.cli.reports.report_reader import Found, read_selection, read_target, resource_name
@@ -111,7 +112,7 @@ def _explain_each(chosen: Selection, what: Sequence[str], output: Output, rules:
                 _print_one(found.reports, history=history)
             continue
         explanations = _explained(chosen, target, found, load_rules(rules))
-        _note(argument, found)
+        _note(argument, found, explanations)
         failing |= any(explanation.is_failing for explanation in explanations)
         shown += reports_of(explanations)
         if output == "text":
@@ -154,7 +155,7 @@ def _list(chosen: Selection, output: Output, rules: str | None) -> int:
         if chosen.all_namespaces or chosen.labels:
             raise BadInput("coroner why", found.obstacle)
         reports = chosen.select(reports_of(explain_namespace(chosen, load_rules(rules))))
-        _note("", found)
+        _note("", found, [])
     if found.omission:
         _say(BadInput("coroner why", found.omission).message)
         if not reports:
@@ -195,10 +196,18 @@ def _target(argument: str) -> Target:
     return Target(kind, name, argument)
 
 
-def _note(argument: str, found: Found) -> None:
-    """That what follows was not reported by the operator, and why."""
+def _note(argument: str, found: Found, explanations: Sequence[Explanation]) -> None:
+    """That what follows was not reported by the operator, and why; of a single pod, also its workload."""
     reason = found.obstacle or found.omission or "no FailureReport"
-    _say(BadInput(argument, f"{reason}; classified now").message)
+    _say(BadInput(argument, f"{reason}; classified now{_owner(explanations)}").message)
+
+
+def _owner(explanations: Sequence[Explanation]) -> str:
+    """That a single pod is one of a Job, where the text is about the pod; "" = it has no owner."""
+    members = explanations[0].members if len(explanations) == 1 else None
+    if members is None or explanations[0].kind != "Pod" or members.workload.kind == "Pod":
+        return ""
+    return f", as a pod of {safe_name(members.workload.kind)}/{safe_name(members.workload.name)}"
 
 
 def _say(line: str) -> None:
