@@ -63,6 +63,11 @@ def test_every_error_is_reported_with_path_detail_and_remedy() -> None:
         ("kind: Pod\n", 'kind: unknown value "Pod"; use "Categorizer"'),
         ("categories: [{name: a, rules: [{onPodEvents: {regexp: x, type: warning}}]}]", 'categories[0].rules[0].onPodEvents.type: unknown value "warning"; use "Normal" or "Warning"'),
         ("categories: [{name: a, rules: [{hint: x}]}]", "categories[0].rules[0]: no matcher; add one of "),
+        ('a: 1\nenabled: !!bool "x"\n', 'line 2, column 10: not YAML: the string "x" cannot be read as !!bool; write it without a tag, a text in quotes'),
+        ("enabled: !site 1\n", "line 1, column 10: not YAML: could not determine a constructor for the tag '!site'; write it without a tag"),
+        ("enabled: 2024-13-45\n", 'line 1, column 10: not YAML: the string "2024-13-45" cannot be read as !!timestamp; '),
+        ("enabled: " + ":".join(["1"] * 200) + ".5\n", "line 1, column 10: not YAML: the string \"1:1:"),
+        ("defaultCategory: 0x" + "f" * 5_000 + "\n", "line 1, column 18: not YAML: the string \"0xfff"),
         ("enabled: 3\n", "enabled: expected true or false; write true or false"),
         ("\x00", "document: not YAML: "),
         ("- " * 100_000 + "a", "line 1, column 65: not YAML: nested too deeply; correct the syntax there"),
@@ -70,6 +75,43 @@ def test_every_error_is_reported_with_path_detail_and_remedy() -> None:
 )  # fmt: skip
 def test_an_invalid_document_is_rejected_with_one_clear_line(text: str, expected: str) -> None:
     assert [m for m in errors_of(text) if m.startswith(expected)]
+
+
+TAGS = (
+    "bool",
+    "int",
+    "float",
+    "null",
+    "str",
+    "binary",
+    "timestamp",
+    "seq",
+    "map",
+    "set",
+    "omap",
+    "pairs",
+    "merge",
+    "value",
+)
+VALUES = ('"x"', '""', "1", "é", "[a, 1]", "[[a, b]]", "[{a: b}]", "{a: b}", "{=: x}", "{<<: a}", "{? [a] : b}")
+PLACES = ("enabled: {}\n", "defaultCategory: {}\n", "categories: {}\n", "{}\n", "{}: a\n", "errorCategories: {}\n")
+
+
+@pytest.mark.parametrize("tag", [*(f"!!{tag}" for tag in TAGS), "!", "!site", "!!python/name:os.system"])
+def test_whatever_a_tag_makes_of_a_value_every_error_is_one_line(tag: str) -> None:
+    for text in (place.format(f"{tag} {value}") for place in PLACES for value in VALUES):
+        with pytest.raises(cc.ConfigError) as refused:
+            cc.load(text + "x: 1\n")  # a fault of its own: none of the texts can be used
+        assert refused.value.errors, text
+
+
+def test_a_value_with_the_tag_that_it_has_anyway_is_read() -> None:
+    values = '[!!int 3, !!int "4"]'
+    rules = f"categories: !!seq [{{name: !!str 7, rules: [{{onExitCodes: {{operator: In, values: {values}}}}}]}}]"
+    pod = {"status": {"containerStatuses": [{"name": "a", "state": {"terminated": {"exitCode": 4}}}]}}
+    verdict = cc.load(f"enabled: !!bool true\n{rules}\n").classify(pod)
+    assert verdict is not None
+    assert verdict.category == "7"
 
 
 TWO = "{onExitCodes: {operator: In, values: [3]}, onTerminationMessage: {pattern: disk}}"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from coroner_categorizer import Categorizer
+from coroner_operator.config import rules_files
 from coroner_operator.config.rules_files import SIZE_LIMIT, InvalidRules, RuleFiles
 from coroner_operator.config.rules_reloader import REASON, Reloader
 from tests.rules_reload.files import BROKEN, ConfigMapMount, rules
@@ -206,6 +207,38 @@ def test_what_is_no_rules_file_is_rejected(tmp_path: Path, content: bytes) -> No
     with pytest.raises(InvalidRules) as caught:
         RuleFiles(file).read().compile()
     assert all(error.startswith(str(file)) for error in caught.value.errors)
+
+
+async def test_an_exception_that_is_no_fault_of_the_file_keeps_the_rules_in_use(
+    mount: ConfigMapMount, tmp_path: Path, operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(content: object, redactor: object) -> Categorizer:
+        raise KeyError("x")
+
+    reloads = reloader(operator, RuleFiles(tmp_path / "rules.yaml"))
+    with monkeypatch.context() as patched:
+        patched.setattr(rules_files, "parse_rules", fails)
+        mount.hold(rules_yaml=rules("second"))
+        await poll_twice(reloads)
+    assert operator.category == "first"
+    (error,) = reloads.errors
+    assert error == f"{tmp_path / 'rules.yaml'}: cannot be used: KeyError: 'x'; see the operator's log"
+    assert operator.counts == [False]
+    mount.hold(rules_yaml=rules("third"))
+    await poll_twice(reloads)
+    assert operator.category == "third"
+    assert not reloads.errors
+
+
+async def test_a_tag_that_cannot_be_read_is_an_error_of_the_file(
+    mount: ConfigMapMount, tmp_path: Path, operator: Operator
+) -> None:
+    reloads = reloader(operator, RuleFiles(tmp_path / "rules.yaml"))
+    mount.hold(rules_yaml=rules("second") + 'enabled: !!bool "x"\n')
+    await poll_twice(reloads)
+    assert operator.category == "first"
+    (error,) = reloads.errors
+    assert error.startswith(f"{tmp_path / 'rules.yaml'}: line 9, column 10: not YAML: ")
 
 
 def test_without_files_it_is_the_shipped_pack() -> None:

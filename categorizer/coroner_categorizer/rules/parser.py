@@ -19,7 +19,7 @@ from coroner_categorizer.rules.pattern_set import compile_pattern
 from coroner_categorizer.rules.rule import Rule
 from coroner_categorizer.rules.template import Template, literal, parse_template
 from coroner_categorizer.rules.template_facts import BASE_FACTS, FINDING_FACTS
-from coroner_categorizer.rules.yaml_reader import NAME_LIMIT, YamlReader
+from coroner_categorizer.rules.yaml_reader import NAME_LIMIT, YamlReader, kind_of
 from coroner_categorizer.verdict import Confidence, Retry
 
 API_VERSION = "coroner.dev/v1alpha1"
@@ -56,10 +56,30 @@ class RuleSet(msgspec.Struct, frozen=True):
     """Of the rules in the document: empty, or ``errorCategories``."""
 
 
-class _UniqueKeyLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
-    """YAML 1.1 that refuses a duplicate key, instead of silently keeping the last value."""
+class _UnreadableValueError(yaml.constructor.ConstructorError):
+    """A value that is not what its tag, or its form, says."""
+
+
+_NUMBER_LIMIT = 64
+"""Characters of a number. PyYAML takes the square of the length for ``1:59:59:…``, and Python writes no integer of
+more than 4,300 digits into a message."""
+
+
+class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
+    """YAML 1.1 that refuses a duplicate key, instead of silently keeping the last value, and whose only errors are
+    YAML errors with a mark."""
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        try:
+            _check_number(node)
+            return super().construct_object(node, deep)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # PyYAML's constructors do not check what they are given: !!bool "x" is a KeyError, !!int "" an IndexError.
+            raise _unreadable(node) from error
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        if not isinstance(node, yaml.MappingNode):
+            raise _unreadable(node)
         seen: set[str] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
@@ -68,6 +88,18 @@ class _UniqueKeyLoader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yam
                 seen.add(key.value)
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)
         return mapping
+
+
+def _check_number(node: Any) -> None:
+    kind = node.tag.rpartition(":")[2]
+    if isinstance(node, yaml.ScalarNode) and kind in ("int", "float") and len(node.value) > _NUMBER_LIMIT:
+        raise _unreadable(node)
+
+
+def _unreadable(node: Any) -> _UnreadableValueError:
+    shown = kind_of(node.value) if isinstance(node, yaml.ScalarNode) else f"a {node.id}"
+    tag = node.tag.rpartition(":")[2]
+    return _UnreadableValueError(problem=f"{shown} cannot be read as !!{tag}", problem_mark=node.start_mark)
 
 
 def parse(text: str) -> RuleSet:
@@ -97,11 +129,13 @@ def load_documents(text: str, errors: FieldErrors) -> list[Any] | None:
     """Every YAML document of the text that is not null; None where it is not YAML, which is noted."""
     try:
         _check_shape(text)
-        return [d for d in yaml.load_all(text, Loader=_UniqueKeyLoader) if d is not None]
+        return [d for d in yaml.load_all(text, Loader=_Loader) if d is not None]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "document"
-        errors.add(Path((place,)), f"not YAML: {error.problem or error.context}", "correct the syntax there")
+        is_value = isinstance(error, yaml.constructor.ConstructorError)
+        remedy = "write it without a tag, a text in quotes" if is_value else "correct the syntax there"
+        errors.add(Path((place,)), f"not YAML: {error.problem or error.context}", remedy)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         errors.add(Path(), f"not YAML: {first}", "write one YAML document")
@@ -111,7 +145,7 @@ def load_documents(text: str, errors: FieldErrors) -> list[Any] | None:
 def _check_shape(text: str) -> None:
     """Refuse what would multiply (aliases) or overflow the C loader's stack (nesting) before it is built."""
     depth = 0
-    for event in yaml.parse(text, Loader=_UniqueKeyLoader):
+    for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):
             raise yaml.MarkedYAMLError(problem="aliases are not supported", problem_mark=event.start_mark)  # type: ignore[arg-type]
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

@@ -81,6 +81,10 @@ class Reloader:
         except InvalidRules as invalid:
             self._reject(invalid.errors)
             return
+        except Exception as error:  # a fault of this program: the operator goes on with the rules that it has
+            log.exception("the rules files cannot be used")
+            self._reject((unexpected(contents, error),))
+            return
         self._current = contents
         self.errors = ()
         self._on_reload(categorizer)
@@ -100,6 +104,13 @@ class Reloader:
         count = f"{len(errors)} error{'s' if len(errors) > 1 else ''}"
         log.error("rules rejected (%s); keeping the previous rules", count)
         self.reannounce()
+
+
+def unexpected(contents: RuleFileContents, error: Exception) -> str:
+    """One line, of an error that no file should have caused."""
+    files = " and ".join(str(file) for file in (contents.files.rules, contents.files.redaction) if file)
+    reason = (str(error).splitlines() or [""])[0]
+    return f"{files}: cannot be used: {type(error).__name__}: {reason}; see the operator's log"
 
 
 def event_note(errors: tuple[str, ...]) -> str:
