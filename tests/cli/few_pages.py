@@ -13,8 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
-Answer = dict[str, Any] | int
-"""An object, or the HTTP status of a refusal."""
+Answer = dict[str, Any] | int | bytes
+"""An object, the HTTP status of a refusal, or a body as it is."""
 
 
 class FewPages:
@@ -51,7 +51,11 @@ def serving() -> Iterator[FewPages]:
             status = answer if isinstance(answer, int) else 200
             message = pages.refusals.get(url.path, f"refused with\n{status}")
             refusal = {"kind": "Status", "apiVersion": "v1", "message": message, "code": status}
-            body = json.dumps(refusal if isinstance(answer, int) else answer).encode()
+            body = (
+                answer
+                if isinstance(answer, bytes)
+                else json.dumps(refusal if isinstance(answer, int) else answer).encode()
+            )
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

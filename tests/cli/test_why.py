@@ -73,6 +73,15 @@ def test_the_report_is_read_where_pods_and_workload_are_gone(why: Why, api: FewP
     assert api.asked == [f"{REPORTS}?limit=50&labelSelector=coroner.dev%2Fworkload-name%3Dgone"]
 
 
+@pytest.mark.parametrize("body", ["null", "[]", "3", '"text"', "{", '{"metadata": null}', '{"metadata": {"name": 3}}'])
+def test_a_report_that_is_none_is_one_line(why: Why, api: FewPages, body: str) -> None:
+    api.answers[f"{REPORTS}/x"] = body.encode()
+    ran = why("why", "fr/x")
+    assert ran.exit_code == 2
+    first, *_ = ran.stderr.splitlines()
+    assert first.startswith("failurereport x: left out: ")
+
+
 def test_a_pod_that_is_gone_is_found_in_the_report_that_names_it(why: Why, api: FewPages) -> None:
     api.lists[REPORTS] = stored(about(sample_reports.failed(), "train"))
     ran = why("why", "train-llm-x7k2p")

@@ -108,7 +108,7 @@ def to_status(report: Report) -> dict[str, Any]:
     )
 
 
-def from_object(obj: Mapping[str, Any], now: datetime | None = None) -> Report:
+def from_object(obj: object, now: datetime | None = None) -> Report:
     """The report that ``to_object`` and ``to_status`` wrote. ValueError: the object is none, or was edited badly.
 
     ``now``: times that are more than ``CLOCK_SKEW`` later cannot have been written; None: any time can.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta, field
@@ -193,8 +193,10 @@ class StoredReport(msgspec.Struct, frozen=True):
     """The fields of the current failure in the status; None: nothing fails, or the workload had recovered."""
 
 
-def read(obj: Mapping[str, Any]) -> StoredReport:
+def read(obj: object) -> StoredReport:
     """Raises ValueError, with the path of the field that is wrong."""
+    if not isinstance(obj, Mapping):
+        raise ValueError(f"Expected `object`, got `{type(obj).__name__}`")
     try:
         report = msgspec.convert({**obj, "status": obj.get("status") or {}, "current": None}, StoredReport)
         state, failure_id = report.status.state, obj["status"].get("failureID") if report.status.state else None

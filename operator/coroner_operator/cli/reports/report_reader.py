@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 import msgspec
@@ -84,10 +84,10 @@ async def list_reports(client: Client, namespace: str, label_selector: str = "")
     return _parsed([raw async for raw in list_items(client, path, query, limit=PAGE_SIZE)])
 
 
-def _parsed(raws: Iterable[bytes]) -> Listed:
+def _parsed(raws: Iterable[bytes], name: str = "") -> Listed:
     listed = Listed([], [])
     for raw in raws:
-        report = parse(raw)
+        report = parse(raw, name)
         if report is None:
             listed.left_out.append(bytes(raw))
         else:
@@ -95,22 +95,30 @@ def _parsed(raws: Iterable[bytes]) -> Listed:
     return listed
 
 
-def parse(raw: bytes) -> Report | None:
-    """None: it is not what Coroner writes, which is said on standard error."""
-    obj: Any = msgspec.json.decode(raw)
+def parse(raw: bytes, name: str = "") -> Report | None:
+    """None: it is not what Coroner writes, which is said on standard error. ``name``: where the object has none."""
+    obj: object = None
     try:
+        obj = msgspec.json.decode(raw)
         return from_object(obj)
-    except ValueError as error:
-        name = obj.get("metadata", {}).get("name", "") if isinstance(obj, dict) else ""
-        click.echo(BadInput(f"failurereport {name}", f"left out: {error}").format_message(), err=True)
+    except (ValueError, msgspec.DecodeError) as error:
+        where = f"failurereport {_name_of(obj) or name}".rstrip()
+        click.echo(BadInput(where, f"left out: {error}").format_message(), err=True)
         return None
+
+
+def _name_of(obj: object) -> str:
+    """ "" = it has none that is a text."""
+    metadata = obj.get("metadata") if isinstance(obj, dict) else None
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 async def _of(client: Client, namespace: str, target: Target) -> Listed:
     resource = find_by_name(target.kind)
     if resource == REPORT:
         try:
-            return _parsed([await client.get(REPORT.object_path(namespace, target.name))])
+            return _parsed([await client.get(REPORT.object_path(namespace, target.name))], target.name)
         except NotFound:
             return Listed([], [])
     by_name = f"{GROUP}/workload-name={name_as_label(target.name)}"
