@@ -107,6 +107,19 @@ def test_a_bad_file_of_cases_is_one_line(coroner: Coroner, cases: Path, text: st
     assert ran.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("", '"": is no file\'s name; name a file'),
+        (".", ".: is a directory; name the files in it"),
+        ("/", "/: is a directory; name the files in it"),
+        ("..", "..: is a directory; name the files in it"),
+    ],
+)
+def test_what_is_no_file_of_cases_is_one_line(coroner: Coroner, name: str, line: str) -> None:
+    assert coroner("test", "--cases", name) == (2, "", f"{line}\n")
+
+
 def test_it_says_which_option_is_missing(coroner: Coroner) -> None:
     ran = coroner("test")
     assert (ran.exit_code, ran.stdout) == (2, "")

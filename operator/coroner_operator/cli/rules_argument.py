@@ -7,6 +7,7 @@ from pathlib import Path
 
 import coroner_categorizer as cc
 from coroner_operator.cli.errors import BadInput
+from coroner_operator.cli.inputs.input_bytes import no_name
 from coroner_operator.config.rules_files import Content, Unreadable, describe, parse_rules, read_file, read_stream
 
 
@@ -17,6 +18,8 @@ def display_name(argument: str) -> str:
 
 def read_argument(argument: str) -> Content:
     """The content of this file, or of standard input for ``-``. Raises BadInput where it cannot be read."""
+    if not argument:
+        raise no_name()
     if argument != "-":
         content = read_file(Path(argument))
     elif sys.stdin is None:  # closed by the shell: "<&-"

@@ -22,6 +22,8 @@ class InputBytes(NamedTuple):
 
 def read_input(argument: str) -> InputBytes:
     """The file of this name, or standard input for ``-``. Raises BadInput if it cannot be read."""
+    if not argument:
+        raise no_name()
     name = "stdin" if argument == "-" else argument
     try:
         if argument == "-" and sys.stdin is None:  # closed by the shell: "<&-"
@@ -39,6 +41,11 @@ def read_input(argument: str) -> InputBytes:
     if len(data) > INPUT_LIMIT:
         raise BadInput(name, f"larger than {INPUT_LIMIT // 2**20} MiB", "split it")
     return InputBytes(name, _as_utf8(data))
+
+
+def no_name() -> BadInput:
+    """For an empty argument, which ``Path`` takes for the working directory: an unset variable of a script."""
+    return BadInput('""', "is no file's name", "name a file")
 
 
 def _as_utf8(data: bytes) -> bytes:

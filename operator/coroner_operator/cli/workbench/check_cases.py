@@ -43,8 +43,9 @@ def test(ctx: click.Context, *, rules: str | None, files: tuple[str, ...], objec
     categorizer = load_rules(rules)
     total = wrong = 0
     for file in files:
+        cases = read_cases(file)  # first: what is no file has no folder beside it
         folder = CaseFolder(file, objects)
-        for case in read_cases(file):
+        for case in cases:
             found = differences(case, verdicts_of(case, folder.objects_of(case), categorizer))
             total += 1
             wrong += bool(found)

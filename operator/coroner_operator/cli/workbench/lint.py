@@ -56,8 +56,9 @@ def lint(ctx: click.Context, rules: tuple[str, ...], redaction: tuple[str, ...],
     """
     if not rules and not redaction:
         raise BadInput(ctx.command_path, "Missing argument 'RULES.yaml...'", f'see "{ctx.command_path} --help"')
-    counts = [_check(file, _rules_summary) for file in rules]
-    counts += [_check(file, _redaction_summary) for file in redaction]
+    is_only = len(rules) + len(redaction) == 1
+    counts = [_check(file, _rules_summary, is_only=is_only) for file in rules]
+    counts += [_check(file, _redaction_summary, is_only=is_only) for file in redaction]
     errors, warnings = sum(count.errors for count in counts), sum(count.warnings for count in counts)
     if errors or warnings:
         faulty = sum(any(count) for count in counts)
@@ -70,12 +71,17 @@ def lint(ctx: click.Context, rules: tuple[str, ...], redaction: tuple[str, ...],
         ctx.exit(_WARNED)
 
 
-def _check(argument: str, summarize: Callable[[Content], _Summary]) -> _Count:
-    """Prints the errors or warnings of one file, or that it has none; their number."""
+def _check(argument: str, summarize: Callable[[Content], _Summary], *, is_only: bool) -> _Count:
+    """Prints the errors or warnings of one file, or that it has none; their number.
+
+    Raises BadInput where the only file cannot be read: one line says it, without a sum.
+    """
     name = display_name(argument)
     try:
         summary = summarize(read_argument(argument))
     except BadInput as unreadable:
+        if is_only:
+            raise
         unreadable.show()
         return _Count(errors=1)
     except cc.ConfigError as invalid:
