@@ -152,6 +152,31 @@ def test_a_namespace_or_kind_called_other_makes_no_second_series_of_the_same_nam
     assert len(names) == len(set(names))
 
 
+@pytest.mark.parametrize("namespaces", [False, True])
+@pytest.mark.parametrize("kind", ["-x", "Foo_", "x" * 64, "Job"])
+def test_a_name_that_new_rules_add_makes_no_second_series(namespaces: bool, kind: str) -> None:
+    """A kind that is no value of a label is "other" already; one that is ("Job") keeps its own series."""
+    scraped = Scraped(namespaces=namespaces)
+    workload = in_namespace(OTHER, kind)
+    failing = report(1, workload=workload)
+    verdict = failing.history[0].verdict
+    name = (verdict.category, verdict.subcategory)
+    assert name not in CATEGORIZER.names
+    scraped.count(workload, name, failures=3)
+    scraped.series.on_report("report", workload, failing)
+    scraped.series.set_names([name])
+    scraped.scrape()
+    assert counted(scraped.scrape(INTERVAL)) == 3
+    scraped.series.on_report("report", workload, None)
+    lines = [line for line in generate_latest(scraped._registry).decode().splitlines() if line[0] != "#"]
+    names = [line.rpartition(" ")[0] for line in lines]
+    assert len(names) == len(set(names))
+    gauges = [line for line in lines if line.startswith("coroner_failing_workloads{")]
+    assert gauges
+    assert {line.rpartition(" ")[2] for line in gauges} == {"0.0"}
+    assert sum(scraped.series._per_namespace.values()) == len(scraped.series._series)
+
+
 def test_namespaces_can_be_switched_off() -> None:
     scraped = Scraped(namespaces=False)
     for number in range(5):

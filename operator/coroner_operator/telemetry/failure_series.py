@@ -227,7 +227,14 @@ class FailureSeries(Collector):
         return Labels(category, subcategory, OTHER if self._namespaces else "", OTHER)
 
     def _reserve(self, category: str, subcategory: str) -> None:
-        self._overflow_series.setdefault(self._overflow_labels(category, subcategory), _Series(self._clock()))
+        """A series of the same labels, made before the name was known, becomes it: with what it has counted."""
+        labels = self._overflow_labels(category, subcategory)
+        if labels in self._overflow_series:
+            return
+        series = self._series.pop(labels, None)
+        if series is not None:
+            self._per_namespace -= Counter([labels.namespace])
+        self._overflow_series[labels] = series or _Series(self._clock())
 
     def _has_room(self, namespace: str, now: float) -> bool:
         if self._namespaces and self._per_namespace[namespace] >= max(self._limit // NAMESPACE_SHARE, 1):
