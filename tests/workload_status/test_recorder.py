@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import msgspec
 import pytest
 
-import coroner_categorizer as cc
 from coroner_operator.kube.client import Client, load_configuration
-from coroner_operator.model import sample_reports
-from coroner_operator.model.report import Report
 from coroner_operator.publish.event_recorder import GLOBAL_LIMIT, PER_NAMESPACE, PER_OBJECT, Recorder
 from coroner_operator.publish.event_series import Regarding
-from coroner_operator.publish.notifier import Notifier
 from coroner_operator.publish.token_bucket import TokenBucket
 from embedded_apiserver import EmbeddedApiServer, Fault
-from tests.support import pods
 from tests.support.waiting import until
 from tests.workload_status.backend import Sandbox
 
@@ -129,52 +123,6 @@ async def test_a_note_is_redacted_and_short(sandbox: Sandbox, note: str, shown: 
         session.record(note, Regarding("v1", "Pod", sandbox.namespace, "a", "u"))
         (event,) = await until(sandbox.events)
         assert event["note"] == shown
-
-
-class _Requests:
-    """In place of a client: what would be sent."""
-
-    def __init__(self) -> None:
-        self.bodies: list[Any] = []
-
-    async def request(self, method: str, path: object, *, body: Any) -> None:
-        self.bodies.append(body)
-
-
-class _Unlisted:
-    """In place of the status writer and the listed kinds: only Events are of interest."""
-
-    def put(self, report: Report, then: Callable[[], None], *, on: object) -> None:
-        then()
-
-    def kind_of(self, workload: object) -> None:
-        pass
-
-    def is_cluster_scoped(self, workload: object) -> bool:
-        return False
-
-
-@pytest.mark.parametrize(
-    ("printed", "shown"),
-    [
-        ("Password: (hidden)", "Password: (hidden)"),
-        (f"token {TOKEN}", "token [redacted:github-token]"),
-    ],
-)
-async def test_an_event_quotes_a_verdict_as_it_is(printed: str, shown: str) -> None:
-    pod = pods.pod(pods.failed(1, "Error", message=printed))
-    verdict = cc.default().classify_pod(cc.parse_pod(pod)).verdict
-    report, client, unlisted = sample_reports.failing(), _Requests(), _Unlisted()
-    assert verdict is not None and report.current is not None
-    current = msgspec.structs.replace(report.current, id="new", verdict=verdict)
-    recorder = Recorder(cast("Client", client), Outcomes())
-    recorder.start()
-    notifier = Notifier(cast("Any", unlisted), recorder, cast("Any", unlisted))
-    notifier.notify(report, msgspec.structs.replace(report, current=current))
-    await recorder.close(5)
-    (event,) = client.bodies
-    assert event["note"].startswith(f"{verdict.message} [{verdict.name}]")
-    assert shown in event["note"]
 
 
 async def test_events_about_cluster_scoped_objects_are_in_default(

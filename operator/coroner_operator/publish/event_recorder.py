@@ -16,7 +16,7 @@ from typing import Literal, Protocol
 import msgspec
 from cachetools import LRUCache
 
-from coroner_categorizer.redaction.redactor import DEFAULT_REDACTOR, Redactor, TextRedactor
+from coroner_categorizer.redaction.redactor import DEFAULT_REDACTOR, Redactor
 from coroner_categorizer.redaction.sanitize import one_line
 from coroner_operator.kube.backoff import BackOff
 from coroner_operator.kube.client import Client
@@ -39,16 +39,6 @@ NOTE_CHARACTERS = 4_096  # the whole note is redacted, and only then shortened
 MERGE_PATCH = "application/merge-patch+json"
 
 Outcome = Literal["created", "counted", "dropped"]
-
-
-class _AsItIs:
-    """For texts that are redacted already."""
-
-    def redact(self, text: str) -> str:
-        return text
-
-
-_AS_IT_IS = _AsItIs()
 
 
 class EventMetrics(Protocol):
@@ -124,19 +114,15 @@ class Recorder:
         action: str,
         hint: str = "",
         event_type: EventType = "Warning",
-        redacted: bool = False,
     ) -> None:
-        """This happened to the object, now. Texts are shortened here, and redacted if they are not ``redacted`` yet.
-
-        What is left of a text that was redacted may look like a secret beside other words: it is not redacted again.
+        """This happened to the object, now. Texts are redacted and shortened here.
 
         ``hint`` follows the note of the first of a series, and is no part of the series' identity: it may name one of
         many pods.
         """
         if not self._enabled:
             return
-        redactor = _AS_IT_IS if redacted else self.redactor
-        key = self._key(Key(regarding, event_type, reason, action, note), redactor)
+        key = self._key(regarding, reason, note, action, event_type)
         series = self._series.get(key)
         if series is not None:
             series.count += 1
@@ -145,7 +131,7 @@ class Recorder:
         elif not self._is_allowed(regarding) or self._queue.ready >= QUEUE_LIMIT:
             self._metrics.count_event("dropped")
         else:
-            self._add_series(key, f"{note} {hint}", redactor)
+            self._add_series(key, note, hint)
 
     def renew(
         self,
@@ -156,7 +142,6 @@ class Recorder:
         action: str,
         hint: str = "",
         event_type: EventType = "Warning",
-        redacted: bool = False,
     ) -> None:
         """What was recorded with these texts, here or by an earlier process, still holds: its Event is kept.
 
@@ -164,14 +149,13 @@ class Recorder:
         """
         if not self._enabled:
             return
-        redactor = _AS_IT_IS if redacted else self.redactor
-        key = self._key(Key(regarding, event_type, reason, action, note), redactor)
+        key = self._key(regarding, reason, note, action, event_type)
         series = self._series.get(key)
         if series is None:
             if self._queue.ready >= QUEUE_LIMIT:
                 self._metrics.count_event("dropped")
                 return
-            series = self._add_series(key, f"{note} {hint}", redactor, count=0)
+            series = self._add_series(key, note, hint, count=0)
         series.renew = True
         series.last_at = self._now()
         self._schedule(series)
@@ -188,18 +172,18 @@ class Recorder:
             log.info("%d events not sent before the end", len(self._queue))
         await self._queue.close()
 
-    def _key(self, raw: Key, redactor: TextRedactor) -> Key:
-        """With texts that may be written."""
-        return raw._replace(
-            reason=one_line(raw.reason, WORD_LIMIT, redactor) or "Unknown",
-            action=one_line(raw.action, WORD_LIMIT, redactor) or "Unknown",
-            message=fit_note(one_line(raw.message, NOTE_CHARACTERS, redactor)),
+    def _key(self, regarding: Regarding, reason: str, note: str, action: str, event_type: EventType) -> Key:
+        return Key(
+            regarding,
+            event_type,
+            one_line(reason, WORD_LIMIT, self.redactor) or "Unknown",
+            one_line(action, WORD_LIMIT, self.redactor) or "Unknown",
+            fit_note(one_line(note, NOTE_CHARACTERS, self.redactor)),
         )
 
-    def _add_series(self, key: Key, note: str, redactor: TextRedactor, count: int = 1) -> Series:
-        """``note``: with its hint, as it was given."""
+    def _add_series(self, key: Key, note: str, hint: str, count: int = 1) -> Series:
         now = self._now()
-        whole_note = fit_note(one_line(note.rstrip(), NOTE_CHARACTERS, redactor))
+        whole_note = fit_note(one_line(f"{note} {hint}".rstrip(), NOTE_CHARACTERS, self.redactor))
         series = Series(key, whole_note, now, now, count)
         self._remember(series)
         self._queue.add(series)

@@ -91,7 +91,6 @@ class Notifier:
             f"{verdict.message} [{verdict.name}]" if verdict.name else verdict.message,
             hint=" ".join(filter(None, (_which_pod(workload, failure), verdict.hint))),
             action="Categorized",
-            redacted=True,  # as every text of a verdict
         )
 
 
