@@ -32,6 +32,7 @@ APISERVER_PORT=${APISERVER_PORT:-6443}   # only for --control-plane-only (127.0.
 KCM_PORT=${KCM_PORT:-10257}
 SCHED_PORT=${SCHED_PORT:-10259}
 KUBELET_PORT=${KUBELET_PORT:-10250}
+export GOGC=${GOGC:-300}                  # of the cluster's programs: half a dozen API servers share the cores of a test run, and memory is there
 
 PKI=$STATE/pki LOGS=$STATE/log PIDS=$STATE/pids CONF=$STATE/conf
 CTD_SOCK=$STATE/run/containerd/containerd.sock
