@@ -10,7 +10,7 @@ BUILD=${BUILD:-yes}                      # no: $BIN holds somebody else's progra
 MIRROR=${MIRROR:-$(awk '/^URIs:/ {print $2; exit}' /etc/apt/sources.list.d/debian.sources 2>/dev/null || true)}   # Debian's, as this system has it
 KUBECTL=${KUBECTL:-$BIN/kubectl}
 PYTHON=${PYTHON:-$(command -v /usr/bin/python3 || command -v python3)}
-# What a cluster with a kubelet has of the machine (interfaces, addresses, cgroups) is told apart by its slot, 0 to 9.
+# What a cluster with a kubelet has of the machine (interfaces, addresses, cgroups) is kept apart by its slot, 0 to 9.
 # Whoever starts it keeps the number in $STATE/slot, where `down` finds it.
 SLOT=$(cat "$STATE/slot" 2>/dev/null || echo "${SLOT:-0}")
 SLOTS=${SLOTS:-2}                        # as many at a time; `hold` takes a free one
@@ -32,7 +32,7 @@ APISERVER_PORT=${APISERVER_PORT:-6443}   # only for --control-plane-only (127.0.
 KCM_PORT=${KCM_PORT:-10257}
 SCHED_PORT=${SCHED_PORT:-10259}
 KUBELET_PORT=${KUBELET_PORT:-10250}
-export GOGC=${GOGC:-300}                  # of the cluster's programs: half a dozen API servers share the cores of a test run, and memory is there
+CLUSTER_GOGC=${CLUSTER_GOGC:-300}        # of the cluster's programs: half a dozen API servers share the cores of a test run
 
 PKI=$STATE/pki LOGS=$STATE/log PIDS=$STATE/pids CONF=$STATE/conf
 CTD_SOCK=$STATE/run/containerd/containerd.sock
@@ -55,7 +55,7 @@ spawn() {
   local name=$1; shift
   mkdir -p "$LOGS" "$PIDS" "$CONF"
   printf '%q ' "$@" >"$CONF/$name.cmd"
-  setsid nohup "$@" >>"$LOGS/$name.log" 2>&1 </dev/null &
+  GOGC=$CLUSTER_GOGC setsid nohup "$@" >>"$LOGS/$name.log" 2>&1 </dev/null &
   local pid=$!
   echo "$pid $(starttime "$pid")" >"$PIDS/$name"
 }

@@ -85,10 +85,9 @@ async def test_a_report_that_is_deleted_while_it_is_written_for_the_first_time_i
     reports = ReportCache(MemoryReportStore())
     with reports.writing(JOB):
         assert reports.forget("default", NAME) == JOB
-    reports.store_written(Stored(report(1), "100", {}))
+        reports.store_written(Stored(report(1), "100", {}))
     assert not reports.has(JOB)
     assert reports.failing == ()
     with reports.writing(JOB):
-        pass
-    reports.store_written(Stored(report(1), "102", {}))
+        reports.store_written(Stored(report(1), "102", {}))
     assert reports.has(JOB)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from coroner_categorizer.redaction.non_secrets import is_not_secret
-from coroner_categorizer.redaction.rule import MARK, Regexp, Rule, mark, replace_spans
+from coroner_categorizer.redaction.rule import MARK, MARK_PATTERN, Regexp, Rule, mark, replace_spans
 from coroner_categorizer.redaction.value_reader import Form, KeyValue
 
 _MARK = mark("password")
@@ -55,7 +55,8 @@ _LINE = Regexp(r"[^\n]*\b(?:" + "|".join(program.name for program in _PROGRAMS) 
 # A word in quotes, or one of bare characters; a quoted part may follow an option at once (-p'X').
 _WORD = Regexp(
     r"\\*\"([^\"\\\n,\[\] ][^\"\\\n]*)\\*\"|'([^'\n,\[\] ][^'\n]*)'|(-[A-Za-z])(?:\"([^\"\n]+)\"|'([^'\n]+)')"
-    r"|((?:\[redacted:[a-z0-9-]+\]|[^\s\"'`,;|&()\[\]{}<>\\]|\\[^\n\"'])+)"
+    rf"|((?:{MARK_PATTERN}"
+    r"|[^\s\"'`,;|&()\[\]{}<>\\]|\\[^\n\"'])+)"
     r"|[;|&)`\]]"
 )
 

@@ -11,6 +11,7 @@ from coroner_categorizer.redaction.rule import Regexp, Rule, mark, replace_spans
 
 _ENCODED_MARK = mark("base64-secret")
 _JWT_MARK = mark("jwt")
+_AUTHORIZATION_MARK = mark("authorization")
 
 _BREAK = r"(?:\r?\n|(?:\\+r)?\\+n)[ \t]*"
 _BASE64 = Regexp(r"[A-Za-z0-9+/_-]{16,}={0,2}")
@@ -74,7 +75,7 @@ def _last_line_end(data: bytes, at: int) -> int:
 
 def _redact_basic(data: bytes) -> bytes:
     spans = [
-        (*found.span(1), mark("authorization"))
+        (*found.span(1), _AUTHORIZATION_MARK)
         for found in _BASIC.finditer(data)
         if _is_user_and_password(_decoded(found.group(1)))
     ]

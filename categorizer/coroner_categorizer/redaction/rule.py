@@ -86,7 +86,8 @@ class Regexp:
         return method
 
 
-MARK = Regexp(r"\[redacted:[a-z0-9-]+\]")
+MARK_PATTERN = r"\[redacted:[a-z0-9-]+\]"
+MARK = Regexp(MARK_PATTERN)
 
 
 MARK_NAMES: set[str] = set()

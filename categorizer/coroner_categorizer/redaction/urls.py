@@ -5,7 +5,7 @@ Scheme, host and path stay: they say what could not be reached.
 
 from __future__ import annotations
 
-from coroner_categorizer.redaction.rule import Regexp, Rule, mark, pattern_rule, replace_spans
+from coroner_categorizer.redaction.rule import MARK_PATTERN, Regexp, Rule, mark, pattern_rule, replace_spans
 
 _CREDENTIALS = mark("url-credentials")
 _CURL_CREDENTIALS = mark("credentials")
@@ -62,7 +62,7 @@ def _redact_curl(data: bytes) -> bytes:
 _QUERY = (
     r"(?i)(?:[?&;]|\\u0026|%26)(?:X-Amz-(?:Signature|Credential|Security-Token)|X-Goog-(?:Signature|Credential)|X-Oss-Signature"
     r"|AWSAccessKeyId|GoogleAccessId|Signature|Key-Pair-Id|sig)(?:=|%3D)((?:[^&\s\"'<>\\;,%\[\])]|%[013-9A-F][0-9A-F]|%2[0-57-9A-F]"
-    r"|\[redacted:[a-z0-9-]+\])+)"
+    rf"|{MARK_PATTERN})+)"
 )
 
 URL_RULES: tuple[Rule, ...] = (

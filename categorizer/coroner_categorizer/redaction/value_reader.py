@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from coroner_categorizer.redaction.rule import MARK, Regexp
+from coroner_categorizer.redaction.rule import MARK, MARK_PATTERN, Regexp
 
 _OPEN_QUOTE = Regexp(r"[bBuUrRfF]{0,2}(\"\"\"|'''|\\{0,7}[\"'`]|&quot;)")
 # Most values begin with none of these: a look at one byte is cheaper than a search.
@@ -18,7 +18,7 @@ _MAY_OPEN_LIST = frozenset((b" ", b"\t", b"["))
 _DOUBLED = Regexp(r"''([^'\s,;)}\]][^'\n]*)''|\"\"([^\"\s,;)}\]][^\"\n]*)\"\"")
 _QUOTES = Regexp(r"\\*[\"'`]|\n")
 _LIST = Regexp(r"[ \t]*\[")
-_TO_BRACKET = Regexp(r"(?:\[redacted:[a-z0-9-]+\]|[^\]\n])*")
+_TO_BRACKET = Regexp(rf"(?:{MARK_PATTERN}|[^\]\n])*")
 _SCHEME = Regexp(
     r"(?i)(bearer|basic|token|bot|api-?key|key|sso-key|negotiate|ntlm|splunk|digest|hawk|oauth|aws4-hmac-sha256)[ \t]+"
 )

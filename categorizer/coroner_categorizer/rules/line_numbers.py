@@ -38,12 +38,13 @@ def _with_parents(path: str) -> Iterable[str]:
 class _OpenCollection:
     """An open mapping or list. ``path`` is None where nothing below it is wanted."""
 
-    __slots__ = ("index", "is_list", "key", "path")
+    __slots__ = ("expects_key", "index", "is_list", "key", "path")
 
     def __init__(self, path: Path | None, *, is_list: bool) -> None:
         self.path = path
         self.is_list = is_list
         self.index = 0
+        self.expects_key = not is_list
         self.key: Path | None = None
         """The place of the value that comes next in a mapping; None: a key comes next, or nobody asks."""
 
@@ -52,11 +53,9 @@ def _lines(text: str, wanted: Collection[str]) -> dict[str, int]:
     """The lines, counted from 1, of those of the wanted places that are there: of a key, or of an item of a list."""
     lines: dict[str, int] = {}
     open_: list[_OpenCollection] = []
-    expects_key: list[bool] = []
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.CollectionEndEvent):
             open_.pop()
-            expects_key.pop()
             continue
         if not isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
             continue
@@ -67,23 +66,21 @@ def _lines(text: str, wanted: Collection[str]) -> dict[str, int]:
             if within.is_list:
                 place = _below(within.path, within.index, wanted)
                 within.index += 1
-            elif expects_key[-1]:
+            elif within.expects_key:
                 name = event.value if isinstance(event, yaml.ScalarEvent) else ""
                 within.key = _below(within.path, name, wanted)
                 _note(within.key, line, lines)
-                expects_key[-1] = False
+                within.expects_key = False
                 if isinstance(event, yaml.ScalarEvent):
                     continue
             else:
                 place, within.key = within.key, None
-                expects_key[-1] = True
+                within.expects_key = True
         else:
             place = Path()
         _note(place, line, lines)
         if isinstance(event, yaml.CollectionStartEvent):
-            is_list = isinstance(event, yaml.SequenceStartEvent)
-            open_.append(_OpenCollection(place, is_list=is_list))
-            expects_key.append(not is_list)
+            open_.append(_OpenCollection(place, is_list=isinstance(event, yaml.SequenceStartEvent)))
     return lines
 
 

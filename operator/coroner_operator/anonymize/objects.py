@@ -36,29 +36,11 @@ _FIELD_PATH = re.compile(r"(spec\.\w+)\{(.*)\}")
 _CONDITION = re.compile(r"status\.conditions\[(\w+)\]\.(\w+)")
 
 _BUILTIN_KINDS = frozenset(
-    [
-        *(
-            "Pod",
-            "Event",
-            "Node",
-            "Namespace",
-            "Job",
-            "CronJob",
-            "Deployment",
-            "ReplicaSet",
-            "StatefulSet",
-            "DaemonSet",
-        ),
-        *(
-            "ReplicationController",
-            "PersistentVolumeClaim",
-            "PersistentVolume",
-            "Service",
-            "ServiceAccount",
-            "ConfigMap",
-        ),
-        "Secret",
-    ]
+    {
+        *("Pod", "Event", "Node", "Namespace", "Job", "CronJob", "Deployment", "ReplicaSet", "StatefulSet"),
+        *("DaemonSet", "ReplicationController", "PersistentVolumeClaim", "PersistentVolume", "Service"),
+        *("ServiceAccount", "ConfigMap", "Secret"),
+    }
 )
 
 _BUILTIN_GROUPS = frozenset(

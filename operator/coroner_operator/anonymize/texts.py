@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 
 from coroner_categorizer.redaction.redactor import DEFAULT_REDACTOR, TextRedactor
+from coroner_categorizer.redaction.rule import MARK_PATTERN
 from coroner_categorizer.redaction.sanitize import safe_text
 from coroner_operator.anonymize.known_names import KnownNames
 from coroner_operator.anonymize.pseudonyms import Pseudonyms, parse_address
@@ -20,7 +21,7 @@ _OPEN, _CLOSE = "\ue000", "\ue001"
 _MARK = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
 _M = f"{_OPEN}{_CLOSE}"  # in a class of characters: what is replaced already may be a part of a name
 
-_REDACTED = re.compile(r"\[redacted:[a-z0-9-]+\]")
+_REDACTED = re.compile(MARK_PATTERN)
 _UUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
 _HEX = re.compile(r"\b[0-9a-f]{32,128}\b")
 _IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")

@@ -11,6 +11,8 @@ from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
+import coroner_categorizer as cc
+from coroner_categorizer.categorizer import default_text
 from coroner_categorizer.vocabulary.phrases import FILES
 
 _WORD = re.compile(r"[a-z]{2,}")
@@ -38,9 +40,8 @@ success successful suspended unavailable update updated updating utilization vpa
 @lru_cache(maxsize=1)
 def words() -> frozenset[str]:
     """In lower case, without digits."""
-    package = resources.files("coroner_categorizer")
-    files = (package / "rules" / "default.yaml", *(package / "vocabulary" / name for name in FILES))
-    text = "\n".join((_MORE, *(file.read_text("utf-8") for file in files)))
+    vocabulary = resources.files("coroner_categorizer") / "vocabulary"
+    text = "\n".join((_MORE, default_text(), *((vocabulary / name).read_text("utf-8") for name in FILES)))
     return frozenset(_WORD.findall(text.lower()))
 
 
@@ -70,8 +71,7 @@ def _reason_words() -> frozenset[str]:
 @lru_cache(maxsize=1)
 def ruled_containers() -> frozenset[str]:
     """Names of containers that the default rules are about, such as those of Spark and Flink."""
-    text = (resources.files("coroner_categorizer") / "rules" / "default.yaml").read_text("utf-8")
-    return frozenset(re.findall(r"^ *containerName: (\S+)$", text, re.MULTILINE))
+    return frozenset(rule.container for rule in cc.default().rules if rule.container)
 
 
 def is_plain(text: str) -> bool:

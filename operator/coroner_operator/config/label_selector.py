@@ -11,10 +11,11 @@ from typing import Literal, NamedTuple, TypeAlias
 
 Operator: TypeAlias = Literal["=", "!=", "in", "notin", "exists", "!", ">", "<"]
 
-_NAME = r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+LABEL_VALUE = r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+"""Of a label, if it is not empty; also the name in its key."""
 _SUBDOMAIN = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*"
-_KEY = rf"(?:{_SUBDOMAIN}/)?{_NAME}"
-_VALUE = re.compile(rf"(?:{_NAME})?")
+_KEY = rf"(?:{_SUBDOMAIN}/)?{LABEL_VALUE}"
+_VALUE = re.compile(rf"(?:{LABEL_VALUE})?")
 _REQUIREMENT = re.compile(
     rf"!\s*(?P<absent>{_KEY})"
     rf"|(?P<key>{_KEY})\s*(?:(?P<comparison>==|=|!=|>|<)\s*(?P<value>[^\s=!<>,()]*)"

@@ -6,6 +6,7 @@ import logging
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -47,6 +48,15 @@ class _Over(NamedTuple):
     final: bool
 
 
+@dataclass(slots=True)
+class _Write:
+    """A write of a report that is under way."""
+
+    workload: WorkloadRef
+    is_deleted: bool = False
+    """The report was deleted before the answer to the write came."""
+
+
 class ReportCache:
     def __init__(
         self,
@@ -63,8 +73,7 @@ class ReportCache:
         self._over: dict[_Key, _Over] = {}
         self._mislabelled: list[WorkloadRef] = []
         self._cached: OrderedDict[_Key, Stored] = OrderedDict()
-        self._writing: dict[_Key, WorkloadRef] = {}
-        self._deleted_while_written: set[_Key] = set()
+        self._writing: dict[_Key, _Write] = {}
         self._classified_by_current_rules: set[_Key] = set()
 
     @property
@@ -201,11 +210,10 @@ class ReportCache:
             self._over[key] = _Over(report.state, over_since, pod_uid, report.final)
 
     def store_written(self, stored: Stored) -> None:
-        """Remember what was written just now, unless it was deleted before the answer came."""
-        key = _key(stored.report.workload)
-        if key not in self._deleted_while_written:
+        """Within ``writing``: remember what was written, unless it was deleted before the answer came."""
+        write = self._writing.get(_key(stored.report.workload))
+        if write is None or not write.is_deleted:
             self.store(stored)
-        self._deleted_while_written.discard(key)
 
     def invalidate(self, workload: WorkloadRef) -> None:
         """A write was refused: perhaps what is remembered is wrong. Read it again before the next."""
@@ -215,8 +223,7 @@ class ReportCache:
     def writing(self, workload: WorkloadRef) -> Iterator[None]:
         """While we write the report its changes are ours; another's are noticed by the write itself."""
         key = _key(workload)
-        self._writing[key] = workload
-        self._deleted_while_written.discard(key)
+        self._writing[key] = _Write(workload)
         try:
             yield
         finally:
@@ -234,16 +241,16 @@ class ReportCache:
         """The report was deleted; whose it was, if that is known, or is while it is written for the first time."""
         key = _Key(namespace, name)
         workload = self._known.pop(key, None)
-        written = self._writing.get(key)
-        if written is not None:
-            self._deleted_while_written.add(key)
+        write = self._writing.get(key)
+        if write is not None:
+            write.is_deleted = True
         if workload is not None:
             self._counts -= Counter([namespace])  # drops what falls to 0
             self._on_report(name, workload, None)
         self._cached.pop(key, None)
         self._failing.pop(key, None)
         self._over.pop(key, None)
-        return workload or written
+        return workload or (write.workload if write else None)
 
 
 def _is_newer(version: str, known: str) -> bool:

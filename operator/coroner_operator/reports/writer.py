@@ -304,7 +304,6 @@ class ReportWriter:
             return False
         if stored is None:
             return True
-        self._reports.store_written(stored)
         self._metrics.count_write("written")
         if "status" in sections:
             self._on_written(before, after)
@@ -328,7 +327,10 @@ class ReportWriter:
         """None: the namespace is being deleted, and takes workload and report with it. Raises ApiError."""
         try:
             with self._reports.writing(after.workload):
-                return await self._store.apply(after, base, sections)
+                stored = await self._store.apply(after, base, sections)
+                if not isinstance(stored, WriteConflict):
+                    self._reports.store_written(stored)
+                return stored
         except ApiError as error:
             if _is_namespace_deleted(error):
                 self._metrics.count_write("dropped")

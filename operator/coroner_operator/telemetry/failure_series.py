@@ -20,6 +20,7 @@ from typing import Literal, NamedTuple
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from coroner_operator.config.label_selector import LABEL_VALUE
 from coroner_operator.model.report import Report
 from coroner_operator.model.workload_ref import WorkloadRef
 
@@ -32,7 +33,7 @@ SCRAPE_INTERVAL = 60.0  # s; as long as the longest that is common
 REPEATED = 5  # failures of one workload for one reason; those after the first may come from its own back-off
 
 OTHER = "other"
-_LABEL_SAFE = re.compile(r"[A-Za-z0-9](?:[-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?")
+_LABEL_SAFE = re.compile(LABEL_VALUE)
 
 Name = tuple[str, str]
 """Category and subcategory."""

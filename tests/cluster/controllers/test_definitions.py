@@ -39,7 +39,7 @@ def test_a_crd_has_no_conversion_and_the_controllers_label() -> None:
     assert "status" not in found
 
 
-def test_a_webhook_is_called_at_the_nodes_address() -> None:
+def test_a_webhook_is_called_on_this_machine() -> None:
     (found,) = installed(CONTROLLER, [webhooks("example.com")], "CA")
     (hook,) = found["webhooks"]
     assert hook["clientConfig"] == {"url": "https://127.0.0.1:19999/of-example.com", "caBundle": "Q0E="}

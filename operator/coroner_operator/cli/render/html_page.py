@@ -14,7 +14,16 @@ from coroner_categorizer.verdict import Verdict
 from coroner_operator.cli.explanations import Explanation
 from coroner_operator.cli.explanations.workload_summary import WorkloadSummary
 from coroner_operator.cli.render.html_elements import document, element
-from coroner_operator.cli.render.words import CONFIDENCE_TEXT, RETRY_TEXT, category_name, duration, in_order, safe_name
+from coroner_operator.cli.render.words import (
+    CONFIDENCE_TEXT,
+    NOTHING_TO_EXPLAIN,
+    RETRY_TEXT,
+    category_name,
+    duration,
+    failed_label,
+    in_order,
+    safe_name,
+)
 from coroner_operator.model import initiator
 from coroner_operator.model.observation import from_epoch
 from coroner_operator.model.report import Report
@@ -27,8 +36,7 @@ def as_html(explanations: Sequence[Explanation], at: datetime) -> bytes:
     failing = sum(explanation.is_failing for explanation in explanations)
     title = _title(explanations, failing)
     groups = [_group(group) for group in _groups(explanations)]
-    nothing = "Nothing to explain: no pods, and no workload whose pods could not be created."
-    content = groups or [element("p", "", nothing)]
+    content = groups or [element("p", "", NOTHING_TO_EXPLAIN)]
     header = element("header", "", element("h1", "", title), _overview(explanations))
     footer = element("footer", "", "Written by coroner explain at ", _when(at), ".")
     return document(title, header, *content, footer)
@@ -111,9 +119,8 @@ def _workload_facts(summary: WorkloadSummary) -> Iterable[Element]:
     yield from _hint(verdict)
     facts: list[tuple[str, str | Element]] = []
     if current.pod is not None:
-        first = "Failed first" if initiator.is_initiator(current) else "Seen first"
         node = f" on node {safe_name(current.pod.node)}" if current.pod.node else ""
-        facts.append((first if report.followers is not None else "Failed", f"{safe_name(current.pod.name)}{node}"))
+        facts.append((failed_label(current, report.followers), f"{safe_name(current.pod.name)}{node}"))
     facts.append(("Since", _when(report.pod_failing_since or current.at)))
     facts.append(("Retry", RETRY_TEXT[verdict.retry]))
     if summary.outcome == "failed":

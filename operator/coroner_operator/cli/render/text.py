@@ -19,10 +19,12 @@ from coroner_operator.cli.explanations import Explanation
 from coroner_operator.cli.explanations.workload_summary import WorkloadSummary
 from coroner_operator.cli.render.words import (
     CONFIDENCE_TEXT,
+    NOTHING_TO_EXPLAIN,
     RETRY_TEXT,
     WIDTH_LIMIT,
     category_name,
     duration,
+    failed_label,
     in_order,
     safe_name,
 )
@@ -41,7 +43,7 @@ def print_text(explanations: Sequence[Explanation], console: Console) -> None:
     """
     page = Page(console)
     if not explanations:
-        page.line(Text("Nothing to explain: no pods, and no workload whose pods could not be created."))
+        page.line(Text(NOTHING_TO_EXPLAIN))
         return
     after_block = False
     for index, item in enumerate(in_order(explanations)):
@@ -110,8 +112,7 @@ def _render_workload(summary: WorkloadSummary, page: Page) -> None:
         page.line(title.append(category_name(verdict), style=verdict_style(verdict)))
         page.paragraph(Text(initiator.message(current, summary.report.followers) or verdict.reason))
         if current.pod is not None:
-            first = "Failed first" if initiator.is_initiator(current) else "Seen first"
-            label = first if summary.report.followers is not None else "Failed"
+            label = failed_label(current, summary.report.followers)
             page.field(label, Text(described_pod(current.pod, summary.report.pod_failing_since or current.at)))
         if verdict.hint:
             page.field("What to do", Text(verdict.hint, style="cyan"))

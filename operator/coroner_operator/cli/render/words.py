@@ -9,6 +9,8 @@ from coroner_categorizer.redaction.sanitize import one_line
 from coroner_categorizer.verdict import Confidence, Retry, Verdict
 from coroner_operator.cli.explanations import Explanation
 from coroner_operator.cli.explanations.workload_summary import WorkloadSummary
+from coroner_operator.model.failure_record import FailureRecord
+from coroner_operator.model.initiator import Followers, is_initiator
 from coroner_operator.model.workload_ref import WorkloadKey
 
 WIDTH_LIMIT = 100  # columns; longer lines of prose are hard to read
@@ -16,6 +18,7 @@ WIDTH_LIMIT = 100  # columns; longer lines of prose are hard to read
 _NAME_LIMIT = 253  # characters; the longest name that Kubernetes allows
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
+NOTHING_TO_EXPLAIN = "Nothing to explain: no pods, and no workload whose pods could not be created."
 RETRY_TEXT: dict[Retry, str] = {
     "MayRecover": "MayRecover: a retry may succeed without changes",
     "NeedsChange": "NeedsChange: a retry fails again until something changes",
@@ -35,6 +38,13 @@ def safe_name(text: str) -> str:
 
 def category_name(verdict: Verdict) -> str:
     return verdict.name or "no category"
+
+
+def failed_label(current: FailureRecord, followers: Followers | None) -> str:
+    """Before the pod that a verdict on a workload is about. ``followers``: of the others; None: there are no others."""
+    if followers is None:
+        return "Failed"
+    return "Failed first" if is_initiator(current) else "Seen first"
 
 
 def duration(seconds: int) -> str:

@@ -12,7 +12,7 @@ import msgspec
 from coroner_operator.cli.connection import connect, no_right
 from coroner_operator.cli.errors import BadInput
 from coroner_operator.cli.inputs.cluster_reader import Target
-from coroner_operator.cli.reports.selection import Selection
+from coroner_operator.cli.reports.selection import Selection, newest_first
 from coroner_operator.kube.errors import Forbidden, NotFound
 from coroner_operator.kube.paging import list_items
 from coroner_operator.kube.resources import DISCOVERY, DISCOVERY_ACCEPT, REPORT, find_by_name, parse_discovery
@@ -68,13 +68,12 @@ async def _read(selection: Selection, target: Target | None) -> Found:
                 reports = selection.select(listed.reports)
             else:
                 listed = await _of(connection.client, namespace, target)
-                reports = listed.reports
+                reports = newest_first(listed.reports)
         except Forbidden as error:
             return Found([], namespace, no_right(argument, error).fault)
         except NotFound:
             return Found([], namespace, "Coroner is not installed: the API server has no FailureReports")
-        newest = sorted(reports, key=lambda report: report.last_seen.timestamp() if report.last_seen else 0.0)
-        return Found(newest[::-1], namespace, left_out=len(listed.left_out))
+        return Found(reports, namespace, left_out=len(listed.left_out))
 
 
 async def list_reports(client: Client, namespace: str, label_selector: str = "") -> Listed:

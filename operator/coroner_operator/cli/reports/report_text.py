@@ -12,7 +12,7 @@ from rich.text import Text
 from coroner_categorizer.objects.times import rfc3339
 from coroner_categorizer.redaction.sanitize import one_line, safe_text
 from coroner_operator.cli.render.text import Page, described_pod, object_title, verdict_style
-from coroner_operator.cli.render.words import CONFIDENCE_TEXT, RETRY_TEXT, ago, safe_name
+from coroner_operator.cli.render.words import CONFIDENCE_TEXT, RETRY_TEXT, ago, failed_label, safe_name
 from coroner_operator.cli.reports.report_reader import resource_name
 from coroner_operator.model import initiator
 from coroner_operator.model.failure_record import FailureRecord
@@ -47,8 +47,7 @@ def print_report(report: Report, console: Console, now: datetime, *, history: bo
 def _print_cause(report: Report, current: FailureRecord, page: Page) -> None:
     verdict = current.verdict
     if current.pod is not None:
-        first = "Failed first" if initiator.is_initiator(current) else "Seen first"
-        label = first if report.followers is not None else "Failed"
+        label = failed_label(current, report.followers)
         page.field(label, Text(described_pod(current.pod, report.pod_failing_since or current.at)))
     if verdict.hint:
         page.field("What to do", Text(one_line(verdict.hint, _LIMIT), style="cyan"))

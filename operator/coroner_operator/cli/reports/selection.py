@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, get_args
 
@@ -11,12 +11,11 @@ import click
 
 from coroner_operator.cli.connection import ConnectionOptions
 from coroner_operator.cli.errors import BadInput
+from coroner_operator.config.label_selector import LABEL_VALUE
 from coroner_operator.model.report import Report, State
 from coroner_operator.model.report_codec import GROUP
 
-# A label value, of each part: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/
-_LABEL_VALUE = r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
-_CATEGORY = re.compile(rf"{_LABEL_VALUE}(?:/{_LABEL_VALUE})?")
+_CATEGORY = re.compile(rf"{LABEL_VALUE}(?:/{LABEL_VALUE})?")
 
 FAILING_STATES: tuple[State, ...] = ("Failing", "Failed")
 
@@ -54,11 +53,12 @@ class Selection(NamedTuple):
 
     def select(self, reports: Sequence[Report]) -> list[Report]:
         """The newest failure first."""
-        return sorted(filter(self.matches, reports), key=_newest_first, reverse=True)
+        return newest_first(filter(self.matches, reports))
 
 
-def _newest_first(report: Report) -> tuple[datetime, str]:
-    return report.last_seen or datetime.min.replace(tzinfo=UTC), str(report.workload)
+def newest_first(reports: Iterable[Report]) -> list[Report]:
+    """By their newest failure; of the same second, by the name of the workload."""
+    return sorted(reports, key=lambda r: (-r.last_seen.timestamp() if r.last_seen else 0.0, str(r.workload)))
 
 
 _OPTIONS = (

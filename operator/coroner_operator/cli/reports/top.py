@@ -13,7 +13,7 @@ from coroner_operator.cli.errors import BAD_INPUT, BadInput, OneLineCommand
 from coroner_operator.cli.lines import print_line
 from coroner_operator.cli.render.plain import json_document
 from coroner_operator.cli.render.text import standard_output
-from coroner_operator.cli.render.words import ago
+from coroner_operator.cli.render.words import ago, category_name
 from coroner_operator.cli.reports.report_reader import read_selection
 from coroner_operator.cli.reports.selection import Selection, selection, selection_options
 from coroner_operator.cli.reports.table import Cell, lines
@@ -160,7 +160,7 @@ def _now(report: Report, by: By) -> str | None:
         case "category":
             return current.verdict.category or "no category"
         case "subcategory":
-            return current.verdict.name or "no category"
+            return category_name(current.verdict)
         case "namespace":
             return report.workload.namespace
         case "kind":

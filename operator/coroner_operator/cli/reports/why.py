@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal, get_args
 
 import click
@@ -99,6 +100,7 @@ def _explain_each(chosen: Selection, what: Sequence[str], output: Output, rules:
     """The exit status."""
     shown: list[Report] = []
     failing, left_out = False, False
+    loaded = lru_cache(load_rules)  # once, and only where there is no report
     for number, argument in enumerate(what):
         target = _target(argument)
         found = read_target(chosen, target)
@@ -111,7 +113,7 @@ def _explain_each(chosen: Selection, what: Sequence[str], output: Output, rules:
             if output == "text":
                 _print_one(found.reports, history=history)
             continue
-        explanations = _explained(chosen, target, found, load_rules(rules))
+        explanations = _explained(chosen, target, found, loaded(rules))
         _note(argument, found, explanations)
         failing |= any(explanation.is_failing for explanation in explanations)
         shown += reports_of(explanations)
